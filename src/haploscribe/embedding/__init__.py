@@ -1,0 +1,1 @@
+"""From unique haplotype sequences to stored deltas: backbones, the engine, the store."""

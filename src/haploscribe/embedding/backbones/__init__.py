@@ -1,0 +1,1 @@
+"""Frozen models that embed a tile's sequences, behind one protocol."""

@@ -1,0 +1,72 @@
+"""One gene's inputs: all that an estimator may read besides expression."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from haploscribe.arrays import Float32Array, Int32Array, Int64Array
+from haploscribe.expression.genes import Gene
+
+
+@dataclass(frozen=True, slots=True)
+class TileDeltas:
+    """The deltas of one tile, dictionary-encoded.
+
+    Attributes
+    ----------
+    start, end
+        The tile on the reference, 0-based half-open.
+    deltas
+        float32 `(n_unique, n_bins, dimension)`; each unique haplotype's embedding minus the reference
+        embedding. Row 0 is the reference itself, all zero.
+    index
+        int32 `(n_samples, 2)`; the row of `deltas` that haplotype 0 and 1 of each sample carry.
+    """
+
+    start: int
+    end: int
+    deltas: Float32Array
+    index: Int32Array
+
+
+@dataclass(frozen=True, slots=True)
+class GeneInputs:
+    """One gene's inputs for a list of samples.
+
+    Attributes
+    ----------
+    gene
+        The gene; its TSS and strand place the tiles and variants.
+    sample_ids
+        `n_samples` names; the order of every sample axis below.
+    positions
+        int64 `(n_variants,)`; 0-based position of each dosage column (multi-allelic sites have one
+        column an ALT allele).
+    dosages
+        float32 `(n_samples, n_variants)`; copies of the ALT allele, 0 to 2.
+    tiles
+        The tiles of the cis window that carry variants, in genome order; empty where no estimator of
+        the run reads deltas.
+    """
+
+    gene: Gene
+    sample_ids: tuple[str, ...]
+    positions: Int64Array
+    dosages: Float32Array
+    tiles: tuple[TileDeltas, ...] = ()
+
+    def take(self, samples: Int64Array) -> Self:
+        """Keep some samples, in the order given; nothing of the others remains in the index.
+
+        Parameters
+        ----------
+        samples
+            int64 `(n_kept,)`; places on the sample axis.
+        """
+        return replace(
+            self,
+            sample_ids=tuple(np.asarray(self.sample_ids, dtype=object)[samples]),
+            dosages=self.dosages[samples],
+            tiles=tuple(replace(tile, index=tile.index[samples]) for tile in self.tiles),
+        )

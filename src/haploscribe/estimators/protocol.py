@@ -1,0 +1,41 @@
+"""What every estimator offers."""
+
+from typing import ClassVar, Protocol, Self
+
+from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.estimators.inputs import GeneInputs
+
+
+class Estimator(Protocol):
+    """Learns a gene's expression from its inputs, in scikit-learn's manner.
+
+    Parameters are set in `__init__` and never changed by `fit`; what is learned gets a trailing
+    underscore. An estimator sees only the samples it is given: the caller takes the training samples
+    of the inputs before `fit`.
+
+    Attributes
+    ----------
+    reads_deltas
+        True if the estimator needs `GeneInputs.tiles`; a run without such an estimator embeds nothing.
+    """
+
+    reads_deltas: ClassVar[bool]
+
+    def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
+        """Learn from training samples.
+
+        Parameters
+        ----------
+        inputs
+            The gene's inputs for the training samples.
+        expression
+            float64 `(n_samples,)`; normalised and covariate-corrected.
+        validation
+            bool `(n_samples,)`; the samples that a split file sets aside for stopping early or choosing
+            parameters. Without it, an estimator draws its own inner split or folds.
+        """
+        ...
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict expression, float64 `(n_samples,)`, on the scale that `fit` was given."""
+        ...

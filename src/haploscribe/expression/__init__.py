@@ -1,0 +1,1 @@
+"""Expression tables, covariates and normalisation."""

@@ -1,0 +1,1 @@
+"""Who carries which DNA: reference, variants, tiles, haplotypes."""
