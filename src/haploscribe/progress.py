@@ -1,0 +1,52 @@
+"""Progress of long work, on stderr: rate and time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+Advance = Callable[[int], None]
+"""Told how many further units of work are done."""
+
+
+class _RateColumn(ProgressColumn):
+    """Units per second, over the last stretch of work."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f} {task.fields['unit']}/s", style="dim")
+
+
+@contextmanager
+def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show one stage of work while the block runs.
+
+    Parameters
+    ----------
+    description
+        What is being done.
+    total
+        Units of work in all.
+    unit
+        Name of a unit, in the plural.
+
+    Yields
+    ------
+    Advance
+        A function to call with the number of units just done.
+    """
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with progress:
+        task = progress.add_task(description, total=total, unit=unit)
+        yield lambda units: progress.advance(task, units)

@@ -1,0 +1,16 @@
+"""Fixtures that every test room shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_cohort() -> Path:
+    """The benchmark cohort of 358 real people on chr22, where it is at hand."""
+    root = Path(os.environ.get("HAPLOSCRIBE_SHARED", Path(__file__).parents[2] / "shared"))
+    cohort = root / "data" / "geuvadis-chr22"
+    if not cohort.is_dir():
+        pytest.skip(f"no benchmark cohort at {cohort}: set HAPLOSCRIBE_SHARED to the folder that holds data/")
+    return cohort
