@@ -32,20 +32,44 @@ def written_aside(path: Path) -> Iterator[Path]:
     InputError
         When the place cannot be written to.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(13, "Permission denied", str(path.parent))
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {path.parent}: {error.strerror}; name a folder you may write to"
-        ) from None
+    make_folder(path.parent)
     aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield aside
         _replace(aside, path)
     finally:
         _remove(aside)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and the folders it is in, where they are missing.
+
+    Raises
+    ------
+    InputError
+        When it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {path}: {error.strerror}; name a folder you may write to"
+        ) from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"cannot write to {path}: permission denied; name a folder you may write to")
+
+
+@contextmanager
+def kept_on_success(path: Path) -> Iterator[None]:
+    """Make a folder for the block; if that raises, take it away again unless it was there before."""
+    was_there = path.exists()
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            _remove(path)
+        raise
 
 
 def _replace(aside: Path, path: Path) -> None:

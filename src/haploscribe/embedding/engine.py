@@ -4,16 +4,16 @@ import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 
 import numpy as np
 
 from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.store import TILES_PER_BLOCK, BlockAddress, EmbeddedTile, EmbeddingStore
+from haploscribe.embedding.blocks import Block, blocks_of
+from haploscribe.embedding.store import BlockAddress, EmbeddedTile, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import TileHaplotypes, tile_haplotypes
+from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
 from haploscribe.progress import Advance
@@ -47,7 +47,7 @@ class EmbeddingCounts:
     seconds: float = 0.0
 
     def plus(self, other: "EmbeddingCounts") -> "EmbeddingCounts":
-        """The sum of two stages."""
+        """Add up two stages."""
         mine, theirs = asdict(self), asdict(other)
         return EmbeddingCounts(**{name: mine[name] + theirs[name] for name in mine})
 
@@ -96,46 +96,35 @@ def embed_tiles(
     started = time.monotonic()
     addresses: list[BlockAddress] = []
     counts = EmbeddingCounts()
-    for (contig, block), members in groupby(
-        sorted(tiles), key=lambda tile: (tile.contig, tile.number // TILES_PER_BLOCK)
-    ):
-        wanted = list(members)
-        address, done = _embed_block(wanted, contig, block, genotypes, backbone, store, tile_size)
+    for block in blocks_of(tiles, tile_size, genotypes.reference.contigs):
+        address, done = _embed_block(block, genotypes, backbone, store, tile_size)
         addresses.append(address)
         counts = counts.plus(done)
-        advance(len(wanted))
+        advance(len(block.wanted))
     return addresses, counts.plus(EmbeddingCounts(seconds=time.monotonic() - started))
 
 
 def _embed_block(
-    wanted: Sequence[Tile],
-    contig: str,
-    block: int,
-    genotypes: Genotypes,
-    backbone: Backbone,
-    store: EmbeddingStore,
-    tile_size: int,
+    block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
 ) -> tuple[BlockAddress, EmbeddingCounts]:
     """Bring one block of the store up to date with the tiles wanted."""
-    start = block * TILES_PER_BLOCK * tile_size
-    end = min(start + TILES_PER_BLOCK * tile_size, genotypes.reference.contigs[contig])
-    variants = genotypes.variants(contig, start, end)
-    reference = genotypes.reference.fetch(contig, start, end)
+    variants = genotypes.common(genotypes.read(block.tiles))
+    reference = genotypes.reference.fetch(block.contig, block.tiles[0].start, block.tiles[-1].end)
     made_by = {"backbone": backbone.name, **backbone.settings, "tile_size": tile_size}
-    key = content_key(made_by, reference, variants, genotypes.sample_ids)
-    address = BlockAddress(contig, block, key)
+    key = content_key(made_by, reference, variants)
+    address = BlockAddress(block.contig, block.number, key)
 
-    carriers = tile_haplotypes(genotypes.reference, variants, wanted)
-    carriers = [haplotypes for haplotypes in carriers if len(haplotypes.sequences) > 1]
+    haplotypes = genotypes.haplotypes(variants, block.wanted)
+    carriers = [tile for tile in haplotypes if len(tile.sequences) > 1]
     stored = store.tile_numbers(address)
-    missing = [haplotypes for haplotypes in carriers if haplotypes.tile.number not in stored]
+    missing = [tile for tile in carriers if tile.tile.number not in stored]
     if missing:
         embedded = _embed_haplotypes(missing, backbone)
         store.write_block(address, [*store.read_block(address), *embedded], made_by)
     return address, EmbeddingCounts(
         tiles=len(carriers),
-        unique_haplotypes=sum(len(haplotypes.sequences) for haplotypes in carriers),
-        forward_passes=sum(len(haplotypes.sequences) for haplotypes in missing),
+        unique_haplotypes=sum(len(tile.sequences) for tile in carriers),
+        forward_passes=sum(len(tile.sequences) for tile in missing),
         naive_forward_passes=2 * len(genotypes.sample_ids) * len(carriers),
     )
 
@@ -166,9 +155,7 @@ def _subtract_reference(embeddings: Float32Array) -> Float32Array:
     return embeddings - embeddings[:1]
 
 
-def content_key(
-    made_by: dict[str, str | int], reference: bytes, variants: Variants, sample_ids: Sequence[str]
-) -> str:
+def content_key(made_by: dict[str, str | int], reference: bytes, variants: Variants) -> str:
     """Digest all that a block's vectors and index depend on.
 
     Parameters
@@ -178,9 +165,7 @@ def content_key(
     reference
         The reference sequence of the block.
     variants
-        The variants that overlap the block, of the samples in `sample_ids`' order.
-    sample_ids
-        The samples.
+        The variants that decide the block's sequences, and the samples that carry them.
 
     Returns
     -------
@@ -191,7 +176,7 @@ def content_key(
     parts = [
         repr(sorted(made_by.items())).encode(),
         reference,
-        "\t".join(sample_ids).encode(),
+        "\t".join(variants.sample_ids).encode(),
         variants.positions.astype("<i8").tobytes(),
         b"\n".join(b",".join(alleles) for alleles in variants.alleles),
         np.ascontiguousarray(variants.genotypes).tobytes(),

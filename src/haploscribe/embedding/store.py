@@ -4,7 +4,7 @@ Layout of the store, format version 1::
 
     PATH/                          group, attributes `format`, `format_version`
       CONTIG/                      group
-        BLOCK.KEY/                 group: up to `TILES_PER_BLOCK` neighbouring tiles; attributes say what made it
+        BLOCK.KEY/                 group: one block; its attributes say what made it
           tile    int64   (n_tiles,)               number of each tile on the grid
           start   int64   (n_tiles,)               0-based start on the contig
           end     int64   (n_tiles,)               end, half-open
@@ -27,12 +27,11 @@ import zarr.errors
 
 from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
 from haploscribe.atomic import written_aside
+from haploscribe.embedding.blocks import TILES_PER_BLOCK
 from haploscribe.errors import InputError
 
 FORMAT = "haploscribe-embeddings"
 FORMAT_VERSION = 1
-TILES_PER_BLOCK = 16
-"""A stopped run loses at most one block: about 16 × 17 forward passes on 358 people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference
+from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants, minor_allele_frequencies
 
 
@@ -29,17 +31,31 @@ class Genotypes:
     sample_ids: Sequence[str]
     minimum_maf: float = 0.0
 
-    def variants(self, contig: str, start: int, end: int) -> Variants:
-        """Read the variants that overlap a region.
+    def read(self, tiles: Sequence[Tile]) -> Variants:
+        """Read all records that decide the sequences of neighbouring tiles, rare ones included.
 
         Parameters
         ----------
-        contig
-            As the reference names it.
-        start, end
-            The region, 0-based half-open.
+        tiles
+            Neighbouring tiles of one contig, in order; at least one.
         """
-        found = self.reader.read(contig, start, end, self.sample_ids)
+        return read_for_tiles(self.reader, tiles, self.sample_ids)
+
+    def common(self, variants: Variants) -> Variants:
+        """Keep the variants above the frequency floor."""
         if self.minimum_maf == 0:
-            return found
-        return found.take(minor_allele_frequencies(found) >= self.minimum_maf)
+            return variants
+        return variants.take(minor_allele_frequencies(variants) >= self.minimum_maf)
+
+    def haplotypes(self, variants: Variants, tiles: Sequence[Tile]) -> list[TileHaplotypes]:
+        """Build the unique haplotype sequences of tiles.
+
+        Parameters
+        ----------
+        variants
+            All records that decide these tiles' sequences.
+        tiles
+            Tiles of one contig, in order.
+        """
+        references = [self.reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
+        return tile_haplotypes(references, variants, tiles)

@@ -1,0 +1,37 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all lint clean
+
+## demo: install, then the main job on the bundled real people
+demo: .venv/installed
+	$(BIN)/haploscribe demo --out demo-results
+
+## test: install, then the fast tests
+test: .venv/installed-dev
+	$(BIN)/pytest -m "not slow" -n 2
+
+## test-all: the fast and the slow tests
+test-all: .venv/installed-dev
+	$(BIN)/pytest -n 2
+
+## lint: style, types
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Haploscribe needs Python 3.11 or newer; run make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv demo-results

@@ -1,0 +1,170 @@
+"""The command line: parses, calls one function, prints."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from haploscribe import __version__
+from haploscribe.cli_options import (
+    BACKBONE,
+    COHORT,
+    EVALUATION,
+    backbone_options,
+    cohort_options,
+    evaluation_options,
+    with_options,
+)
+from haploscribe.errors import InputError
+
+# Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
+
+_OUT = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="haploscribe")
+def cli() -> None:
+    """Predict how strongly each person's genes are expressed from that person's own DNA."""
+
+
+@cli.command()
+@click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
+@with_options(EVALUATION[-1:])
+def demo(out: Path, jobs: int) -> None:
+    """Run the main job on the bundled real people: 358 of them, 17 genes."""
+    from haploscribe.examples.cohort import example_cohort
+    from haploscribe.options import BackboneOptions, EvaluationOptions
+    from haploscribe.pipeline import run as run_pipeline
+
+    with example_cohort() as cohort:
+        run_pipeline(cohort, BackboneOptions(), EvaluationOptions(jobs=jobs), out)
+    _print_results(out)
+
+
+@cli.command()
+@with_options(COHORT)
+def check(**values: Any) -> None:
+    """Read all inputs, print what was found, and stop at trouble."""
+    from haploscribe.pipeline import check as check_inputs
+
+    _print_facts(check_inputs(cohort_options(values)).facts())
+
+
+@cli.command()
+@with_options(
+    COHORT,
+    BACKBONE,
+    EVALUATION,
+    [
+        click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
+        click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
+    ],
+)
+def run(out: Path, store: Path | None, **values: Any) -> None:
+    """Embed, train on folds, evaluate and report: the main job.
+
+    A stopped run goes on where it was when the same command is given again.
+    """
+    from haploscribe.pipeline import run as run_pipeline
+
+    run_pipeline(cohort_options(values), backbone_options(values), evaluation_options(values), out, store)
+    _print_results(out)
+
+
+@cli.command()
+@with_options(
+    COHORT,
+    BACKBONE,
+    [click.option("--store", type=_OUT, required=True, help="Embedding store; made when missing.")],
+)
+def embed(store: Path, **values: Any) -> None:
+    """Embed the tiles around the genes: the embedding stage alone."""
+    from haploscribe.pipeline import check as check_inputs
+    from haploscribe.pipeline import embed as embed_cohort
+
+    index_folder = store.with_name(f"{store.stem}-index")
+    checked = check_inputs(cohort_options(values), index_folder)
+    embedded = embed_cohort(checked.cohort, backbone_options(values), store)
+    _print_facts({**checked.facts(), **embedded.summary()})
+
+
+@cli.command()
+@with_options(
+    COHORT[:2],
+    [
+        click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
+        click.option("--sample", metavar="ID[,ID]", required=True, help="Samples, joined by commas."),
+        click.option("--out", type=_OUT, help="FASTA file to write. [default: standard output]"),
+        COHORT[-1],
+    ],
+)
+def haplotypes(
+    variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
+) -> None:
+    """Write both haplotypes of samples over a region as FASTA, as `bcftools consensus -H` does."""
+    from haploscribe.genome.region import haplotype_records
+    from haploscribe.io.fasta import write_fasta
+
+    samples = [name.strip() for name in sample.split(",") if name.strip()]
+    records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
+    write_fasta(records, out)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+def backbones(as_json: bool) -> None:
+    """List the backbones that can be asked for by name."""
+    import json
+    from dataclasses import asdict
+
+    from haploscribe.embedding.backbones.registry import BACKBONES
+    from haploscribe.report.backbones import backbone_lines
+
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in BACKBONES], indent=2))
+    else:
+        click.echo("\n".join(backbone_lines(BACKBONES)))
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 2 the input or the options are at fault, 1 ours."""
+    try:
+        cli(standalone_mode=False)
+    except InputError as error:
+        _stop(str(error))
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "haploscribe"
+        _stop(f"{error.format_message()} (see {where} --help)")
+    except click.ClickException as error:
+        _stop(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
+        sys.exit(130)
+
+
+def _stop(message: str) -> None:
+    click.echo(f"haploscribe: {' '.join(message.split())}", err=True)
+    sys.exit(2)
+
+
+def _print_results(out: Path) -> None:
+    """Print the table of models and where the page is."""
+    from haploscribe.io.results import read_results
+    from haploscribe.report.terminal import model_table
+
+    results = read_results(out)
+    _print(model_table(results))
+    click.echo(f"Report: {out / 'report.html'}")
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        click.echo(f"{name}: {f'{value:,}' if isinstance(value, int) else value}")
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console().print(table)

@@ -1,0 +1,185 @@
+"""Options that several verbs share, and the file that can hold them all."""
+
+import os
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from haploscribe.errors import InputError
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, check_names
+from haploscribe.options import (
+    DEFAULT_MODELS,
+    DEFAULT_TILE,
+    DEFAULT_WINDOW,
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path)
+
+COHORT = (
+    click.option("--variants", type=_FILE, required=True, help="Phased genotypes: VCF, VCF.gz, BCF or PGEN."),
+    click.option("--reference", type=_FILE, required=True, help="Reference FASTA, plain or bgzipped."),
+    click.option(
+        "--expression",
+        type=_FILE,
+        required=True,
+        help="Expression: BED, BED.gz or Parquet, columns as tensorQTL or QTLtools; TSS = end.",
+    ),
+    click.option(
+        "--covariates", type=_FILE, help="Covariates, a row each, a column a sample. [default: none]"
+    ),
+    click.option("--genes", metavar="FILE|ID,ID", help="Only these genes. [default: all of the table]"),
+    click.option(
+        "--window",
+        type=int,
+        metavar="BP",
+        default=DEFAULT_WINDOW,
+        show_default=True,
+        help="Width of the cis window around the TSS, in base pairs.",
+    ),
+    click.option(
+        "--tile",
+        type=int,
+        metavar="BP",
+        default=DEFAULT_TILE,
+        show_default=True,
+        help="Size of the tiles that are embedded, in base pairs.",
+    ),
+    click.option(
+        "--maf",
+        type=float,
+        default=0.01,
+        show_default=True,
+        help="Leave out variants with a rarer minor allele among the samples of the run.",
+    ),
+    click.option("--assume-phased", is_flag=True, help="Read unphased heterozygotes as if phased."),
+)
+
+BACKBONE = (
+    click.option(
+        "--backbone",
+        metavar="NAME|PATH",
+        default="kmer",
+        show_default=True,
+        help="Frozen model that embeds the tiles; see `haploscribe backbones`.",
+    ),
+    click.option(
+        "--layer",
+        type=int,
+        default=-1,
+        show_default=True,
+        help="Hidden state to take: 0 is the token embedding, negative counts from the last layer.",
+    ),
+    click.option(
+        "--pooling",
+        metavar="mean|bins-K",
+        default="mean",
+        show_default=True,
+        help="Mean over the tile's tokens, or over each of K equal stretches.",
+    ),
+    click.option(
+        "--device",
+        metavar="auto|cpu|cuda[:N]",
+        default="auto",
+        show_default=True,
+        help="Where the backbone runs; auto takes a GPU where there is one.",
+    ),
+)
+
+EVALUATION = (
+    click.option(
+        "--models",
+        metavar="A,B,C",
+        default=",".join(DEFAULT_MODELS),
+        show_default=True,
+        help=f"Models to compare, of {', '.join(ESTIMATOR_NAMES)}.",
+    ),
+    click.option(
+        "--folds", type=int, metavar="K", default=5, show_default=True, help="Folds of cross-validation."
+    ),
+    click.option(
+        "--split",
+        type=_FILE,
+        help="Instead of folds: a TSV with columns sample_id and set (train, validation or test).",
+    ),
+    click.option(
+        "--normalize",
+        type=click.Choice(["inverse-normal", "log2p1", "none"]),
+        default="inverse-normal",
+        show_default=True,
+        help="Normalisation of expression, fitted on training samples.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of folds and models."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        show_default="all cores",
+        help="Processes that fit genes side by side.",
+    ),
+)
+
+
+def with_options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Command], Command]:
+    """Add groups of options to a command, in order, and `--config` behind them."""
+    config = click.option(
+        "--config",
+        type=_FILE,
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help="TOML file with any of these options by the same names; the command line goes first.",
+    )
+
+    def decorate(command: Command) -> Command:
+        for option in reversed([*(option for group in groups for option in group), config]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Make the file's values the defaults of the command's options."""
+    if path is None:
+        return
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"--config {path}: cannot be read: {error}") from None
+    names = {parameter.name for parameter in context.command.params}
+    settings = {name.replace("-", "_"): value for name, value in values.items()}
+    unknown = sorted(set(settings) - names)
+    if unknown:
+        raise InputError(
+            f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name}; see --help"
+        )
+    context.default_map = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in settings.items()
+    }
+
+
+def cohort_options(values: dict[str, Any]) -> CohortOptions:
+    """Take the cohort's options out of a command's values."""
+    return CohortOptions(**{name: values.pop(name) for name in CohortOptions.__dataclass_fields__})
+
+
+def backbone_options(values: dict[str, Any]) -> BackboneOptions:
+    """Take the backbone's options out of a command's values."""
+    return BackboneOptions(**{name: values.pop(name) for name in BackboneOptions.__dataclass_fields__})
+
+
+def evaluation_options(values: dict[str, Any]) -> EvaluationOptions:
+    """Take the evaluation's options out of a command's values."""
+    taken = {name: values.pop(name) for name in EvaluationOptions.__dataclass_fields__}
+    taken["models"] = tuple(name.strip() for name in taken["models"].split(",") if name.strip())
+    check_names(taken["models"])
+    return EvaluationOptions(**taken)

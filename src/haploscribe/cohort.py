@@ -1,0 +1,158 @@
+"""The inputs of a run, opened and matched: who is in it, which genes, and one gene's inputs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array
+from haploscribe.embedding.store import StoredDeltas
+from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.genes import Gene
+from haploscribe.expression.samples import SampleMatch, match_samples
+from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
+from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.tiles import Tile, cis_tiles
+from haploscribe.genome.variants import dosages, open_variants
+from haploscribe.options import CohortOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Genotypes, sequence and expression of the same people.
+
+    Attributes
+    ----------
+    options
+        What it was opened with.
+    genotypes
+        Alleles of the matched samples on the reference.
+    expression
+        Genes, on contigs as the reference names them, and their values in the matched samples, as read.
+    covariates
+        float64 `(n_samples, n_covariates)`, or None.
+    match
+        Who is in and who was left out; `match.shared` is the order of every sample axis.
+    genes_without_variants_file
+        Genes left out because the variants file does not cover their contig.
+    """
+
+    options: CohortOptions
+    genotypes: Genotypes
+    expression: ExpressionTable
+    covariates: Float64Array | None
+    match: SampleMatch
+    genes_without_variants_file: int
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        """`n_genes` genes."""
+        return self.expression.genes
+
+    @property
+    def values(self) -> Float64Array:
+        """float64 `(n_genes, n_samples)`; expression as read."""
+        return self.expression.values
+
+    def tiles(self, gene: Gene) -> tuple[Tile, ...]:
+        """List the tiles of a gene's cis window."""
+        length = self.genotypes.reference.contigs[gene.contig]
+        return cis_tiles(gene.contig, gene.tss, self.options.window, self.options.tile, length)
+
+    def all_tiles(self) -> list[Tile]:
+        """List the tiles of all genes' cis windows, each once, in order."""
+        return sorted({tile for gene in self.genes for tile in self.tiles(gene)})
+
+    def gene_inputs(self, gene: Gene, stored: StoredDeltas | None) -> GeneInputs:
+        """Collect what estimators read of one gene.
+
+        Parameters
+        ----------
+        gene
+            One of `genes`.
+        stored
+            The embedded tiles; None where no estimator of the run reads deltas.
+        """
+        tiles = self.tiles(gene)
+        variants = self.genotypes.common(self.genotypes.read(tiles))
+        positions, copies = dosages(variants.between(tiles[0].start, tiles[-1].end))
+        found = [] if stored is None else [stored.tile(tile.contig, tile.number) for tile in tiles]
+        return GeneInputs(
+            gene=gene,
+            sample_ids=self.match.shared,
+            positions=positions,
+            dosages=copies,
+            tiles=tuple(
+                TileDeltas(tile.start, tile.end, tile.deltas, tile.index)
+                for tile in found
+                if tile is not None
+            ),
+        )
+
+
+def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
+    """Open all inputs and match them by sample name and contig name.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    index_folder
+        Where an index of the FASTA may be written when the user's file has none.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read, no samples are shared, or a gene lies outside the reference.
+    """
+    if options.window <= 0:
+        raise InputError(f"--window {options.window}: give a width in base pairs, such as 196608")
+    if not 0 <= options.maf < 0.5:
+        raise InputError(f"--maf {options.maf}: give a frequency from 0 to below 0.5")
+    table = read_expression(options.expression)
+    if options.genes is not None:
+        table = select_genes(table, options.genes)
+    covariates = None if options.covariates is None else read_covariates(options.covariates)
+    reference = Reference.open(options.reference, index_folder)
+    # Missing calls are judged over the whole run (haploscribe.survey), not region by region.
+    reader = open_variants(options.variants, assume_phased=options.assume_phased, max_missing=1.0)
+    match = match_samples(
+        reader.sample_ids, table.sample_ids, None if covariates is None else covariates.sample_ids
+    )
+    expression = _place_genes(table.take_samples(match.shared), reference, reader.contigs, options)
+    return Cohort(
+        options=options,
+        genotypes=Genotypes(reference, reader, match.shared, options.maf),
+        expression=expression,
+        covariates=None if covariates is None else covariates.take_samples(match.shared).values,
+        match=match,
+        genes_without_variants_file=len(table.genes) - len(expression.genes),
+    )
+
+
+def _place_genes(
+    table: ExpressionTable, reference: Reference, covered: tuple[str, ...], options: CohortOptions
+) -> ExpressionTable:
+    """Name genes' contigs as the reference does; keep those on contigs of the variants file."""
+    contigs = {name: reference.resolve(name) for name in {gene.contig for gene in table.genes}}
+    placed = [replace(gene, contig=contigs[gene.contig]) for gene in table.genes]
+    outside = [gene for gene in placed if not 0 <= gene.tss < reference.contigs[gene.contig]]
+    if outside:
+        first = outside[0]
+        raise InputError(
+            f"{options.expression}: {len(outside)} of {len(placed)} genes lie outside the reference, first "
+            f"{first.gene_id} at {first.contig}:{first.tss + 1:,} of {reference.contigs[first.contig]:,} bp; "
+            "is the expression table on another genome build than the FASTA?"
+        )
+    with_variants = {name for name in reference.contigs if match_contig(name, covered) is not None}
+    kept = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
+    if not kept:
+        raise InputError(
+            f"{options.variants} has no contig of the {len(placed)} genes (such as {placed[0].contig}); "
+            f"it has {', '.join(sorted(covered)[:5])}"
+        )
+    return replace(table, genes=tuple(placed)).take_genes(np.array(kept, dtype=np.int64))

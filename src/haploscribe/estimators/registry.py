@@ -1,0 +1,62 @@
+"""Estimators by the names the command line and the results use; a new one is a line here."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import NamedTuple, cast
+
+from haploscribe.errors import InputError
+from haploscribe.estimators.protocol import Estimator
+
+
+class _Entry(NamedTuple):
+    module: str
+    class_name: str
+    seeded: bool
+    """Whether it draws anything, and so takes a seed."""
+
+
+_ESTIMATORS = {
+    "elastic-net": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True),
+    "blup": _Entry("haploscribe.estimators.blup", "DosageBlup", seeded=False),
+    "blup-delta": _Entry("haploscribe.estimators.blup", "DeltaBlup", seeded=False),
+    "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
+}
+
+ESTIMATOR_NAMES = tuple(_ESTIMATORS)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise InputError for unknown, repeated or no estimator names."""
+    unknown = [name for name in names if name not in _ESTIMATORS]
+    if unknown:
+        raise InputError(f"--models: no model {unknown[0]!r}; there are {', '.join(ESTIMATOR_NAMES)}")
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"--models {','.join(names)}: name each model once, of {', '.join(ESTIMATOR_NAMES)}")
+
+
+def _estimator_class(name: str) -> type[Estimator]:
+    """Import the estimator's module, and what that needs, only now."""
+    entry = _ESTIMATORS[name]
+    return cast("type[Estimator]", getattr(import_module(entry.module), entry.class_name))
+
+
+def reads_deltas(names: Sequence[str]) -> bool:
+    """Whether any of these estimators needs tile deltas."""
+    return any(_estimator_class(name).reads_deltas for name in names)
+
+
+def estimator_factories(names: Sequence[str], seed: int) -> dict[str, Callable[[], Estimator]]:
+    """Makers of fresh estimators, one a fit.
+
+    Parameters
+    ----------
+    names
+        Estimator names; their order is kept.
+    seed
+        Handed to each estimator that draws anything.
+    """
+    return {
+        name: partial(_estimator_class(name), **({"seed": seed} if _ESTIMATORS[name].seeded else {}))
+        for name in names
+    }

@@ -1,0 +1,19 @@
+"""Where the bundled cohort lies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+
+from haploscribe.options import CohortOptions
+
+
+@contextmanager
+def example_cohort() -> Iterator[CohortOptions]:
+    """Give the bundled cohort's files: one megabase of chr22, 358 people, 17 genes (see its README)."""
+    with as_file(files("haploscribe.examples") / "geuvadis-chr22-1mb") as folder:
+        yield CohortOptions(
+            variants=folder / "genotypes.vcf.gz",
+            reference=folder / "reference.fa.gz",
+            expression=folder / "expression.bed.gz",
+            covariates=folder / "covariates.txt",
+        )

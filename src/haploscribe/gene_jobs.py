@@ -1,0 +1,130 @@
+"""Fits all genes, several processes side by side; a stopped run goes on with the genes not yet done."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from haploscribe.atomic import written_aside
+from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
+from haploscribe.estimators.registry import estimator_factories
+from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.folds import Fold, make_folds, read_split
+from haploscribe.options import CohortOptions, EvaluationOptions
+from haploscribe.progress import Advance
+
+GENES_PER_BATCH = 4
+"""Neighbouring genes go to one process, where they share tiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneJobs:
+    """What every process needs to fit any of the run's genes.
+
+    Attributes
+    ----------
+    cohort
+        The inputs, opened once in each process.
+    index_folder
+        Where the index of a plain FASTA is.
+    evaluation
+        Estimators and folds.
+    store
+        The embedding store; None where no estimator reads deltas.
+    addresses
+        The run's blocks in the store.
+    finished
+        Folder with one file of predictions for each gene done.
+    """
+
+    cohort: CohortOptions
+    index_folder: Path
+    evaluation: EvaluationOptions
+    store: Path | None
+    addresses: tuple[BlockAddress, ...]
+    finished: Path
+
+    def file(self, gene_number: int) -> Path:
+        """Where one gene's predictions go."""
+        return self.finished / f"{gene_number:06d}.parquet"
+
+
+def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
+    """Fit and predict every gene of the cohort in every fold.
+
+    Parameters
+    ----------
+    jobs
+        What to do.
+    cohort
+        The cohort that `jobs.cohort` opens.
+    advance
+        Told of each gene done, those of an earlier, stopped run included.
+
+    Returns
+    -------
+    polars.DataFrame
+        Out-of-fold predictions, as `evaluation.cross_validation` gives them, gene after gene.
+    """
+    order = sorted(range(len(cohort.genes)), key=lambda i: (cohort.genes[i].contig, cohort.genes[i].tss))
+    remaining = [number for number in order if not jobs.file(number).exists()]
+    advance(len(order) - len(remaining))
+    batches = [remaining[i : i + GENES_PER_BATCH] for i in range(0, len(remaining), GENES_PER_BATCH)]
+    workers = min(jobs.evaluation.jobs, max(1, len(batches)))
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
+    for done in parallel(delayed(_fit_batch)(jobs, batch) for batch in batches):
+        advance(done)
+    return pl.concat([pl.read_parquet(jobs.file(number)) for number in range(len(cohort.genes))])
+
+
+def _fit_batch(jobs: GeneJobs, gene_numbers: Sequence[int]) -> int:
+    """Fit some genes in this process and leave a file for each."""
+    cohort, stored, folds = _opened(jobs)
+    factories = estimator_factories(jobs.evaluation.models, jobs.evaluation.seed)
+    with _one_thread():
+        for number in gene_numbers:
+            predictions = evaluate_gene(
+                cohort.gene_inputs(cohort.genes[number], stored),
+                cohort.values[number],
+                cohort.covariates,
+                folds,
+                estimators=factories,
+                normalisation=jobs.evaluation.normalize,
+            )
+            with written_aside(jobs.file(number)) as aside:
+                predictions.write_parquet(aside)
+    return len(gene_numbers)
+
+
+@cache
+def _opened(jobs: GeneJobs) -> tuple[Cohort, StoredDeltas | None, tuple[Fold, ...]]:
+    cohort = open_cohort(jobs.cohort, jobs.index_folder)
+    stored = None if jobs.store is None else StoredDeltas(EmbeddingStore(jobs.store), jobs.addresses)
+    return cohort, stored, folds_of(jobs.evaluation, cohort.match.shared)
+
+
+def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:
+    """Make the folds that every estimator of the run sees."""
+    if options.split is not None:
+        return (read_split(options.split, sample_ids).fold,)
+    return make_folds(sample_ids, options.folds, options.seed)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread a process: the same bits whatever `jobs` is, and no more threads than cores."""
+    import torch  # noqa: PLC0415 - a second to import; only where genes are fitted
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,93 @@
+"""What a user can set, in one place: the inputs of a cohort and the options of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # scipy is slow to import, and `--help` needs none of it
+    from haploscribe.expression.normalise import Normalisation
+
+DEFAULT_WINDOW = 196_608
+DEFAULT_TILE = 5_994
+DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer")
+
+
+@dataclass(frozen=True, slots=True)
+class CohortOptions:
+    """The inputs and how to read them.
+
+    Attributes
+    ----------
+    variants, reference, expression, covariates
+        Input files.
+    genes
+        A file of gene IDs, or IDs joined by commas; None for all.
+    window
+        Width of the cis window in base pairs.
+    tile
+        Size of the tile grid in base pairs.
+    maf
+        Variants with a rarer minor allele among the samples of the run are left out everywhere.
+    assume_phased
+        Read unphased heterozygotes as if phased.
+    """
+
+    variants: Path
+    reference: Path
+    expression: Path
+    covariates: Path | None = None
+    genes: str | None = None
+    window: int = DEFAULT_WINDOW
+    tile: int = DEFAULT_TILE
+    maf: float = 0.01
+    assume_phased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneOptions:
+    """Which frozen model embeds the tiles, and what is taken from it.
+
+    Attributes
+    ----------
+    backbone
+        A short name or the folder of a checkpoint.
+    layer
+        Index of the hidden state: 0 is the token embedding, negative counts from the last layer.
+    pooling
+        `mean` over the tile's tokens, or `bins-K` for the means of K equal stretches.
+    device
+        `cpu`, `cuda` or `cuda:N`.
+    """
+
+    backbone: str = "kmer"
+    layer: int = -1
+    pooling: str = "mean"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What is fitted and how it is judged.
+
+    Attributes
+    ----------
+    models
+        Estimator names, in the order of every table.
+    folds
+        Number of folds, where there is no split file.
+    split
+        A file that says who trains, validates and tests.
+    normalize
+        `inverse-normal`, `log2p1` or `none`.
+    seed
+        Seed of folds and estimators.
+    jobs
+        Processes that fit genes side by side.
+    """
+
+    models: tuple[str, ...] = DEFAULT_MODELS
+    folds: int = 5
+    split: Path | None = None
+    normalize: "Normalisation" = "inverse-normal"
+    seed: int = 0
+    jobs: int = 1

@@ -1,0 +1,236 @@
+"""The jobs behind the verbs `check`, `embed` and `run`."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from haploscribe.atomic import kept_on_success
+from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.estimators.registry import reads_deltas
+from haploscribe.evaluation.metrics import gene_metrics, summarise_models
+from haploscribe.evaluation.paired import compare_models
+from haploscribe.expression.normalise import check_normalisation
+from haploscribe.expression.preparation import prepare
+from haploscribe.gene_jobs import GeneJobs, fit_genes, folds_of
+from haploscribe.io.results import EmbeddingSummary, Results, Summary, write_results
+from haploscribe.io.run_record import run_record
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.progress import stage
+from haploscribe.report.page import write_report
+from haploscribe.survey import VariantSurvey, survey_variants
+
+STORE_NAME = "embeddings.zarr"
+INDEX_NAME = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCohort:
+    """A cohort whose inputs were all read and found sound.
+
+    Attributes
+    ----------
+    cohort
+        The opened cohort.
+    survey
+        What its variants are like.
+    """
+
+    cohort: Cohort
+    survey: VariantSurvey
+
+    def facts(self) -> dict[str, str | int]:
+        """Say what was found, for a person to read."""
+        cohort = self.cohort
+        return {
+            "samples": cohort.match.describe(),
+            "genes": len(cohort.genes),
+            "genes on contigs without variants, left out": cohort.genes_without_variants_file,
+            "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
+            **self.survey.facts(),
+        }
+
+    def n_variants(self) -> dict[str, int]:
+        """Count each gene's variants, by its ID."""
+        ids = [gene.gene_id for gene in self.cohort.genes]
+        return dict(zip(ids, self.survey.n_variants.tolist(), strict=True))
+
+
+def check(options: CohortOptions, index_folder: Path | None = None) -> CheckedCohort:
+    """Read all inputs and stop at the first trouble.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    index_folder
+        Where an index of a plain FASTA may stay; None for a temporary one.
+
+    Raises
+    ------
+    InputError
+        When an input is at fault.
+    """
+    if index_folder is None:
+        with tempfile.TemporaryDirectory(prefix="haploscribe-") as temporary:
+            return check(options, Path(temporary))
+    cohort = open_cohort(options, index_folder)
+    tiles = cohort.all_tiles()
+    with stage("Reading variants", len(tiles), "tiles") as advance:
+        return CheckedCohort(cohort, survey_variants(cohort, advance))
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A run's tiles, embedded.
+
+    Attributes
+    ----------
+    backbone
+        Name of the backbone.
+    store_path
+        The embedding store.
+    addresses
+        The run's blocks in it.
+    counts
+        What it took.
+    """
+
+    backbone: str
+    store_path: Path
+    addresses: tuple[BlockAddress, ...]
+    counts: EmbeddingCounts
+
+    def summary(self) -> EmbeddingSummary:
+        """Give the stage's part of `summary.json`."""
+        counts = self.counts
+        return EmbeddingSummary(
+            backbone=self.backbone,
+            tiles=counts.tiles,
+            unique_haplotypes=counts.unique_haplotypes,
+            forward_passes=counts.forward_passes,
+            naive_forward_passes=counts.naive_forward_passes,
+            seconds=counts.seconds,
+        )
+
+
+def embed(cohort: Cohort, options: BackboneOptions, store_path: Path) -> Embedded:
+    """Embed the tiles of all genes' cis windows that are not yet in the store.
+
+    Parameters
+    ----------
+    cohort
+        The opened and checked cohort.
+    options
+        The backbone.
+    store_path
+        The embedding store; made when missing.
+
+    Raises
+    ------
+    InputError
+        When the backbone cannot be loaded, does not take the tile size, or the store is unusable.
+    """
+    backbone = load_backbone(
+        options.backbone, layer=options.layer, pooling=options.pooling, device=options.device
+    )
+    check_tile_size(backbone, cohort.options.tile)
+    tiles = cohort.all_tiles()
+    with stage(f"Embedding with {backbone.name}", len(tiles), "tiles") as advance:
+        addresses, counts = embed_tiles(
+            tiles, cohort.genotypes, backbone, EmbeddingStore(store_path), cohort.options.tile, advance
+        )
+    return Embedded(backbone.name, store_path, tuple(addresses), counts)
+
+
+def run(
+    cohort_options: CohortOptions,
+    backbone_options: BackboneOptions,
+    evaluation_options: EvaluationOptions,
+    out: Path,
+    store_path: Path | None = None,
+) -> Results:
+    """Embed, train on folds, evaluate, report: the main job.
+
+    A stopped run goes on where it was when it is called again with the same arguments.
+
+    Parameters
+    ----------
+    cohort_options, backbone_options, evaluation_options
+        What to run on, with what, and how.
+    out
+        Folder of the results; made when missing.
+    store_path
+        The embedding store; None for one in `out`.
+
+    Returns
+    -------
+    Results
+        What was written to `out`.
+
+    Raises
+    ------
+    InputError
+        When an input or an option is at fault. Nothing is left in `out` then.
+    """
+    started = time.monotonic()
+    with kept_on_success(out):
+        checked = check(cohort_options, out / INDEX_NAME)
+        cohort = checked.cohort
+        _rehearse(cohort, evaluation_options)
+        facts = checked.facts()
+        record = run_record(cohort_options, backbone_options, evaluation_options, facts)
+
+    embedded = None
+    if reads_deltas(evaluation_options.models):
+        embedded = embed(cohort, backbone_options, store_path or out / STORE_NAME)
+
+    unfinished = out / ".unfinished"
+    jobs = GeneJobs(
+        cohort=cohort_options,
+        index_folder=out / INDEX_NAME,
+        evaluation=evaluation_options,
+        store=embedded.store_path if embedded else None,
+        addresses=embedded.addresses if embedded else (),
+        finished=unfinished / _work_key(record, embedded),
+    )
+    with stage("Fitting genes", len(cohort.genes), "genes") as advance:
+        predictions = fit_genes(jobs, cohort, advance)
+
+    metrics = gene_metrics(predictions, checked.n_variants())
+    summary = Summary(
+        models=summarise_models(metrics),
+        embedding=embedded.summary() if embedded else None,
+        wall_seconds=time.monotonic() - started,
+    )
+    results = Results(predictions, metrics, compare_models(metrics), summary, record)
+    write_results(out, results)
+    write_report(out)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return results
+
+
+def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
+    """Prepare one gene in each fold, so that bad folds, splits or covariates stop the run at once."""
+    check_normalisation(cohort.expression, options.normalize)
+    for fold in folds_of(options, cohort.match.shared):
+        training = np.zeros(len(cohort.match.shared), dtype=np.bool_)
+        training[fold.training] = True
+        prepare(cohort.values[0], cohort.covariates, training, options.normalize)
+
+
+def _work_key(record: dict[str, Any], embedded: Embedded | None) -> str:
+    """Digest what a gene's predictions depend on: a stopped run goes on with its own work only."""
+    options = {name: value for name, value in record["options"].items() if name != "jobs"}
+    addresses = [asdict(address) for address in embedded.addresses] if embedded else []
+    parts = [record["haploscribe"], record["versions"], options, record["inputs"], addresses]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()

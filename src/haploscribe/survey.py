@@ -1,0 +1,133 @@
+"""A first reading of all variants a run will use: whatever is wrong with them stops it here."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from haploscribe.arrays import Int64Array
+from haploscribe.cohort import Cohort
+from haploscribe.embedding.blocks import Block, blocks_of
+from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import overlaps_skipped
+from haploscribe.genome.variants import VariantCounts, Variants, check_reference
+from haploscribe.progress import Advance
+
+MAX_MISSING = 0.1
+"""Largest share of missing calls a run may have; they count as reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSurvey:
+    """What the variants of the genes' cis windows are like.
+
+    Attributes
+    ----------
+    n_variants
+        int64 `(n_genes,)`; dosage columns in each gene's cis window.
+    n_used
+        Variants in any cis window above the frequency floor; REF equals the FASTA at each.
+    n_rare
+        Variants in any cis window below the frequency floor.
+    n_overlaps
+        ALT alleles on a haplotype displaced by an earlier, overlapping one.
+    counts
+        What else was met in the blocks that hold the cis windows.
+    """
+
+    def facts(self) -> dict[str, str | int]:
+        """Say what was found, for a person to read."""
+        counts = self.counts
+        return {
+            "variants used (REF equals the FASTA at each)": self.n_used,
+            "variants below the MAF floor": self.n_rare,
+            "genes with variants": int(np.count_nonzero(self.n_variants)),
+            "symbolic, breakend and * alleles skipped": counts.n_symbolic,
+            "missing calls, read as reference": f"{counts.n_missing_calls} of {counts.n_calls}",
+            "haploid calls": counts.n_haploid_calls,
+            "unphased heterozygotes, read as phased": counts.n_unphased_heterozygous,
+            "overlapping alleles skipped": self.n_overlaps,
+        }
+
+    n_variants: Int64Array
+    n_used: int
+    n_rare: int
+    n_overlaps: int
+    counts: VariantCounts
+
+
+def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
+    """Read all variants near the genes once; check REF, phase and missing calls.
+
+    Parameters
+    ----------
+    cohort
+        The opened cohort.
+    advance
+        Told of each tile read.
+
+    Raises
+    ------
+    InputError
+        When REF differs from the FASTA, a heterozygote is unphased, or too many calls are missing.
+    """
+    genotypes = cohort.genotypes
+    columns: dict[str, list[Int64Array]] = {}
+    n_used = n_rare = n_overlaps = 0
+    counts = VariantCounts()
+    for block in blocks_of(cohort.all_tiles(), cohort.options.tile, genotypes.reference.contigs):
+        found = genotypes.read(block.tiles)
+        counts = _sum(counts, found.counts)
+        wanted = _within(found, block)
+        used = genotypes.common(wanted)
+        check_reference(used, genotypes.reference)
+        columns.setdefault(block.contig, []).append(_dosage_columns(used))
+        n_used += len(used.positions)
+        n_rare += len(wanted.positions) - len(used.positions)
+        n_overlaps += int(overlaps_skipped(used).sum())
+        advance(len(block.wanted))
+    _stop_at_missing(counts, cohort)
+    if n_used == 0:
+        raise InputError(
+            f"{cohort.options.variants}: no variant with MAF {cohort.options.maf:g} or more in the cis "
+            f"windows of {len(cohort.genes)} genes; is it of the same genome build, and phased?"
+        )
+    return VariantSurvey(_columns_of_genes(cohort, columns), n_used, n_rare, n_overlaps, counts)
+
+
+def _within(variants: Variants, block: Block) -> Variants:
+    """Keep the variants that start in the tiles wanted of a block."""
+    keep = np.zeros(len(variants.positions), dtype=np.bool_)
+    for tile in block.wanted:
+        keep |= (variants.positions >= tile.start) & (variants.positions < tile.end)
+    return variants.take(keep)
+
+
+def _dosage_columns(variants: Variants) -> Int64Array:
+    """Position of each dosage column: one an ALT allele."""
+    return np.repeat(variants.positions, [len(alleles) - 1 for alleles in variants.alleles])
+
+
+def _columns_of_genes(cohort: Cohort, columns: dict[str, list[Int64Array]]) -> Int64Array:
+    """Count each gene's dosage columns."""
+    sorted_columns = {contig: np.sort(np.concatenate(parts)) for contig, parts in columns.items()}
+    counts = np.zeros(len(cohort.genes), dtype=np.int64)
+    for i, gene in enumerate(cohort.genes):
+        tiles = cohort.tiles(gene)
+        first, last = np.searchsorted(sorted_columns[gene.contig], [tiles[0].start, tiles[-1].end])
+        counts[i] = last - first
+    return counts
+
+
+def _sum(a: VariantCounts, b: VariantCounts) -> VariantCounts:
+    return VariantCounts(
+        *(getattr(a, field.name) + getattr(b, field.name) for field in fields(VariantCounts))
+    )
+
+
+def _stop_at_missing(counts: VariantCounts, cohort: Cohort) -> None:
+    share = counts.n_missing_calls / max(1, counts.n_calls)
+    if counts.n_calls and share > MAX_MISSING:
+        raise InputError(
+            f"{cohort.options.variants}: {share:.0%} of {counts.n_calls:,} calls are missing near the genes, "
+            f"more than {MAX_MISSING:.0%}; impute them, or drop the samples or variants that miss them"
+        )
