@@ -1,9 +1,13 @@
 """Fixtures that every test room shares."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from haploscribe.examples.cohort import example_cohort
+from haploscribe.options import CohortOptions
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,10 @@ def shared_cohort() -> Path:
     if not cohort.is_dir():
         pytest.skip(f"no benchmark cohort at {cohort}: set HAPLOSCRIBE_SHARED to the folder that holds data/")
     return cohort
+
+
+@pytest.fixture(scope="session")
+def example() -> Iterator[CohortOptions]:
+    """The bundled real people."""
+    with example_cohort() as options:
+        yield options

@@ -47,9 +47,10 @@ def demo(out: Path, jobs: int) -> None:
 @with_options(COHORT)
 def check(**values: Any) -> None:
     """Read all inputs, print what was found, and stop at trouble."""
-    from haploscribe.pipeline import check as check_inputs
+    from haploscribe.pipeline import checked_cohort
 
-    _print_facts(check_inputs(cohort_options(values)).facts())
+    with checked_cohort(cohort_options(values)) as checked:
+        _print_facts(checked.facts())
 
 
 @cli.command()
@@ -81,13 +82,12 @@ def run(out: Path, store: Path | None, **values: Any) -> None:
 )
 def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
-    from haploscribe.pipeline import check as check_inputs
+    from haploscribe.pipeline import checked_cohort
     from haploscribe.pipeline import embed as embed_cohort
 
-    index_folder = store.with_name(f"{store.stem}-index")
-    checked = check_inputs(cohort_options(values), index_folder)
-    embedded = embed_cohort(checked.cohort, backbone_options(values), store)
-    _print_facts({**checked.facts(), **embedded.summary()})
+    with checked_cohort(cohort_options(values)) as checked:
+        embedded = embed_cohort(checked.cohort, backbone_options(values), store)
+        _print_facts({**checked.facts(), **embedded.summary()})
 
 
 @cli.command()

@@ -1,7 +1,9 @@
 """The inputs of a run, opened and matched: who is in it, which genes, and one gene's inputs."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -58,6 +60,14 @@ class Cohort:
         """float64 `(n_genes, n_samples)`; expression as read."""
         return self.expression.values
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the variants file and the FASTA."""
+        self.genotypes.reader.close()
+        self.genotypes.reference.close()
+
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
         """List the tiles of a gene's cis window."""
         length = self.genotypes.reference.contigs[gene.contig]
@@ -109,21 +119,22 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
     InputError
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
-    if options.window <= 0:
-        raise InputError(f"--window {options.window}: give a width in base pairs, such as 196608")
-    if not 0 <= options.maf < 0.5:
-        raise InputError(f"--maf {options.maf}: give a frequency from 0 to below 0.5")
+    _check_ranges(options)
     table = read_expression(options.expression)
     if options.genes is not None:
         table = select_genes(table, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
-    reference = Reference.open(options.reference, index_folder)
-    # Missing calls are judged over the whole run (haploscribe.survey), not region by region.
-    reader = open_variants(options.variants, assume_phased=options.assume_phased, max_missing=1.0)
-    match = match_samples(
-        reader.sample_ids, table.sample_ids, None if covariates is None else covariates.sample_ids
-    )
-    expression = _place_genes(table.take_samples(match.shared), reference, reader.contigs, options)
+    with ExitStack() as stack:
+        reference = stack.enter_context(Reference.open(options.reference, index_folder))
+        # Missing calls are judged over the whole run (haploscribe.survey), not region by region.
+        reader = stack.enter_context(
+            open_variants(options.variants, assume_phased=options.assume_phased, max_missing=1.0)
+        )
+        match = match_samples(
+            reader.sample_ids, table.sample_ids, None if covariates is None else covariates.sample_ids
+        )
+        expression = _place_genes(table.take_samples(match.shared), reference, reader.contigs, options)
+        stack.pop_all()  # all is well: the cohort closes its files itself
     return Cohort(
         options=options,
         genotypes=Genotypes(reference, reader, match.shared, options.maf),
@@ -132,6 +143,15 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         match=match,
         genes_without_variants_file=len(table.genes) - len(expression.genes),
     )
+
+
+def _check_ranges(options: CohortOptions) -> None:
+    if options.window <= 0:
+        raise InputError(f"--window {options.window}: give a width in base pairs, such as 196608")
+    if options.tile <= 0:
+        raise InputError(f"--tile {options.tile}: give a size in base pairs, such as 5994")
+    if not 0 <= options.maf < 0.5:
+        raise InputError(f"--maf {options.maf:g}: give a frequency from 0 to below 0.5")
 
 
 def _place_genes(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 from joblib import Parallel, delayed
@@ -76,37 +77,59 @@ def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
     remaining = [number for number in order if not jobs.file(number).exists()]
     advance(len(order) - len(remaining))
     batches = [remaining[i : i + GENES_PER_BATCH] for i in range(0, len(remaining), GENES_PER_BATCH)]
-    workers = min(jobs.evaluation.jobs, max(1, len(batches)))
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
-    for done in parallel(delayed(_fit_batch)(jobs, batch) for batch in batches):
-        advance(done)
+    workers = min(jobs.evaluation.jobs, len(batches))
+    if workers <= 1:
+        opened = _Opened.of(jobs, cohort)
+        done = (_fit_batch(jobs, opened, batch) for batch in batches)
+    else:
+        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
+        done = parallel(delayed(_fit_batch_in_worker)(jobs, batch) for batch in batches)
+    for n_genes in done:
+        advance(n_genes)
     return pl.concat([pl.read_parquet(jobs.file(number)) for number in range(len(cohort.genes))])
 
 
-def _fit_batch(jobs: GeneJobs, gene_numbers: Sequence[int]) -> int:
-    """Fit some genes in this process and leave a file for each."""
-    cohort, stored, folds = _opened(jobs)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a process keeps open while it fits genes."""
+
+    cohort: Cohort
+    stored: StoredDeltas | None
+    folds: tuple[Fold, ...]
+
+    @classmethod
+    def of(cls, jobs: GeneJobs, cohort: Cohort) -> Self:
+        stored = None if jobs.store is None else StoredDeltas(EmbeddingStore(jobs.store), jobs.addresses)
+        return cls(cohort, stored, folds_of(jobs.evaluation, cohort.match.shared))
+
+
+@cache
+def _opened_in_worker(jobs: GeneJobs) -> _Opened:
+    """Open the inputs once in a worker's life."""
+    return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder))
+
+
+def _fit_batch_in_worker(jobs: GeneJobs, gene_numbers: Sequence[int]) -> int:
+    return _fit_batch(jobs, _opened_in_worker(jobs), gene_numbers)
+
+
+def _fit_batch(jobs: GeneJobs, opened: _Opened, gene_numbers: Sequence[int]) -> int:
+    """Fit some genes in this process and leave a file for each; return their number."""
+    cohort = opened.cohort
     factories = estimator_factories(jobs.evaluation.models, jobs.evaluation.seed)
     with _one_thread():
         for number in gene_numbers:
             predictions = evaluate_gene(
-                cohort.gene_inputs(cohort.genes[number], stored),
+                cohort.gene_inputs(cohort.genes[number], opened.stored),
                 cohort.values[number],
                 cohort.covariates,
-                folds,
+                opened.folds,
                 estimators=factories,
                 normalisation=jobs.evaluation.normalize,
             )
             with written_aside(jobs.file(number)) as aside:
                 predictions.write_parquet(aside)
     return len(gene_numbers)
-
-
-@cache
-def _opened(jobs: GeneJobs) -> tuple[Cohort, StoredDeltas | None, tuple[Fold, ...]]:
-    cohort = open_cohort(jobs.cohort, jobs.index_folder)
-    stored = None if jobs.store is None else StoredDeltas(EmbeddingStore(jobs.store), jobs.addresses)
-    return cohort, stored, folds_of(jobs.evaluation, cohort.match.shared)
 
 
 def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:

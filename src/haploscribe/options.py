@@ -56,13 +56,13 @@ class BackboneOptions:
     pooling
         `mean` over the tile's tokens, or `bins-K` for the means of K equal stretches.
     device
-        `cpu`, `cuda` or `cuda:N`.
+        `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
     """
 
     backbone: str = "kmer"
     layer: int = -1
     pooling: str = "mean"
-    device: str = "cpu"
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from haploscribe.survey import VariantSurvey, survey_variants
 
 STORE_NAME = "embeddings.zarr"
 INDEX_NAME = "index"
+UNFINISHED_NAME = ".unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +68,30 @@ class CheckedCohort:
         return dict(zip(ids, self.survey.n_variants.tolist(), strict=True))
 
 
-def check(options: CohortOptions, index_folder: Path | None = None) -> CheckedCohort:
-    """Read all inputs and stop at the first trouble.
+@contextmanager
+def checked_cohort(options: CohortOptions, index_folder: Path | None = None) -> Iterator[CheckedCohort]:
+    """Open the inputs, read them all, and stop at the first trouble; they are closed behind the block.
 
     Parameters
     ----------
     options
         The inputs.
     index_folder
-        Where an index of a plain FASTA may stay; None for a temporary one.
+        Where indexes that the inputs lack may stay; None for a temporary folder.
 
     Raises
     ------
     InputError
         When an input is at fault.
     """
-    if index_folder is None:
-        with tempfile.TemporaryDirectory(prefix="haploscribe-") as temporary:
-            return check(options, Path(temporary))
-    cohort = open_cohort(options, index_folder)
-    tiles = cohort.all_tiles()
-    with stage("Reading variants", len(tiles), "tiles") as advance:
-        return CheckedCohort(cohort, survey_variants(cohort, advance))
+    with ExitStack() as stack:
+        if index_folder is None:
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-"))
+            index_folder = Path(temporary)
+        cohort = stack.enter_context(open_cohort(options, index_folder))
+        with stage("Reading variants", len(cohort.all_tiles()), "tiles") as advance:
+            survey = survey_variants(cohort, advance)
+        yield CheckedCohort(cohort, survey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,28 +188,25 @@ def run(
         When an input or an option is at fault. Nothing is left in `out` then.
     """
     started = time.monotonic()
-    with kept_on_success(out):
-        checked = check(cohort_options, out / INDEX_NAME)
-        cohort = checked.cohort
-        _rehearse(cohort, evaluation_options)
-        facts = checked.facts()
-        record = run_record(cohort_options, backbone_options, evaluation_options, facts)
-
-    embedded = None
-    if reads_deltas(evaluation_options.models):
-        embedded = embed(cohort, backbone_options, store_path or out / STORE_NAME)
-
-    unfinished = out / ".unfinished"
-    jobs = GeneJobs(
-        cohort=cohort_options,
-        index_folder=out / INDEX_NAME,
-        evaluation=evaluation_options,
-        store=embedded.store_path if embedded else None,
-        addresses=embedded.addresses if embedded else (),
-        finished=unfinished / _work_key(record, embedded),
-    )
-    with stage("Fitting genes", len(cohort.genes), "genes") as advance:
-        predictions = fit_genes(jobs, cohort, advance)
+    with ExitStack() as stack:
+        with kept_on_success(out):
+            checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME))
+            _rehearse(checked.cohort, evaluation_options)
+            facts = checked.facts()
+            record = run_record(cohort_options, backbone_options, evaluation_options, facts)
+        embedded = None
+        if reads_deltas(evaluation_options.models):
+            embedded = embed(checked.cohort, backbone_options, store_path or out / STORE_NAME)
+        jobs = GeneJobs(
+            cohort=cohort_options,
+            index_folder=out / INDEX_NAME,
+            evaluation=evaluation_options,
+            store=embedded.store_path if embedded else None,
+            addresses=embedded.addresses if embedded else (),
+            finished=out / UNFINISHED_NAME / _work_key(record, embedded),
+        )
+        with stage("Fitting genes", len(checked.cohort.genes), "genes") as advance:
+            predictions = fit_genes(jobs, checked.cohort, advance)
 
     metrics = gene_metrics(predictions, checked.n_variants())
     summary = Summary(
@@ -215,7 +217,7 @@ def run(
     results = Results(predictions, metrics, compare_models(metrics), summary, record)
     write_results(out, results)
     write_report(out)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
 
 

@@ -1,0 +1,1 @@
+"""One command a claim; see each module."""

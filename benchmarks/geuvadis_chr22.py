@@ -1,0 +1,138 @@
+"""All models on 300 genes of 358 real people, chromosome 22 (Geuvadis).
+
+    python -m benchmarks.geuvadis_chr22 --source FOLDER [--every N] [--jobs J] [--backbone NAME]
+
+FOLDER holds `genotypes.vcf.gz`, `reference.fa.gz`, `expression.rpkm.bed.gz` and `covariates.txt` of the
+benchmark cohort. 5 folds, cis window 196,608 bp (±98 kb), 25 expression PCs and 3 genotype PCs, the same for
+every model. Writes `benchmarks/results/geuvadis_chr22.md`; all details stay in the results folder (`--out`).
+"""
+
+import argparse
+import os
+import platform
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from joblib.externals.loky import get_reusable_executor
+
+from haploscribe.estimators.registry import ESTIMATOR_NAMES
+from haploscribe.expression.table import read_expression
+from haploscribe.io.results import Results
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.pipeline import run
+
+EXPRESSION_PCS = 25
+TABLE = Path(__file__).parent / "results" / "geuvadis_chr22.md"
+
+
+def write_covariates(source: Path, target: Path) -> None:
+    """Keep the genotype PCs and the first expression PCs of the source's covariates."""
+    wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}
+    header, *rows = source.read_text().splitlines()
+    kept = [row for row in rows if row.startswith("genotype_PC") or row.split("\t", 1)[0] in wanted]
+    target.write_text("\n".join([header, *kept]) + "\n")
+
+
+def model_lines(results: Results, models: list[str]) -> list[str]:
+    """Format the table of models against elastic net, best mean r first."""
+    against = {
+        row["model_a"]: row
+        for row in results.comparison.filter(pl.col("model_b") == "elastic-net").iter_rows(named=True)
+    }
+    lines = [
+        "| model | mean r | median r | FDR 5 % | mean r less elastic net's | better / worse | paired p |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    summaries = results.summary["models"]
+    for model in sorted(models, key=lambda name: -summaries[name]["mean_r"]):
+        row, summary = against.get(model), summaries[model]
+        versus = (
+            "| - | - | - |"
+            if row is None
+            else f"| {row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
+            f"| {row['wilcoxon_p']:.2g} |"
+        )
+        rs = f"{summary['mean_r']:.4f} | {summary['median_r']:.4f}"
+        lines.append(f"| `{model}` | {rs} | {summary['n_significant']} {versus}")
+    return lines
+
+
+def page(results: Results, command: str, models: list[str]) -> str:
+    """Write the results table, with what was run on what."""
+    n_genes = results.summary["models"][models[0]]["n_genes"]
+    embedding = results.summary["embedding"]
+    get_reusable_executor().shutdown(wait=True)  # a process counts its children's memory when they are gone
+    self_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    worker_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    lines = [
+        "# Geuvadis, chromosome 22: all models on the same people",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, `{command}`, haploscribe {results.run['haploscribe']}, "
+        f"Python {platform.python_version()}, torch {results.run['versions']['torch']}.",
+        "",
+        f"{n_genes} genes, 358 people, 5 folds, cis window 196,608 bp, 25 expression PCs and 3 genotype PCs. "
+        "r is the mean over folds of Pearson's correlation in held-out people; paired p is Wilcoxon's "
+        "signed-rank test across genes against elastic net, two-sided.",
+        "",
+        *model_lines(results, models),
+        "",
+        "The expression PCs come with the data and were made from all people, the same for every model.",
+        "",
+    ]
+    if embedding is not None:
+        saved = embedding["naive_forward_passes"] / max(1, embedding["unique_haplotypes"])
+        lines += [
+            f"Backbone `{embedding['backbone']}`: {embedding['tiles']:,} tiles, "
+            f"{embedding['unique_haplotypes']:,} unique sequences in place of "
+            f"{embedding['naive_forward_passes']:,} ({saved:.1f} times fewer); "
+            f"{embedding['forward_passes']:,} embedded in this run in {embedding['seconds']:.0f} s.",
+            "",
+        ]
+    lines += [
+        f"Wall clock {results.summary['wall_seconds'] / 60:.1f} min with {results.run['options']['jobs']} "
+        f"processes; peak memory {self_kib / 2**20:.2f} GiB in the main process, "
+        f"{worker_kib / 2**20:.2f} GiB in the largest worker.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the benchmark and write its table."""
+    parser = argparse.ArgumentParser(description="All models on 300 genes of 358 real people.")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
+    parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--backbone", default="kmer")
+    parser.add_argument("--models", default=",".join(ESTIMATOR_NAMES))
+    parser.add_argument("--table", type=Path, default=TABLE)
+    arguments = parser.parse_args()
+    source, out, models = arguments.source, arguments.out, arguments.models.split(",")
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_covariates(source / "covariates.txt", out / "covariates.txt")
+    expression = source / "expression.rpkm.bed.gz"
+    genes = [gene.gene_id for gene in read_expression(expression).genes][:: arguments.every]
+    cohort = CohortOptions(
+        variants=source / "genotypes.vcf.gz",
+        reference=source / "reference.fa.gz",
+        expression=expression,
+        covariates=out / "covariates.txt",
+        genes=",".join(genes),
+    )
+    evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
+    results = run(cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out)
+    command = (
+        "python -m benchmarks.geuvadis_chr22 --source FOLDER "
+        f"--every {arguments.every} --jobs {arguments.jobs} --backbone {arguments.backbone}"
+    )
+    arguments.table.parent.mkdir(parents=True, exist_ok=True)
+    arguments.table.write_text(page(results, command, models))
+    print(arguments.table.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Reading a checkpoint folder: configuration, vocabulary and weights, from disk or from the hub."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration, parse_configuration
+from haploscribe.errors import InputError
+
+CONFIGURATION_FILE = "config.json"
+VOCABULARY_FILE = "vocab.txt"
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+_DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "*.safetensors", INDEX_FILE)
+HUB_TIMEOUT = 10.0
+"""Seconds to wait for the hub before the cache is tried."""
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint on disk; the weights are not read yet.
+
+    Attributes
+    ----------
+    name
+        What the backbone is called in outputs.
+    folder
+        Where the files are.
+    revision
+        The hub's commit hash, or `sha256:…`, a digest of all files that decide the vectors.
+    configuration
+        What `config.json` says.
+    vocabulary
+        Lines of `vocab.txt`: tokens in the order of their numbers.
+    """
+
+    name: str
+    folder: Path
+    revision: str
+    configuration: EsmConfiguration
+    vocabulary: tuple[str, ...]
+
+
+def download(hub_id: str, revision: str) -> tuple[Path, str]:
+    """Fetch a checkpoint's files from the Hugging Face hub, or find them in its cache; no code is fetched.
+
+    The hub is asked once what `revision` stands for; only when it does not answer is the cache used as is.
+
+    Returns
+    -------
+    tuple
+        The folder, and the commit hash that `revision` stands for.
+
+    Raises
+    ------
+    InputError
+        When the hub cannot be reached and the cache has no copy, or has no such revision.
+    """
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - only who asks for the hub pays
+
+    try:
+        commit = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT).sha
+        folder = snapshot_download(hub_id, revision=commit, allow_patterns=list(_DOWNLOADED))
+    except Exception as error:  # connection errors are of another library in each version of the hub's
+        cached = _cached(hub_id, revision)
+        if cached is None:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"cannot download {hub_id} ({reason}) and no copy is cached; on a machine with access run "
+                f"'hf download {hub_id} --revision {revision} --local-dir FOLDER', copy FOLDER here and give "
+                "its path as the backbone"
+            ) from None
+        folder = cached
+    return Path(folder), Path(folder).name
+
+
+def _cached(hub_id: str, revision: str) -> str | None:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return snapshot_download(hub_id, revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+
+
+def read_checkpoint(folder: Path, name: str, revision: str | None = None) -> Checkpoint:
+    """Read a checkpoint folder in the hub's format, except for the weights.
+
+    Parameters
+    ----------
+    folder
+        Holds `config.json`, `vocab.txt` and `model.safetensors` or its shards with their index.
+    name
+        What to call it.
+    revision
+        Known revision; without it, a digest of the files is made.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or unreadable.
+    """
+    content = _read_json(folder / CONFIGURATION_FILE)
+    vocabulary = tuple(line.strip() for line in _read_text(folder / VOCABULARY_FILE).splitlines())
+    files = [folder / CONFIGURATION_FILE, folder / VOCABULARY_FILE, *_weight_files(folder)]
+    return Checkpoint(
+        name=name,
+        folder=folder,
+        revision=revision or _digest(files),
+        configuration=parse_configuration(content, str(folder / CONFIGURATION_FILE)),
+        vocabulary=vocabulary,
+    )
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read all tensors of a checkpoint folder, by their published names.
+
+    Raises
+    ------
+    InputError
+        When there are no safetensors, or a file is damaged.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - with its torch part, only here
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    tensors: dict[str, Tensor] = {}
+    for file in _weight_files(folder):
+        try:
+            tensors |= load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"cannot read {file} ({error}); download it again") from None
+    return tensors
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Find the safetensors of a checkpoint: one file, or the shards that an index names."""
+    if (folder / WEIGHTS_FILE).is_file():
+        return [folder / WEIGHTS_FILE]
+    if (folder / INDEX_FILE).is_file():
+        named = _read_json(folder / INDEX_FILE).get("weight_map", {})
+        shards = [folder / shard for shard in sorted(set(named.values()))]
+        missing = [shard.name for shard in shards if not shard.is_file()]
+        if missing or not shards:
+            raise InputError(f"{folder / INDEX_FILE} names shards that are not there: {', '.join(missing)}")
+        return shards
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise InputError(
+            f"{folder} has only pickled weights ({pickles[0]}), which can run code when read; only "
+            f"safetensors load: convert them to {WEIGHTS_FILE} or download a revision that has it"
+        )
+    raise InputError(f"{folder} has no {WEIGHTS_FILE}; give the folder of a downloaded checkpoint")
+
+
+def _digest(files: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"cannot read {file}: {reason}; a checkpoint folder needs it") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read_text(file))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file} is not JSON (line {error.lineno}); download it again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds no JSON object; download it again")
+    return content

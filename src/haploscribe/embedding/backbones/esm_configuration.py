@@ -1,0 +1,134 @@
+"""What a checkpoint's `config.json` says of the model, read into one checked record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from haploscribe.errors import InputError
+
+Family = Literal["nt-v1", "nt-v2"]
+
+POSITION_OFFSET = 2
+"""Of `max_position_embeddings`, this many are not for tokens: ESM numbers positions from the padding
+token's number plus one, and that is 2 here."""
+
+_SIZES = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "intermediate_size": "feed_forward_size",
+    "max_position_embeddings": "n_positions",
+    "pad_token_id": "pad_id",
+    "mask_token_id": "mask_id",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EsmConfiguration:
+    """Dimensions and options of an ESM-like model.
+
+    Attributes
+    ----------
+    family
+        `nt-v1`: learned positions, GELU, biases; `nt-v2`: rotary positions, SwiGLU without biases.
+    vocabulary_size, hidden_size, n_layers, n_heads, feed_forward_size
+        Dimensions; `feed_forward_size` is the width after the gate.
+    n_positions
+        `max_position_embeddings`: the longest token list, class token included, plus two.
+    pad_id, mask_id
+        Token numbers of padding and mask.
+    layer_norm_epsilon
+        Added to the variance in every layer norm.
+    token_dropout
+        Rescale embeddings for the share of masked tokens, also where none is masked.
+    tied
+        The masked-token head reads the token embeddings instead of a table of its own.
+    """
+
+    family: Family
+    vocabulary_size: int
+    hidden_size: int
+    n_layers: int
+    n_heads: int
+    feed_forward_size: int
+    n_positions: int
+    pad_id: int = 1
+    mask_id: int = 2
+    layer_norm_epsilon: float = 1e-12
+    token_dropout: bool = False
+    tied: bool = False
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.hidden_size // self.n_heads
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest token list, class token included."""
+        return self.n_positions - POSITION_OFFSET
+
+
+def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfiguration:
+    """Check the content of a `config.json` and name its parts in our words.
+
+    Parameters
+    ----------
+    content
+        The parsed file.
+    source
+        Where it came from, for messages.
+
+    Raises
+    ------
+    InputError
+        When a dimension is missing or impossible, or the model is of neither family.
+    """
+    sizes = {}
+    for key, name in _SIZES.items():
+        value = content.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < (key not in _MAY_BE_ZERO):
+            raise InputError(f"{source} has no usable {key!r} ({value!r}); it must be a positive integer")
+        sizes[name] = value
+    configuration = EsmConfiguration(
+        family=_family(content, source),
+        layer_norm_epsilon=float(content.get("layer_norm_eps", 1e-12)),
+        token_dropout=bool(content.get("token_dropout", False)),
+        # transformers ties by default; the published files say false.
+        tied=bool(content.get("tie_word_embeddings", True)),
+        **sizes,
+    )
+    _check_dimensions(configuration, source)
+    return configuration
+
+
+_MAY_BE_ZERO = ("pad_token_id", "mask_token_id")
+
+
+def _family(content: Mapping[str, Any], source: str) -> Family:
+    """Tell v1 from v2 by what they compute; the published v2 files carry no `model_type`."""
+    if content.get("emb_layer_norm_before"):
+        raise InputError(f"{source} sets emb_layer_norm_before, which no Nucleotide Transformer does")
+    positions = content.get("position_embedding_type", "absolute")
+    has_bias = content.get("add_bias_fnn", True)
+    families = {("absolute", True): "nt-v1", ("rotary", False): "nt-v2"}
+    if (positions, has_bias) not in families:
+        raise InputError(
+            f"{source} describes neither family of the Nucleotide Transformer (position_embedding_type "
+            f"{positions!r}, add_bias_fnn {has_bias!r}); v1 is absolute with bias, v2 rotary without"
+        )
+    return cast("Family", families[positions, has_bias])
+
+
+def _check_dimensions(configuration: EsmConfiguration, source: str) -> None:
+    rotary = configuration.family == "nt-v2"
+    if configuration.hidden_size % configuration.n_heads or (rotary and configuration.head_size % 2):
+        raise InputError(
+            f"{source}: hidden_size {configuration.hidden_size} does not divide into "
+            f"{configuration.n_heads} heads{' of even width' if rotary else ''}"
+        )
+    if configuration.pad_id != POSITION_OFFSET - 1:
+        raise InputError(f"{source}: pad_token_id is {configuration.pad_id}, but the family's is 1")
+    if configuration.max_tokens < POSITION_OFFSET:
+        raise InputError(f"{source}: max_position_embeddings {configuration.n_positions} leaves no tokens")

@@ -1,0 +1,202 @@
+"""The Nucleotide Transformer as a backbone: both families on tiny checkpoints in the hub's format."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haploscribe.arrays import Float32Array
+from haploscribe.embedding.backbones import nucleotide_transformer
+from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
+from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.token_axis import windows
+from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
+from haploscribe.errors import InputError
+from tests.embedding.backbones.support import (
+    V1_VOCABULARY,
+    V2_CONFIGURATION,
+    V2_VOCABULARY,
+    random_v2_tensors,
+    v2_hidden_states,
+    write_v1,
+    write_v2,
+)
+
+N_LAYERS = 3
+CAPACITY = 11  # tokens beside the class token
+FULL = b"GATTACACGTTGCAACGTGCAATTGGCCAATCGATCGGCTAATCGGATCCATTAGCAACGTTAGCA"  # 66 bp, 11 tokens
+
+
+@pytest.fixture(scope="module")
+def v1_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_v1(tmp_path_factory.mktemp("v1"))
+
+
+@pytest.fixture(scope="module")
+def v2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_v2(tmp_path_factory.mktemp("v2"))
+
+
+@pytest.fixture(scope="module", params=["v1_folder", "v2_folder"], ids=["v1", "v2"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def load(folder: Path, **options: Any) -> NucleotideTransformer:
+    return NucleotideTransformer(read_checkpoint(folder, "tiny"), **options)
+
+
+@pytest.fixture(scope="module")
+def backbone(folder: Path) -> NucleotideTransformer:
+    return load(folder)
+
+
+def native_hidden_states(folder: Path, ids: list[int]) -> list[Float32Array]:
+    from transformers import EsmForMaskedLM
+
+    model = EsmForMaskedLM.from_pretrained(folder).esm.eval()
+    with torch.inference_mode():
+        states = model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+    return [state[0].numpy() for state in states]
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS + 1))
+def test_v1_is_the_mean_of_what_transformers_computes(v1_folder: Path, layer: int) -> None:
+    ids = [3, *SixMerTokeniser(V1_VOCABULARY)(FULL)]
+    expected = native_hidden_states(v1_folder, ids)[layer][1:].mean(axis=0)
+    vector = load(v1_folder, layer=layer).embed([FULL])[0, 0]
+    np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS + 1))
+def test_v2_is_the_mean_of_the_second_computation(v2_folder: Path, layer: int) -> None:
+    ids = [3, *SixMerTokeniser(V2_VOCABULARY)(FULL)]
+    states = v2_hidden_states(random_v2_tensors(V2_CONFIGURATION), V2_CONFIGURATION, ids)
+    vector = load(v2_folder, layer=layer).embed([FULL])[0, 0]
+    np.testing.assert_allclose(vector, states[layer][1:].mean(axis=0), atol=1e-5)
+
+
+def test_token_dropout_is_as_the_checkpoint_says(v1_folder: Path, tmp_path: Path) -> None:
+    without = load(write_v1(tmp_path, token_dropout=False), layer=0).embed([FULL])
+    assert not np.allclose(load(v1_folder, layer=0).embed([FULL]), without)
+
+
+def test_bins_are_parts_of_the_token_axis(v1_folder: Path) -> None:
+    sequence = FULL[:36]  # 6 tokens, 2 a bin
+    ids = [3, *SixMerTokeniser(V1_VOCABULARY)(sequence)]
+    expected = native_hidden_states(v1_folder, ids)[-1][1:].reshape(3, 2, -1).mean(axis=1)
+    np.testing.assert_allclose(load(v1_folder, pooling="bins-3").embed([sequence])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "bins-4"])
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        pytest.param(FULL + b"A", id="one token over"),
+        pytest.param(FULL[:30] + b"CACACAGAGA" + FULL[30:], id="insertion"),
+        pytest.param(b"N" * 66, id="all N"),
+    ],
+)
+def test_an_overflow_is_read_in_windows_and_nothing_is_dropped(
+    v2_folder: Path, sequence: bytes, pooling: str
+) -> None:
+    tokens = SixMerTokeniser(V2_VOCABULARY)(sequence).tolist()
+    parameters = random_v2_tensors(V2_CONFIGURATION)
+    parts = []
+    for start, end, keep in windows(len(tokens), CAPACITY):
+        states = v2_hidden_states(parameters, V2_CONFIGURATION, [3, *tokens[start:end]])[-1]
+        parts.append(states[1 + keep - start :])
+    hidden = np.concatenate(parts)
+    assert len(hidden) == len(tokens) > CAPACITY
+    n_bins = 1 if pooling == "mean" else 4
+    expected = np.repeat(hidden, n_bins, axis=0).reshape(n_bins, len(hidden), -1).mean(axis=1)
+    np.testing.assert_allclose(load(v2_folder, pooling=pooling).embed([sequence])[0], expected, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sequences=st.lists(st.text("ACGTN", max_size=90).map(str.encode), min_size=1, max_size=6))
+def test_a_row_depends_on_its_own_sequence_alone(
+    backbone: NucleotideTransformer, sequences: list[bytes]
+) -> None:
+    alone = np.concatenate([backbone.embed([sequence]) for sequence in sequences])
+    np.testing.assert_allclose(backbone.embed(sequences), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("budget", [1, 20, 50])
+def test_the_token_budget_changes_nothing(
+    backbone: NucleotideTransformer, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    sequences = [FULL, FULL[:20], FULL + FULL, b"", FULL[:41], FULL]
+    expected = backbone.embed(sequences)
+    monkeypatch.setitem(nucleotide_transformer.TOKENS_PER_BATCH, "cpu", budget)
+    np.testing.assert_allclose(backbone.embed(sequences), expected, atol=1e-5)
+
+
+def test_a_deleted_tile_is_zeros(backbone: NucleotideTransformer) -> None:
+    assert not backbone.embed([b"", FULL])[0].any()
+
+
+def test_no_sequences_make_no_rows(backbone: NucleotideTransformer) -> None:
+    assert backbone.embed([]).shape == (0, 1, 24)
+
+
+def test_the_protocol_is_kept(backbone: NucleotideTransformer) -> None:
+    keeper: Backbone = backbone
+    assert (keeper.tile_multiple, keeper.max_tile, keeper.name) == (6, 66, "tiny")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"layer": 2}, {"pooling": "bins-2"}],
+    ids=["layer", "pooling"],
+)
+def test_an_option_that_changes_vectors_changes_settings(
+    backbone: NucleotideTransformer, folder: Path, options: dict[str, Any]
+) -> None:
+    assert load(folder, **options).settings != backbone.settings
+
+
+def test_a_layer_counted_from_the_end_has_the_settings_of_its_index(
+    backbone: NucleotideTransformer, folder: Path
+) -> None:
+    assert load(folder, layer=N_LAYERS).settings == backbone.settings
+
+
+@pytest.mark.parametrize("layer", [N_LAYERS + 1, -N_LAYERS - 2])
+def test_a_layer_that_is_not_there_is_refused(folder: Path, layer: int) -> None:
+    with pytest.raises(InputError, match=f"layer {layer} does not exist"):
+        load(folder, layer=layer)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:77"])
+def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> None:
+    with pytest.raises(InputError, match=device):
+        load(folder, device=device)
+
+
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        pytest.param(lambda tokens: [*tokens[:-1], "<eos>", tokens[-1]], "has room for", id="longer"),
+        pytest.param(lambda tokens: [tokens[0], *tokens[3:0:-1], *tokens[4:]], "disagree", id="reordered"),
+    ],
+)
+def test_a_vocabulary_of_another_checkpoint_is_refused(
+    tmp_path: Path, edit: Callable[[list[str]], list[str]], complaint: str
+) -> None:
+    folder = write_v2(tmp_path)
+    (folder / "vocab.txt").write_text("\n".join(edit(V2_VOCABULARY)))
+    with pytest.raises(InputError, match=complaint):
+        load(folder)
+
+
+def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load(folder).embed([FULL])
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,94 @@
+"""The table of backbones and loading by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry, load_backbone
+from haploscribe.errors import InputError
+from tests.embedding.backbones.support import write_v2
+
+PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
+
+
+def test_kmer_and_the_eight_published_checkpoints_are_listed() -> None:
+    assert {entry.name for entry in BACKBONES} == {
+        "kmer",
+        *("nt-500m-human-ref", "nt-500m-1000g", "nt-2.5b-1000g", "nt-2.5b-multi-species"),
+        *("nt-v2-50m", "nt-v2-100m", "nt-v2-250m", "nt-v2-500m"),
+    }
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=[entry.name for entry in PUBLISHED])
+def test_dimensions_add_up_to_the_size_in_the_name(entry: BackboneEntry) -> None:
+    hidden, inner = entry.dimension, entry.feed_forward_size
+    matrices = 3 if entry.family == "nt-v2" else 2  # the gate is one more
+    parameters = entry.n_layers * (4 * hidden**2 + matrices * hidden * inner)
+    parameters += 2 * entry.vocabulary_size * hidden + hidden**2
+    size = next(word for word in entry.name.split("-") if word[0].isdigit())
+    named = float(size[:-1]) * {"m": 1e6, "b": 1e9}[size[-1]]
+    assert parameters == pytest.approx(named, rel=0.12)
+
+
+def test_the_table_needs_no_torch() -> None:
+    script = (
+        "import sys, haploscribe.embedding.backbones.registry as r; r.load_backbone('kmer')\n"
+        "print({'torch', 'transformers', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_kmer_loads_by_name() -> None:
+    assert load_backbone("kmer").embed([b"ACGTACG"]).sum() == 2
+
+
+def test_a_folder_loads_by_path(tmp_path: Path) -> None:
+    backbone = load_backbone(str(write_v2(tmp_path / "mine")), layer=1, pooling="bins-2")
+    assert (backbone.name, backbone.embed([b"ACGTACGTACGT"]).shape) == ("mine", (1, 2, 24))
+
+
+def offline_hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=[entry.name for entry in PUBLISHED])
+def test_a_hub_name_without_the_hub_says_what_to_do(
+    entry: BackboneEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline_hub(monkeypatch, tmp_path)
+    with pytest.raises(InputError, match=f"hf download {entry.hub_id} .*give its path") as refused:
+        load_backbone(entry.name)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("asked", ["nt-v2-100m", "InstaDeepAI/nucleotide-transformer-v2-100m-multi-species"])
+def test_a_hub_name_loads_from_the_cache_with_the_commit_as_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--InstaDeepAI--nucleotide-transformer-v2-100m-multi-species"
+    folder = write_v2(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    offline_hub(monkeypatch, tmp_path)
+    backbone = load_backbone(asked)
+    assert (backbone.name, backbone.settings["revision"]) == ("nt-v2-100m", commit)
+    expected = load_backbone(str(folder)).embed([b"GATTACAGATTACA"])
+    np.testing.assert_array_equal(backbone.embed([b"GATTACAGATTACA"]), expected)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nt-500m-human-ref"):
+        load_backbone("enformer")
+
+
+def test_kmer_refuses_options_it_does_not_have() -> None:
+    with pytest.raises(InputError, match="no layers"):
+        load_backbone("kmer", layer=3)

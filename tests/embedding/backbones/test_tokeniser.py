@@ -1,0 +1,94 @@
+"""The vectorised tokeniser against the one of transformers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
+from haploscribe.errors import InputError
+from tests.embedding.backbones.support import V1_VOCABULARY, V2_VOCABULARY
+
+Tokenise = Callable[[str], list[int]]
+
+
+@pytest.fixture(scope="module", params=[V1_VOCABULARY, V2_VOCABULARY], ids=["v1", "v2"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenise, Any]:
+    """Ours, with the class token put before, and the one of transformers; on the same vocabulary file."""
+    from transformers import EsmTokenizer
+
+    file: Path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    file.write_text("\n".join(request.param))
+    ours = SixMerTokeniser(request.param)
+    theirs = EsmTokenizer(str(file), eos_token=None)
+    return lambda text: [ours.class_id, *ours(text.encode()).tolist()], theirs
+
+
+def assert_equal(pair: tuple[Tokenise, Any], text: str) -> None:
+    ours, theirs = pair
+    assert ours(text) == theirs(text)["input_ids"]
+
+
+# Mostly long runs of bases, broken by now and then one N, lower case, or IUPAC code.
+SEQUENCES = st.lists(
+    st.one_of(
+        st.text("ACGT", max_size=30),
+        st.text("N", max_size=9),
+        st.text("acgtn", max_size=8),
+        st.text("RYKMSWBDHVXU-.*", max_size=4),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=SEQUENCES)
+def test_equals_transformers_on_drawn_sequences(pair: tuple[Tokenise, Any], text: str) -> None:
+    assert_equal(pair, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text("ACGTNacgtR", max_size=60))
+def test_equals_transformers_on_letter_soup(pair: tuple[Tokenise, Any], text: str) -> None:
+    assert_equal(pair, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("ACGTA", id="shorter than a token"),
+        pytest.param("ACGTACG", id="remainder"),
+        pytest.param("ACGTACGTNACGTACGT", id="N breaks the frame"),
+        pytest.param("ACGNACGTAC", id="an N in what would be a 6-mer"),
+        pytest.param("N" * 700, id="all N"),
+        pytest.param("ACGTACacgtACGTAC", id="lower case is one unknown"),
+        pytest.param("ACGTACRrYNACGTAC", id="IUPAC codes are one unknown"),
+        pytest.param("GATTACA" * 857, id="a whole tile"),
+    ],
+)
+def test_equals_transformers_on_edges(pair: tuple[Tokenise, Any], text: str) -> None:
+    assert_equal(pair, text)
+
+
+def test_the_published_example_has_the_published_tokens() -> None:
+    # The README of instadeepai/nucleotide-transformer spells this one out.
+    tokeniser = SixMerTokeniser(V1_VOCABULARY)
+    tokens = [V1_VOCABULARY[number] for number in tokeniser(b"ACGTGTACNTGCACGGANCGACTAGTCTGA")]
+    assert tokens == ["ACGTGT", "A", "C", "N", "TGCACG", "G", "A", "N", "CGACTA", "GTCTGA"]
+
+
+def test_numbers_follow_the_order_of_the_vocabulary() -> None:
+    shuffled = list(np.random.default_rng(1).permutation(V1_VOCABULARY))
+    tokeniser = SixMerTokeniser(shuffled)
+    assert [shuffled[number] for number in tokeniser(b"GATTACANT")] == ["GATTAC", "A", "N", "T"]
+
+
+@pytest.mark.parametrize("token", ["<cls>", "<pad>", "N", "GATTAC"])
+def test_a_vocabulary_without_a_needed_token_is_refused(token: str) -> None:
+    with pytest.raises(InputError, match=token):
+        SixMerTokeniser([known for known in V1_VOCABULARY if known != token])

@@ -1,0 +1,160 @@
+"""The command line, end to end on the bundled real people."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from haploscribe.cli import main
+from haploscribe.options import CohortOptions
+
+ONE_GENE = "ENSG00000128191.9"
+GENES = f"{ONE_GENE},ENSG00000099899.10,ENSG00000185252.13"
+
+
+def run_cli(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the command line in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["haploscribe", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def inputs_of(example: CohortOptions, **changed: object) -> list[str]:
+    """Options for the example's files, some of them changed or, if None, left out."""
+    names = ("variants", "reference", "expression", "covariates")
+    values = {name: getattr(example, name) for name in names} | changed
+    return [text for name, value in values.items() if value is not None for text in (f"--{name}", str(value))]
+
+
+def test_help_answers_within_a_second_without_heavy_imports() -> None:
+    heavy = ["torch", "transformers", "numba", "cyvcf2", "pysam", "zarr", "polars", "scipy", "numpy"]
+    script = f"import haploscribe.cli, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout.replace("'", '"')) == []
+
+
+def test_check_prints_what_it_found(
+    example: CohortOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli("check", *inputs_of(example), monkeypatch=monkeypatch) == 0
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["samples"] == "358 samples shared"
+    assert lines["genes"] == "17"
+    assert lines["missing calls, read as reference"].startswith("0 of ")
+
+
+def test_run_leaves_the_files_of_the_contract(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["run", *inputs_of(example), "--genes", GENES, "--models", "elastic-net,blup,blup-delta"]
+    assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "comparison.tsv",
+        "embeddings.zarr",
+        "metrics.tsv",
+        "predictions.parquet",
+        "report.html",
+        "run.json",
+        "summary.json",
+    ]
+    predictions = pl.read_parquet(out / "predictions.parquet")
+    assert predictions.columns == ["gene_id", "sample_id", "model", "fold", "observed", "predicted"]
+    assert predictions.height == 3 * 3 * 358  # every person held out once for each gene and model
+    metrics = pl.read_csv(out / "metrics.tsv", separator="\t")
+    assert metrics.columns == [
+        *("gene_id", "model", "n_samples", "n_variants"),
+        *("pearson_r", "pearson_p", "spearman_r", "r2", "constant"),
+    ]
+    comparison = pl.read_csv(out / "comparison.tsv", separator="\t")
+    assert comparison.columns == [
+        *("model_a", "model_b", "n_genes", "mean_r_a", "mean_r_b"),
+        *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better"),
+    ]
+    summary = json.loads((out / "summary.json").read_text())
+    assert set(summary) == {"models", "embedding", "wall_seconds"}
+    assert summary["embedding"]["forward_passes"] == summary["embedding"]["unique_haplotypes"] > 0
+    record = json.loads((out / "run.json").read_text())
+    assert set(record["inputs"]) == {"variants", "reference", "expression", "covariates"}
+
+
+def test_second_run_embeds_nothing_and_finds_the_same(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["run", *inputs_of(example), "--genes", GENES, "--models", "blup-delta"]
+    assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
+    first = pl.read_parquet(out / "predictions.parquet")
+    assert run_cli(*arguments, "--jobs", 2, "--out", out, monkeypatch=monkeypatch) == 0
+    assert json.loads((out / "summary.json").read_text())["embedding"]["forward_passes"] == 0
+    assert pl.read_parquet(out / "predictions.parquet").equals(first)
+
+
+def test_config_file_gives_options_and_the_command_line_goes_first(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f'genes = ["{ONE_GENE}"]\nmodels = "blup"\nfolds = 3\nseed = 7\njobs = 1\n')
+    out = tmp_path / "out"
+    arguments = ["run", *inputs_of(example), "--config", config, "--seed", 8, "--out", out]
+    assert run_cli(*arguments, monkeypatch=monkeypatch) == 0
+    options = json.loads((out / "run.json").read_text())["options"]
+    assert (options["models"], options["folds"], options["seed"]) == (["blup"], 3, 8)
+
+
+def test_split_file_trains_and_tests_the_people_it_names(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with example.covariates.open() as file:  # type: ignore[union-attr]
+        samples = file.readline().split()[1:]
+    sets = ["train"] * 200 + ["validation"] * 50 + ["test"] * 60
+    split = tmp_path / "split.tsv"
+    split.write_text(
+        "sample_id\tset\n" + "".join(f"{s}\t{word}\n" for s, word in zip(samples, sets, strict=False))
+    )
+    out = tmp_path / "out"
+    arguments = ["run", *inputs_of(example), "--genes", ONE_GENE, "--models", "elastic-net"]
+    assert run_cli(*arguments, "--split", split, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
+    predicted = pl.read_parquet(out / "predictions.parquet")
+    assert sorted(predicted["sample_id"]) == sorted(samples[250:310])
+
+
+def test_haplotypes_writes_two_records_a_sample(
+    example: CohortOptions, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    arguments = inputs_of(example, expression=None, covariates=None)
+    region = ("--region", "chr22:20000001-20000100", "--sample", "HG00097,HG00096")
+    assert run_cli("haplotypes", *arguments, *region, monkeypatch=monkeypatch) == 0
+    lines = capfdbinary.readouterr().out.split()
+    assert [line for line in lines if line.startswith(b">")] == [
+        b">HG00097_0",
+        b">HG00097_1",
+        b">HG00096_0",
+        b">HG00096_1",
+    ]
+    assert sum(len(line) for line in lines if not line.startswith(b">")) == 4 * 100
+
+
+def test_backbones_as_json_is_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from haploscribe.embedding.backbones.registry import BACKBONES
+
+    assert run_cli("backbones", "--json", monkeypatch=monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == [asdict(row) for row in BACKBONES]
+
+
+def test_backbones_table_fits_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli("backbones", monkeypatch=monkeypatch) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("nucleotide-transformer" in line for line in lines) == 8
