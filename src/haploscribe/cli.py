@@ -128,6 +128,15 @@ def backbones(as_json: bool) -> None:
         click.echo("\n".join(backbone_lines(BACKBONES)))
 
 
+@cli.command()
+@click.option("--results", type=_OUT, required=True, help="Results folder of a finished run.")
+def report(results: Path) -> None:
+    """Write the HTML page of a finished run again."""
+    from haploscribe.report.page import write_report
+
+    click.echo(f"Report: {write_report(results)}")
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 2 the input or the options are at fault, 1 ours."""
     try:

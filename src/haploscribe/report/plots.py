@@ -1,0 +1,212 @@
+"""Figures as SVG text, made from arrays; colours come from the page's style sheet by class name."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.report.typeset import typeset_r
+
+BIN_WIDTH = 0.05
+ROW_HEIGHT, BAR_HEIGHT = 68.0, 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The range of an axis and its ticks, in data units.
+
+    Attributes
+    ----------
+    low, high
+        The range.
+    ticks
+        Round numbers, evenly spaced, within the range.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def place(self, values: Float64Array, start: float, end: float) -> Float64Array:
+        """Map data units to a stretch of the figure, `low` to `start` and `high` to `end`."""
+        return start + (values - self.low) / (self.high - self.low) * (end - start)
+
+
+def axis_for(values: Float64Array) -> Axis:
+    """Choose limits a little beyond all finite values, and about four to nine round ticks.
+
+    Parameters
+    ----------
+    values
+        float64 `(n,)`; NaN is left out. Without a finite value the axis runs from 0 to 1.
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    margin = 0.03 * max(high - low, 0.1)
+    low, high = low - margin, high + margin
+    rough = (high - low) / 8
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
+    ticks = tuple(
+        round(i * step, 10) + 0.0 for i in range(math.ceil(low / step), math.floor(high / step) + 1)
+    )
+    return Axis(low, high, ticks)
+
+
+def scatter_svg(
+    x: Float64Array, y: Float64Array, labels: Sequence[str], *, x_name: str, y_name: str, axis: Axis
+) -> str:
+    """Draw one model's r against another's, one point a gene, with the line of equality.
+
+    Parameters
+    ----------
+    x, y
+        float64 `(n_genes,)`; Pearson r of the two models. Pairs with a NaN are not drawn.
+    labels
+        `n_genes` names, shown when the pointer rests on a point.
+    x_name, y_name
+        The models' names.
+    axis
+        For both directions, so that the aspect is equal.
+    """
+    left, right, top, bottom = 50.0, 350.0, 10.0, 310.0
+    drawn = np.isfinite(x) & np.isfinite(y)
+    x, y, names = x[drawn], y[drawn], [label for label, kept in zip(labels, drawn, strict=True) if kept]
+    n_above, n_below = int((y > x).sum()), int((y < x).sum())
+    text = (
+        f"Scatter of Pearson r per gene, {y_name} against {x_name}: {y_name} is higher in {n_above} genes, "
+        f"{x_name} in {n_below}."
+    )
+    parts = [
+        f'<svg viewBox="0 0 360 354" role="img" aria-label="{escape(text)}">',
+        *_ticks(axis, left, right, top, bottom),
+        *_ticks_up(axis, left, right, top, bottom),
+        f'<path class="base" d="M{left} {top}V{bottom}H{right}"/>',
+        f'<path class="identity" d="M{left} {bottom}L{right} {top}"/>',
+        '<g class="points">',
+    ]
+    places = zip(axis.place(x, left, right), axis.place(y, bottom, top), strict=True)
+    radius = 3.6 if x.size <= 100 else 2.6 if x.size <= 1000 else 1.8
+    for name, value_x, value_y, (cx, cy) in zip(names, x, y, places, strict=True):
+        title = f"{name}: {y_name} {typeset_r(value_y)}, {x_name} {typeset_r(value_x)}"
+        parts.append(
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
+        )
+    parts.append("</g>")
+    if x.size:
+        mean_x, mean_y = axis.place(x, left, right).mean(), axis.place(y, bottom, top).mean()
+        title = f"Mean: {y_name} {typeset_r(y.mean())}, {x_name} {typeset_r(x.mean())}"
+        cross = f"M{mean_x - 6:.1f} {mean_y:.1f}h12M{mean_x:.1f} {mean_y - 6:.1f}v12"
+        parts.append(f'<path class="mean" d="{cross}"><title>{escape(title)}</title></path>')
+    parts += [
+        _text(left + 8, top + 18, f"{y_name} higher: {n_above:,}", "note", "start"),
+        _text(right - 8, bottom - 10, f"{x_name} higher: {n_below:,}", "note", "end"),
+        _text((left + right) / 2, bottom + 36, f"{x_name}, Pearson r", "label"),
+        f'<g transform="translate(13 {(top + bottom) / 2})rotate(-90)">',
+        _text(0, 0, f"{y_name}, Pearson r", "label"),
+        "</g></svg>",
+    ]
+    return "".join(parts)
+
+
+def distribution_svg(series: Mapping[str, Float64Array]) -> str:
+    """Draw a histogram of r for every model, one above the other on a shared axis.
+
+    Bins are 0.05 wide, from multiples of 0.05, and closed on the left; heights are on one scale. A line
+    marks the median, a dot the mean.
+
+    Parameters
+    ----------
+    series
+        Model name to float64 `(n_genes,)`; NaN is left out.
+    """
+    left, right = 14.0, 406.0
+    finite = {model: values[np.isfinite(values)] for model, values in series.items()}
+    edges = _bin_edges(np.concatenate([np.empty(0), *finite.values()]))
+    axis = axis_for(edges)
+    counts = {model: np.histogram(np.round(values, 9), edges)[0] for model, values in finite.items()}
+    tallest = max(1, *(int(count.max()) for count in counts.values()))
+    bottom = ROW_HEIGHT * len(series) + 6
+    text = "Distribution of Pearson r over genes. " + " ".join(
+        f"{model}: {_middle(values)}." for model, values in finite.items()
+    )
+    parts = [
+        f'<svg viewBox="0 0 420 {bottom + 44:.0f}" role="img" aria-label="{escape(text)}">',
+        *_ticks(axis, left, right, 6.0, bottom),
+    ]
+    for i, (model, values) in enumerate(finite.items()):
+        base = ROW_HEIGHT * (i + 1)
+        parts += [
+            '<g class="histogram">',
+            _text(left, base - BAR_HEIGHT - 8, model, "name", "start"),
+            _text(right, base - BAR_HEIGHT - 8, _middle(values), "value", "end"),
+            *_bars(counts[model], tallest, edges, axis.place(edges, left, right), base),
+            f'<path class="base" d="M{left} {base}H{right}"/>',
+        ]
+        if values.size:
+            median, mean = axis.place(np.array([np.median(values), values.mean()]), left, right)
+            parts.append(f'<path class="median" d="M{median:.1f} {base + 4}v{-BAR_HEIGHT - 4}"/>')
+            parts.append(f'<circle class="mean" cx="{mean:.1f}" cy="{base}" r="3.4"/>')
+        parts.append("</g>")
+    parts += [_text((left + right) / 2, bottom + 36, "Pearson r", "label"), "</svg>"]
+    return "".join(parts)
+
+
+def _bin_edges(values: Float64Array) -> Float64Array:
+    """Give multiples of BIN_WIDTH, float64 `(n_bins + 1,)`, that enclose all values."""
+    # multiples of 0.05 are not exact: rounding puts a value on an edge into the bin it opens
+    places = np.round(values / BIN_WIDTH, 9)
+    first = math.floor(places.min()) if values.size else 0
+    last = math.floor(places.max()) + 1 if values.size else 1
+    return np.round(np.arange(first, last + 1) * BIN_WIDTH, 9)
+
+
+def _bars(
+    counts: Int64Array, tallest: int, edges: Float64Array, places: Float64Array, base: float
+) -> Iterator[str]:
+    """Draw the bars of one histogram; `tallest` genes fill BAR_HEIGHT, places are edges on the figure."""
+    for k in np.flatnonzero(counts):
+        height = BAR_HEIGHT * counts[k] / tallest
+        title = f"{_tick_text(edges[k], 2)} to {_tick_text(edges[k + 1], 2)}: {counts[k]:,} genes"
+        yield (
+            f'<rect x="{places[k] + 0.5:.1f}" y="{base - height:.2f}" '
+            f'width="{places[k + 1] - places[k] - 1:.1f}" height="{height:.2f}"><title>{title}</title></rect>'
+        )
+
+
+def _ticks(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
+    """Draw the ticks of the horizontal axis, each with a line through the figure."""
+    digits = _digits(axis)
+    for tick, at in zip(axis.ticks, axis.place(np.array(axis.ticks), left, right), strict=True):
+        yield f'<path class="{"grid" if tick else "zero"}" d="M{at:.2f} {top}V{bottom}"/>'
+        yield _text(at, bottom + 16, _tick_text(tick, digits), "tick x")
+
+
+def _ticks_up(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
+    """Draw the ticks of the vertical axis, each with a line through the figure."""
+    digits = _digits(axis)
+    for tick, at in zip(axis.ticks, axis.place(np.array(axis.ticks), bottom, top), strict=True):
+        yield f'<path class="{"grid" if tick else "zero"}" d="M{left} {at:.2f}H{right}"/>'
+        yield _text(left - 6, at + 4, _tick_text(tick, digits), "tick y", "end")
+
+
+def _digits(axis: Axis) -> int:
+    """Count the decimals that tell the ticks apart."""
+    return max(1, -math.floor(math.log10(axis.ticks[1] - axis.ticks[0]) + 1e-9))
+
+
+def _tick_text(value: float, digits: int) -> str:
+    return f"{value + 0.0:.{digits}f}".replace("-", "−")
+
+
+def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") -> str:
+    return f'<text class="{css}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{escape(content)}</text>'
+
+
+def _middle(values: Float64Array) -> str:
+    if not values.size:
+        return "no genes"
+    return f"median {typeset_r(float(np.median(values)))}, mean {typeset_r(float(values.mean()))}"

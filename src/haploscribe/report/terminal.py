@@ -1,0 +1,42 @@
+"""The table of models for a terminal."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from haploscribe.io.results import Results
+from haploscribe.report.tables import ModelRow, baseline_of, format_p, format_r, model_rows
+
+
+def model_table(results: Results) -> Table:
+    """Make the table of models that ends a run, in the order of its options; it fits 80 columns."""
+    rows = model_rows(results)
+    baseline = baseline_of([row.model for row in rows])
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption=Text(
+            "r: Pearson, held-out people, mean over folds. FDR: genes predicted at a false discovery rate "
+            f"of 5 %. Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
+        ),
+        caption_justify="left",
+    )
+    table.add_column("model", overflow="fold")
+    for heading in ("genes", "mean\nr", "median\nr", "FDR\n5 %", "better /\nworse", "paired p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        # Text, as a model may be a path and square brackets in it are no markup
+        table.add_row(Text(row.model), *_cells(row))
+    return table
+
+
+def _cells(row: ModelRow) -> list[str]:
+    versus = row.versus
+    return [
+        f"{row.n_genes}",
+        format_r(row.mean_r),
+        format_r(row.median_r),
+        f"{row.n_significant}",
+        "-" if versus is None else f"{versus.n_better} / {versus.n_worse}",
+        "-" if versus is None else format_p(versus.p),
+    ]

@@ -1,0 +1,303 @@
+"""The page: well-formed, complete in itself, and true to the results."""
+
+import base64
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control, wilcoxon
+
+from haploscribe.errors import InputError
+from haploscribe.io.results import write_results
+from haploscribe.report.page import render_page, write_report
+from tests.report.made import EMBEDDING, PageParser, made_results, shifted, to_number
+from tests.support import require_program
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "a&amp;b",
+    "{{ 7 * 7 }}",
+    "'--><!--",
+]
+PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+
+
+@pytest.fixture(scope="module")
+def r() -> dict[str, list[float]]:
+    four = shifted(0.03) | {
+        "blup": shifted(-0.01)["transformer"],
+        "kmer": shifted(0.0, seed=3)["transformer"],
+    }
+    four["kmer"][5] = -0.25
+    return four
+
+
+@pytest.fixture(scope="module")
+def page(r: dict[str, list[float]]) -> str:
+    return render_page(made_results(r, constant={m: [m == "blup" and i < 7 for i in range(60)] for m in r}))
+
+
+@pytest.fixture(scope="module")
+def parsed(page: str) -> PageParser:
+    return PageParser(page)
+
+
+def test_every_tag_closes_in_turn(page: str) -> None:
+    PageParser(page)
+
+
+def test_ids_are_unique(parsed: PageParser) -> None:
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("attribute", ["aria-labelledby", "for"])
+def test_labels_point_at_elements(parsed: PageParser, attribute: str) -> None:
+    ids = {attributes.get("id") for _, attributes in parsed.tags}
+    wanted = {attributes[attribute] for _, attributes in parsed.tags if attribute in attributes}
+    assert wanted
+    assert wanted <= ids
+
+
+def test_links_stay_within_the_page(parsed: PageParser) -> None:
+    ids = {attributes.get("id") for _, attributes in parsed.tags}
+    links = [attributes["href"] or "" for _, attributes in parsed.tags if "href" in attributes]
+    assert links
+    assert all(link.startswith("#") and link[1:] in ids for link in links)
+
+
+def test_nothing_is_fetched(page: str, parsed: PageParser) -> None:
+    fetching = {"src", "srcset", "data", "action", "xlink:href", "background", "poster"}
+    assert not [attributes for _, attributes in parsed.tags if fetching & attributes.keys()]
+    assert not re.search(r"https?:|url\(|@import|@font-face", page)
+
+
+def test_only_our_script_may_run(page: str, parsed: PageParser) -> None:
+    (script,) = parsed.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_every_table_has_a_name_and_scoped_headings(parsed: PageParser) -> None:
+    tables = [attributes for tag, attributes in parsed.tags if tag == "table"]
+    captions = [tag for tag, _ in parsed.tags if tag == "caption"]
+    assert len(captions) + sum("aria-labelledby" in attributes for attributes in tables) == len(tables)
+    assert {attributes.get("scope") for tag, attributes in parsed.tags if tag == "th"} == {"col", "row"}
+
+
+def test_model_table_has_the_results_numbers(parsed: PageParser, r: dict[str, list[float]]) -> None:
+    rows = {row[0]: row[1:] for row in parsed.tables["model-table"][1:]}
+    assert list(rows) == list(r)
+    base = np.array(r["elastic-net"])
+    p = {
+        model: wilcoxon(np.array(values) - base).pvalue
+        for model, values in r.items()
+        if model != "elastic-net"
+    }
+    q = dict(zip(p, false_discovery_control(list(p.values())), strict=True))
+    for model, p_value in p.items():
+        values = np.array(r[model])
+        expected = [
+            60,
+            values.mean(),
+            np.median(values),
+            (values > 0.2).sum(),
+            7 if model == "blup" else 0,
+            (values > base).sum(),
+            (values < base).sum(),
+            np.median(values - base),
+            p_value,
+            q[model],
+        ]
+        shown = [to_number(cell) for cell in rows[model]]
+        np.testing.assert_allclose(shown[:8], expected[:8], atol=5.1e-4)
+        np.testing.assert_allclose(shown[8:], expected[8:], rtol=0.051)
+    assert rows["elastic-net"][5:] == ["–"] * 5
+
+
+def test_pair_table_has_every_pair_once(parsed: PageParser, r: dict[str, list[float]]) -> None:
+    rows = {(row[0], row[1]): row[2:] for row in parsed.tables["pair-table"][1:]}
+    pairs = [(later, earlier) for i, later in enumerate(r) for earlier in list(r)[:i]]
+    assert list(rows) == pairs
+    p = [wilcoxon(np.array(r[later]) - np.array(r[earlier])).pvalue for later, earlier in pairs]
+    for (later, earlier), p_value, q in zip(pairs, p, false_discovery_control(p), strict=True):
+        a, b = np.array(r[later]), np.array(r[earlier])
+        expected = [60, a.mean(), b.mean(), (a > b).sum(), (a < b).sum(), np.median(a - b)]
+        shown = [to_number(cell) for cell in rows[later, earlier]]
+        np.testing.assert_allclose(shown[:6], expected, atol=5.1e-4)
+        np.testing.assert_allclose(shown[6:], [p_value, q], rtol=0.051)
+
+
+def test_two_models_need_no_table_of_pairs() -> None:
+    assert "pair-table" not in PageParser(render_page(made_results(shifted(0.03)))).tables
+
+
+def test_gene_table_has_the_results_numbers(parsed: PageParser, r: dict[str, list[float]]) -> None:
+    heading, *rows = parsed.tables["gene-table"]
+    assert heading == ["Gene", "Variants", *r]
+    assert [row[0] for row in rows] == [f"GENE{i:04d}" for i in range(60)]
+    assert [to_number(row[1]) for row in rows] == [1000 + i for i in range(60)]
+    shown = [[to_number(cell.removesuffix("c")) for cell in row[2:]] for row in rows]
+    np.testing.assert_allclose(shown, np.array(list(r.values())).T, atol=5.1e-4)
+    marked = [(i, j) for i, row in enumerate(rows) for j, cell in enumerate(row[2:]) if cell.endswith("c")]
+    assert marked == [(i, list(r).index("blup")) for i in range(7)]
+
+
+def test_a_model_that_lacks_a_gene_shows_a_dash() -> None:
+    r = shifted(0.03)
+    r["transformer"][4] = float("nan")
+    rows = PageParser(render_page(made_results(r))).tables["gene-table"][1:]
+    assert rows[4][3] == "–"
+    assert rows[5][3] != "–"
+
+
+def test_cost_has_the_results_numbers(parsed: PageParser) -> None:
+    cost = {row[0]: row[1] for row in parsed.tables["cost"]}
+    assert cost["Backbone"] == EMBEDDING["backbone"]
+    assert to_number(cost["Tiles"]) == EMBEDDING["tiles"]
+    assert to_number(cost["Unique haplotype sequences"]) == EMBEDDING["unique_haplotypes"]
+    assert to_number(cost["Forward passes"]) == EMBEDDING["forward_passes"]
+    assert cost["If every haplotype were embedded"] == "987,200 (40 times as many)"
+    assert cost["Time"] == "4 min 32 s"
+    assert cost["Whole run"] == "1 h 6 min"
+
+
+def test_without_embedding_there_is_no_cost() -> None:
+    parsed = PageParser(render_page(made_results(shifted(0.03), embedding=None)))
+    assert "cost" not in parsed.tables
+    assert ("a", {"href": "#cost"}) not in parsed.tags
+
+
+def test_data_options_inputs_and_versions_are_listed(parsed: PageParser) -> None:
+    assert parsed.tables["data"] == [
+        ["samples shared", "120"],
+        ["variants", "83,564"],
+        ["missing rate", "0.00125"],
+    ]
+    options = {row[0]: row[1] for row in parsed.tables["options"]}
+    assert options["window"] == "196608"
+    assert (options["dask"], options["assume_phased"]) == ("not set", "no")
+    assert parsed.tables["inputs"] == [["variants", "/some/where/a.vcf.gzsha256:00ff"]]
+    assert parsed.tables["versions"] == [["haploscribe", "9.8.7"], ["numpy", "2.4.1"]]
+
+
+def test_hostile_names_stay_text() -> None:
+    names = [f"{name}{i}" for i in range(12) for name in HOSTILE]
+    r = {"elastic-net": shifted(0.03)["elastic-net"], "<b>bold</b>": shifted(0.03)["transformer"]}
+    hostile = dict.fromkeys(HOSTILE, HOSTILE[0])
+    inputs = {name: {"path": name, "digest": name} for name in HOSTILE}
+    run = {"haploscribe": HOSTILE[1], "versions": hostile, "inputs": inputs, "data": hostile}
+    parsed = PageParser(render_page(made_results(r, genes=names, run=run)))
+    assert {tag for tag, _ in parsed.tags}.isdisjoint({"img", "b"})
+    assert sum(tag == "script" for tag, _ in parsed.tags) == 1
+    assert {row[0] for row in parsed.tables["gene-table"][1:]} == set(names)
+    assert [row[0] for row in parsed.tables["inputs"]] == HOSTILE
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    names=st.lists(PRINTABLE, min_size=3, max_size=3, unique=True),
+    models=st.lists(PRINTABLE, min_size=2, max_size=2, unique=True),
+)
+def test_any_printable_name_reads_back(names: list[str], models: list[str]) -> None:
+    results = made_results({model: [0.1, 0.2, 0.3] for model in models}, genes=names)
+    parsed = PageParser(render_page(results))
+    assert {row[0] for row in parsed.tables["gene-table"][1:]} == set(names)
+    assert parsed.tables["gene-table"][0][2:] == models
+
+
+def test_one_scatter_for_each_other_model(page: str, r: dict[str, list[float]]) -> None:
+    drawn = re.findall(r'aria-label="Scatter of Pearson r per gene, (\S+) against elastic-net', page)
+    assert drawn == [model for model in r if model != "elastic-net"]
+
+
+def test_without_elastic_net_the_first_model_is_the_measure() -> None:
+    r = shifted(0.03)
+    results = made_results({"kmer": r["transformer"], "blup": r["elastic-net"]})
+    parsed = PageParser(render_page(results))
+    assert [row[0] for row in parsed.tables["model-table"][1:]] == ["kmer", "blup"]
+    assert parsed.tables["model-table"][1][6] == "–"
+    assert "falls short of kmer" in parsed.texts["answer"]
+
+
+def test_one_model_alone_makes_a_page() -> None:
+    parsed = PageParser(render_page(made_results({"blup": [0.1, 0.3, 0.2]})))
+    assert "scatter" not in parsed.texts
+    assert "0.200" in parsed.texts["answer"]
+
+
+def test_two_thousand_genes_stay_small() -> None:
+    rng = np.random.default_rng(1)
+    r = {model: rng.uniform(-0.1, 0.7, 2000).tolist() for model in ("elastic-net", "blup", "kmer", "nano")}
+    genes = [f"ENSG{i:011d}.{i % 17}" for i in range(2000)]
+    page = render_page(made_results(r, genes=genes))
+    assert len(page.encode()) < 1.5e6
+
+
+def test_write_report_leaves_the_page_and_nothing_else(tmp_path: Path) -> None:
+    results = made_results(shifted(0.03))
+    write_results(tmp_path, results)
+    before = set(tmp_path.iterdir())
+    path = write_report(tmp_path)
+    assert set(tmp_path.iterdir()) - before == {path}
+    assert path.read_text(encoding="utf-8") == render_page(results)
+
+
+def test_write_report_again_replaces_the_page(tmp_path: Path) -> None:
+    write_results(tmp_path, made_results(shifted(0.03)))
+    (tmp_path / "report.html").write_text("old")
+    assert write_report(tmp_path).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_folder_without_results_is_the_users_fault(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no .*haploscribe run"):
+        write_report(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_browser_sorts_and_finds_genes(tmp_path: Path, page: str, r: dict[str, list[float]]) -> None:
+    """Clicks and types in a real browser; the policy is taken out, as it forbids the test's own script."""
+    acting = """<script>(() => {
+      const table = document.getElementById("gene-table"), kmer = table.tHead.rows[0].cells[5];
+      const genes = () => Array.from(table.tBodies[0].rows).filter((row) => !row.hidden)
+        .map((row) => row.cells[0].textContent);
+      const said = [];
+      for (let i = 0; i < 2; i++) {
+        kmer.querySelector("button").click();
+        said.push(kmer.getAttribute("aria-sort"), genes()[0]);
+      }
+      const find = document.getElementById("find");
+      find.value = "ene0033";
+      find.dispatchEvent(new Event("input"));
+      said.push(genes(), document.querySelectorAll("circle.found").length);
+      document.body.textContent = "said " + said.join(" ");
+    })()</script></body>"""
+    free = re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", acting)
+    shown = seen_by_browser(free, tmp_path)
+    kmer = np.array(r["kmer"])
+    best, worst = f"GENE{kmer.argmax():04d}", f"GENE{kmer.argmin():04d}"
+    assert f"said descending {best} ascending {worst} GENE0033 3" in shown
+
+
+@pytest.mark.slow
+def test_the_pages_policy_lets_its_script_run(tmp_path: Path, page: str) -> None:
+    assert '<button type="button">Gene</button>' in seen_by_browser(page, tmp_path)
+
+
+def seen_by_browser(page: str, folder: Path) -> str:
+    """The document as it stands once a real browser has loaded the page."""
+    path = folder / "page.html"
+    path.write_text(page, encoding="utf-8")
+    browser = [require_program("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    where = [f"--user-data-dir={folder / 'browser'}", "--dump-dom", path.as_uri()]
+    command = [*browser, *quiet, *where]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout

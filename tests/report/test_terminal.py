@@ -1,0 +1,60 @@
+"""The table of models on a terminal."""
+
+import io
+
+import numpy as np
+from rich.console import Console
+from scipy.stats import wilcoxon
+
+from haploscribe.io.results import Results
+from haploscribe.report.terminal import model_table
+from tests.report.made import made_results, shifted
+
+
+def printed(results: Results) -> list[str]:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(model_table(results))
+    assert isinstance(console.file, io.StringIO)
+    return [line.strip() for line in console.file.getvalue().splitlines()]
+
+
+def test_rows_hold_the_results_numbers() -> None:
+    r = shifted(0.03)
+    base, other = np.array(r["elastic-net"]), np.array(r["transformer"])
+    (row,) = (line.split() for line in printed(made_results(r)) if line.startswith("transformer"))
+    assert row[1:4] == ["60", f"{other.mean():.3f}", f"{np.median(other):.3f}"]
+    assert row[4] == f"{(other > 0.2).sum()}"
+    assert row[5:8] == [f"{(other > base).sum()}", "/", f"{(other < base).sum()}"]
+    np.testing.assert_allclose(float(row[8]), wilcoxon(other - base).pvalue, rtol=0.051)
+
+
+def test_the_baseline_is_not_compared_with_itself() -> None:
+    (row,) = (
+        line.split() for line in printed(made_results(shifted(0.03))) if line.startswith("elastic-net ")
+    )
+    assert row[5:] == ["-", "-"]
+
+
+def test_without_elastic_net_the_first_model_is_the_baseline() -> None:
+    r = shifted(0.03)
+    lines = printed(made_results({"kmer": r["transformer"], "blup": r["elastic-net"]}))
+    rows = [line.split() for line in lines if line.startswith(("kmer", "blup"))]
+    assert [row[0] for row in rows] == ["kmer", "blup"]
+    assert rows[0][5:] == ["-", "-"]
+    assert "lower r than kmer" in " ".join(" ".join(lines).split())
+
+
+def test_brackets_in_a_models_name_are_no_markup() -> None:
+    r = shifted(0.03)
+    lines = printed(made_results({"elastic-net": r["elastic-net"], "[red]x[/red]": r["transformer"]}))
+    assert any(line.startswith("[red]x[/red]") for line in lines)
+
+
+def test_numbers_stay_whole_at_80_columns_beside_a_long_name() -> None:
+    rng = np.random.default_rng(0)
+    name = "a-very-long-model-name/that-somebody-keeps/in-a-folder"
+    base = rng.uniform(0, 0.5, 12000)
+    lines = printed(made_results({"elastic-net": base.tolist(), name: (base + 0.01).tolist()}))
+    assert max(len(line) for line in lines) <= 80
+    assert any("12000 / 0" in line for line in lines)
+    assert any("12000" in line and f"{base.mean() + 0.01:.3f}" in line for line in lines)

@@ -1,0 +1,60 @@
+"""Outputs appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from haploscribe.atomic import kept_on_success, written_aside
+from haploscribe.errors import InputError
+
+
+def test_file_appears_when_the_block_succeeds(tmp_path: Path) -> None:
+    with written_aside(tmp_path / "deep" / "a.txt") as aside:
+        aside.write_text("new")
+        assert not (tmp_path / "deep" / "a.txt").exists()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_failure_leaves_the_old_output_alone(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "a"
+    if kind == "file":
+        target.write_text("old")
+    else:
+        target.mkdir()
+        (target / "b").write_text("old")
+
+    def fail() -> None:
+        with written_aside(target) as aside:
+            aside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (target if kind == "file" else target / "b").read_text() == "old"
+
+
+def test_folder_is_replaced_whole(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").write_text("old")
+    with written_aside(tmp_path / "a") as aside:
+        aside.mkdir()
+        (aside / "new").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "new"]
+
+
+def test_place_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write to"), written_aside(tmp_path / "file" / "a"):
+        pass
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_folder_made_for_a_failed_block_is_taken_away(tmp_path: Path, was_there: bool) -> None:
+    folder = tmp_path / "out"
+    if was_there:
+        folder.mkdir()
+    with pytest.raises(RuntimeError), kept_on_success(folder):
+        raise RuntimeError
+    assert folder.exists() == was_there

@@ -1,0 +1,44 @@
+"""The survey counts what is there."""
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from haploscribe.cohort import open_cohort
+from haploscribe.options import CohortOptions
+from haploscribe.survey import survey_variants
+
+
+def positions_of(example: CohortOptions) -> np.ndarray:
+    lines = gzip.decompress(example.variants.read_bytes()).decode().splitlines()
+    return np.array([int(line.split("\t")[1]) - 1 for line in lines if not line.startswith("#")])
+
+
+def test_counts_equal_those_of_the_file(example: CohortOptions, tmp_path: Path) -> None:
+    positions = positions_of(example)
+    advanced: list[int] = []
+    with open_cohort(example, tmp_path) as cohort:
+        survey = survey_variants(cohort, advanced.append)
+        tiles = cohort.all_tiles()
+        windows = [(cohort.tiles(gene)[0].start, cohort.tiles(gene)[-1].end) for gene in cohort.genes]
+        columns = [cohort.gene_inputs(gene, None).dosages.shape[1] for gene in cohort.genes]
+    inside = [((positions >= start) & (positions < end)).sum() for start, end in windows]
+    assert survey.n_variants.tolist() == inside == columns
+    assert sum(advanced) == len(tiles)
+    anywhere = np.any([(positions >= start) & (positions < end) for start, end in windows], axis=0)
+    assert survey.n_used == anywhere.sum()
+
+
+def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
+    example: CohortOptions, tmp_path: Path
+) -> None:
+    with open_cohort(replace(example, maf=0.2), tmp_path) as cohort:
+        survey = survey_variants(cohort, lambda _: None)
+        gene = cohort.genes[3]
+        dosages = cohort.gene_inputs(gene, None).dosages
+    frequency = dosages.mean(axis=0) / 2
+    assert np.minimum(frequency, 1 - frequency).min() >= 0.2
+    assert survey.n_variants[3] == dosages.shape[1]
+    assert survey.n_rare > 0
