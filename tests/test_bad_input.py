@@ -3,7 +3,6 @@
 import gzip
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pysam
@@ -189,7 +188,7 @@ def test_tile_size_the_backbone_cannot_take(example: CohortOptions, refused: Ref
 def test_missing_file(example: CohortOptions, tmp_path: Path, refused: Refused) -> None:
     for name in ("variants", "reference", "expression", "covariates"):
         missing = tmp_path / f"no-{name}.gz"
-        assert missing.name in refused(*inputs_of(replace(example, **{name: missing})))
+        assert missing.name in refused(*inputs_of(example, **{name: missing}))
 
 
 def test_unknown_option_of_a_config_file(example: CohortOptions, tmp_path: Path, refused: Refused) -> None:

@@ -127,12 +127,12 @@ def test_split_file_trains_and_tests_the_people_it_names(
 
 
 def test_haplotypes_writes_two_records_a_sample(
-    example: CohortOptions, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    example: CohortOptions, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     arguments = inputs_of(example, expression=None, covariates=None)
     region = ("--region", "chr22:20000001-20000100", "--sample", "HG00097,HG00096")
     assert run_cli("haplotypes", *arguments, *region, monkeypatch=monkeypatch) == 0
-    lines = capfdbinary.readouterr().out.split()
+    lines = capsysbinary.readouterr().out.split()
     assert [line for line in lines if line.startswith(b">")] == [
         b">HG00097_0",
         b">HG00097_1",

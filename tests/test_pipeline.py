@@ -1,7 +1,6 @@
 """The main job keeps its promises: honest, resumable, and the same whatever the order of the inputs."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polars as pl
 import pytest
 
 from haploscribe import gene_jobs
+from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
@@ -42,8 +42,8 @@ def expression_with(example: CohortOptions, path: Path, values: np.ndarray, samp
 
 
 @pytest.fixture
-def two_genes(example: CohortOptions) -> Iterator[CohortOptions]:
-    yield replace(example, genes=GENES)
+def two_genes(example: CohortOptions) -> CohortOptions:
+    return replace(example, genes=GENES)
 
 
 def test_changing_a_held_out_persons_expression_changes_no_prediction_of_that_fold(
@@ -112,7 +112,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
     two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = predictions_of(two_genes, tmp_path / "whole", ("blup",))
-    evaluate = gene_jobs.evaluate_gene
+    evaluate = evaluate_gene
     fitted: list[str] = []
 
     def stopping(inputs, *arguments, **options):  # type: ignore[no-untyped-def]

@@ -7,11 +7,11 @@ from haploscribe.embedding.backbones.registry import BackboneEntry
 
 def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
     """Make the lines that `haploscribe backbones` prints; they fit 80 columns."""
-    lines = [f"{'name':23} {'family':6} {'dimension':>9} {'layers':>7} {'longest tile':>13}  licence"]
+    lines = [f"{'name':23} {'family':6} {'dimension':>9} {'layers':>6} {'longest tile':>13}  licence"]
     for entry in entries:
         unsure = " " if entry.confirmed else "*"
         lines.append(
-            f"{entry.name:23} {entry.family:6} {entry.dimension:>8}{unsure} {entry.n_layers or '-':>6}{unsure} "
+            f"{entry.name:23} {entry.family:6} {entry.dimension:>8}{unsure} {entry.n_layers or '-':>5}{unsure} "
             f"{entry.max_tile:>10,} bp  {entry.licence}"
         )
         if entry.hub_id is not None:

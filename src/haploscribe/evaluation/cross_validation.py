@@ -1,0 +1,126 @@
+"""Out-of-fold predictions: the only place where `fit` and `predict` meet folds."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.protocol import Estimator
+from haploscribe.evaluation.folds import Fold
+from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.preparation import prepare
+
+PREDICTION_SCHEMA = pl.Schema(
+    {
+        "gene_id": pl.String,
+        "sample_id": pl.String,
+        "model": pl.String,
+        "fold": pl.Int64,
+        "observed": pl.Float64,
+        "predicted": pl.Float64,
+    }
+)
+"""The columns of out-of-fold predictions, in order.
+
+`observed` and `predicted` are on the fold's own scale: normalised, covariates taken out, mean 0 and
+variance 1 over the fold's training samples (`haploscribe.expression.preparation.prepare`).
+"""
+
+
+def evaluate_gene(
+    inputs: GeneInputs,
+    expression: Float64Array,
+    covariates: Float64Array | None,
+    folds: Sequence[Fold],
+    *,
+    estimators: Mapping[str, Callable[[], Estimator]],
+    normalisation: Normalisation,
+) -> pl.DataFrame:
+    """Predict a gene's expression in every fold's test samples, from its other samples.
+
+    In each fold, expression is prepared with what the training samples teach; each estimator is then
+    made afresh, fitted on the training samples (and those of validation, marked as such, where the fold
+    has some), and asked for the test samples. It is given nothing of the test samples before that, and
+    their expression never.
+
+    Parameters
+    ----------
+    inputs
+        The gene's inputs for all samples.
+    expression
+        float64 `(n_samples,)`; raw, in the order of `inputs.sample_ids`.
+    covariates
+        float64 `(n_samples, n_covariates)` in the same order, or None.
+    folds
+        The folds; their places are on the sample axis of `inputs`.
+    estimators
+        For each model's name, what makes a fresh estimator.
+    normalisation
+        How to normalise expression.
+
+    Returns
+    -------
+    One row a fold, model and test sample, in that order, with the columns of `PREDICTION_SCHEMA`.
+
+    Raises
+    ------
+    InputError
+        When there are too many covariates for a fold's training samples.
+    RuntimeError
+        When an estimator's predictions have the wrong shape or are not finite: a defect in it.
+    """
+    sample_ids = np.asarray(inputs.sample_ids, dtype=object)
+    assert expression.shape == sample_ids.shape
+    tables = []
+    for fold in folds:
+        training = np.zeros(expression.size, dtype=np.bool_)
+        training[fold.training] = True
+        prepared = prepare(expression, covariates, training, normalisation)
+        for model, predicted in _predict_fold(inputs, prepared, fold, estimators).items():
+            columns = {
+                "gene_id": inputs.gene.gene_id,
+                "sample_id": sample_ids[fold.test].tolist(),
+                "model": model,
+                "fold": fold.number,
+                "observed": prepared[fold.test],
+                "predicted": predicted,
+            }
+            tables.append(pl.DataFrame(columns, schema=PREDICTION_SCHEMA))
+    return pl.concat(tables) if tables else pl.DataFrame(schema=PREDICTION_SCHEMA)
+
+
+def _predict_fold(
+    inputs: GeneInputs,
+    prepared: Float64Array,
+    fold: Fold,
+    estimators: Mapping[str, Callable[[], Estimator]],
+) -> dict[str, Float64Array]:
+    """Fit every estimator on a fold and predict its test samples, float64 `(n_test,)` a model."""
+    fitted = np.concatenate([fold.training, fold.validation])
+    validation = _validation_mask(fold)
+    fit_inputs, test_inputs = inputs.take(fitted), inputs.take(fold.test)
+    return {
+        model: _checked(
+            make().fit(fit_inputs, prepared[fitted], validation).predict(test_inputs),
+            fold.test,
+            f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}",
+        )
+        for model, make in estimators.items()
+    }
+
+
+def _validation_mask(fold: Fold) -> BoolArray | None:
+    """Which of the training-then-validation samples are for validation; None where none is."""
+    if not fold.validation.size:
+        return None
+    return np.arange(fold.training.size + fold.validation.size) >= fold.training.size
+
+
+def _checked(predicted: Float64Array, test: Int64Array, where: str) -> Float64Array:
+    if predicted.shape != test.shape:
+        raise RuntimeError(f"{where}: predictions have shape {predicted.shape}, not {test.shape}")
+    if not np.isfinite(predicted).all():
+        raise RuntimeError(f"{where}: {np.count_nonzero(~np.isfinite(predicted))} predictions not finite")
+    return np.asarray(predicted, dtype=np.float64)

@@ -1,0 +1,135 @@
+"""Covariates: what makes expression differ between people besides the gene's own DNA."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array
+from haploscribe.errors import InputError
+from haploscribe.expression.text_tables import finite_numbers, read_text_table, refuse_duplicates
+
+# A covariate whose training values spread by less than this part of their size is a constant.
+_CONSTANT_SPREAD = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateTable:
+    """Covariates of samples.
+
+    Attributes
+    ----------
+    names
+        `n_covariates` names, in the order of the file.
+    sample_ids
+        `n_samples` names, in the order of the file.
+    values
+        float64 `(n_samples, n_covariates)`; finite.
+    """
+
+    names: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+    values: Float64Array
+
+    def take_samples(self, sample_ids: Sequence[str]) -> Self:
+        """Keep the samples named, in the order given; each must be in the table."""
+        row = {sample_id: i for i, sample_id in enumerate(self.sample_ids)}
+        rows = np.array([row[sample_id] for sample_id in sample_ids], dtype=np.int64)
+        return replace(self, sample_ids=tuple(sample_ids), values=self.values[rows])
+
+
+def read_covariates(path: Path) -> CovariateTable:
+    """Read covariates in tensorQTL's layout: a header of sample ids, then one line a covariate.
+
+    The first column holds the covariates' names, whatever its own name is. The file may be compressed.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read; when it has no samples or no covariates, or one twice; when a cell
+        is missing or not a finite number.
+    """
+    text = read_text_table(path)
+    sample_ids = text.header[1:]
+    names = tuple(text.cells["0"].fill_null("").str.strip_chars().to_list())
+    if not sample_ids or not names:
+        raise InputError(
+            f"{path} has {len(names)} covariates for {len(sample_ids)} samples; "
+            "give a header of sample ids, then one line a covariate"
+        )
+    refuse_duplicates(sample_ids, "sample ids", path)
+    refuse_duplicates(names, "covariates", path)
+    values = finite_numbers(
+        text.cells.drop("0"),
+        path,
+        lambda row, column: (
+            f"covariate {names[row]}, sample {sample_ids[column]} (line {row + text.first_line})"
+        ),
+        "code categories as 0 and 1, and fill what is missing",
+    )
+    return CovariateTable(names, sample_ids, np.ascontiguousarray(values.T))
+
+
+def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float64Array:
+    """Regress expression on an intercept and covariates by least squares.
+
+    Where covariates are collinear, the solution of least norm (on covariates scaled to unit variance) is
+    taken: the fitted values are the same for all. A covariate that is constant in these samples gets a
+    coefficient of 0.
+
+    Parameters
+    ----------
+    covariates
+        float64 `(n_training, n_covariates)`.
+    expression
+        float64 `(n_training,)`.
+
+    Returns
+    -------
+    float64 `(n_covariates + 1,)`; the intercept, then one coefficient a covariate.
+
+    Raises
+    ------
+    InputError
+        When there are more covariates than training samples less 2: nothing would be left to learn from.
+    """
+    n_training, n_covariates = covariates.shape
+    if n_covariates > n_training - 2:
+        raise InputError(
+            f"{n_covariates} covariates are too many for {n_training} training samples; "
+            f"give at most {max(n_training - 2, 0)}, or more samples"
+        )
+    centre = covariates.mean(axis=0)
+    centred = covariates - centre
+    spread = np.sqrt(np.mean(centred**2, axis=0))
+    varies = spread > _CONSTANT_SPREAD * np.abs(covariates).max(axis=0, initial=0.0)
+    coefficients = np.zeros(n_covariates + 1)
+    # Scaled first: lstsq drops directions by relative size, and units must not decide which.
+    scaled = centred[:, varies] / spread[varies]
+    coefficients[1:][varies] = np.linalg.lstsq(scaled, expression - expression.mean())[0] / spread[varies]
+    coefficients[0] = expression.mean() - centre @ coefficients[1:]
+    return coefficients
+
+
+def remove_covariates(
+    covariates: Float64Array, expression: Float64Array, coefficients: Float64Array
+) -> Float64Array:
+    """Subtract what `fit_covariates` explains, for any samples.
+
+    Parameters
+    ----------
+    covariates
+        float64 `(n_samples, n_covariates)`.
+    expression
+        float64 `(n_samples,)`.
+    coefficients
+        float64 `(n_covariates + 1,)`, from `fit_covariates`.
+
+    Returns
+    -------
+    float64 `(n_samples,)`; residuals.
+    """
+    residuals: Float64Array = expression - coefficients[0] - covariates @ coefficients[1:]
+    return residuals

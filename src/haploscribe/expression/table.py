@@ -1,0 +1,221 @@
+"""Expression tables: who expresses which gene how much, and where each gene starts."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.errors import InputError
+from haploscribe.expression.genes import Gene
+from haploscribe.expression.text_tables import (
+    finite_numbers,
+    listed,
+    read_bytes,
+    read_text_table,
+    refuse_duplicates,
+)
+
+_PARQUET_MAGIC = b"PAR1"
+_CONTIG_NAMES = ("#chr", "chr", "#chrom", "chrom")
+_ID_NAMES = ("gene_id", "phenotype_id", "pid")
+_HEADER_ADVICE = (
+    "the header must begin '#chr start end gene_id' (tensorQTL) or '#chr start end pid gid strand' (QTLtools)"
+)
+_CELL_ADVICE = "write a number there, or leave that gene or sample out"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionTable:
+    """Expression of genes in samples.
+
+    Attributes
+    ----------
+    genes
+        `n_genes` genes, in the order of the file.
+    sample_ids
+        `n_samples` names, in the order of the file.
+    values
+        float64 `(n_genes, n_samples)`; finite, in the unit of the file.
+    """
+
+    genes: tuple[Gene, ...]
+    sample_ids: tuple[str, ...]
+    values: Float64Array
+
+    def take_genes(self, genes: Int64Array) -> Self:
+        """Keep some genes, int64 `(n_kept,)` places on the gene axis, in the order given."""
+        return replace(self, genes=tuple(self.genes[i] for i in genes), values=self.values[genes])
+
+    def take_samples(self, sample_ids: Sequence[str]) -> Self:
+        """Keep the samples named, in the order given; each must be in the table."""
+        column = {sample_id: i for i, sample_id in enumerate(self.sample_ids)}
+        columns = np.array([column[sample_id] for sample_id in sample_ids], dtype=np.int64)
+        return replace(self, sample_ids=tuple(sample_ids), values=self.values[:, columns])
+
+
+def read_expression(path: Path) -> ExpressionTable:
+    """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in either dialect.
+
+    tensorQTL's columns are `#chr start end gene_id`, then one a sample; QTLtools' are
+    `#chr start end pid gid strand`, then one a sample. The phenotype is what has a row of its own, so
+    `pid`, not the group `gid`, is the gene's id. The TSS is the BED `end`, so its 0-based position is
+    `end` − 1. A strand of `.`, or none, is read as `+`. Rows may come in any order. Parquet takes the
+    same columns, `chr` for `#chr` if need be, in any order (pandas puts an index last).
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or is truncated; when the header is neither dialect; when it has no
+        genes or no samples, or one twice; when a position or a strand is not one; when a cell is
+        missing or not a finite number.
+    """
+    is_parquet = read_bytes(path, len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    return _read_parquet(path) if is_parquet else _read_bed(path)
+
+
+def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
+    """Keep the genes that `--genes` names, in the table's order.
+
+    Parameters
+    ----------
+    table
+        All genes.
+    spec
+        A file with one gene id a line (its first column; blank lines and `#` comments are skipped), or
+        ids with commas between. An id that is not in the table matches without its version suffix
+        (`ENSG00000100030` and `ENSG00000100030.14`) when that leaves one gene.
+
+    Raises
+    ------
+    InputError
+        When nothing is named, or an id matches no gene or several.
+    """
+    wanted = _named_genes(spec)
+    if not wanted:
+        raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
+    place = {gene.gene_id: i for i, gene in enumerate(table.genes)}
+    by_stem: dict[str, list[int]] = {}
+    for gene_id, i in place.items():
+        by_stem.setdefault(_without_version(gene_id), []).append(i)
+    chosen: set[int] = set()
+    unknown: list[str] = []
+    for gene_id in wanted:
+        matches = [place[gene_id]] if gene_id in place else by_stem.get(_without_version(gene_id), [])
+        if len(matches) > 1:
+            versions = listed([table.genes[i].gene_id for i in matches])
+            raise InputError(f"--genes: {gene_id} may be any of {versions}; write the version wanted")
+        if matches:
+            chosen.add(matches[0])
+        else:
+            unknown.append(gene_id)
+    if unknown:
+        raise InputError(
+            f"--genes: {len(unknown)} of {len(wanted)} ids are not in the expression table "
+            f"({listed(unknown)}); its ids look like {table.genes[0].gene_id}"
+        )
+    return table.take_genes(np.array(sorted(chosen), dtype=np.int64))
+
+
+def _named_genes(spec: str) -> list[str]:
+    """List the ids that a `--genes` value names, each once."""
+    path = Path(spec)
+    if path.is_file():
+        text = read_bytes(path).decode("utf-8-sig", errors="replace")
+        lines = (line.split("#")[0].split() for line in text.splitlines())
+        return list(dict.fromkeys(fields[0] for fields in lines if fields))
+    if "/" in spec:
+        raise InputError(f"--genes: there is no file {spec}; give ids with commas between, or a file of ids")
+    return list(dict.fromkeys(name for part in spec.split(",") if (name := part.strip())))
+
+
+def _without_version(gene_id: str) -> str:
+    return re.sub(r"\.\d+$", "", gene_id)
+
+
+def _read_bed(path: Path) -> ExpressionTable:
+    text = read_text_table(path)
+    first_line = text.first_line
+    return _interpret(text.header, text.cells, path, lambda row: f" (line {row + first_line})")
+
+
+def _read_parquet(path: Path) -> ExpressionTable:
+    try:
+        frame = pl.read_parquet(BytesIO(read_bytes(path)))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is no readable Parquet file ({reason}); write it again") from None
+    header = tuple(frame.columns)
+    frame.columns = [str(i) for i in range(frame.width)]
+    return _interpret(header, frame, path, lambda _row: "")
+
+
+def _interpret(
+    header: tuple[str, ...], cells: pl.DataFrame, path: Path, at_line: Callable[[int], str]
+) -> ExpressionTable:
+    """Tell genes from samples by the header, then check both."""
+    described = _gene_columns(header, path)
+    samples = [i for i in range(len(header)) if i not in described.values()]
+    sample_ids = tuple(header[i] for i in samples)
+    if not sample_ids:
+        raise InputError(f"{path} has no samples: {_HEADER_ADVICE}, then one column a sample")
+    if not cells.height:
+        raise InputError(f"{path} has no genes: it ends after the header; give one line a gene")
+    refuse_duplicates(sample_ids, "sample ids", path)
+    genes = _read_genes({name: cells[str(i)] for name, i in described.items()}, path, at_line)
+    refuse_duplicates([gene.gene_id for gene in genes], "gene ids", path)
+    values = finite_numbers(
+        cells.select(str(i) for i in samples),
+        path,
+        lambda row, column: f"gene {genes[row].gene_id}, sample {sample_ids[column]}{at_line(row)}",
+        _CELL_ADVICE,
+    )
+    return ExpressionTable(genes, sample_ids, values)
+
+
+def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
+    """Where the columns that describe the gene are; every other column is a sample."""
+    place = {name.lower(): i for i, name in reversed(list(enumerate(header)))}
+
+    def find(names: tuple[str, ...]) -> int | None:
+        return next((place[name] for name in names if name in place), None)
+
+    found = {"contig": find(_CONTIG_NAMES), "start": find(("start",)), "end": find(("end",))}
+    found["id"] = find(_ID_NAMES)
+    if None in found.values():
+        begins = " ".join(header[:4])
+        raise InputError(f"{path}: the header begins {begins!r}; {_HEADER_ADVICE}")
+    if found["id"] == place.get("pid"):
+        found |= {"group": find(("gid",)), "strand": find(("strand",))}
+    return {name: i for name, i in found.items() if i is not None}
+
+
+def _read_genes(columns: dict[str, pl.Series], path: Path, at_line: Callable[[int], str]) -> tuple[Gene, ...]:
+    ids, contigs = (_texts(columns[name]) for name in ("id", "contig"))
+    strands = _texts(columns["strand"]) if "strand" in columns else ["+"] * len(ids)
+    starts, ends = (columns[name].cast(pl.Int64, strict=False).to_list() for name in ("start", "end"))
+    genes = []
+    for row, (gene_id, contig, start, end, strand) in enumerate(
+        zip(ids, contigs, starts, ends, strands, strict=True)
+    ):
+        place = f"{path}: gene {gene_id or '(no id)'}{at_line(row)}"
+        if not gene_id or not contig:
+            raise InputError(f"{place} lacks an id or a contig; write both")
+        if start is None or end is None or not 0 <= start <= end or end == 0:
+            raise InputError(
+                f"{place} has start {columns['start'][row]}, end {columns['end'][row]}; "
+                "they must be whole numbers, 0 <= start <= end, end the 1-based TSS"
+            )
+        if strand not in ("+", "-", "."):
+            raise InputError(f"{place} has strand {strand!r}; write +, - or .")
+        genes.append(Gene(gene_id, contig, end - 1, "-" if strand == "-" else "+"))
+    return tuple(genes)
+
+
+def _texts(column: pl.Series) -> list[str]:
+    return column.cast(pl.String).fill_null("").str.strip_chars().to_list()

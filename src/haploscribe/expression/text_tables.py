@@ -1,0 +1,201 @@
+"""Delimited text with one header line, as BED and covariate files are: cells, numbers, line numbers."""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from haploscribe.arrays import Float64Array
+from haploscribe.errors import InputError
+
+MISSING_WORDS = ("", "na", "n/a", "nan", "<na>", "null", "none", ".", "-")
+"""Cells that mean "no value" in the tables of R, pandas and bcftools, in lower case."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BGZF_SUBFIELD = b"BC\x02\x00"
+# The empty block that ends every complete BGZF file (SAM specification, section 4.1.2).
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_EXAMPLES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A delimited table as text.
+
+    Attributes
+    ----------
+    header
+        The column names, as they stand in the file.
+    cells
+        One String column a column of the file, named by its place (`"0"`, `"1"`, …).
+    first_line
+        1-based number of the line that holds the first row of `cells`.
+    """
+
+    header: tuple[str, ...]
+    cells: pl.DataFrame
+    first_line: int
+
+
+def read_text_table(path: Path) -> TextTable:
+    """Read tab- or space-delimited text, plain or compressed (gzip or bgzip, told by the content).
+
+    Lines that start with `##` before the header are skipped. Every row must have as many cells as the
+    header; a header without a tab is taken as delimited by runs of blanks.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, is truncated, is no text, is empty, or has a row of another length.
+    """
+    lines = _read_decompressed(path).replace(b"\r\n", b"\n").split(b"\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    n_comments = next((i for i, line in enumerate(lines) if not line.startswith(b"##")), len(lines))
+    if n_comments == len(lines):
+        raise InputError(f"{path} is empty; it needs a header line and one line a row")
+    rows = lines[n_comments:]
+    if b"\t" not in rows[0]:
+        rows = [b"\t".join(line.split()) for line in rows]
+    n_columns = rows[0].count(b"\t") + 1
+    for line_number, line in enumerate(rows, start=n_comments + 1):
+        n_cells = line.count(b"\t") + 1
+        if n_cells != n_columns:
+            raise InputError(
+                f"{path} line {line_number} has {n_cells} columns, the header has {n_columns}; mend that line"
+            )
+    return TextTable(
+        header=_decode_header(rows[0], path),
+        cells=_parse(b"\n".join(rows[1:]), n_columns, path),
+        first_line=n_comments + 2,
+    )
+
+
+def finite_numbers(
+    columns: pl.DataFrame, path: Path, describe_cell: Callable[[int, int], str], advice: str
+) -> Float64Array:
+    """Turn columns into numbers, refusing what is missing, not numeric or not finite.
+
+    Parameters
+    ----------
+    columns
+        Text or numeric columns.
+    path
+        The file they come from, for the message.
+    describe_cell
+        Says in words where the cell at (row, column) is.
+    advice
+        How to mend a cell, for the message.
+
+    Returns
+    -------
+    float64 `(n_rows, n_columns)`.
+    """
+    by_place = columns.rename({name: str(i) for i, name in enumerate(columns.columns)})
+    trimmed = by_place.with_columns(pl.col(pl.String).str.strip_chars())
+    try:
+        numbers = trimmed.with_columns(pl.all().cast(pl.Float64, strict=False))
+    except pl.exceptions.PolarsError:
+        raise InputError(f"{path}: columns are not numeric; {advice}") from None
+    # Almost every file is clean: look for the offending cells only where a column has one.
+    suspect = [name for name in numbers.columns if not numbers[name].is_finite().fill_null(value=False).all()]
+    if suspect:
+        _refuse_first_cell(trimmed.select(suspect), numbers.select(suspect), path, describe_cell, advice)
+    values: Float64Array = numbers.to_numpy(order="c")
+    return values
+
+
+def refuse_duplicates(names: Sequence[str], what: str, path: Path) -> None:
+    """Raise InputError naming the names that stand more than once."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{path}: {len(repeated)} {what} stand more than once ({listed(repeated)}); keep each once"
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write the first few names, then how many more there are."""
+    shown = ", ".join(names[:_EXAMPLES_SHOWN])
+    return f"{shown}, … {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else shown
+
+
+def read_bytes(path: Path, n_bytes: int = -1) -> bytes:
+    """Read a file, or its first bytes; InputError where that fails."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(n_bytes)
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; check the path and its permissions"
+        ) from None
+
+
+def _read_decompressed(path: Path) -> bytes:
+    data = read_bytes(path)
+    if not data.startswith(_GZIP_MAGIC):
+        return data
+    if data[12:16] == _BGZF_SUBFIELD and not data.endswith(_BGZF_END):
+        raise InputError(f"{path} is truncated (no end-of-file block); copy or compress it again")
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(
+            f"{path} is truncated or damaged gzip ({error}); copy or compress it again"
+        ) from None
+
+
+def _decode_header(line: bytes, path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(name.strip() for name in line.decode("utf-8-sig").split("\t"))
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text; give a delimited text file") from None
+
+
+def _parse(body: bytes, n_columns: int, path: Path) -> pl.DataFrame:
+    schema = dict.fromkeys((str(i) for i in range(n_columns)), pl.String)
+    if not body:
+        return pl.DataFrame(schema=schema)
+    try:
+        return pl.read_csv(
+            body,
+            has_header=False,
+            schema=schema,
+            separator="\t",
+            quote_char=None,
+        )
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not readable as text ({reason}); give a delimited UTF-8 file") from None
+
+
+def _refuse_first_cell(
+    texts: pl.DataFrame,
+    numbers: pl.DataFrame,
+    path: Path,
+    describe_cell: Callable[[int, int], str],
+    advice: str,
+) -> None:
+    """Raise InputError for columns that hold at least one cell that is not a finite number."""
+    bad = [
+        (row, int(name), texts[name][row])
+        for name in numbers.columns
+        for row in (~numbers[name].is_finite().fill_null(value=False)).arg_true()
+    ]
+    missing = sorted((row, column) for row, column, text in bad if _is_missing(text))
+    unreadable = sorted((row, column) for row, column, text in bad if not _is_missing(text))
+    if unreadable:
+        row, column = unreadable[0]
+        text = texts[str(column)][row]
+        raise InputError(f"{path}: {describe_cell(row, column)}: {text!r} is not a finite number; {advice}")
+    count = "1 cell is" if len(missing) == 1 else f"{len(missing)} cells are"
+    places = listed([describe_cell(row, column) for row, column in missing])
+    raise InputError(f"{path}: {count} missing: {places}; {advice}")
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or str(cell).lower() in MISSING_WORDS

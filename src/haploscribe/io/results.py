@@ -1,0 +1,160 @@
+"""The tables and records that a run leaves in its results folder."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import polars as pl
+
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
+from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
+from haploscribe.evaluation.paired import COMPARISON_SCHEMA
+
+PREDICTIONS = "predictions.parquet"
+METRICS = "metrics.tsv"
+COMPARISON = "comparison.tsv"
+SUMMARY = "summary.json"
+RUN = "run.json"
+
+
+class EmbeddingSummary(TypedDict):
+    """What embedding the run's tiles took.
+
+    `forward_passes` counts the sequences that the backbone read in this run; `naive_forward_passes`,
+    how many it would have read with one sequence a sample, haplotype and tile.
+    """
+
+    backbone: str
+    tiles: int
+    unique_haplotypes: int
+    forward_passes: int
+    naive_forward_passes: int
+    seconds: float
+
+
+class Summary(TypedDict):
+    """A run in a few numbers; `embedding` is None where no model of the run reads deltas."""
+
+    models: dict[str, ModelSummary]
+    embedding: EmbeddingSummary | None
+    wall_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run found.
+
+    Attributes
+    ----------
+    predictions
+        Out-of-fold predictions; `PREDICTION_SCHEMA`.
+    metrics
+        One row a gene and model; `METRIC_SCHEMA`.
+    comparison
+        One row an ordered pair of models; `COMPARISON_SCHEMA`.
+    summary
+        The run in a few numbers.
+    run
+        What it was made from: versions, options, seeds, input digests.
+    """
+
+    predictions: pl.DataFrame
+    metrics: pl.DataFrame
+    comparison: pl.DataFrame
+    summary: Summary
+    run: Mapping[str, Any]
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write the tables and records into a folder, made where it is missing.
+
+    Each file appears whole or not at all; `summary.json` is written last, so that a folder that has one
+    is complete. Numbers in tables read back as they were.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    ValueError
+        When a table has other columns than its schema, or a record a number that is not finite.
+    """
+    for frame, schema in (
+        (results.predictions, PREDICTION_SCHEMA),
+        (results.metrics, METRIC_SCHEMA),
+        (results.comparison, COMPARISON_SCHEMA),
+    ):
+        if frame.schema != schema:
+            raise ValueError(f"columns are {frame.schema}, not {schema}")
+    with written_aside(folder / PREDICTIONS) as path:
+        results.predictions.write_parquet(path)
+    for name, frame in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
+        with written_aside(folder / name) as path:
+            frame.write_csv(path, separator="\t")
+    for name, record in ((RUN, results.run), (SUMMARY, results.summary)):
+        with written_aside(folder / name) as path:
+            path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_results(folder: Path) -> Results:
+    """Read back what `write_results` wrote.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, damaged, or has other columns.
+    """
+    return Results(
+        predictions=_read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet),
+        metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
+        comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
+        summary=_read_json(folder / SUMMARY),
+        run=_read_json(folder / RUN),
+    )
+
+
+def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    # The header is read before the types are asked for: polars gives a schema's names to any columns.
+    def read(file: Path) -> pl.DataFrame:
+        texts = pl.read_csv(file, separator="\t", infer_schema=False)
+        return texts.with_columns(_parsed(name, kind) for name, kind in schema.items() if name in texts)
+
+    return _read_table(path, schema, read)
+
+
+def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    return column == "true" if kind == pl.Boolean else column.cast(kind)
+
+
+def _read_table(path: Path, schema: pl.Schema, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
+    _require(path)
+    try:
+        frame = read(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _damaged(path, str(error).splitlines()[0]) from None
+    if frame.schema != schema:
+        raise _damaged(path, f"its columns are {', '.join(frame.columns)}, not {', '.join(schema)}")
+    return frame
+
+
+def _read_json(path: Path) -> Any:
+    _require(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise _damaged(path, str(error)) from None
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent} has no {path.name}; give the --out folder of a finished `haploscribe run`"
+        )
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is not as `haploscribe run` leaves it ({reason}); run again to write it anew")

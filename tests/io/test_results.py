@@ -1,0 +1,154 @@
+"""Results folders: what is written is read back, and nothing else passes for it."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from haploscribe.errors import InputError
+from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
+from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
+from haploscribe.evaluation.paired import compare_models
+from haploscribe.io.results import Results, read_results, write_results
+
+
+def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
+    """Results with these predictions, for two models and one fold."""
+    n = len(values)
+    predictions = pl.concat(
+        pl.DataFrame(
+            {
+                "gene_id": gene_id,
+                "sample_id": [f"S{i}" for i in range(n)],
+                "model": model,
+                "fold": 1,
+                "observed": np.arange(n, dtype=float) - (n - 1) / 2,
+                "predicted": np.array(values) * factor,
+            },
+            schema=PREDICTION_SCHEMA,
+        )
+        for model, factor in (("a", 1.0), ("b", -0.5))
+    )
+    metrics = gene_metrics(predictions, {gene_id: 7})
+    return Results(
+        predictions=predictions,
+        metrics=metrics,
+        comparison=compare_models(metrics),
+        summary={
+            "models": summarise_models(metrics),
+            "embedding": {
+                "backbone": "nano",
+                "tiles": 3,
+                "unique_haplotypes": 8,
+                "forward_passes": 8,
+                "naive_forward_passes": 60,
+                "seconds": 0.1,
+            },
+            "wall_seconds": 1 / 3,
+        },
+        run={"versions": {"haploscribe": "0.1.0"}, "options": {"maf": 0.05}, "seed": 1},
+    )
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=9),
+    st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=5),
+)
+def test_results_read_back_exactly(tmp_path: Path, values: list[float], gene_id: str) -> None:
+    written = results_of(values, gene_id)
+    write_results(tmp_path / "out", written)
+    read = read_results(tmp_path / "out")
+    for name in ("predictions", "metrics", "comparison"):
+        assert_frame_equal(getattr(read, name), getattr(written, name), check_exact=True)
+    assert read.summary == written.summary
+    assert read.run == written.run
+
+
+def test_files_are_as_the_design_has_them(tmp_path: Path) -> None:
+    write_results(tmp_path, results_of([1.0, 2.0, 4.0, 3.0]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "comparison.tsv", "metrics.tsv", "predictions.parquet", "run.json", "summary.json"
+    ]  # fmt: skip
+    with (tmp_path / "metrics.tsv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    columns = "gene_id,model,n_samples,n_variants,pearson_r,pearson_p,spearman_r,r2,constant"
+    assert ",".join(rows[0]) == columns
+    assert float(rows[0]["spearman_r"]) == 0.8
+    assert rows[0]["constant"] == "false"
+    header = (tmp_path / "comparison.tsv").read_text().splitlines()[0]
+    columns = "model_a,model_b,n_genes,mean_r_a,mean_r_b,median_delta_r,wilcoxon_p,n_a_better,n_b_better"
+    assert header == columns.replace(",", "\t")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert list(summary) == ["models", "embedding", "wall_seconds"]
+    assert list(summary["models"]["a"]) == ["n_genes", "mean_r", "median_r", "n_significant"]
+
+
+def test_results_of_one_model_read_back(tmp_path: Path) -> None:
+    both = results_of([1.0, 2.0, 4.0, 3.0])
+    predictions = both.predictions.filter(pl.col("model") == "a")
+    metrics = gene_metrics(predictions, {"G1.2": 7})
+    one = Results(predictions, metrics, compare_models(metrics), both.summary, both.run)
+    write_results(tmp_path, one)
+    assert_frame_equal(read_results(tmp_path).comparison, one.comparison, check_exact=True)
+
+
+def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
+    results = results_of([1.0, 2.0, 4.0, 3.0])
+    results.summary["wall_seconds"] = float("nan")
+    with pytest.raises(ValueError, match="JSON"):
+        write_results(tmp_path, results)
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_other_columns_are_never_written(tmp_path: Path) -> None:
+    results = results_of([1.0, 2.0, 4.0, 3.0])
+    wrong = Results(
+        results.predictions,
+        results.metrics.select(reversed(METRIC_SCHEMA.names())),
+        results.comparison,
+        results.summary,
+        results.run,
+    )
+    with pytest.raises(ValueError, match="columns are"):
+        write_results(tmp_path, wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def rename_column(path: Path) -> None:
+    path.write_text(path.read_text().replace("_r", "_rho", 1))
+
+
+def spoil_number(path: Path) -> None:
+    path.write_text(path.read_text().replace("\t7\t", "\tseven\t", 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "told"),
+    [
+        ("metrics.tsv", Path.unlink, "has no metrics.tsv; give the --out folder"),
+        ("run.json", Path.unlink, "has no run.json"),
+        ("predictions.parquet", cut_short, "predictions.parquet is not as"),
+        ("summary.json", cut_short, "summary.json is not as"),
+        ("metrics.tsv", rename_column, "its columns are gene_id"),
+        ("metrics.tsv", spoil_number, "metrics.tsv is not as"),
+    ],
+)
+def test_a_spoilt_folder_is_told(tmp_path: Path, name: str, spoil: Callable[[Path], None], told: str) -> None:
+    write_results(tmp_path, results_of([1.0, 2.0, 4.0, 3.0]))
+    spoil(tmp_path / name)
+    with pytest.raises(InputError) as caught:
+        read_results(tmp_path)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
