@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.protocol import Estimator
+
+if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
+    from haploscribe.estimators.protocol import Estimator
 
 
 class _Entry(NamedTuple):
@@ -35,7 +37,7 @@ def check_names(names: Sequence[str]) -> None:
         raise InputError(f"--models {','.join(names)}: name each model once, of {', '.join(ESTIMATOR_NAMES)}")
 
 
-def _estimator_class(name: str) -> type[Estimator]:
+def _estimator_class(name: str) -> "type[Estimator]":
     """Import the estimator's module, and what that needs, only now."""
     entry = _ESTIMATORS[name]
     return cast("type[Estimator]", getattr(import_module(entry.module), entry.class_name))
@@ -46,7 +48,7 @@ def reads_deltas(names: Sequence[str]) -> bool:
     return any(_estimator_class(name).reads_deltas for name in names)
 
 
-def estimator_factories(names: Sequence[str], seed: int) -> dict[str, Callable[[], Estimator]]:
+def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":
     """Makers of fresh estimators, one a fit.
 
     Parameters

@@ -15,6 +15,6 @@ def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
             f"{entry.max_tile:>10,} bp  {entry.licence}"
         )
         if entry.hub_id is not None:
-            lines.append(f"    {entry.hub_id}, revision {entry.revision[:12]}")
+            lines.append(f"    {entry.hub_id} @ {entry.revision[:12]}")
     lines.append("* not read off the published files; the checkpoint's own value is what counts")
     return lines
