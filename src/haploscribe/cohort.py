@@ -128,7 +128,9 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         reference = stack.enter_context(Reference.open(options.reference, index_folder))
         # Missing calls are judged over the whole run (haploscribe.survey), not region by region.
         reader = stack.enter_context(
-            open_variants(options.variants, assume_phased=options.assume_phased, max_missing=1.0)
+            open_variants(
+                options.variants, index_folder, assume_phased=options.assume_phased, max_missing=1.0
+            )
         )
         match = match_samples(
             reader.sample_ids, table.sample_ids, None if covariates is None else covariates.sample_ids

@@ -134,9 +134,7 @@ def test_content_key_changes_with_everything_it_should(cohort: Cohort) -> None:
         content_key(made_by, b"ACGT", replace(variants, genotypes=flipped)),
         content_key(made_by, b"ACGT", replace(variants, positions=variants.positions + 1)),
         content_key(made_by, b"ACGT", replace(variants, sample_ids=variants.sample_ids[::-1])),
-        content_key(
-            made_by, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:]))
-        ),
+        content_key(made_by, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:]))),
     }
     assert len(keys) == 8
     assert content_key(dict(reversed(made_by.items())), b"ACGT", variants) in keys

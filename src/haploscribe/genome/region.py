@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from haploscribe.errors import InputError
-from haploscribe.genome.haplotypes import region_haplotypes
+from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference
+from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import check_reference, open_variants
 
 _REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
@@ -70,13 +71,12 @@ def haplotype_records(
     with (
         tempfile.TemporaryDirectory(prefix="haploscribe-") as index_folder,
         Reference.open(reference, Path(index_folder)) as fasta,
-        open_variants(variants, assume_phased=assume_phased) as reader,
+        open_variants(variants, Path(index_folder), assume_phased=assume_phased) as reader,
     ):
         contig = fasta.resolve(contig)
         if end > fasta.contigs[contig]:
             raise InputError(f"--region {region}: {contig} has {fasta.contigs[contig]:,} bp in {reference}")
-        found = reader.read(contig, start, end, samples)
-        found = found.between(start, end)
+        found = read_for_tiles(reader, [Tile(contig, 0, start, end)], samples)
         check_reference(found, fasta)
         haplotypes = region_haplotypes(fasta.fetch(contig, start, end), found, contig, start, end)
     for sample, carried in zip(samples, haplotypes.index.tolist(), strict=True):

@@ -1,0 +1,28 @@
+"""Compile numeric kernels with numba, caching the machine code where that is possible."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+
+# Reductions may be reordered (else they are not vectorised); NaN and infinity keep their meaning.
+_FASTMATH = frozenset({"contract", "nsz", "reassoc"})
+
+
+def compiled(kernel: _Kernel) -> _Kernel:
+    """Compile a kernel for one thread at its first call.
+
+    The machine code is cached beside the source or, where that may not be written, in numba's own cache
+    folder (`NUMBA_CACHE_DIR`). Where neither may be written the kernel is compiled anew in each process.
+
+    Parameters
+    ----------
+    kernel
+        A function of numbers and arrays that numba's nopython mode accepts.
+    """
+    try:
+        return cast("_Kernel", njit(cache=True, fastmath=set(_FASTMATH))(kernel))
+    except RuntimeError:  # numba: "cannot cache function …: no locator available"
+        return cast("_Kernel", njit(fastmath=set(_FASTMATH))(kernel))

@@ -1,0 +1,246 @@
+"""The elastic-net path on a Gram matrix: coordinate descent finished by an active-set method.
+
+Coordinate descent finds quickly which coefficients are non-zero, but between variants in strong linkage
+disequilibrium it creeps. On a fixed set of non-zero coefficients with fixed signs the minimum is the solution
+of a linear system. So a few sweeps of descent alternate with that solution, by Cholesky, where coefficients
+whose sign would turn are dropped one at a time and the factor is updated. The minimum is reached to rounding
+error, in a fraction of the time that descent alone takes for four digits.
+"""
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.estimators.compiled import compiled
+
+# When glmnet ends a path (`glmnet.control`): `fdev`, `devmax` and `mnlam`.
+_LEAST_GAIN = 1e-5
+_MOST_EXPLAINED = 0.999
+_FEWEST_LAMBDAS = 5
+
+_SWEEPS_PER_ROUND = 5
+_MOST_ROUNDS = 10_000
+_SMALLEST_CHANGE = 1e-10  # of a coefficient on the standardised scale, in a whole sweep
+_SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient that is zero
+
+
+@compiled
+def _sweep(
+    gram: Float64Array, gradient: Float64Array, coefficients: Float64Array, l1: float, l2: Float64Array
+) -> float:
+    """Minimise over each coefficient in turn, in place; return the largest change."""
+    largest = 0.0
+    for j in range(coefficients.size):
+        partial = gradient[j] + gram[j, j] * coefficients[j]
+        updated = np.sign(partial) * max(abs(partial) - l1, 0.0) / (gram[j, j] + l2[j])
+        change = updated - coefficients[j]
+        if change != 0.0:
+            coefficients[j] = updated
+            for k in range(coefficients.size):
+                gradient[k] -= change * gram[j, k]
+            largest = max(largest, abs(change))
+    return largest
+
+
+@compiled
+def _submatrix(matrix: Float64Array, kept: Int64Array) -> Float64Array:
+    """Copy some rows and the same columns of a matrix together in memory."""
+    packed = np.empty((kept.size, kept.size))
+    for i in range(kept.size):
+        row = matrix[kept[i]]
+        for j in range(kept.size):
+            packed[i, j] = row[kept[j]]
+    return packed
+
+
+@compiled
+def _factorise(matrix: Float64Array) -> bool:
+    """Cholesky's lower factor in place of the lower triangle; False if the matrix is not definite."""
+    for i in range(len(matrix)):
+        for j in range(i):
+            inner = 0.0
+            for k in range(j):
+                inner += matrix[i, k] * matrix[j, k]
+            matrix[i, j] = (matrix[i, j] - inner) / matrix[j, j]
+        inner = 0.0
+        for k in range(i):
+            inner += matrix[i, k] * matrix[i, k]
+        pivot = matrix[i, i] - inner
+        if pivot <= 1e-14 * matrix[i, i]:
+            return False
+        matrix[i, i] = np.sqrt(pivot)
+    return True
+
+
+@compiled
+def _solve(factor: Float64Array, vector: Float64Array) -> None:
+    """Solve the factorised system for the first `vector.size` unknowns, in place."""
+    for i in range(vector.size):
+        inner = 0.0
+        for k in range(i):
+            inner += factor[i, k] * vector[k]
+        vector[i] = (vector[i] - inner) / factor[i, i]
+    for i in range(vector.size - 1, -1, -1):
+        vector[i] /= factor[i, i]
+        for k in range(i):
+            vector[k] -= vector[i] * factor[i, k]
+
+
+@compiled
+def _drop(factor: Float64Array, size: int, dropped: int) -> None:
+    """Take one unknown out of a factorised system of `size`, in place, by Givens rotations."""
+    cosines, sines = np.empty(size), np.empty(size)
+    for i in range(dropped, size - 1):
+        # The row moves up one place, and so has one entry right of the diagonal to rotate away.
+        for k in range(i + 2):
+            factor[i, k] = factor[i + 1, k]
+        for k in range(dropped, i):
+            left, right = factor[i, k], factor[i, k + 1]
+            factor[i, k] = cosines[k] * left + sines[k] * right
+            factor[i, k + 1] = cosines[k] * right - sines[k] * left
+        radius = np.hypot(factor[i, i], factor[i, i + 1])
+        cosines[i], sines[i] = factor[i, i] / radius, factor[i, i + 1] / radius
+        factor[i, i] = radius
+
+
+@compiled
+def _longest_step(coefficients: Float64Array, direction: Float64Array) -> tuple[float, int]:
+    """How far along `direction`, at most 1, until a coefficient reaches zero; and which one, or -1."""
+    step, stopped_by = 1.0, -1
+    for i in range(coefficients.size):
+        if coefficients[i] * (coefficients[i] + direction[i]) <= 0.0:
+            reach = -coefficients[i] / direction[i] if coefficients[i] != 0.0 else 0.0
+            if reach < step or stopped_by < 0:
+                step, stopped_by = reach, i
+    return step, stopped_by
+
+
+@compiled
+def _to_minimum_of_nonzero(
+    gram: Float64Array, gradient: Float64Array, coefficients: Float64Array, l1: float, l2: Float64Array
+) -> bool:
+    """Minimise over the non-zero coefficients, in place, dropping those whose sign would turn.
+
+    False if the system is singular (without ridge penalty), and nothing is done.
+    """
+    active = np.flatnonzero(coefficients)
+    factor = _submatrix(gram, active)
+    for i in range(active.size):
+        factor[i, i] += l2[active[i]]
+    if not _factorise(factor):
+        return False
+    while active.size > 0:
+        current = coefficients[active]
+        direction = gradient[active] - l1 * np.sign(current) - l2[active] * current
+        _solve(factor, direction)
+        step, stopped_by = _longest_step(current, direction)
+        current += step * direction
+        if stopped_by >= 0:
+            current[stopped_by] = 0.0
+        for i in range(active.size):
+            change = current[i] - coefficients[active[i]]
+            coefficients[active[i]] = current[i]
+            row = gram[active[i]]
+            for k in range(gradient.size):
+                gradient[k] -= change * row[k]
+        if stopped_by < 0:
+            break
+        _drop(factor, active.size, stopped_by)
+        active = np.delete(active, stopped_by)
+    return True
+
+
+@compiled
+def _minimise(
+    gram: Float64Array, gradient: Float64Array, coefficients: Float64Array, l1: float, l2: Float64Array
+) -> None:
+    """Minimise over all coefficients of a small problem, in place."""
+    for _ in range(_MOST_ROUNDS):
+        for _ in range(_SWEEPS_PER_ROUND):
+            if _sweep(gram, gradient, coefficients, l1, l2) < _SMALLEST_CHANGE:
+                return
+        if _to_minimum_of_nonzero(gram, gradient, coefficients, l1, l2):
+            # Is zero right for the others?
+            held_at_zero = np.abs(gradient[coefficients == 0.0])
+            if held_at_zero.size == 0 or held_at_zero.max() <= l1 * _SLACK:
+                return
+    raise RuntimeError("the elastic net did not converge")
+
+
+@compiled
+def _gradient(gram: Float64Array, correlation: Float64Array, coefficients: Float64Array) -> Float64Array:
+    """Compute how much of each correlation the coefficients leave unexplained."""
+    gradient = correlation.copy()
+    for j in range(coefficients.size):
+        if coefficients[j] != 0.0:
+            row = gram[j]
+            for k in range(gradient.size):
+                gradient[k] -= coefficients[j] * row[k]
+    return gradient
+
+
+@compiled
+def elastic_net_path(
+    gram: Float64Array,
+    correlation: Float64Array,
+    ridge_weights: Float64Array,
+    alpha: float,
+    lambdas: Float64Array,
+) -> Float64Array:
+    """Elastic-net coefficients along a falling sequence of penalties.
+
+    Minimises, for each λ,
+
+        ½ bᵀ G b − cᵀ b + λ α Σ |b_j| + ½ λ (1 − α) Σ w_j b_j²,
+
+    which with G = XᵀX / n and c = Xᵀy / n is the objective of glmnet (Friedman, Hastie & Tibshirani 2010)
+    for standardised X and y. Variables are screened by the strong rule (Tibshirani et al. 2012) and what it
+    discards is checked, so the result is the exact minimum. As in glmnet the path ends where the explained
+    share of variance grows by less than 1e-5 of itself or passes 0.999, not before the fifth λ.
+
+    Parameters
+    ----------
+    gram
+        float64 `(n_columns, n_columns)`, C-contiguous; correlations of the columns of X.
+    correlation
+        float64 `(n_columns,)`; correlation of each column of X with y.
+    ridge_weights
+        float64 `(n_columns,)`; w above: 1, or 1/m for a column that stands for m identical ones.
+    alpha
+        Share of the L1 penalty, above 0, at most 1.
+    lambdas
+        float64 `(n_lambdas,)`, falling; the first must be `max |correlation| / alpha` or more, where all
+        coefficients are zero.
+
+    Returns
+    -------
+    float64 `(n_fitted, n_columns)`; one row for each λ up to the end of the path.
+    """
+    coefficients = np.zeros((lambdas.size, correlation.size))
+    current = np.zeros(correlation.size)
+    gradient = correlation.copy()
+    explained = 0.0
+    for k in range(1, lambdas.size):
+        l1 = alpha * lambdas[k]
+        l2 = (1.0 - alpha) * lambdas[k] * ridge_weights
+        strong = alpha * (2.0 * lambdas[k] - lambdas[k - 1])
+        included = (current != 0.0) | (np.abs(gradient) >= strong)
+        while True:
+            working = np.flatnonzero(included)
+            solution = current[working]
+            _minimise(_submatrix(gram, working), gradient[working], solution, l1, l2[working])
+            current[working] = solution
+            # From the start, so that rounding errors do not pile up along the path.
+            gradient = _gradient(gram, correlation, current)
+            missed = ~included & (np.abs(gradient) > l1 * _SLACK)
+            if not missed.any():
+                break
+            included |= missed
+        coefficients[k] = current
+        before = explained
+        # R² = 2 cᵀb − bᵀGb, and the gradient is c − Gb.
+        explained = np.sum(current * (correlation + gradient))
+        if k + 1 >= _FEWEST_LAMBDAS and (
+            explained - before < _LEAST_GAIN * explained or explained > _MOST_EXPLAINED
+        ):
+            return coefficients[: k + 1]
+    return coefficients

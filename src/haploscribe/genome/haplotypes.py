@@ -1,0 +1,196 @@
+"""Unique haplotype sequences of tiles and regions: who carries which DNA."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from haploscribe.arrays import BoolArray, Int8Array, Int32Array, Int64Array
+from haploscribe.genome.alleles import Edit, applied_alleles, edits
+from haploscribe.genome.tiles import Tile
+from haploscribe.genome.variants import VariantReader, Variants
+
+
+@dataclass(frozen=True, slots=True)
+class TileHaplotypes:
+    """The haplotypes of one tile, dictionary-encoded.
+
+    Attributes
+    ----------
+    tile
+        The tile on the reference.
+    sequences
+        `n_unique` different sequences. The first is always the tile's reference sequence, even where nobody
+        carries it; the others are sorted.
+    index
+        int32 `(n_samples, 2)`; the sequence that haplotype 0 and 1 of each sample carry.
+    """
+
+    tile: Tile
+    sequences: tuple[bytes, ...]
+    index: Int32Array
+
+
+def read_for_tiles(reader: VariantReader, tiles: Sequence[Tile], samples: Sequence[str]) -> Variants:
+    """Read all records that decide the sequences of neighbouring tiles.
+
+    Whether a record is applied can depend on one before it that overlaps it, and so on to the left. So the
+    region is extended to the left until no record spans its left border: what lies further left can no
+    longer matter, and tiles computed block by block agree with the whole contig computed at once.
+
+    Parameters
+    ----------
+    reader
+        Where the variants are read from.
+    tiles
+        Neighbouring tiles of one contig, in genome order; at least one.
+    samples
+        Sample identifiers, in the order wanted.
+
+    Returns
+    -------
+    Variants
+        Records that overlap the tiles, and those to the left that reach into them by overlap.
+    """
+    contig, start, end = tiles[0].contig, tiles[0].start, tiles[-1].end
+    while True:
+        variants = reader.read(contig, start, end, samples)
+        leftmost = int(variants.positions[0]) if len(variants.positions) else start
+        if leftmost >= start:
+            return variants
+        start = leftmost
+
+
+def tile_haplotypes(
+    references: Sequence[bytes], variants: Variants, tiles: Sequence[Tile]
+) -> list[TileHaplotypes]:
+    """Find the unique sequences of each tile and who carries them.
+
+    A sample's tiles, joined over a contig, are the sequence that `bcftools consensus -H` writes for that
+    contig, with these exclusions:
+
+    - `bcftools` applies `<DEL>`, stops at other symbolic alleles and writes `*` as a letter; here all of
+      them are skipped, because a tile must be a sequence that a backbone can read. For the same reason
+      every letter other than A, C, G and T is N here, while `bcftools` writes IUPAC codes.
+    - `bcftools` takes a record's length from INFO/END where there is one, and stops at it when that is not
+      the length of REF; here it is the length of REF.
+    - On soft-masked reference, `bcftools` lets an insertion undo an SNV at the same position, because it
+      compares REF with ALT in their letter case; here letter case never matters.
+
+    Joined over a part of a contig they also hold what records that start to the left of it do to it,
+    which `bcftools`, given only that part, may not (see `region_haplotypes`).
+
+    Parameters
+    ----------
+    references
+        The reference sequence of each tile, upper-case (`Reference.fetch`).
+    variants
+        From `read_for_tiles`, for the same or more tiles; records may have been taken out since.
+    tiles
+        `n_tiles` tiles of the variants' contig.
+
+    Returns
+    -------
+    list of TileHaplotypes
+        One for each tile, in the order given.
+    """
+    applied = applied_alleles(variants.positions, variants.alleles, variants.genotypes)
+    replacements = edits(variants.positions, variants.alleles)
+    ends = variants.ends
+    # Sorted by start, records that can overlap a tile lie between these two bounds.
+    reached = np.maximum.accumulate(ends) if len(ends) else ends
+    carried: BoolArray = np.any(applied.reshape(len(applied), 2 * applied.shape[1]), axis=1)
+    result = []
+    for tile, reference in zip(tiles, references, strict=True):
+        assert len(reference) == tile.end - tile.start, (tile, len(reference))
+        first = int(np.searchsorted(reached, tile.start, side="right"))
+        last = int(np.searchsorted(variants.positions, tile.end, side="left"))
+        rows = np.arange(first, max(first, last))
+        rows = rows[(ends[rows] > tile.start) & carried[rows]]
+        result.append(_encode(tile, reference, [replacements[row] for row in rows], applied[rows]))
+    return result
+
+
+def region_haplotypes(
+    reference: bytes, variants: Variants, contig: str, start: int, end: int
+) -> TileHaplotypes:
+    """Find both haplotypes of each sample over a region, as if it were one tile.
+
+    With the variants that `read_for_tiles` gives for the region, this is the region's part of the whole
+    contig's haplotype, and the same as `samtools faidx REFERENCE contig:start-end | bcftools consensus -H 1`
+    (or 2) writes in release 1.24, with the exclusions of `tile_haplotypes` and these, which all concern
+    records that cross the region's borders:
+
+    - Older releases (1.16) ignore a record that starts before the region; here, as in 1.24, a deletion that
+      reaches into the region removes its bases there. Leave those records out (`Variants.between`) to have
+      what the older releases write.
+    - 1.24 misplaces a base of a reaching-in record whose ALT has more than one base, and may crash on it;
+      here the part of ALT that faces the region is used.
+    - `bcftools` does not see that such a record is itself displaced by one further left; here it is.
+    - `bcftools` may stop at a deletion that begins on the last base of another and crosses the region's end.
+
+    Parameters
+    ----------
+    reference
+        The region's reference sequence, upper-case (`Reference.fetch`).
+    variants
+        Variants of the region.
+    contig, start, end
+        The region, 0-based half-open.
+
+    Returns
+    -------
+    TileHaplotypes
+        The region as tile number 0.
+    """
+    return tile_haplotypes([reference], variants, [Tile(contig, 0, start, end)])[0]
+
+
+def overlaps_skipped(variants: Variants) -> Int64Array:
+    """How many ALT alleles each haplotype carries that an overlapping earlier one displaces.
+
+    Returns
+    -------
+    int64 `(n_samples, 2)`
+    """
+    applied = applied_alleles(variants.positions, variants.alleles, variants.genotypes)
+    return np.asarray(np.count_nonzero(applied != variants.genotypes, axis=0), dtype=np.int64)
+
+
+def _encode(
+    tile: Tile, reference: bytes, replacements: Sequence[tuple[Edit, ...]], applied: Int8Array
+) -> TileHaplotypes:
+    """Build each distinct sequence once; distinct allele patterns may still spell the same sequence."""
+    n_samples = applied.shape[1]
+    clipped = [[edit.clipped(tile.start, tile.end) for edit in record] for record in replacements]
+    patterns, carried = _unique_patterns(applied.reshape(len(applied), n_samples * 2))
+    spelled = [_spell(tile.start, reference, clipped, pattern) for pattern in patterns]
+    sequences = (reference, *sorted(set(spelled) - {reference}))
+    number = {sequence: place for place, sequence in enumerate(sequences)}
+    places = np.array([number[sequence] for sequence in spelled], dtype=np.int32)
+    return TileHaplotypes(tile, sequences, places[carried].reshape(n_samples, 2))
+
+
+def _unique_patterns(alleles: Int8Array) -> tuple[Int8Array, Int64Array]:
+    """Find the distinct columns of int8 `(n_variants, n_haplotypes)`, as rows, and which one each equals."""
+    n_variants, n_haplotypes = alleles.shape
+    if n_variants == 0:
+        return np.zeros((min(n_haplotypes, 1), 0), dtype=np.int8), np.zeros(n_haplotypes, dtype=np.int64)
+    rows = np.ascontiguousarray(alleles.T)
+    keys = rows.view(np.dtype((np.void, n_variants))).ravel()
+    _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return rows[firsts], np.asarray(inverse, dtype=np.int64)
+
+
+def _spell(
+    start: int, reference: bytes, clipped: Sequence[Sequence[tuple[int, int, bytes]]], pattern: Int8Array
+) -> bytes:
+    """Write the sequence that begins at `start` under one allele pattern, int8 `(n_variants,)`."""
+    pieces: list[bytes] = []
+    done = 0
+    for row in np.flatnonzero(pattern).tolist():
+        first, last, sequence = clipped[row][pattern[row] - 1]
+        pieces += (reference[done : first - start], sequence)
+        done = max(done, last - start)
+    pieces.append(reference[done:])
+    return b"".join(pieces)

@@ -1,0 +1,158 @@
+"""The reference FASTA: plain or bgzipped, indexed or not."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import pysam
+
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.genome.bgzf import compression
+from haploscribe.genome.contigs import require_contig
+from haploscribe.genome.index_files import is_fresh, own_name
+from haploscribe.genome.quiet import quiet
+
+_TO_ACGTN = bytes(
+    ord(chr(code).upper()) if chr(code).upper() in {"A", "C", "G", "T"} else ord("N") for code in range(256)
+)
+
+
+def as_acgtn(sequence: bytes) -> bytes:
+    """Upper-case, with every letter other than A, C, G and T turned into N."""
+    return sequence.translate(_TO_ACGTN)
+
+
+class Reference:
+    """A reference genome that hands out any stretch of its contigs.
+
+    Made by `Reference.open`; a context manager.
+
+    Attributes
+    ----------
+    path
+        The FASTA file.
+    contigs
+        Length in base pairs of each contig, in file order.
+    """
+
+    def __init__(self, path: Path, fasta: pysam.FastaFile) -> None:
+        self.path = path
+        self.contigs: Mapping[str, int] = dict(zip(fasta.references, fasta.lengths, strict=True))
+        self._fasta = fasta
+
+    @classmethod
+    def open(cls, path: Path, index_folder: Path) -> Self:
+        """Open a FASTA file.
+
+        Parameters
+        ----------
+        path
+            Plain or bgzipped FASTA. Its `.fai` (and `.gzi`) beside it are used if they are not older.
+        index_folder
+            Where an index is written when there is none; nothing is ever written beside the user's file.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read, is no FASTA, is compressed otherwise than by bgzip, or is cut short.
+        """
+        kind = compression(path)
+        if kind == "gzip":
+            raise InputError(
+                f"{path} is compressed with gzip, which cannot be read at random places; "
+                f"run: gunzip -c {path.name} | bgzip > new.fa.gz"
+            )
+        beside = (Path(f"{path}.fai"), Path(f"{path}.gzi"))
+        used = beside if is_fresh(path, *beside[: 1 + (kind == "bgzf")]) else _own_index(path, index_folder)
+        try:
+            with quiet():
+                fasta = pysam.FastaFile(
+                    str(path),
+                    filepath_index=str(used[0]),
+                    filepath_index_compressed=str(used[1]) if kind == "bgzf" else None,
+                )
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {path} with {used[0]}: {error}; delete that index") from None
+        return cls(path, fasta)
+
+    def resolve(self, contig: str) -> str:
+        """Find the FASTA's own name of a contig: `22` and `chr22`, `MT` and `chrM` are matched.
+
+        Raises
+        ------
+        InputError
+            When there is no such contig, or more than one.
+        """
+        return require_contig(contig, self.contigs, str(self.path))
+
+    def fetch(self, contig: str, start: int, end: int) -> bytes:
+        """Read a stretch of a contig, upper-case, every letter other than A, C, G and T as N.
+
+        Parameters
+        ----------
+        contig
+            Name as in the FASTA, or one that `resolve` matches.
+        start, end
+            0-based half-open.
+
+        Returns
+        -------
+        bytes of length `end - start`
+
+        Raises
+        ------
+        InputError
+            When the stretch is not inside the contig, or the file is damaged there.
+        """
+        name = self.resolve(contig)
+        if not 0 <= start <= end <= self.contigs[name]:
+            raise InputError(
+                f"region {name}:{start + 1}-{end} is not inside {name} of {self.path}, "
+                f"which has {self.contigs[name]} bases; name a region inside it"
+            )
+        if start == end:
+            return b""
+        try:
+            with quiet():
+                sequence = as_acgtn(self._fasta.fetch(name, start, end).encode("latin-1"))
+        except (OSError, ValueError):
+            sequence = b""
+        if len(sequence) != end - start:
+            raise InputError(
+                f"{self.path} is damaged or does not fit its index at {name}:{start + 1}-{end}; "
+                "make the file again and delete its .fai and .gzi"
+            )
+        return sequence
+
+    def close(self) -> None:
+        """Close the file."""
+        self._fasta.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
+    """Index the FASTA in `folder`."""
+    fai, gzi = folder / f"{own_name(path)}.fai", folder / f"{own_name(path)}.gzi"
+    if not fai.is_file():
+        _require_fasta(path)
+        with written_aside(gzi) as new_gzi, written_aside(fai) as new_fai:
+            new_gzi.touch()  # faidx writes it for bgzipped files only
+            try:
+                pysam.faidx(str(path), "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
+            except pysam.SamtoolsError as error:
+                reason = " ".join(str(error).split())
+                raise InputError(f"{path} cannot be indexed as FASTA ({reason}); check the file") from None
+    return fai, gzi
+
+
+def _require_fasta(path: Path) -> None:
+    with pysam.FastxFile(str(path)) as file:
+        if next(iter(file), None) is not None:
+            return
+    raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")

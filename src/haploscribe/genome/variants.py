@@ -1,0 +1,259 @@
+"""Phased variants of a region: the one form that all genotype files are read into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from haploscribe.arrays import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
+from haploscribe.errors import InputError
+from haploscribe.genome.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class VariantCounts:
+    """What was met while a region was read.
+
+    Attributes
+    ----------
+    n_records
+        Records that overlap the region.
+    n_monomorphic
+        Records skipped because they have no ALT allele.
+    n_symbolic
+        ALT alleles skipped: symbolic (`<DEL>`), breakend, or `*` (deleted by another record). A
+        sample that carries one counts as reference there.
+    n_calls
+        Genotype calls in the records kept: records × samples.
+    n_missing_calls
+        Calls with at least one missing allele; that allele counts as reference.
+    n_haploid_calls
+        Calls of a single allele (chrX, chrY, chrM); the absent second copy counts as reference.
+    n_unphased_heterozygous
+        Calls of two different alleles whose order is not known.
+    """
+
+    n_records: int = 0
+    n_monomorphic: int = 0
+    n_symbolic: int = 0
+    n_calls: int = 0
+    n_missing_calls: int = 0
+    n_haploid_calls: int = 0
+    n_unphased_heterozygous: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The variants of one region and the alleles that each sample carries.
+
+    Attributes
+    ----------
+    contig
+        As the caller named it.
+    positions
+        int64 `(n_variants,)`; 0-based, sorted; records at one position in file order.
+    identifiers
+        `n_variants` names, `.` where the file has none.
+    alleles
+        REF first, for each variant; upper-case A, C, G, T and N.
+    genotypes
+        int8 `(n_variants, n_samples, 2)`; number of the allele on haplotype 0 and 1. Missing alleles and
+        the absent second copy of a haploid call are 0, as `bcftools consensus -H` treats them.
+    sample_ids
+        `n_samples` names.
+    counts
+        What was met while reading; not changed by `take`.
+    """
+
+    contig: str
+    positions: Int64Array
+    identifiers: tuple[str, ...]
+    alleles: tuple[tuple[bytes, ...], ...]
+    genotypes: Int8Array
+    sample_ids: tuple[str, ...]
+    counts: VariantCounts
+
+    @property
+    def ends(self) -> Int64Array:
+        """int64 `(n_variants,)`; the 0-based end (exclusive) of each REF allele."""
+        return self.positions + np.array([len(record[0]) for record in self.alleles], dtype=np.int64)
+
+    def take(self, keep: BoolArray) -> Self:
+        """Keep the variants where `keep`, bool `(n_variants,)`, is true."""
+        rows = np.flatnonzero(keep).tolist()
+        return replace(
+            self,
+            positions=self.positions[rows],
+            identifiers=tuple(self.identifiers[row] for row in rows),
+            alleles=tuple(self.alleles[row] for row in rows),
+            genotypes=self.genotypes[rows],
+        )
+
+    def between(self, start: int, end: int) -> Self:
+        """Keep the variants that start in `[start, end)`, 0-based half-open."""
+        return self.take((self.positions >= start) & (self.positions < end))
+
+
+class VariantReader(Protocol):
+    """A genotype file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    sample_ids
+        All samples, in file order.
+    contigs
+        Those that have records; names as in the file.
+    """
+
+    path: Path
+    sample_ids: tuple[str, ...]
+    contigs: tuple[str, ...]
+
+    def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
+        """Read the records that overlap a region.
+
+        Parameters
+        ----------
+        contig
+            `22` and `chr22` are matched.
+        start, end
+            0-based half-open. A deletion that starts before `start` and reaches into the region is read.
+        samples
+            Sample identifiers, in the order wanted.
+
+        Raises
+        ------
+        InputError
+            When the file is damaged or not sorted, does not know the contig or a sample, has too many
+            missing calls in the region, or unphased heterozygotes (unless phase is assumed).
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def open_variants(
+    path: Path,
+    index_folder: Path | None = None,
+    *,
+    assume_phased: bool = False,
+    max_missing: float = 0.1,
+) -> VariantReader:
+    """Open a genotype file: VCF (plain, gzipped or bgzipped, indexed or not), BCF, or PGEN.
+
+    A PGEN's `.pvar` (or `.pvar.zst`) and `.psam` are expected beside it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    index_folder
+        Where an index that the file lacks is written, and kept for the next reader; None for a temporary
+        folder.
+    assume_phased
+        Take the order in which an unphased heterozygote is written as its phase.
+    max_missing
+        The largest share of missing calls that a region may have, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be opened, is cut short, or names a sample twice.
+    """
+    if path.suffix == ".pgen":
+        from haploscribe.genome.pgen import PgenReader  # noqa: PLC0415 (the readers build on this module)
+
+        return PgenReader(path, assume_phased=assume_phased, max_missing=max_missing)
+    from haploscribe.genome.vcf import VcfReader  # noqa: PLC0415
+
+    return VcfReader(path, index_folder, assume_phased=assume_phased, max_missing=max_missing)
+
+
+def check_reference(variants: Variants, reference: Reference) -> None:
+    """Hold the REF allele of every variant against the FASTA.
+
+    Raises
+    ------
+    InputError
+        Naming how many differ, the first few sites, and the likely cause.
+    """
+    if not len(variants.positions):
+        return
+    contig = reference.resolve(variants.contig)
+    start, end = int(variants.positions[0]), int(variants.ends.max())
+    length = reference.contigs[contig]
+    sequence = reference.fetch(contig, min(start, length), min(end, length))
+    wrong: list[str] = []
+    n_swapped = 0
+    for position, record in zip(variants.positions.tolist(), variants.alleles, strict=True):
+        here = sequence[position - start : position - start + len(record[0])]
+        if here == record[0]:
+            continue
+        wrong.append(f"{contig}:{position + 1} REF {_short(record[0])} but FASTA {_short(here) or 'ends'}")
+        n_swapped += any(
+            sequence[position - start : position - start + len(other)] == other for other in record[1:]
+        )
+    if not wrong:
+        return
+    n_variants = len(variants.positions)
+    if end > length:
+        cause = f"variants lie beyond the end of {contig} ({length} bp): the files are of different builds"
+    elif n_swapped == len(wrong) and len(wrong) > 1:
+        cause = "the FASTA has the ALT allele there: REF and ALT are swapped, or the builds differ"
+    elif len(wrong) > n_variants / 4:
+        cause = f"the files are of different genome builds, or {variants.contig} is another contig"
+    else:
+        cause = "the files are of slightly different builds, or the variants were altered"
+    raise InputError(
+        f"REF differs from {reference.path} at {len(wrong)} of {n_variants} variants "
+        f"({'; '.join(wrong[:3])}): {cause}; use the FASTA that the variants were called on"
+    )
+
+
+def minor_allele_frequencies(variants: Variants) -> Float64Array:
+    """One minus the frequency of the most common allele, float64 `(n_variants,)`.
+
+    Missing calls count as reference.
+    """
+    n_variants = len(variants.positions)
+    n_haplotypes = 2 * variants.genotypes.shape[1]
+    if n_haplotypes == 0:
+        return np.zeros(n_variants)
+    flat = variants.genotypes.reshape(n_variants, n_haplotypes)
+    most = np.zeros(n_variants, dtype=np.int64)
+    for allele in range(max((len(record) for record in variants.alleles), default=0)):
+        most = np.maximum(most, np.count_nonzero(flat == allele, axis=1))
+    return np.asarray(1.0 - most / n_haplotypes, dtype=np.float64)
+
+
+def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
+    """Count the copies of each ALT allele that each sample carries.
+
+    Returns
+    -------
+    positions
+        int64 `(n_columns,)`; a multi-allelic variant has one column an ALT allele, in order.
+    dosages
+        float32 `(n_samples, n_columns)`; 0, 1 or 2.
+    """
+    rows = np.array([row for row, record in enumerate(variants.alleles) for _ in record[1:]], dtype=np.int64)
+    numbers = np.array(
+        [number for record in variants.alleles for number in range(1, len(record))], dtype=np.int8
+    )
+    copies = np.count_nonzero(variants.genotypes[rows] == numbers[:, None, None], axis=2)
+    return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+
+
+def _short(allele: bytes) -> str:
+    text = allele.decode()
+    return text if len(text) <= 12 else f"{text[:12]}… ({len(text)} bp)"

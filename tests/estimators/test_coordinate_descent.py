@@ -1,0 +1,77 @@
+"""The path solver: the conditions of optimality, which need no other solver, and merged columns."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haploscribe.arrays import Float64Array
+from haploscribe.estimators.compiled import compiled
+from haploscribe.estimators.coordinate_descent import elastic_net_path
+
+
+def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array, Float64Array]:
+    """Standardised columns with linkage disequilibrium, and an outcome that a few of them move."""
+    rng = np.random.default_rng(seed)
+    x = np.cumsum(rng.normal(size=(n_samples, n_columns)), axis=1)
+    y = x[:, :: max(n_columns // 3, 1)].sum(axis=1) + rng.normal(0, 2, n_samples)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    return x, (y - y.mean()) / y.std()
+
+
+def _path(
+    x: Float64Array, y: Float64Array, alpha: float, n_lambdas: int = 40
+) -> tuple[Float64Array, Float64Array]:
+    gram, correlation = x.T @ x / len(y), x.T @ y / len(y)
+    lambdas = np.abs(correlation).max() / alpha * np.geomspace(1, 1e-2, n_lambdas)
+    coefficients = elastic_net_path(gram, correlation, np.ones(len(correlation)), alpha, lambdas)
+    return lambdas[: len(coefficients)], coefficients
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_samples=st.integers(5, 80),
+    n_columns=st.integers(1, 60),
+    alpha=st.sampled_from([0.05, 0.5, 0.95, 1.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_point_of_the_path_is_optimal(n_samples: int, n_columns: int, alpha: float, seed: int) -> None:
+    x, y = _correlated(n_samples, n_columns, seed)
+    for penalty, coefficients in zip(*_path(x, y, alpha), strict=True):
+        slope = x.T @ (y - x @ coefficients) / len(y) - (1 - alpha) * penalty * coefficients
+        chosen = coefficients != 0
+        np.testing.assert_allclose(slope[chosen], alpha * penalty * np.sign(coefficients[chosen]), atol=1e-7)
+        assert np.all(np.abs(slope[~chosen]) <= alpha * penalty + 1e-7)
+
+
+def test_ridge_weight_of_a_merged_column_leaves_the_objective_as_it_was() -> None:
+    x, y = _correlated(50, 8, seed=1)
+    copies = [0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7]
+    lambdas, expanded = _path(x[:, copies], y, alpha=0.5)
+    gram, correlation = x.T @ x / len(y), x.T @ y / len(y)
+    merged = elastic_net_path(gram, correlation, 1 / np.bincount(copies), 0.5, lambdas)
+    sums = np.array([[row[np.equal(copies, column)].sum() for column in range(8)] for row in expanded])
+    np.testing.assert_allclose(merged, sums, atol=1e-9)
+
+
+def test_path_ends_where_nothing_is_left_to_explain() -> None:
+    x, _ = _correlated(50, 8, seed=2)
+    lambdas, coefficients = _path(x, x[:, 3], alpha=1.0, n_lambdas=400)
+    unexplained = np.mean((x[:, 3] - coefficients @ x.T) ** 2, axis=1)
+    assert len(lambdas) < 400
+    assert unexplained[-1] < 0.001 < unexplained[-2]
+
+
+def test_kernel_without_a_place_for_its_cache_still_runs() -> None:
+    scope: dict[str, object] = {}
+    exec(compile("def double(x):\n    return 2 * x", "<string>", "exec"), scope)
+    double = scope["double"]
+    assert callable(double)
+    assert compiled(double)(21) == 42
+
+
+@pytest.mark.parametrize("n_lambdas", [2, 3])
+def test_short_sequence_is_fitted_whole(n_lambdas: int) -> None:
+    x, y = _correlated(30, 5, seed=3)
+    lambdas, _ = _path(x, y, alpha=0.5, n_lambdas=n_lambdas)
+    assert len(lambdas) == n_lambdas

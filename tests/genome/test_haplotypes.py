@@ -1,0 +1,330 @@
+"""Tiles and regions against bcftools consensus."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pysam
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haploscribe.genome.haplotypes import (
+    TileHaplotypes,
+    overlaps_skipped,
+    read_for_tiles,
+    region_haplotypes,
+    tile_haplotypes,
+)
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.tiles import Tile, tiles_between
+from haploscribe.genome.variants import VariantReader, open_variants
+
+from .drawn import (
+    SAMPLES,
+    DrawnContig,
+    Record,
+    consensus,
+    contigs,
+    write_fasta,
+    write_vcf,
+    write_vcf_lines,
+)
+
+
+def _tiles(reader: VariantReader, reference: Reference, tiles: tuple[Tile, ...]) -> list[TileHaplotypes]:
+    sequences = [reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
+    return tile_haplotypes(sequences, read_for_tiles(reader, tiles, SAMPLES), tiles)
+
+
+def _joined(tiles: list[TileHaplotypes], sample: int, haplotype: int) -> str:
+    return b"".join(tile.sequences[tile.index[sample, haplotype]] for tile in tiles).decode()
+
+
+def _assert_joined_tiles_are_consensus(drawn: list[DrawnContig], size: int) -> None:
+    named = {f"c{number}": contig for number, contig in enumerate(drawn)}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {name: contig.sequence for name, contig in named.items()})
+        vcf = write_vcf(folder / "v.vcf.gz", named)
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            tiled = {
+                contig: _tiles(reader, reference, tiles_between(contig, 0, length, size, length))
+                for contig, length in reference.contigs.items()
+            }
+        for sample, sample_id in enumerate(SAMPLES):
+            for haplotype in (0, 1):
+                written = {contig: _joined(tiles, sample, haplotype) for contig, tiles in tiled.items()}
+                assert written == consensus(fasta, vcf, sample_id, haplotype)
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn=st.lists(contigs(), min_size=1, max_size=4), size=st.integers(1, 30))
+def test_joined_tiles_are_what_bcftools_consensus_writes(drawn: list[DrawnContig], size: int) -> None:
+    _assert_joined_tiles_are_consensus(drawn, size)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(drawn=st.lists(contigs(), min_size=1, max_size=6), size=st.integers(1, 30))
+def test_joined_tiles_of_many_draws_are_what_bcftools_consensus_writes(
+    drawn: list[DrawnContig], size: int
+) -> None:
+    _assert_joined_tiles_are_consensus(drawn, size)
+
+
+@settings(max_examples=20, deadline=None)
+@given(contig=contigs(), size=st.integers(1, 20), data=st.data())
+def test_blocks_of_tiles_agree_with_the_whole_contig(
+    contig: DrawnContig, size: int, data: st.DataObject
+) -> None:
+    length = len(contig.sequence)
+    tiles = tiles_between("c", 0, length, size, length)
+    first = data.draw(st.integers(0, len(tiles) - 1))
+    last = data.draw(st.integers(first + 1, len(tiles)))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            whole = _tiles(reader, reference, tiles)[first:last]
+            block = _tiles(reader, reference, tiles[first:last])
+    assert [tile.sequences for tile in block] == [tile.sequences for tile in whole]
+    assert [tile.index.tolist() for tile in block] == [tile.index.tolist() for tile in whole]
+
+
+@settings(max_examples=20, deadline=None)
+@given(contig=contigs(), size=st.integers(1, 40))
+def test_sequences_of_a_tile_are_unique_and_the_reference_comes_first(contig: DrawnContig, size: int) -> None:
+    length = len(contig.sequence)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            found = _tiles(reader, reference, tiles_between("c", 0, length, size, length))
+    for tile in found:
+        assert tile.sequences[0].decode() == contig.sequence[tile.tile.start : tile.tile.end]
+        assert len(set(tile.sequences)) == len(tile.sequences)
+        assert set(tile.index.ravel().tolist()) | {0} == set(range(len(tile.sequences)))
+
+
+def _without_excluded(contig: DrawnContig, start: int, end: int) -> DrawnContig:
+    """Leave out what `region_haplotypes` excludes.
+
+    Of the records that reach into the region from the left, all but one deletion to a single base, and what
+    overlaps that one; and records cut by the region's end that begin on the last base of another.
+    """
+    reaching = [record for record in contig.records if record.position < start < record.end]
+    kept = [record for record in reaching if all(alt == record.reference[0] for alt in record.alternates)][:1]
+    from_left = min((record.position for record in kept), default=start)
+    last_bases = {record.end - 1 for record in contig.records}
+    records = (
+        record
+        for record in contig.records
+        if (record in kept or record.end <= from_left or record.position >= start)
+        and not (record.end > end and record.position in last_bases)
+    )
+    return replace(contig, records=tuple(records))
+
+
+@st.composite
+def _contigs_with_deletion(draw: st.DrawFn) -> DrawnContig:
+    contig = draw(contigs())
+    position = draw(st.integers(0, len(contig.sequence) - 1))
+    reference = contig.sequence[position : position + draw(st.integers(2, 9))]
+    if len(reference) == 1:
+        return contig
+    deletion = Record(position, reference, (reference[0],), ("1|0", "0|1"))
+    records = sorted((deletion, *contig.records), key=lambda record: record.position)
+    return replace(contig, records=tuple(records))
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn=_contigs_with_deletion(), data=st.data())
+def test_region_is_what_bcftools_consensus_writes(drawn: DrawnContig, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(drawn.sequence) - 1))
+    end = data.draw(st.integers(start + 1, len(drawn.sequence)))
+    contig = _without_excluded(drawn, start, end)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            variants = read_for_tiles(reader, [Tile("c", 0, start, end)], SAMPLES)
+            region = region_haplotypes(reference.fetch("c", start, end), variants, "c", start, end)
+        part = write_fasta(folder / "part.fa", {f"c:{start + 1}-{end}": contig.sequence[start:end]})
+        for sample, sample_id in enumerate(SAMPLES):
+            for haplotype in (0, 1):
+                expected = consensus(part, vcf, sample_id, haplotype)["c"]
+                assert _joined([region], sample, haplotype) == expected
+
+
+@pytest.mark.shared
+def test_real_people_are_what_bcftools_consensus_writes(shared_cohort: Path, tmp_path: Path) -> None:
+    start, end = 37_000_003, 37_200_001
+    vcf = shared_cohort / "genotypes.vcf.gz"
+    with (
+        open_variants(vcf) as reader,
+        Reference.open(shared_cohort / "reference.fa.gz", tmp_path) as reference,
+    ):
+        samples = reader.sample_ids[::100]
+        tiles = tiles_between("chr22", start, end, 5994, reference.contigs["chr22"])
+        variants = read_for_tiles(reader, tiles, samples)
+        sequences = [reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
+        found = tile_haplotypes(sequences, variants, tiles)
+    left, right = tiles[0].start, tiles[-1].end
+    part = write_fasta(tmp_path / "part.fa", {f"chr22:{left + 1}-{right}": b"".join(sequences).decode()})
+    assert len(variants.positions) > 200
+    for sample, sample_id in enumerate(samples):
+        for haplotype in (0, 1):
+            assert _joined(found, sample, haplotype) == consensus(part, vcf, sample_id, haplotype)["chr22"]
+
+
+@pytest.fixture
+def one_contig(tmp_path: Path) -> tuple[Path, Path]:
+    """A contig of 24 bp, and the folder beside it."""
+    return write_fasta(tmp_path / "r.fa", {"c": "ACGTACGTACGTACGTACGTACGT"}), tmp_path
+
+
+def _whole(fasta: Path, folder: Path, lines: list[str]) -> list[str]:
+    """Haplotypes 0 and 1 of the first sample over the whole contig."""
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, lines)
+    with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+        found = _tiles(reader, reference, (Tile("c", 0, 0, 24),))
+    return [_joined(found, 0, haplotype) for haplotype in (0, 1)]
+
+
+def test_carried_star_allele_is_reference_where_bcftools_writes_a_star(
+    one_contig: tuple[Path, Path],
+) -> None:
+    fasta, folder = one_contig
+    line = "c\t5\t.\tA\tG,*\t.\t.\t.\tGT\t1|2\t0|0"
+    assert _whole(fasta, folder, [line]) == ["ACGTGCGTACGTACGTACGTACGT", "ACGTACGTACGTACGTACGTACGT"]
+    assert "*" in consensus(fasta, folder / "v.vcf.gz", "a", 1)["c"]
+
+
+def test_carried_symbolic_deletion_is_reference_where_bcftools_applies_it(
+    one_contig: tuple[Path, Path],
+) -> None:
+    fasta, folder = one_contig
+    line = "c\t5\t.\tA\t<DEL>\t.\t.\tEND=10\tGT\t1|0\t0|0"
+    assert _whole(fasta, folder, [line])[0] == "ACGTACGTACGTACGTACGTACGT"
+    assert len(consensus(fasta, folder / "v.vcf.gz", "a", 0)["c"]) == 19
+
+
+def test_length_of_a_record_is_that_of_ref_where_bcftools_takes_info_end_and_stops(
+    one_contig: tuple[Path, Path],
+) -> None:
+    fasta, folder = one_contig
+    lines = [
+        "c\t5\t.\tA\tG\t.\t.\tEND=8\tGT\t1|0\t0|0",
+        "c\t7\t.\tG\tT\t.\t.\t.\tGT\t1|0\t0|0",
+    ]
+    assert _whole(fasta, folder, lines)[0] == "ACGTGCTTACGTACGTACGTACGT"
+    with pytest.raises(pysam.SamtoolsError, match="does not match the REF allele"):
+        consensus(fasta, folder / "v.vcf.gz", "a", 0)
+
+
+def test_soft_masked_reference_is_read_as_upper_case_where_bcftools_loses_an_snv(tmp_path: Path) -> None:
+    lower = write_fasta(tmp_path / "lower.fa", {"c": "acgtacgtacgtacgtacgtacgt"})
+    upper = write_fasta(tmp_path / "upper.fa", {"c": "ACGTACGTACGTACGTACGTACGT"})
+    lines = [
+        "c\t5\t.\tA\tG\t.\t.\t.\tGT\t1|0\t0|0",
+        "c\t5\t.\tA\tATT\t.\t.\t.\tGT\t1|0\t0|0",
+    ]
+    found = _whole(lower, tmp_path, lines)[0]
+    assert found == consensus(upper, tmp_path / "v.vcf.gz", "a", 0)["c"]
+    assert found != consensus(lower, tmp_path / "v.vcf.gz", "a", 0)["c"].upper()
+
+
+def test_iupac_codes_are_n(tmp_path: Path) -> None:
+    fasta = write_fasta(tmp_path / "r.fa", {"c": "ACGTRCGTACGTACGTACGTACGT"})
+    line = "c\t8\t.\tT\tY\t.\t.\t.\tGT\t1|0\t0|0"
+    assert _whole(fasta, tmp_path, [line]) == ["ACGTNCGNACGTACGTACGTACGT", "ACGTNCGTACGTACGTACGTACGT"]
+
+
+def test_deletion_across_a_tile_edge_removes_its_bases_in_both_tiles(one_contig: tuple[Path, Path]) -> None:
+    fasta, folder = one_contig
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, ["c\t7\t.\tGTAC\tG\t.\t.\t.\tGT\t1|0\t0|0"])
+    with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
+        found = _tiles(reader, reference, tiles_between("c", 0, 24, 8, 24))
+    assert [tile.sequences[tile.index[0, 0]] for tile in found] == [b"ACGTACG", b"GTACGT", b"ACGTACGT"]
+
+
+def test_skipped_overlapping_records_are_counted_by_haplotype(one_contig: tuple[Path, Path]) -> None:
+    _, folder = one_contig
+    lines = [
+        "c\t7\t.\tGTAC\tG\t.\t.\t.\tGT\t1|0\t1|1",
+        "c\t8\t.\tT\tA\t.\t.\t.\tGT\t1|1\t0|1",
+    ]
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, lines)
+    with open_variants(vcf) as reader:
+        skipped = overlaps_skipped(reader.read("c", 0, 24, SAMPLES))
+    np.testing.assert_array_equal(skipped, [[1, 0], [0, 1]])
+
+
+def test_two_allele_patterns_that_spell_one_sequence_share_a_row(one_contig: tuple[Path, Path]) -> None:
+    fasta, folder = one_contig
+    lines = [
+        "c\t5\t.\tA\tG\t.\t.\t.\tGT\t1|0\t0|0",
+        "c\t5\t.\tAC\tGC\t.\t.\t.\tGT\t0|1\t0|0",
+    ]
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, lines)
+    with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
+        (found,) = _tiles(reader, reference, (Tile("c", 0, 0, 24),))
+    assert found.index.tolist() == [[1, 1], [0, 0]]
+
+
+def test_record_to_the_left_of_a_tile_reaches_it_through_a_chain_of_overlaps(
+    one_contig: tuple[Path, Path],
+) -> None:
+    fasta, folder = one_contig
+    lines = [
+        # On haplotype 0 the first displaces the second, which then cannot displace the third.
+        "c\t3\t.\tGTACG\tG\t.\t.\t.\tGT\t1|0\t0|0",
+        "c\t6\t.\tCGTAC\tC\t.\t.\t.\tGT\t1|1\t0|0",
+        "c\t10\t.\tC\tT\t.\t.\t.\tGT\t1|1\t0|0",
+    ]
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, lines)
+    with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
+        (found,) = _tiles(reader, reference, (Tile("c", 1, 8, 16),))
+    assert [found.sequences[row] for row in found.index[0]] == [b"ATGTACGT", b"GTACGT"]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        ("5 A G", "5 A ATT"),
+        ("5 A G", "5 ACG A"),
+        ("5 A G", "5 A T"),
+        ("5 A G", "5 ACG AT"),  # complex, although it begins with REF's first base
+        ("5 A G", "5 ACG ATCG"),
+        ("5 A ATT", "5 A G"),
+        ("5 A ATT", "5 A AGG"),
+        ("5 A ATT", "5 ACG A"),
+        ("5 A G", "5 A ATT", "5 A AGG"),
+        ("5 ACG A", "7 G GTT"),
+        ("5 ACG A", "7 GTA G"),
+        ("5 ACG A", "7 G T"),
+        ("5 ACG A", "6 C CTT"),
+        ("5 ACG A", "8 T C"),
+        ("5 ACG TTT", "7 G GTT"),
+        ("5 ACG TT", "7 G GCC", "7 GTA G"),
+        ("5 AC ACTT", "6 C CGG"),
+        ("5 A TA", "5 A ATT"),
+        ("1 A TA", "1 AC A"),
+        ("23 GT G", "24 T TAA"),
+        ("24 T TAA",),
+    ],
+)
+def test_records_that_touch_are_applied_as_bcftools_applies_them(
+    one_contig: tuple[Path, Path], records: tuple[str, ...]
+) -> None:
+    fasta, folder = one_contig
+    lines = []
+    for record in records:
+        position, reference, alternate = record.split()
+        lines.append(f"c\t{position}\t.\t{reference}\t{alternate}\t.\t.\t.\tGT\t1|0\t0|0")
+    assert _whole(fasta, folder, lines)[0] == consensus(fasta, folder / "v.vcf.gz", "a", 0)["c"]
