@@ -1,0 +1,196 @@
+"""The transformer itself: from the delta tokens of two haplotypes to one number a sample."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.estimators.transformer_tokens import Tokens
+
+PRIOR_REACH = 15_000.0
+"""Base pairs over which the attention a network starts with falls by e; field measurements chose it."""
+PRIOR_FLOOR = 0.02
+"""What remains of it far away, so that distal tiles are still heard."""
+N_FREQUENCIES = 4
+"""Octaves of the Fourier features of position."""
+
+_BATCH_SIZE = 96  # samples a step, about
+_WEIGHT_DECAY = 0.1
+_PREDICTED_AT_ONCE = 256  # samples; bounds memory, not speed
+
+
+def position_features(distances: Float32Array) -> Tensor:
+    """Describe where tokens lie: signed distance to the TSS on a log scale, and Fourier features of it.
+
+    Parameters
+    ----------
+    distances
+        float32 `(n_tokens,)`; base pairs from the TSS to the token's centre, positive downstream along
+        the gene's strand.
+
+    Returns
+    -------
+    float32 `(n_tokens, 1 + 2 · N_FREQUENCIES)`; x = sign(d) · log(1 + |d| / 1 kb) / log(101), which is
+    ±1 at 100 kb, then sin and cos of π 2^j x / 2.
+    """
+    signed = np.sign(distances) * np.log1p(np.abs(distances) / 1_000.0) / np.log(101.0)
+    angles = signed[:, None] * (np.pi / 2.0) * 2.0 ** np.arange(N_FREQUENCIES)
+    features = np.concatenate([signed[:, None], np.sin(angles), np.cos(angles)], axis=1)
+    return torch.from_numpy(features.astype(np.float32))
+
+
+def attention_prior(distances: Float32Array) -> Tensor:
+    """Attention logits before anything is learned, `log √(exp(−|d| / 15 kb) + .02)`, float32 `(n_tokens,)`.
+
+    A token's share of the variance goes with its attention squared, hence the root: the linear model
+    that a network starts from is BLUP with the variance prior exp(−|d| / 15 kb) + .02.
+    """
+    variance = np.exp(-np.abs(distances) / PRIOR_REACH) + PRIOR_FLOOR
+    return torch.from_numpy((0.5 * np.log(variance)).astype(np.float32))
+
+
+class _EncoderLayer(nn.Module):
+    """One pre-norm layer of multi-head self-attention and feed-forward."""
+
+    def __init__(self, width: int, n_heads: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query_key_value = _drawn(generator, width, 3 * width)
+        self.attention_out = _drawn(generator, width, width)
+        self.hidden = _drawn(generator, width, 2 * width)
+        self.hidden_bias = nn.Parameter(torch.zeros(2 * width))
+        self.hidden_out = _drawn(generator, 2 * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map `(n_haplotypes, n_tokens, width)` to the same shape."""
+        n_haplotypes, n_tokens, width = tokens.shape
+        projected = _normalised(tokens) @ self.query_key_value
+        heads = projected.view(n_haplotypes, n_tokens, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(heads[0], heads[1], heads[2])
+        tokens = tokens + mixed.transpose(1, 2).reshape(n_haplotypes, n_tokens, width) @ self.attention_out
+        hidden = functional.gelu(_normalised(tokens) @ self.hidden + self.hidden_bias)
+        return tokens + hidden @ self.hidden_out
+
+
+class HaplotypeNetwork(nn.Module):
+    """f(haplotype 0) + f(haplotype 1), with one f that reads a haplotype's tokens.
+
+    f is attention pooling, Σ_t a_t v_t. Logits of `a` are the distance prior plus a readout of the
+    encoder; values are a linear readout of the token's scores plus a readout of the encoder. Both readouts
+    of the encoder start at zero, so that before training f is linear in the deltas.
+
+    `linear_value`, the readout of the scores, float32 `(n_scores,)`, is set by the caller and not trained:
+    its best value has a closed form, and training it further changed nothing on real genes.
+
+    Parameters
+    ----------
+    n_scores
+        Scores of a token.
+    distances
+        float32 `(n_tokens,)`; signed distance of each token to the TSS in base pairs.
+    width, n_layers, n_heads
+        Of the encoder.
+    token_norm
+        Typical Euclidean norm of a token's scores; embedded tokens then start with unit variance.
+    generator
+        Source of the starting weights; the global one is left alone.
+    """
+
+    linear_value: Tensor
+    prior: Tensor
+    features: Tensor
+
+    def __init__(
+        self,
+        n_scores: int,
+        distances: Float32Array,
+        *,
+        width: int,
+        n_layers: int,
+        n_heads: int,
+        token_norm: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("prior", attention_prior(distances))
+        self.register_buffer("features", position_features(distances))
+        self.register_buffer("linear_value", torch.zeros(n_scores))
+        self.embedding = _drawn(generator, n_scores, width, norm=token_norm)
+        self.position = _drawn(generator, self.features.shape[1], width)
+        self.layers = nn.ModuleList(_EncoderLayer(width, n_heads, generator) for _ in range(n_layers))
+        self.encoder_logit = nn.Parameter(torch.zeros(width))
+        self.encoder_value = nn.Parameter(torch.zeros(width))
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Predict each sample, float32 `(n_samples,)`, up to the intercept."""
+        index = tokens.index.flatten(0, 1)
+        # Projected once a unique row, gathered after: n_rows is a fiftieth of n_samples × n_tokens.
+        encoded = functional.embedding(index, tokens.rows @ self.embedding) + self.features @ self.position
+        for layer in self.layers:
+            encoded = layer(encoded)
+        encoded = _normalised(encoded)
+        attention = torch.softmax(self.prior + encoded @ self.encoder_logit, dim=1)
+        value = (tokens.rows @ self.linear_value)[index] + encoded @ self.encoder_value
+        return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
+
+    def outputs(self, tokens: Tokens) -> Float64Array:
+        """Predict without gradients, a bounded number of samples at once; float64 `(n_samples,)`."""
+        with torch.no_grad():
+            parts = [
+                self(Tokens(tokens.rows, tokens.index[first : first + _PREDICTED_AT_ONCE]))
+                for first in range(0, len(tokens.index), _PREDICTED_AT_ONCE)
+            ]
+        return torch.cat(parts).numpy().astype(np.float64)
+
+
+def difference_loss(predicted: Tensor, observed: Tensor) -> Tensor:
+    """Half the mean squared error of signed differences between all pairs of samples.
+
+    Σ_ij ((o_i − o_j) − (p_i − p_j))² / 2n² is the variance of the residuals o − p, which costs n instead
+    of n² and does not depend on an intercept; that is the mean of the training samples, set apart.
+    """
+    return (observed - predicted).var(correction=0)
+
+
+def training_epochs(
+    network: HaplotypeNetwork,
+    tokens: Tokens,
+    expression: Tensor,
+    learning_rate: float,
+    generator: torch.Generator,
+) -> Iterator[None]:
+    """Train a network in place, one epoch of AdamW for each item drawn.
+
+    Parameters
+    ----------
+    network
+        Where to start; changed in place, all but `linear_value`.
+    tokens, expression
+        Of the training samples; expression float32 `(n_samples,)`, standardised.
+    learning_rate
+        Of AdamW.
+    generator
+        Source of the order of samples; the global one is left alone.
+    """
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=_WEIGHT_DECAY)
+    n_samples = len(expression)
+    n_batches = max(1, round(n_samples / _BATCH_SIZE))
+    while True:
+        for batch in torch.randperm(n_samples, generator=generator).tensor_split(n_batches):
+            loss = difference_loss(network(Tokens(tokens.rows, tokens.index[batch])), expression[batch])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        yield
+
+
+def _drawn(generator: torch.Generator, n_in: int, n_out: int, norm: float | None = None) -> nn.Parameter:
+    """Draw normal weights that give unit variance for inputs of this Euclidean norm (default √n_in)."""
+    return nn.Parameter(torch.randn(n_in, n_out, generator=generator) / (n_in**0.5 if norm is None else norm))
+
+
+def _normalised(tokens: Tensor) -> Tensor:
+    return functional.layer_norm(tokens, tokens.shape[-1:])
