@@ -116,12 +116,13 @@ def main() -> None:
     write_covariates(source / "covariates.txt", out / "covariates.txt")
     expression = source / "expression.rpkm.bed.gz"
     genes = [gene.gene_id for gene in read_expression(expression).genes][:: arguments.every]
+    (out / "genes.txt").write_text("\n".join(genes) + "\n")
     cohort = CohortOptions(
         variants=source / "genotypes.vcf.gz",
         reference=source / "reference.fa.gz",
         expression=expression,
         covariates=out / "covariates.txt",
-        genes=",".join(genes),
+        genes=str(out / "genes.txt"),
     )
     evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
     results = run(cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out)

@@ -231,3 +231,13 @@ def test_the_benchmark_table_cell_for_cell(shared_cohort: Path) -> None:
     assert [gene.gene_id for gene in table.genes] == [row[3] for row in rows]
     assert {gene.strand for gene in table.genes} == {"+", "-"}
     assert np.array_equal(table.values, np.array([row[6:] for row in rows], dtype=float))
+
+
+def test_a_list_of_ids_may_be_longer_than_a_file_name(tmp_path: Path) -> None:
+    ids = [f"ENSG{number:011d}" for number in range(500)]
+    header = "#chr\tstart\tend\tgene_id\ts1"
+    rows = [f"chr1\t{i}\t{i + 1}\t{gene_id}\t0.5" for i, gene_id in enumerate(ids)]
+    path = tmp_path / "e.bed"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    taken = select_genes(read_expression(path), ",".join(ids[:400]))
+    assert [gene.gene_id for gene in taken.genes] == ids[:400]

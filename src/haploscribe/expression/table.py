@@ -125,13 +125,20 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
 def _named_genes(spec: str) -> list[str]:
     """List the ids that a `--genes` value names, each once."""
     path = Path(spec)
-    if path.is_file():
+    if _is_file(path):
         text = read_bytes(path).decode("utf-8-sig", errors="replace")
         lines = (line.split("#")[0].split() for line in text.splitlines())
         return list(dict.fromkeys(fields[0] for fields in lines if fields))
     if "/" in spec:
         raise InputError(f"--genes: there is no file {spec}; give ids with commas between, or a file of ids")
     return list(dict.fromkeys(name for part in spec.split(",") if (name := part.strip())))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a list of ids may be longer than a file name can be
+        return False
 
 
 def _without_version(gene_id: str) -> str:
