@@ -1,6 +1,6 @@
 """Fits all genes, several processes side by side; a stopped run goes on with the genes not yet done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +19,6 @@ from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold, make_folds, read_split
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
-
-GENES_PER_BATCH = 4
-"""Neighbouring genes go to one process, where they share tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +73,15 @@ def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
     order = sorted(range(len(cohort.genes)), key=lambda i: (cohort.genes[i].contig, cohort.genes[i].tss))
     remaining = [number for number in order if not jobs.file(number).exists()]
     advance(len(order) - len(remaining))
-    batches = [remaining[i : i + GENES_PER_BATCH] for i in range(0, len(remaining), GENES_PER_BATCH)]
-    workers = min(jobs.evaluation.jobs, len(batches))
+    workers = min(jobs.evaluation.jobs, len(remaining))
     if workers <= 1:
         opened = _Opened.of(jobs, cohort)
-        done = (_fit_batch(jobs, opened, batch) for batch in batches)
-    else:
+        done: Iterable[int] = (_fit_gene(jobs, opened, number) for number in remaining)
+    else:  # genes are handed out in genome order, so that those in work at one time share tiles
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
-        done = parallel(delayed(_fit_batch_in_worker)(jobs, batch) for batch in batches)
-    for n_genes in done:
-        advance(n_genes)
+        done = parallel(delayed(_fit_gene_in_worker)(jobs, number) for number in remaining)
+    for _ in done:
+        advance(1)
     return pl.concat([pl.read_parquet(jobs.file(number)) for number in range(len(cohort.genes))])
 
 
@@ -109,27 +105,25 @@ def _opened_in_worker(jobs: GeneJobs) -> _Opened:
     return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder))
 
 
-def _fit_batch_in_worker(jobs: GeneJobs, gene_numbers: Sequence[int]) -> int:
-    return _fit_batch(jobs, _opened_in_worker(jobs), gene_numbers)
+def _fit_gene_in_worker(jobs: GeneJobs, number: int) -> int:
+    return _fit_gene(jobs, _opened_in_worker(jobs), number)
 
 
-def _fit_batch(jobs: GeneJobs, opened: _Opened, gene_numbers: Sequence[int]) -> int:
-    """Fit some genes in this process and leave a file for each; return their number."""
+def _fit_gene(jobs: GeneJobs, opened: _Opened, number: int) -> int:
+    """Fit one gene in this process and leave its file; return its number."""
     cohort = opened.cohort
-    factories = estimator_factories(jobs.evaluation.models, jobs.evaluation.seed)
     with _one_thread():
-        for number in gene_numbers:
-            predictions = evaluate_gene(
-                cohort.gene_inputs(cohort.genes[number], opened.stored),
-                cohort.values[number],
-                cohort.covariates,
-                opened.folds,
-                estimators=factories,
-                normalisation=jobs.evaluation.normalize,
-            )
-            with written_aside(jobs.file(number)) as aside:
-                predictions.write_parquet(aside)
-    return len(gene_numbers)
+        predictions = evaluate_gene(
+            cohort.gene_inputs(cohort.genes[number], opened.stored),
+            cohort.values[number],
+            cohort.covariates,
+            opened.folds,
+            estimators=estimator_factories(jobs.evaluation.models, jobs.evaluation.seed),
+            normalisation=jobs.evaluation.normalize,
+        )
+    with written_aside(jobs.file(number)) as aside:
+        predictions.write_parquet(aside)
+    return number
 
 
 def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:
