@@ -78,7 +78,9 @@ def page(results: Results, command: str, models: list[str]) -> str:
         "",
         *model_lines(results, models),
         "",
-        "The expression PCs come with the data and were made from all people, the same for every model.",
+        "The expression PCs come with the data and were made from all people, the same for every model. "
+        "`transformer` starts from attention that falls with distance to the TSS by two constants (15 kb, "
+        ".02) that were chosen on genes of this chromosome; the other models use no such constants.",
         "",
     ]
     if embedding is not None:
