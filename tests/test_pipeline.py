@@ -1,5 +1,6 @@
 """The main job keeps its promises: honest, resumable, and the same whatever the order of the inputs."""
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -148,3 +149,21 @@ def test_other_options_do_not_go_on_with_unfinished_work(
     alone = predictions_of(two_genes, tmp_path / "alone", ("blup",), seed=1)
     assert second.equals(alone)
     assert not second.equals(first)
+
+
+def test_a_gene_without_variants_gets_constant_predictions_from_every_model(
+    example: CohortOptions, tmp_path: Path
+) -> None:
+    lines = gzip.decompress(example.variants.read_bytes()).decode().splitlines(keepends=True)
+    near = [line for line in lines if line[0] == "#" or int(line.split("\t", 2)[1]) > 20_600_000]
+    variants = tmp_path / "near.vcf"
+    variants.write_text("".join(near))
+    bare, covered = "ENSG00000128191.9", "ENSG00000099937.6"
+    cohort = replace(example, variants=variants, genes=f"{bare},{covered}")
+    evaluation = EvaluationOptions(models=(*LINEAR, "transformer"), folds=2)
+    results = run(cohort, BackboneOptions(device="cpu"), evaluation, tmp_path / "out")
+    metrics = results.metrics.filter(pl.col("gene_id") == bare)
+    assert metrics["n_variants"].to_list() == [0] * 4
+    assert metrics["constant"].all()
+    assert metrics["pearson_r"].to_list() == [0.0] * 4
+    assert results.run["data"]["genes with variants"] == 1

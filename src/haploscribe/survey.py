@@ -104,7 +104,8 @@ def _within(variants: Variants, block: Block) -> Variants:
 
 def _dosage_columns(variants: Variants) -> Int64Array:
     """Position of each dosage column: one an ALT allele."""
-    return np.repeat(variants.positions, [len(alleles) - 1 for alleles in variants.alleles])
+    n_alternates = np.array([len(alleles) - 1 for alleles in variants.alleles], dtype=np.int64)
+    return np.repeat(variants.positions, n_alternates)
 
 
 def _columns_of_genes(cohort: Cohort, columns: dict[str, list[Int64Array]]) -> Int64Array:
