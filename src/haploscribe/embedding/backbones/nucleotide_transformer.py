@@ -9,6 +9,7 @@ from torch import Tensor
 
 from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
+from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v1 import keep_layers
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.token_axis import Window, bin_weights, n_bins_of, windows
@@ -67,7 +68,7 @@ class NucleotideTransformer:
         configuration = checkpoint.configuration
         self.n_bins = n_bins_of(pooling)
         self.layer = _resolve_layer(layer, configuration.n_layers)
-        self._device = _resolve_device(device)
+        self._device = resolve_device(device)
         self._tokenise = SixMerTokeniser(checkpoint.vocabulary)
         _check_vocabulary(self._tokenise, checkpoint)
         self._capacity = configuration.max_tokens - 1
@@ -160,18 +161,6 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
             f"{-(n_layers + 1)} to -1 from the end"
         )
     return layer % (n_layers + 1)
-
-
-def _resolve_device(device: str) -> torch.device:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device {device!r} cannot be used here ({reason}); try 'cpu'") from None
-    return resolved
 
 
 def _check_vocabulary(tokeniser: SixMerTokeniser, checkpoint: Checkpoint) -> None:
