@@ -45,8 +45,8 @@ class GenomeScan:
     n_bases: int
 
 
-def scan_genome(reference: Reference, advance: Advance) -> GenomeScan:
-    """Read all contigs once and find the stretches without N.
+def scan_genome(reference: Reference, advance: Advance, contigs: Sequence[str] | None = None) -> GenomeScan:
+    """Read contigs once and find the stretches without N.
 
     Parameters
     ----------
@@ -54,10 +54,13 @@ def scan_genome(reference: Reference, advance: Advance) -> GenomeScan:
         The genome.
     advance
         Told of the base pairs read.
+    contigs
+        Names as in the FASTA; None for all.
     """
     digest = hashlib.blake2b(digest_size=32)
     segments: list[Segment] = []
-    for contig, length in reference.contigs.items():
+    for contig in reference.contigs if contigs is None else contigs:
+        length = reference.contigs[contig]
         digest.update(f">{contig} {length}\n".encode())
         for start in range(0, length, _PIECE):
             sequence = reference.fetch(contig, start, min(start + _PIECE, length))

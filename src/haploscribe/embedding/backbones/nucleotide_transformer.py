@@ -69,8 +69,7 @@ class NucleotideTransformer:
         self.n_bins = n_bins_of(pooling)
         self.layer = _resolve_layer(layer, configuration.n_layers)
         self._device = resolve_device(device)
-        self._tokenise = SixMerTokeniser(checkpoint.vocabulary)
-        _check_vocabulary(self._tokenise, checkpoint)
+        self._tokenise = tokeniser_of(checkpoint)
         self._capacity = configuration.max_tokens - 1
         self.max_tile = K * self._capacity
         self.dimension = configuration.hidden_size
@@ -163,7 +162,15 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
     return layer % (n_layers + 1)
 
 
-def _check_vocabulary(tokeniser: SixMerTokeniser, checkpoint: Checkpoint) -> None:
+def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
+    """Make a checkpoint's tokeniser.
+
+    Raises
+    ------
+    InputError
+        When `vocab.txt` lacks tokens that DNA needs, or does not fit `config.json`.
+    """
+    tokeniser = SixMerTokeniser(checkpoint.vocabulary)
     configuration = checkpoint.configuration
     if tokeniser.highest_id >= configuration.vocabulary_size:
         raise InputError(
@@ -176,3 +183,4 @@ def _check_vocabulary(tokeniser: SixMerTokeniser, checkpoint: Checkpoint) -> Non
             f"{checkpoint.folder}: vocab.txt and config.json disagree on the numbers of <pad> or <mask>; "
             "both must come from the same checkpoint"
         )
+    return tokeniser
