@@ -16,6 +16,7 @@ from haploscribe.pretraining.model_card import losses_table, model_card
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.options import PretrainingOptions
 from haploscribe.pretraining.segments import Segment, WindowStarts, place_region, scan_genome, within, without
+from haploscribe.pretraining.starting_model import plain_weights
 from haploscribe.pretraining.training import train
 from haploscribe.pretraining.windows import GenomeSequences
 from haploscribe.progress import stage
@@ -97,11 +98,7 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
                 advance=advance,
             )
     rows = state.losses.tolist()
-    weights = {
-        name.removeprefix("model."): tensor
-        for name, tensor in state.tensors.items()
-        if name.startswith("model.")
-    }
+    weights = plain_weights(configuration, state.weights())
     n_parameters = sum(tensor.numel() for tensor in weights.values())
     card = model_card(data.facts, options, n_parameters, rows)
     write_model(out, content, weights, card, losses_table(rows))

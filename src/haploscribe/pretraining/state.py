@@ -43,6 +43,15 @@ class TrainingState:
     losses: Tensor
     tensors: Mapping[str, Tensor]
 
+    def weights(self) -> dict[str, Tensor]:
+        """Take out the weights, by the model's names."""
+        prefix = "model."
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+
     def restore(self, model: nn.Module, optimiser: torch.optim.AdamW) -> None:
         """Put weights and moments back."""
         weights = dict(model.named_parameters())

@@ -17,6 +17,7 @@ from haploscribe.errors import InputError
 from haploscribe.pretraining.batches import Batches
 from haploscribe.pretraining.masking import MaskedBatch
 from haploscribe.pretraining.schedule import learning_rate, same_so_far
+from haploscribe.pretraining.starting_model import starting_model
 from haploscribe.pretraining.state import TrainingState, captured, read_state, write_state
 from haploscribe.progress import Advance
 
@@ -75,7 +76,7 @@ def train(
     InputError
         When `out` holds another run, a checkpoint cannot be written, or the loss is no longer finite.
     """
-    model = initial_model(configuration, seed).to(device)
+    model = starting_model(configuration, seed).to(device)
     optimiser = _optimiser(model)
     state = read_state(out)
     rows: list[tuple[float, float, float]] = []
@@ -103,13 +104,6 @@ def train(
         advance(1)
     assert state is not None, "a run has at least one step"
     return state
-
-
-def initial_model(configuration: EsmConfiguration, seed: int) -> EsmV2ForMaskedTokens:
-    """Make the model with its first weights: the same for a seed on every machine, drawn on the CPU."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return EsmV2ForMaskedTokens(configuration)
 
 
 def evaluate(model: EsmV2ForMaskedTokens, batches: Sequence[MaskedBatch], device: torch.device) -> float:
