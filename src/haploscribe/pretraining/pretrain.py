@@ -128,7 +128,7 @@ def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> T
     reference = sequences.reference
     with stage("Reading the reference", sum(reference.contigs.values()), "bp") as advance:
         scan = scan_genome(reference, advance)
-    regions = [place_region(text, reference) for text in options.hold_out]
+    regions = [place_region(text, reference, "--hold-out") for text in options.hold_out]
     training, held_out = without(scan.segments, regions), within(scan.segments, regions)
     longest = max((segment.end - segment.start for segment in training), default=0)
     if longest < options.window:

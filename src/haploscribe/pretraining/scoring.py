@@ -113,7 +113,7 @@ def score_backbone(
         opened_checkpoint(name_or_path) as checkpoint,
         GenomeSequences.open(reference, variants, assume_phased=assume_phased) as sequences,
     ):
-        place = place_region(region, sequences.reference)
+        place = place_region(region, sequences.reference, "--region")
         inside, outside = _split(sequences, place)
         length = K * (checkpoint.configuration.max_tokens - 1)
         windows = _windows(inside, length)

@@ -80,7 +80,7 @@ def _append(segments: list[Segment], found: Segment) -> None:
         segments.append(found)
 
 
-def place_region(text: str, reference: Reference) -> Segment:
+def place_region(text: str, reference: Reference, option: str) -> Segment:
     """Read a region `contig:start-end` (1-based, both ends included) and find it on the reference.
 
     Raises
@@ -88,11 +88,11 @@ def place_region(text: str, reference: Reference) -> Segment:
     InputError
         When it is no region, or lies outside the reference.
     """
-    contig, start, end = parse_region(text)
+    contig, start, end = parse_region(text, option)
     name = reference.resolve(contig)
     if end > reference.contigs[name]:
         raise InputError(
-            f"region {text} ends behind {name} of {reference.path}, which has "
+            f"{option} {text} ends behind {name} of {reference.path}, which has "
             f"{reference.contigs[name]:,} bp; name a region inside it"
         )
     return Segment(name, start, end)
