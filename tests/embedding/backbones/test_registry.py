@@ -90,7 +90,7 @@ def test_a_hub_name_loads_from_the_cache_with_the_commit_as_revision(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nt-500m-human-ref"):
+    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nano, nt-500m-human-ref"):
         load_backbone("enformer")
 
 
