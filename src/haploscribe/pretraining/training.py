@@ -79,27 +79,23 @@ def train(
     model = starting_model(configuration, seed).to(device)
     optimiser = _optimiser(model)
     state = read_state(out)
-    rows: list[tuple[float, float, float]] = []
-    done = 0
     if state is not None:
         _require_same(state, identity, steps, out)
         state.restore(model, optimiser)
-        rows, done = [tuple(row) for row in state.losses.tolist()], state.step
-        advance(done)
+        advance(state.step)
     held_out = batches.held_out(HELD_OUT_BATCHES)
+    rows = [] if state is None else state.losses.tolist()
     losses: list[float] = []
-    for step in range(done, steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, highest_rate)
+    for step in range(0 if state is None else state.step, steps):
+        _set_rate(optimiser, learning_rate(step, steps, highest_rate))
         losses.append(_take_step(model, optimiser, batches.training(step), device))
         if not math.isfinite(losses[-1]):
             raise InputError(f"the loss of step {step + 1} is not finite; train with a lower --learning-rate")
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
-            rows.append((step + 1, sum(losses) / len(losses), evaluate(model, held_out, device)))
+            rows.append([step + 1, sum(losses) / len(losses), evaluate(model, held_out, device)])
             losses = []
-            state = TrainingState(
-                step + 1, steps, identity, torch.tensor(rows, dtype=torch.float64), captured(model, optimiser)
-            )
+            table = torch.tensor(rows, dtype=torch.float64)
+            state = TrainingState(step + 1, steps, identity, table, captured(model, optimiser))
             write_state(state, out)
         advance(1)
     assert state is not None, "a run has at least one step"
@@ -126,6 +122,11 @@ def _take_step(
     torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT_NORM)
     optimiser.step()
     return float(loss.detach()) * BITS_PER_BASE
+
+
+def _set_rate(optimiser: torch.optim.AdamW, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 def _losses(model: EsmV2ForMaskedTokens, batch: MaskedBatch, device: torch.device) -> Tensor:
