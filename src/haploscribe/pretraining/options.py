@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_WINDOW = 5_994
-DEFAULT_STEPS = 3_000
+DEFAULT_STEPS = 3_200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
