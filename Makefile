@@ -1,7 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Two test processes on two cores: one thread each, or they wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-slow test-all lint clean
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
@@ -9,11 +11,15 @@ demo: .venv/installed
 
 ## test: install, then the fast tests
 test: .venv/installed-dev
-	$(BIN)/pytest -m "not slow" -n 2
+	$(PYTEST) -m "not slow"
+
+## test-slow: the tests that `test` leaves out
+test-slow: .venv/installed-dev
+	$(PYTEST) -m slow
 
 ## test-all: the fast and the slow tests
 test-all: .venv/installed-dev
-	$(BIN)/pytest -n 2
+	$(PYTEST)
 
 ## lint: style, types
 lint: .venv/installed-dev

@@ -15,6 +15,8 @@ from haploscribe.options import CohortOptions
 ONE_GENE = "ENSG00000128191.9"
 GENES = f"{ONE_GENE},ENSG00000099899.10,ENSG00000185252.13"
 
+KMER = ("--genes", GENES, "--backbone", "kmer")
+
 
 def run_cli(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the command line in this process and return its exit code."""
@@ -54,7 +56,7 @@ def test_run_leaves_the_files_of_the_contract(
     example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["run", *inputs_of(example), "--genes", GENES, "--models", "elastic-net,blup,blup-delta"]
+    arguments = ["run", *inputs_of(example), *KMER, "--models", "elastic-net,blup,blup-delta"]
     assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "comparison.tsv",
@@ -89,7 +91,7 @@ def test_second_run_embeds_nothing_and_finds_the_same(
     example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["run", *inputs_of(example), "--genes", GENES, "--models", "blup-delta"]
+    arguments = ["run", *inputs_of(example), *KMER, "--models", "blup-delta"]
     assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
     first = pl.read_parquet(out / "predictions.parquet")
     assert run_cli(*arguments, "--jobs", 2, "--out", out, monkeypatch=monkeypatch) == 0

@@ -24,7 +24,7 @@ def predictions_of(
     cohort: CohortOptions, out: Path, models: tuple[str, ...] = LINEAR, jobs: int = 1, seed: int = 0
 ) -> pl.DataFrame:
     evaluation = EvaluationOptions(models=models, jobs=jobs, seed=seed)
-    return run(cohort, BackboneOptions(device="cpu"), evaluation, out).predictions
+    return run(cohort, BackboneOptions("kmer"), evaluation, out).predictions
 
 
 def expression_with(example: CohortOptions, path: Path, values: np.ndarray, samples: list[str]) -> Path:
@@ -99,9 +99,7 @@ def test_permuting_people_drives_mean_r_to_zero(example: CohortOptions, tmp_path
         )
         evaluation = EvaluationOptions(models=LINEAR, jobs=2)
         cohort = replace(example, expression=permuted, covariates=None)
-        results = run(
-            cohort, BackboneOptions(device="cpu"), evaluation, tmp_path / "out", tmp_path / "s.zarr"
-        )
+        results = run(cohort, BackboneOptions("kmer"), evaluation, tmp_path / "out", tmp_path / "s.zarr")
         for model, summary in results.summary["models"].items():
             mean_r[model].append(summary["mean_r"])
     for model, values in mean_r.items():
@@ -161,7 +159,7 @@ def test_a_gene_without_variants_gets_constant_predictions_from_every_model(
     bare, covered = "ENSG00000128191.9", "ENSG00000099937.6"
     cohort = replace(example, variants=variants, genes=f"{bare},{covered}")
     evaluation = EvaluationOptions(models=(*LINEAR, "transformer"), folds=2)
-    results = run(cohort, BackboneOptions(device="cpu"), evaluation, tmp_path / "out")
+    results = run(cohort, BackboneOptions("kmer"), evaluation, tmp_path / "out")
     metrics = results.metrics.filter(pl.col("gene_id") == bare)
     assert metrics["n_variants"].to_list() == [0] * 4
     assert metrics["constant"].all()

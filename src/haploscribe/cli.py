@@ -11,6 +11,8 @@ from haploscribe.cli_options import (
     BACKBONE,
     COHORT,
     EVALUATION,
+    PRETRAINING,
+    SCORING,
     backbone_options,
     cohort_options,
     evaluation_options,
@@ -113,9 +115,28 @@ def haplotypes(
 
 
 @cli.command()
+@with_options(
+    PRETRAINING,
+    [click.option("--out", type=_OUT, required=True, help="Folder of the model; made when missing.")],
+)
+def pretrain(out: Path, **values: Any) -> None:
+    """Train a small backbone of the Nucleotide Transformer's family on a genome.
+
+    A stopped run goes on from its last checkpoint when the same command is given again.
+    """
+    from haploscribe.pretraining.options import PretrainingOptions
+    from haploscribe.pretraining.pretrain import pretrain as pretrain_backbone
+
+    _print_facts(pretrain_backbone(PretrainingOptions(**values), out))
+
+
+@cli.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def backbones(as_json: bool) -> None:
-    """List the backbones that can be asked for by name."""
+@click.pass_context
+def backbones(context: click.Context, as_json: bool) -> None:
+    """List the backbones that can be asked for by name, or score one."""
+    if context.invoked_subcommand is not None:
+        return
     import json
     from dataclasses import asdict
 
@@ -126,6 +147,26 @@ def backbones(as_json: bool) -> None:
         click.echo(json.dumps([asdict(row) for row in BACKBONES], indent=2))
     else:
         click.echo("\n".join(backbone_lines(BACKBONES)))
+
+
+@backbones.command()
+@click.argument("name", metavar="NAME|PATH")
+@with_options(SCORING)
+def score(name: str, reference: Path, region: str, as_json: bool, **values: Any) -> None:
+    """Score a backbone: its masked-token loss on a region, in bits per base.
+
+    15 % of the region's 6-mers are masked and guessed from the rest, on both sides. Beside it, on the same
+    6-mers: an order-5 Markov chain fitted on the rest of the contig, which sees the five bases before, the
+    same chain when it also sees the five behind, and 2.0, which is no knowledge.
+    """
+    import json
+    from dataclasses import asdict
+
+    from haploscribe.pretraining.scoring import score_backbone
+    from haploscribe.report.backbones import score_lines
+
+    found = asdict(score_backbone(name, reference, region, **values))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(score_lines(found)))
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from haploscribe.options import (
     CohortOptions,
     EvaluationOptions,
 )
+from haploscribe.pretraining.options import PretrainingOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,7 +67,7 @@ BACKBONE = (
     click.option(
         "--backbone",
         metavar="NAME|PATH",
-        default="kmer",
+        default="nano",
         show_default=True,
         help="Frozen model that embeds the tiles; see `haploscribe backbones`.",
     ),
@@ -126,6 +127,79 @@ EVALUATION = (
     ),
 )
 
+_GENOME = (
+    click.option("--reference", type=_FILE, required=True, help="Reference FASTA, plain or bgzipped."),
+    click.option(
+        "--variants",
+        type=_FILE,
+        help="Phased genotypes; their haplotypes are read too. [default: the reference alone]",
+    ),
+    COHORT[-1],
+)
+
+_TRAINING = PretrainingOptions(reference=Path())
+
+PRETRAINING = (
+    *_GENOME,
+    click.option(
+        "--hold-out",
+        multiple=True,
+        metavar="C:S-E",
+        help="Region never trained on, whose loss is watched; 1-based, both ends included; may be repeated.",
+    ),
+    click.option(
+        "--window",
+        type=int,
+        metavar="BP",
+        default=_TRAINING.window,
+        show_default=True,
+        help="Length of a training sequence in base pairs, a multiple of 6; also the longest tile.",
+    ),
+    click.option(
+        "--hidden-size",
+        type=int,
+        default=_TRAINING.hidden_size,
+        show_default=True,
+        help="Width of the model.",
+    ),
+    click.option("--layers", type=int, default=_TRAINING.layers, show_default=True, help="Encoder layers."),
+    click.option("--heads", type=int, default=_TRAINING.heads, show_default=True, help="Attention heads."),
+    click.option(
+        "--feed-forward",
+        type=int,
+        default=_TRAINING.feed_forward,
+        show_default=True,
+        help="Width of the feed-forward.",
+    ),
+    click.option("--batch", type=int, default=_TRAINING.batch, show_default=True, help="Sequences a step."),
+    click.option("--steps", type=int, default=_TRAINING.steps, show_default=True, help="Steps in all."),
+    click.option(
+        "--learning-rate",
+        type=float,
+        default=_TRAINING.learning_rate,
+        show_default=True,
+        help="Its highest value.",
+    ),
+    click.option(
+        "--checkpoint-every",
+        type=int,
+        default=_TRAINING.checkpoint_every,
+        show_default=True,
+        help="Steps between checkpoints.",
+    ),
+    click.option(
+        "--seed", type=int, default=_TRAINING.seed, show_default=True, help="Seed of weights and batches."
+    ),
+    BACKBONE[-1],
+)
+
+SCORING = (
+    *_GENOME,
+    click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
+    BACKBONE[-1],
+    click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+)
+
 
 def with_options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Command], Command]:
     """Add groups of options to a command, in order, and `--config` behind them."""
@@ -161,8 +235,11 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise InputError(
             f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name}; see --help"
         )
+    repeated = {
+        parameter.name for parameter in context.command.params if getattr(parameter, "multiple", False)
+    }
     context.default_map = {
-        name: ",".join(map(str, value)) if isinstance(value, list) else value
+        name: ",".join(map(str, value)) if isinstance(value, list) and name not in repeated else value
         for name, value in settings.items()
     }
 

@@ -14,13 +14,15 @@ from haploscribe.genome.variants import check_reference, open_variants
 _REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
 
 
-def parse_region(text: str) -> tuple[str, int, int]:
+def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
     """Read a region as samtools writes it.
 
     Parameters
     ----------
     text
         `contig:start-end`, 1-based, both ends included; commas in numbers do not matter.
+    option
+        The option it was given by, for messages.
 
     Returns
     -------
@@ -34,10 +36,10 @@ def parse_region(text: str) -> tuple[str, int, int]:
     """
     match = _REGION.fullmatch(text.strip())
     if match is None:
-        raise InputError(f"--region {text}: write it as contig:start-end, such as chr22:20000001-20005000")
+        raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
     start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
     if not 1 <= start <= end:
-        raise InputError(f"--region {text}: start and end count from 1, and start is not behind end")
+        raise InputError(f"{option} {text}: start and end count from 1, and start is not behind end")
     return match["contig"], start - 1, end
 
 

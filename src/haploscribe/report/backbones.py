@@ -1,6 +1,7 @@
-"""The table of backbones for a terminal."""
+"""The table of backbones, and the score of one, for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from haploscribe.embedding.backbones.registry import BackboneEntry
 
@@ -16,3 +17,21 @@ def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
             lines.append(f"    {entry.hub_id} @ {entry.revision[:12]}")
     lines.append("* not read off the published files; the checkpoint's own value is what counts")
     return lines
+
+
+def score_lines(score: Mapping[str, Any]) -> list[str]:
+    """Make the lines that `haploscribe backbones score` prints.
+
+    Parameters
+    ----------
+    score
+        The fields of `haploscribe.pretraining.scoring.Score`.
+    """
+    rows = (
+        (f"{score['model']:.4f} ± {score['model_standard_error']:.4f}", score["backbone"]),
+        (f"{score['markov_both_sides']:.4f}", "order-5 Markov chain, five bases on either side known"),
+        (f"{score['markov']:.4f}", "order-5 Markov chain, the five bases before known"),
+        (f"{score['uniform']:.4f}", "no knowledge"),
+    )
+    head = f"bits per base over {score['n_tokens']:,} masked 6-mers of {score['region']}"
+    return [head, *(f"{figure:16} {name}" for figure, name in rows)]

@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry, load_backbone
+from haploscribe.embedding.backbones.registry import (
+    BACKBONES,
+    BackboneEntry,
+    load_backbone,
+    opened_checkpoint,
+)
 from haploscribe.errors import InputError
 from tests.embedding.backbones.support import write_v2
 
 PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
 
 
-def test_kmer_and_the_eight_published_checkpoints_are_listed() -> None:
+def test_what_the_package_carries_and_the_eight_published_checkpoints_are_listed() -> None:
     assert {entry.name for entry in BACKBONES} == {
-        "kmer",
+        *("kmer", "nano"),
         *("nt-500m-human-ref", "nt-500m-1000g", "nt-2.5b-1000g", "nt-2.5b-multi-species"),
         *("nt-v2-50m", "nt-v2-100m", "nt-v2-250m", "nt-v2-500m"),
     }
@@ -85,10 +90,25 @@ def test_a_hub_name_loads_from_the_cache_with_the_commit_as_revision(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nt-500m-human-ref"):
+    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nano, nt-500m-human-ref"):
         load_backbone("enformer")
 
 
 def test_kmer_refuses_options_it_does_not_have() -> None:
     with pytest.raises(InputError, match="no layers"):
         load_backbone("kmer", layer=3)
+
+
+def test_nano_loads_from_the_package_and_is_what_the_table_says() -> None:
+    entry = next(entry for entry in BACKBONES if entry.name == "nano")
+    with opened_checkpoint("nano") as checkpoint:
+        sizes = {path.name: path.stat().st_size for path in checkpoint.folder.iterdir()}
+        configuration = checkpoint.configuration
+    assert sum(sizes.values()) <= 8_000_000
+    assert {"README.md", "losses.tsv"} <= set(sizes)
+    shape = (configuration.n_layers, configuration.n_heads, configuration.feed_forward_size)
+    assert shape == (entry.n_layers, entry.n_heads, entry.feed_forward_size)
+    assert configuration.vocabulary_size == entry.vocabulary_size
+    backbone = load_backbone("nano")
+    assert (backbone.name, backbone.max_tile, backbone.tile_multiple) == ("nano", entry.max_tile, 6)
+    assert backbone.embed([b"ACGT" * 1_498]).shape == (1, 1, entry.dimension)

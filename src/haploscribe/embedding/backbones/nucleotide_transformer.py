@@ -9,6 +9,7 @@ from torch import Tensor
 
 from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
+from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v1 import keep_layers
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.token_axis import Window, bin_weights, n_bins_of, windows
@@ -67,9 +68,8 @@ class NucleotideTransformer:
         configuration = checkpoint.configuration
         self.n_bins = n_bins_of(pooling)
         self.layer = _resolve_layer(layer, configuration.n_layers)
-        self._device = _resolve_device(device)
-        self._tokenise = SixMerTokeniser(checkpoint.vocabulary)
-        _check_vocabulary(self._tokenise, checkpoint)
+        self._device = resolve_device(device)
+        self._tokenise = tokeniser_of(checkpoint)
         self._capacity = configuration.max_tokens - 1
         self.max_tile = K * self._capacity
         self.dimension = configuration.hidden_size
@@ -162,19 +162,15 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
     return layer % (n_layers + 1)
 
 
-def _resolve_device(device: str) -> torch.device:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device {device!r} cannot be used here ({reason}); try 'cpu'") from None
-    return resolved
+def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
+    """Make a checkpoint's tokeniser.
 
-
-def _check_vocabulary(tokeniser: SixMerTokeniser, checkpoint: Checkpoint) -> None:
+    Raises
+    ------
+    InputError
+        When `vocab.txt` lacks tokens that DNA needs, or does not fit `config.json`.
+    """
+    tokeniser = SixMerTokeniser(checkpoint.vocabulary)
     configuration = checkpoint.configuration
     if tokeniser.highest_id >= configuration.vocabulary_size:
         raise InputError(
@@ -187,3 +183,4 @@ def _check_vocabulary(tokeniser: SixMerTokeniser, checkpoint: Checkpoint) -> Non
             f"{checkpoint.folder}: vocab.txt and config.json disagree on the numbers of <pad> or <mask>; "
             "both must come from the same checkpoint"
         )
+    return tokeniser

@@ -1,13 +1,19 @@
 """The table of backbones, and how to load one by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from haploscribe.embedding.backbones.esm_configuration import Family
 from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.errors import InputError
+
+if TYPE_CHECKING:
+    from haploscribe.embedding.backbones.checkpoint import Checkpoint
 
 _LICENCE = "CC-BY-NC-SA-4.0"
 
@@ -21,9 +27,9 @@ class BackboneEntry:
     name
         Short name, as on the command line.
     hub_id
-        Repository on the Hugging Face hub; None where no weights are needed.
+        Repository on the Hugging Face hub; None where the weights are in the package, or none are needed.
     revision
-        What is downloaded: a commit hash, or a branch, whose newest commit is taken.
+        What is downloaded: a commit hash, or a branch, whose newest commit is taken; `-` where nothing is.
     family
         Architecture.
     dimension
@@ -110,6 +116,21 @@ BACKBONES: tuple[BackboneEntry, ...] = (
         licence="Apache-2.0",
         confirmed=True,
     ),
+    BackboneEntry(
+        name="nano",
+        hub_id=None,
+        revision="-",
+        family="nt-v2",
+        dimension=128,
+        n_layers=4,
+        n_heads=4,
+        feed_forward_size=256,
+        vocabulary_size=4107,
+        tile_multiple=6,
+        max_tile=5_994,
+        licence="Apache-2.0",
+        confirmed=True,
+    ),
     _first_version("nt-500m-human-ref", "500m-human-ref", dimension=1280, n_layers=24, confirmed=True),
     _first_version("nt-500m-1000g", "500m-1000g", dimension=1280, n_layers=24, confirmed=True),
     _first_version("nt-2.5b-1000g", "2.5b-1000g", dimension=2560, n_layers=32, confirmed=False),
@@ -152,22 +173,55 @@ def load_backbone(
     InputError
         When there is no such backbone, an option does not fit it, or its files cannot be had or do not fit.
     """
-    entry = next((entry for entry in BACKBONES if name_or_path in (entry.name, entry.hub_id)), None)
-    if entry is None and not Path(name_or_path).is_dir():
-        known = ", ".join(entry.name for entry in BACKBONES)
-        raise InputError(f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}")
-    if entry is not None and entry.hub_id is None:
+    entry = _entry(name_or_path)
+    if entry is not None and entry.family == "kmer":
         if (layer, pooling) != (DEFAULT_LAYER, DEFAULT_POOLING):
             raise InputError(f"backbone {entry.name!r} has no layers and no pooling; leave both options out")
         return KmerCounts()
     # torch takes seconds to import, and the table and `kmer` do without it.
-    from haploscribe.embedding.backbones.checkpoint import download, read_checkpoint  # noqa: PLC0415
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
-    if entry is not None and entry.hub_id is not None:
-        folder, revision = download(entry.hub_id, entry.revision)
-        checkpoint = read_checkpoint(folder, entry.name, revision)
-    else:
+    with opened_checkpoint(name_or_path) as checkpoint:
+        return NucleotideTransformer(checkpoint, layer=layer, pooling=pooling, device=device)
+
+
+@contextmanager
+def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
+    """Find the checkpoint of a backbone, in the package, on the hub or in a folder, for the block.
+
+    Parameters
+    ----------
+    name_or_path
+        As in `load_backbone`.
+
+    Raises
+    ------
+    InputError
+        When there is no such backbone, it has no weights, or its files cannot be had or read.
+    """
+    from haploscribe.embedding.backbones.checkpoint import download, read_checkpoint  # noqa: PLC0415
+
+    entry = _entry(name_or_path)
+    if entry is None:
         folder = Path(name_or_path)
-        checkpoint = read_checkpoint(folder, folder.resolve().name)
-    return NucleotideTransformer(checkpoint, layer=layer, pooling=pooling, device=device)
+        yield read_checkpoint(folder, folder.resolve().name)
+    elif entry.family == "kmer":
+        raise InputError(
+            f"backbone {entry.name!r} counts 6-mers and guesses no tokens; name another backbone"
+        )
+    elif entry.hub_id is None:
+        # A package may lie in a zip file: then the folder is there for the block only.
+        with as_file(files(__package__) / entry.name) as folder:
+            yield read_checkpoint(folder, entry.name)
+    else:
+        folder, revision = download(entry.hub_id, entry.revision)
+        yield read_checkpoint(folder, entry.name, revision)
+
+
+def _entry(name_or_path: str) -> BackboneEntry | None:
+    """Find a row of the table; None for a folder."""
+    entry = next((entry for entry in BACKBONES if name_or_path in (entry.name, entry.hub_id)), None)
+    if entry is None and not Path(name_or_path).is_dir():
+        known = ", ".join(entry.name for entry in BACKBONES)
+        raise InputError(f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}")
+    return entry

@@ -1,0 +1,132 @@
+"""What pre-training is worth: the same estimators on deltas of `nano`, of `kmer` and of `nano` untrained.
+
+    python -m benchmarks.nano_deltas --source FOLDER [--every N] [--jobs J]
+
+FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`, whose genes, folds and covariates are
+used. The untrained twin is the model that `nano`'s training started from: same shape, same first weights, no
+step. `--layer`, `--pooling` and `--tile` ask for other deltas, of both. Writes
+`benchmarks/results/nano_deltas.md`; a second call embeds nothing again.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.geuvadis_chr22 import write_covariates
+from haploscribe.embedding.backbones.registry import opened_checkpoint
+from haploscribe.evaluation.paired import compare_models
+from haploscribe.expression.table import read_expression
+from haploscribe.options import DEFAULT_TILE, BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.pipeline import run
+from haploscribe.pretraining.model_folder import configuration_content, write_model
+from haploscribe.pretraining.starting_model import plain_weights, starting_model
+
+TABLE = Path(__file__).parent / "results" / "nano_deltas.md"
+TRAINED, TWIN = "nano", "untrained"
+NANO_SEED = 0  # of the training command in docs/pretraining.md
+
+
+def write_twin(folder: Path) -> Path:
+    """Write the model that `nano` was before its first step."""
+    with opened_checkpoint(TRAINED) as checkpoint:
+        configuration = checkpoint.configuration
+    content = configuration_content(
+        hidden_size=configuration.hidden_size,
+        layers=configuration.n_layers,
+        heads=configuration.n_heads,
+        feed_forward=configuration.feed_forward_size,
+        window=6 * (configuration.max_tokens - 1),
+    )
+    weights = dict(starting_model(configuration, NANO_SEED).named_parameters())
+    plain = plain_weights(configuration, {name: weight.detach() for name, weight in weights.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_model(folder, content, plain, card="`nano` before its first step.\n", losses="")
+    return folder
+
+
+def named_metrics(metrics: pl.DataFrame, backbone: str) -> pl.DataFrame:
+    """Name each model that reads deltas after its backbone too."""
+    reads = pl.col("model").is_in(["blup-delta", "transformer"])
+    named = pl.when(reads).then(pl.concat_str("model", pl.lit(f" on {backbone}"))).otherwise("model")
+    return metrics.with_columns(named.alias("model"))
+
+
+def lines_of(metrics: pl.DataFrame, models: Sequence[str]) -> list[str]:
+    """Format mean r by model, and the paired tests of `nano` against its rivals."""
+    means = metrics.group_by("model").agg(pl.col("pearson_r").mean(), pl.len()).sort("pearson_r")
+    lines = ["| model | mean r | genes |", "|---|---|---|"]
+    lines += [f"| `{name}` | {r:.4f} | {n_genes} |" for name, r, n_genes in means.reverse().iter_rows()]
+    compared = compare_models(metrics)
+    lines += ["", "| | less | difference of mean r | better / worse | p |", "|---|---|---|---|---|"]
+    for model in models:
+        against = [f"{model} on {TWIN}", f"{model} on kmer", "blup"]
+        rows = compared.filter(
+            (pl.col("model_a") == f"{model} on {TRAINED}") & pl.col("model_b").is_in(against)
+        )
+        for row in rows.iter_rows(named=True):
+            lines.append(
+                f"| `{row['model_a']}` | `{row['model_b']}` | {row['mean_r_a'] - row['mean_r_b']:+.4f} | "
+                f"{row['n_a_better']} / {row['n_b_better']} | {row['wilcoxon_p']:.2g} |"
+            )
+    return lines
+
+
+def main() -> None:
+    """Run the benchmark and write its table."""
+    parser = argparse.ArgumentParser(description="What pre-training is worth: nano, kmer and nano untrained.")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("benchmark-nano"))
+    parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--models", default="blup-delta,transformer")
+    parser.add_argument("--layer", type=int, default=-1)
+    parser.add_argument("--pooling", default="mean")
+    parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
+    parser.add_argument("--table", type=Path, default=TABLE)
+    arguments = parser.parse_args()
+    source, out, models = arguments.source, arguments.out, arguments.models.split(",")
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_covariates(source / "covariates.txt", out / "covariates.txt")
+    expression = source / "expression.rpkm.bed.gz"
+    genes = [gene.gene_id for gene in read_expression(expression).genes][:: arguments.every]
+    cohort = CohortOptions(
+        variants=source / "genotypes.vcf.gz",
+        reference=source / "reference.fa.gz",
+        expression=expression,
+        covariates=out / "covariates.txt",
+        genes=",".join(genes),
+        tile=arguments.tile,
+    )
+    shape = {"layer": arguments.layer, "pooling": arguments.pooling}
+    backbones = {
+        "kmer": BackboneOptions(backbone="kmer"),
+        TRAINED: BackboneOptions(backbone=TRAINED, **shape),
+        TWIN: BackboneOptions(backbone=str(write_twin(out / TWIN)), **shape),
+    }
+    found = []
+    for name, options in backbones.items():
+        wanted = ("blup", *models) if name == "kmer" else tuple(models)  # dosages are the same for all
+        evaluation = EvaluationOptions(models=wanted, jobs=arguments.jobs)
+        store = out / f"embeddings-{name}.zarr"
+        results = run(cohort, options, evaluation, out / f"results-{name}", store)
+        found.append(named_metrics(results.metrics, name))
+    head = [
+        "# What pre-training is worth: deltas of `nano`, of `kmer` and of `nano` untrained",
+        "",
+        f"`python -m benchmarks.nano_deltas --source FOLDER --every {arguments.every} --layer "
+        f"{arguments.layer} --pooling {arguments.pooling} --tile {arguments.tile}`. {len(genes)} genes, 358 "
+        "people, 5 folds; r is the mean over folds of Pearson's correlation in held-out people, p is "
+        "Wilcoxon's signed-rank test across genes, two-sided. `blup` reads dosages.",
+        "",
+    ]
+    arguments.table.parent.mkdir(parents=True, exist_ok=True)
+    arguments.table.write_text("\n".join([*head, *lines_of(pl.concat(found), models), ""]))
+    print(arguments.table.read_text())
+
+
+if __name__ == "__main__":
+    main()
