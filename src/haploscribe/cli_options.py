@@ -67,7 +67,7 @@ BACKBONE = (
     click.option(
         "--backbone",
         metavar="NAME|PATH",
-        default="nano",
+        default="kmer",
         show_default=True,
         help="Frozen model that embeds the tiles; see `haploscribe backbones`.",
     ),

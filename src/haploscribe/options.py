@@ -59,7 +59,7 @@ class BackboneOptions:
         `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
     """
 
-    backbone: str = "nano"
+    backbone: str = "kmer"
     layer: int = -1
     pooling: str = "mean"
     device: str = "auto"
