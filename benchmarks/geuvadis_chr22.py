@@ -17,22 +17,13 @@ from pathlib import Path
 import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
+from benchmarks.cohort import benchmark_cohort
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
-from haploscribe.expression.table import read_expression
 from haploscribe.io.results import Results
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 
-EXPRESSION_PCS = 25
 TABLE = Path(__file__).parent / "results" / "geuvadis_chr22.md"
-
-
-def write_covariates(source: Path, target: Path) -> None:
-    """Keep the genotype PCs and the first expression PCs of the source's covariates."""
-    wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}
-    header, *rows = source.read_text().splitlines()
-    kept = [row for row in rows if row.startswith("genotype_PC") or row.split("\t", 1)[0] in wanted]
-    target.write_text("\n".join([header, *kept]) + "\n")
 
 
 def model_lines(results: Results, models: list[str]) -> list[str]:
@@ -114,18 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     source, out, models = arguments.source, arguments.out, arguments.models.split(",")
 
-    out.mkdir(parents=True, exist_ok=True)
-    write_covariates(source / "covariates.txt", out / "covariates.txt")
-    expression = source / "expression.rpkm.bed.gz"
-    genes = [gene.gene_id for gene in read_expression(expression).genes][:: arguments.every]
-    (out / "genes.txt").write_text("\n".join(genes) + "\n")
-    cohort = CohortOptions(
-        variants=source / "genotypes.vcf.gz",
-        reference=source / "reference.fa.gz",
-        expression=expression,
-        covariates=out / "covariates.txt",
-        genes=str(out / "genes.txt"),
-    )
+    cohort = benchmark_cohort(source, out, every=arguments.every)
     evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
     results = run(cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out)
     command = (

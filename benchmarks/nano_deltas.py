@@ -15,11 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.geuvadis_chr22 import write_covariates
+from benchmarks.cohort import benchmark_cohort
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.expression.table import read_expression
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
@@ -89,18 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
     source, out, models = arguments.source, arguments.out, arguments.models.split(",")
 
-    out.mkdir(parents=True, exist_ok=True)
-    write_covariates(source / "covariates.txt", out / "covariates.txt")
-    expression = source / "expression.rpkm.bed.gz"
-    genes = [gene.gene_id for gene in read_expression(expression).genes][:: arguments.every]
-    cohort = CohortOptions(
-        variants=source / "genotypes.vcf.gz",
-        reference=source / "reference.fa.gz",
-        expression=expression,
-        covariates=out / "covariates.txt",
-        genes=",".join(genes),
-        tile=arguments.tile,
-    )
+    cohort = benchmark_cohort(source, out, every=arguments.every, tile=arguments.tile)
     shape = {"layer": arguments.layer, "pooling": arguments.pooling}
     backbones = {
         "kmer": BackboneOptions(backbone="kmer"),
@@ -114,17 +102,19 @@ def main() -> None:
         store = out / f"embeddings-{name}.zarr"
         results = run(cohort, options, evaluation, out / f"results-{name}", store)
         found.append(named_metrics(results.metrics, name))
+    metrics = pl.concat(found)
+    n_genes = metrics["gene_id"].n_unique()
     head = [
         "# What pre-training is worth: deltas of `nano`, of `kmer` and of `nano` untrained",
         "",
         f"`python -m benchmarks.nano_deltas --source FOLDER --every {arguments.every} --layer "
-        f"{arguments.layer} --pooling {arguments.pooling} --tile {arguments.tile}`. {len(genes)} genes, 358 "
+        f"{arguments.layer} --pooling {arguments.pooling} --tile {arguments.tile}`. {n_genes} genes, 358 "
         "people, 5 folds; r is the mean over folds of Pearson's correlation in held-out people, p is "
         "Wilcoxon's signed-rank test across genes, two-sided. `blup` reads dosages.",
         "",
     ]
     arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join([*head, *lines_of(pl.concat(found), models), ""]))
+    arguments.table.write_text("\n".join([*head, *lines_of(metrics, models), ""]))
     print(arguments.table.read_text())
 
 

@@ -1,0 +1,41 @@
+"""The benchmark cohort: which genes, people and covariates every benchmark on it uses."""
+
+from pathlib import Path
+
+from haploscribe.expression.table import read_expression
+from haploscribe.options import DEFAULT_TILE, CohortOptions
+
+EXPRESSION_PCS = 25
+
+
+def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEFAULT_TILE) -> CohortOptions:
+    """Describe the cohort, and write the covariates and the list of genes that its options name.
+
+    Parameters
+    ----------
+    source
+        Folder with `genotypes.vcf.gz`, `reference.fa.gz`, `expression.rpkm.bed.gz`, `covariates.txt`.
+    out
+        Where the covariates (3 genotype PCs, the first 25 expression PCs) and the genes are written.
+    every
+        Take every N-th gene of the table only.
+    tile
+        Size of the tile grid in base pairs.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}
+    header, *rows = (source / "covariates.txt").read_text().splitlines()
+    kept = [row for row in rows if row.startswith("genotype_PC") or row.split("\t", 1)[0] in wanted]
+    covariates, genes = out / "covariates.txt", out / "genes.txt"
+    covariates.write_text("\n".join([header, *kept]) + "\n")
+    expression = source / "expression.rpkm.bed.gz"
+    ids = [gene.gene_id for gene in read_expression(expression).genes][::every]
+    genes.write_text("\n".join(ids) + "\n")
+    return CohortOptions(
+        variants=source / "genotypes.vcf.gz",
+        reference=source / "reference.fa.gz",
+        expression=expression,
+        covariates=covariates,
+        genes=str(genes),
+        tile=tile,
+    )
