@@ -40,9 +40,14 @@ def _dosage_features(inputs: GeneInputs) -> Float64Array:
 
 
 def _delta_features(inputs: GeneInputs) -> Float64Array:
-    """Samples × features, expanded as the estimator never does; not centred."""
-    parts = [tile.deltas[tile.index].sum(axis=1, dtype=np.float64) for tile in inputs.tiles]
-    return np.hstack([part.reshape(len(part), -1) for part in parts])
+    """Samples × features by expansion: whitened, each tile scaled, centred on training samples."""
+    haplotypes = [tile.deltas[tile.index].astype(np.float64) for tile in inputs.tiles]
+    centred = [part - part[TRAIN].mean(axis=(0, 1)) for part in haplotypes]
+    covariance = sum(np.einsum("shbd,shbe->de", part[TRAIN], part[TRAIN]) for part in centred) / (2 * N_TRAIN)
+    values, vectors = np.linalg.eigh(covariance)
+    white = [part @ (vectors / np.sqrt(values + 0.1 * values.mean())) for part in centred]
+    scaled = [part / np.sqrt(np.square(part[TRAIN]).sum(axis=(2, 3)).mean()) for part in white]
+    return np.hstack([part.sum(axis=1).reshape(len(part), -1) for part in scaled])
 
 
 def _outcome(features: Float64Array, h2: float, seed: int) -> Float64Array:
@@ -169,7 +174,7 @@ def test_deltas_of_another_backbone_are_refused() -> None:
     first = inputs.tiles[0]
     other = TileDeltas(first.start, first.end, first.deltas[..., :3], first.index)
     people = GeneInputs(inputs.gene, inputs.sample_ids, inputs.positions, inputs.dosages, (other,))
-    with pytest.raises(InputError, match=r"ENSG1: deltas of tile 0-1000 are \(2, 3\).*\(2, 4\)"):
+    with pytest.raises(InputError, match=r"tile 0-1000 at gene ENSG1: \(2, 3\) .* \(2, 4\)"):
         model.predict(people)
 
 

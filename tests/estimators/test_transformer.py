@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize, stats
 from torch import nn
 
-from haploscribe.arrays import Float64Array
+from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.delta_scores import fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.transformer import Transformer, best_linear_effects
 from haploscribe.estimators.transformer_network import (
@@ -21,7 +22,7 @@ from haploscribe.estimators.transformer_network import (
     difference_loss,
     training_epochs,
 )
-from haploscribe.estimators.transformer_tokens import TokenBasis, Tokens, fit_token_basis
+from haploscribe.estimators.transformer_tokens import Tokens, token_distances
 from haploscribe.expression.genes import Gene, Strand
 
 TILE = 6_000
@@ -65,27 +66,35 @@ def small(seed: int = 0) -> Transformer:
     return Transformer(max_epochs=3, width=8, seed=seed)
 
 
-def trained_network(basis: TokenBasis, inputs: GeneInputs, n_layers: int = 1) -> HaplotypeNetwork:
-    """A network whose every weight matters: no readout is left at zero."""
-    generator = torch.Generator().manual_seed(5)
-    network = HaplotypeNetwork(
-        basis.axes.shape[1],
-        basis.distances(inputs),
-        width=8,
-        n_layers=n_layers,
+def read(inputs: GeneInputs, n_scores: int = 64) -> tuple[Tokens, Float32Array]:
+    """Tokens and their distances to the TSS, the basis fitted on these inputs."""
+    basis = fit_score_basis(inputs, n_scores)
+    assert basis is not None
+    tiles = basis.scored(inputs)
+    return Tokens.of(tiles), token_distances(tiles, inputs.gene)
+
+
+def untrained_network(
+    tokens: Tokens, distances: Float32Array, width: int = 8, **shape: int
+) -> HaplotypeNetwork:
+    return HaplotypeNetwork(
+        tokens.rows.shape[1],
+        distances,
+        width=width,
+        n_layers=shape.get("n_layers", 1),
         n_heads=2,
         token_norm=1.0,
-        generator=generator,
+        generator=torch.Generator().manual_seed(5),
     )
+
+
+def trained_network(tokens: Tokens, distances: Float32Array, n_layers: int = 1) -> HaplotypeNetwork:
+    """A network whose every weight matters: no readout is left at zero."""
+    network = untrained_network(tokens, distances, n_layers=n_layers)
+    generator = torch.Generator().manual_seed(6)
     for parameter in (network.linear_value, *network.parameters()):
         parameter.data = torch.randn(parameter.shape, generator=generator)
     return network.requires_grad_(requires_grad=False)
-
-
-def basis_of(inputs: GeneInputs, n_scores: int = 64) -> TokenBasis:
-    basis = fit_token_basis(inputs, n_scores)
-    assert basis is not None
-    return basis
 
 
 # What it learns
@@ -109,17 +118,10 @@ def test_gradient_training_learns_what_the_linear_start_cannot() -> None:
     sign = np.where(np.arange(6) % 2, 1.0, -1.0)
     product = sign[inputs.tiles[0].index] * sign[inputs.tiles[1].index]
     expression = product.sum(axis=1) - product.sum(axis=1).mean()
-    tokens = basis_of(inputs).tokens(inputs)
-    network = HaplotypeNetwork(
-        tokens.rows.shape[1],
-        basis_of(inputs).distances(inputs),
-        width=32,
-        n_layers=1,
-        n_heads=2,
-        token_norm=0.5,
-        generator=torch.Generator().manual_seed(0),
-    )
-    effects = best_linear_effects(tokens.pooled(torch.softmax(network.prior, dim=0)), expression)
+    tokens, distances = read(inputs)
+    network = untrained_network(tokens, distances, width=32)
+    attention = torch.softmax(network.prior, dim=0).numpy().astype(np.float64)
+    effects = best_linear_effects(tokens.diploid(), attention, expression)
     network.linear_value.data = torch.from_numpy(effects).float()
     before = np.var(expression - network.outputs(tokens))
     epochs = training_epochs(
@@ -164,9 +166,9 @@ def test_haplotypes_may_be_swapped() -> None:
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
 def test_the_two_haplotypes_add_up(n_layers: int) -> None:
     inputs = made_inputs()
-    basis = basis_of(inputs)
-    network, tokens = trained_network(basis, inputs, n_layers), basis.tokens(inputs)
-    twice = [Tokens(tokens.rows, tokens.index[:, [haplotype, haplotype]]) for haplotype in (0, 1)]
+    tokens, distances = read(inputs)
+    network = trained_network(tokens, distances, n_layers)
+    twice = [replace(tokens, index=tokens.index[:, [haplotype, haplotype]]) for haplotype in (0, 1)]
 
     expected = (network.outputs(twice[0]) + network.outputs(twice[1])) / 2.0
     np.testing.assert_allclose(network.outputs(tokens), expected, atol=1e-4)
@@ -185,15 +187,14 @@ def test_positions_are_read_along_the_strand() -> None:
 
     along = small().fit(forward, expression).predict(forward)
     np.testing.assert_array_equal(small().fit(mirrored, expression).predict(mirrored), along)
-    features = basis_of(forward).distances(forward), basis_of(reverse).distances(reverse)
-    np.testing.assert_array_equal(features[0], -features[1])
+    np.testing.assert_array_equal(read(forward)[1], -read(reverse)[1])
 
 
 def test_distance_is_to_the_centre_of_a_bin() -> None:
     inputs = made_inputs(n_tiles=1, n_bins=2)
 
     # bases 0..2999 and 3000..5999
-    np.testing.assert_allclose(basis_of(inputs).distances(inputs), [1499.5 - TSS, 4499.5 - TSS])
+    np.testing.assert_allclose(read(inputs)[1], [1499.5 - TSS, 4499.5 - TSS])
 
 
 def test_attention_starts_as_the_root_of_the_variance_prior() -> None:
@@ -233,32 +234,23 @@ def test_a_unique_haplotype_unseen_in_training_is_read_from_its_delta() -> None:
 
 
 @pytest.mark.parametrize("n_bins", [1, 3])
-def test_gathered_tokens_are_the_expanded_deltas_on_the_axes(n_bins: int) -> None:
+def test_gathered_tokens_are_the_expanded_scores(n_bins: int) -> None:
     inputs = made_inputs(n_bins=n_bins)
-    basis = basis_of(inputs)
-    tokens = basis.tokens(inputs)
+    basis = fit_score_basis(inputs, 64)
+    assert basis is not None
+    tiles = basis.scored(inputs)
+    tokens = Tokens.of(tiles)
 
-    expanded = np.concatenate([tile.deltas[tile.index] for tile in inputs.tiles], axis=2)
-    centred = expanded - expanded.mean(axis=(0, 1))
-    np.testing.assert_allclose(tokens.rows[tokens.index], centred @ basis.axes, atol=1e-4)
-    variance = np.square(centred @ basis.axes).mean(axis=(0, 1)).sum()
-    np.testing.assert_allclose(variance, 1.0, rtol=1e-3)
-
-
-def test_axes_are_the_singular_vectors_of_all_haplotypes_deltas() -> None:
-    inputs = made_inputs(n_tiles=3)
-    expanded = np.concatenate([tile.deltas[tile.index] for tile in inputs.tiles], axis=2)
-    centred = (expanded - expanded.mean(axis=(0, 1))).reshape(-1, 20)
-
-    axes = basis_of(inputs, n_scores=4).axes
-    oracle = linalg.svd(centred, full_matrices=False)[2][:4].T
-    np.testing.assert_allclose(linalg.subspace_angles(axes, oracle), 0.0, atol=1e-2)
+    expanded = np.concatenate([tile.scores[tile.index] for tile in tiles], axis=2)
+    np.testing.assert_array_equal(tokens.rows[tokens.index], expanded)
+    np.testing.assert_allclose(tokens.diploid(), expanded.sum(axis=1), atol=1e-5)
+    assert torch.all(tokens.token[tokens.index] == torch.arange(8 * n_bins))
 
 
 def test_network_is_torchs_encoder_on_expanded_tokens_then_pooling() -> None:
     inputs = made_inputs(n_samples=20)
-    basis = basis_of(inputs)
-    network, tokens = trained_network(basis, inputs, n_layers=1), basis.tokens(inputs)
+    tokens, distances = read(inputs)
+    network = trained_network(tokens, distances)
     state = network.state_dict()
     oracle = nn.TransformerEncoderLayer(
         8, 2, 16, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
@@ -277,20 +269,21 @@ def test_network_is_torchs_encoder_on_expanded_tokens_then_pooling() -> None:
         encoded = oracle(scores @ state["embedding"] + state["features"] @ state["position"])
     encoded = nn.functional.layer_norm(encoded, (8,))
     attention = torch.softmax(state["prior"] + encoded @ state["encoder_logit"], dim=1)
-    values = scores @ state["linear_value"] + encoded @ state["encoder_value"]
+    values = (scores * state["linear_value"]).sum(dim=2) + encoded @ state["encoder_value"]
     expected = (attention * values).sum(dim=1).view(20, 2).sum(dim=1)
     np.testing.assert_allclose(network.outputs(tokens), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_untrained_network_is_the_linear_model_on_pooled_scores() -> None:
+def test_untrained_network_is_the_linear_model_on_attended_scores() -> None:
     inputs = made_inputs()
-    basis = basis_of(inputs)
-    network, tokens = trained_network(basis, inputs), basis.tokens(inputs)
+    tokens, distances = read(inputs)
+    network = trained_network(tokens, distances)
     network.encoder_logit.zero_()
     network.encoder_value.zero_()
 
-    pooled = tokens.pooled(torch.softmax(network.prior, dim=0))
-    np.testing.assert_allclose(network.outputs(tokens), pooled @ network.linear_value.numpy(), atol=1e-4)
+    attention = torch.softmax(network.prior, dim=0)
+    expected = np.einsum("ntk,t,tk->n", tokens.diploid(), attention, network.linear_value)
+    np.testing.assert_allclose(network.outputs(tokens), expected, atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)
@@ -303,13 +296,14 @@ def test_difference_loss_is_over_all_pairs_with_sign(pairs: list[tuple[float, fl
     torch.testing.assert_close(difference_loss(predicted, observed), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("n_samples", "n_scores"), [(40, 6), (25, 60)])
+@pytest.mark.parametrize(("n_samples", "n_scores"), [(40, 3), (25, 30)])
 def test_linear_effects_are_ridge_at_the_greatest_restricted_likelihood(
     n_samples: int, n_scores: int
 ) -> None:
     rng = np.random.default_rng(4)
-    x = rng.normal(size=(n_samples, n_scores))
-    y = x @ rng.normal(size=n_scores) / np.sqrt(n_scores) + rng.normal(size=n_samples)
+    scores, attention = rng.normal(size=(n_samples, 2, n_scores)), np.array([0.7, 0.3])
+    x = np.hstack([0.7 * scores[:, 0], 0.3 * scores[:, 1]])
+    y = x @ rng.normal(size=2 * n_scores) + rng.normal(size=n_samples)
     contrasts = linalg.null_space(np.ones((1, n_samples))).T
 
     def negative_likelihood(log_penalty: float) -> float:
@@ -320,9 +314,9 @@ def test_linear_effects_are_ridge_at_the_greatest_restricted_likelihood(
 
     penalty = np.exp(optimize.minimize_scalar(negative_likelihood, bounds=(-5, 8), method="bounded").x)
     centred = x - x.mean(axis=0)
-    normal = centred.T @ centred + penalty * np.eye(n_scores)
-    expected = linalg.solve(normal, centred.T @ (y - y.mean()))
-    np.testing.assert_allclose(best_linear_effects(x, y), expected, rtol=1e-3, atol=1e-4)
+    normal = centred.T @ centred + penalty * np.eye(2 * n_scores)
+    expected = linalg.solve(normal, centred.T @ (y - y.mean())).reshape(2, n_scores)
+    np.testing.assert_allclose(best_linear_effects(scores, attention, y), expected, rtol=1e-3, atol=1e-4)
 
 
 # Seeds and leaks

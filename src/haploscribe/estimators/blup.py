@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int32Array
-from haploscribe.errors import InputError
 from haploscribe.estimators.checks import require_complete
-from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.estimators.delta_scores import ScoredTile, fit_score_basis
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 
 
@@ -56,17 +56,19 @@ class DosageBlup:
 class DeltaBlup:
     """Best linear unbiased prediction from the deltas of a gene's tiles.
 
-    The twin of `DosageBlup`: the features of a sample are, for each tile, the sum of its two haplotypes'
-    deltas, all directions of all tiles with effects of the same variance. Deltas keep their size, so a tile
-    where haplotypes differ more, as the backbone sees it, may explain more.
+    The twin of `DosageBlup`: deltas become scores, decorrelated and of equal variance in each tile
+    (`haploscribe.estimators.delta_scores`), and all scores of all tiles, summed over a sample's two
+    haplotypes, have effects of the same variance.
 
     Attributes
     ----------
-    weights_
-        For each tile of `fit`, by its (start, end): float64 `(n_bins, dimension)`; the product of a
-        haplotype's delta with it is what that haplotype adds to expression.
+    effects_
+        For each tile of `basis_`: float64 `(n_bins, n_scores)`; the product of a haplotype's scores with it
+        is what that haplotype adds to expression.
+    basis_
+        What turns deltas into scores; None where the training samples do not differ.
     intercept_
-        Expression of a sample that carries the reference everywhere.
+        Mean of the training samples' expression.
     h2_
         Heritability: the share of variance that the deltas explain together, by REML.
     """
@@ -76,28 +78,31 @@ class DeltaBlup:
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variance components and effects; see `Estimator.fit`."""
         require_complete(inputs, expression)
-        n_samples = len(inputs.sample_ids)
-        counts = [haplotype_counts(tile.index, len(tile.deltas)) for tile in inputs.tiles]
-        means = [count.mean(axis=0) for count in counts]
-        kernel = np.zeros((n_samples, n_samples))
-        for tile, count, mean in zip(inputs.tiles, counts, means, strict=True):
-            flat = _flat(tile)
-            kernel += (count - mean) @ (flat @ flat.T) @ (count - mean).T
-        fit = fit_reml(kernel, expression)
-        self.h2_ = fit.heritability
-        self.weights_: dict[tuple[int, int], Float64Array] = {}
         self.intercept_ = float(expression.mean())
-        for tile, count, mean in zip(inputs.tiles, counts, means, strict=True):
-            weights = ((count - mean).T @ fit.dual) @ _flat(tile)
-            self.weights_[tile.start, tile.end] = weights.reshape(tile.deltas.shape[1:])
-            self.intercept_ -= float(mean @ _flat(tile) @ weights)
+        self.h2_ = 0.0
+        self.effects_: tuple[Float64Array, ...] = ()
+        self.basis_ = fit_score_basis(inputs)
+        if self.basis_ is not None:
+            tiles = self.basis_.scored(inputs)
+            counts = [haplotype_counts(tile.index, len(tile.scores)) for tile in tiles]
+            centred = [count - count.mean(axis=0) for count in counts]
+            features = [count @ _flat(tile) for count, tile in zip(centred, tiles, strict=True)]
+            kernel = np.zeros((len(expression), len(expression)))
+            for feature in features:
+                kernel += feature @ feature.T
+            fit = fit_reml(kernel, expression)
+            self.h2_ = fit.heritability
+            self.effects_ = tuple(
+                (feature.T @ fit.dual).reshape(tile.scores.shape[1:])
+                for feature, tile in zip(features, tiles, strict=True)
+            )
         return self
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression; see `Estimator.predict`.
 
         The samples may come with a dictionary of their own. A tile that `fit` did not see adds nothing; one
-        that is missing here carries no variants, so its deltas are zero.
+        that is missing here is taken as reference in all samples.
 
         Raises
         ------
@@ -105,17 +110,9 @@ class DeltaBlup:
             If deltas have another shape than those of `fit`.
         """
         prediction = np.full(len(inputs.sample_ids), self.intercept_)
-        for tile in inputs.tiles:
-            weights = self.weights_.get((tile.start, tile.end))
-            if weights is None:
-                continue
-            if weights.shape != tile.deltas.shape[1:]:
-                raise InputError(
-                    f"gene {inputs.gene.gene_id}: deltas of tile {tile.start}-{tile.end} are "
-                    f"{tile.deltas.shape[1:]} (bins, dimension), the model's {weights.shape}: "
-                    "embed with the backbone the model was trained on"
-                )
-            prediction += (_flat(tile) @ weights.ravel())[tile.index].sum(axis=1)
+        if self.basis_ is not None:
+            for tile, effects in zip(self.basis_.scored(inputs), self.effects_, strict=True):
+                prediction += (_flat(tile) @ effects.ravel())[tile.index].sum(axis=1)
         return prediction
 
 
@@ -138,6 +135,6 @@ def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
     return counts
 
 
-def _flat(tile: TileDeltas) -> Float64Array:
-    """Deltas as float64 `(n_unique, n_bins × dimension)`."""
-    return tile.deltas.reshape(len(tile.deltas), -1).astype(np.float64)
+def _flat(tile: ScoredTile) -> Float64Array:
+    """Scores as float64 `(n_unique, n_bins × n_scores)`."""
+    return tile.scores.reshape(len(tile.scores), -1).astype(np.float64)

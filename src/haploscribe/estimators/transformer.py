@@ -8,13 +8,14 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.checks import require_complete
+from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 from haploscribe.estimators.transformer_network import HaplotypeNetwork, training_epochs
-from haploscribe.estimators.transformer_tokens import TokenBasis, Tokens, fit_token_basis
+from haploscribe.estimators.transformer_tokens import Tokens, token_distances
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
@@ -23,8 +24,8 @@ _INNER_SHARE = 0.2  # of the training samples, held out to stop early
 class Transformer:
     """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer over the gene's tile deltas.
 
-    Each bin of a tile is a token: its delta on the leading principal axes of the training haplotypes'
-    deltas. Its position is the signed distance to the TSS along the gene's strand. An encoder lets the
+    Each bin of a tile is a token: the scores of its delta (`haploscribe.estimators.delta_scores`). Its
+    position is the signed distance to the TSS along the gene's strand. An encoder lets the
     tokens of a haplotype see each other, attention pools them, and the two haplotypes are summed.
 
     A few hundred samples are too few to learn all this from nothing. So the network starts as the linear
@@ -36,7 +37,7 @@ class Transformer:
     Parameters
     ----------
     n_scores
-        Principal axes kept at most.
+        Scores of a token at most.
     width, n_layers, n_heads
         Of the encoder.
     learning_rate
@@ -63,7 +64,7 @@ class Transformer:
     def __init__(
         self,
         *,
-        n_scores: int = 256,
+        n_scores: int = N_SCORES,
         width: int = 32,
         n_layers: int = 1,
         n_heads: int = 2,
@@ -99,14 +100,15 @@ class Transformer:
             )
         self.intercept_, self.n_epochs_ = float(expression.mean()), 0
         self.network_: HaplotypeNetwork | None = None
-        self.basis_: TokenBasis | None = None
+        self.basis_: ScoreBasis | None = None
         self._scale = float(expression.std())
         if self._scale > _NEGLIGIBLE * float(np.abs(expression).max()):
-            self.basis_ = fit_token_basis(inputs, self.n_scores)
+            self.basis_ = fit_score_basis(inputs, self.n_scores)
         if self.basis_ is not None:
-            tokens = self.basis_.tokens(inputs)
+            tiles = self.basis_.scored(inputs)
+            tokens = Tokens.of(tiles)
             standardised = (expression - self.intercept_) / self._scale
-            network = self._untrained(self.basis_, inputs, tokens)
+            network = self._untrained(tokens, token_distances(tiles, inputs.gene))
             self.n_epochs_ = self._choose_epochs(deepcopy(network), tokens, standardised, held_out)
             for _ in islice(self._states(network, tokens, standardised), self.n_epochs_ + 1):
                 pass
@@ -118,17 +120,17 @@ class Transformer:
         """Predict expression from both haplotypes; see `Estimator.predict`."""
         if self.basis_ is None or self.network_ is None:
             return np.full(len(inputs.sample_ids), self.intercept_)
-        return self.intercept_ + self._scale * self.network_.outputs(self.basis_.tokens(inputs))
+        return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(self.basis_.scored(inputs)))
 
     def _held_out(self, n_samples: int) -> BoolArray:
         drawn = np.random.default_rng(self.seed).permutation(n_samples)
         return drawn < round(_INNER_SHARE * n_samples)
 
-    def _untrained(self, basis: TokenBasis, inputs: GeneInputs, tokens: Tokens) -> HaplotypeNetwork:
+    def _untrained(self, tokens: Tokens, distances: Float32Array) -> HaplotypeNetwork:
         carried = tokens.rows[torch.from_numpy(np.unique(tokens.index.numpy()))]
         return HaplotypeNetwork(
             tokens.rows.shape[1],
-            basis.distances(inputs),
+            distances,
             width=self.width,
             n_layers=self.n_layers,
             n_heads=self.n_heads,
@@ -152,28 +154,36 @@ class Transformer:
 
     def _states(self, network: HaplotypeNetwork, tokens: Tokens, expression: Float64Array) -> Iterator[None]:
         """Set the network to the linear model, then train it in place: one state for each item drawn."""
-        effects = best_linear_effects(tokens.pooled(torch.softmax(network.prior, dim=0)), expression)
-        network.linear_value.copy_(torch.from_numpy(effects))
+        attention = torch.softmax(network.prior, dim=0).numpy().astype(np.float64)
+        network.linear_value.copy_(
+            torch.from_numpy(best_linear_effects(tokens.diploid(), attention, expression))
+        )
         yield
         target = torch.from_numpy(expression.astype(np.float32))
         generator = torch.Generator().manual_seed(self.seed)
         yield from training_epochs(network, tokens, target, self.learning_rate, generator)
 
 
-def best_linear_effects(scores: Float64Array, expression: Float64Array) -> Float64Array:
-    """BLUP of the effects of scores: their ridge solution with the variance ratio by REML.
+def best_linear_effects(
+    scores: Float64Array, attention: Float64Array, expression: Float64Array
+) -> Float64Array:
+    """BLUP of the effects of scores under fixed attention, with the variance ratio by REML.
 
     Parameters
     ----------
     scores
-        float64 `(n_samples, n_scores)`.
+        float64 `(n_samples, n_tokens, n_scores)`.
+    attention
+        float64 `(n_tokens,)`; what each token's scores are multiplied by.
     expression
         float64 `(n_samples,)`.
 
     Returns
     -------
-    float64 `(n_scores,)`; X'(XX' + δI)⁻¹(y − ȳ) with X centred, which is (X'X + δI)⁻¹X'(y − ȳ).
+    float64 `(n_tokens, n_scores)`; X'(XX' + δI)⁻¹(y − ȳ) with X the attended scores, centred, which is
+    (X'X + δI)⁻¹X'(y − ȳ).
     """
-    centred = scores - scores.mean(axis=0)
+    attended = (scores * attention[:, None]).reshape(len(scores), -1)
+    centred = attended - attended.mean(axis=0)
     effects: Float64Array = centred.T @ fit_reml(centred @ centred.T, expression).dual
-    return effects
+    return effects.reshape(scores.shape[1:])

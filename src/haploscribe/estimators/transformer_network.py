@@ -82,11 +82,12 @@ class HaplotypeNetwork(nn.Module):
     """f(haplotype 0) + f(haplotype 1), with one f that reads a haplotype's tokens.
 
     f is attention pooling, Σ_t a_t v_t. Logits of `a` are the distance prior plus a readout of the
-    encoder; values are a linear readout of the token's scores plus a readout of the encoder. Both readouts
-    of the encoder start at zero, so that before training f is linear in the deltas.
+    encoder; values are a linear readout of the token's scores, with weights of that token's own, plus a
+    readout of the encoder. Both readouts of the encoder start at zero, so that before training f is linear
+    in the deltas.
 
-    `linear_value`, the readout of the scores, float32 `(n_scores,)`, is set by the caller and not trained:
-    its best value has a closed form, and training it further changed nothing on real genes.
+    `linear_value`, the readout of the scores, float32 `(n_tokens, n_scores)`, is set by the caller and not
+    trained: its best value has a closed form, and training it further changed nothing on real genes.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class HaplotypeNetwork(nn.Module):
         super().__init__()
         self.register_buffer("prior", attention_prior(distances))
         self.register_buffer("features", position_features(distances))
-        self.register_buffer("linear_value", torch.zeros(n_scores))
+        self.register_buffer("linear_value", torch.zeros(len(distances), n_scores))
         self.embedding = _drawn(generator, n_scores, width, norm=token_norm)
         self.position = _drawn(generator, self.features.shape[1], width)
         self.layers = nn.ModuleList(_EncoderLayer(width, n_heads, generator) for _ in range(n_layers))
@@ -136,14 +137,15 @@ class HaplotypeNetwork(nn.Module):
             encoded = layer(encoded)
         encoded = _normalised(encoded)
         attention = torch.softmax(self.prior + encoded @ self.encoder_logit, dim=1)
-        value = (tokens.rows @ self.linear_value)[index] + encoded @ self.encoder_value
+        linear = (tokens.rows * self.linear_value[tokens.token]).sum(dim=1)
+        value = linear[index] + encoded @ self.encoder_value
         return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
 
     def outputs(self, tokens: Tokens) -> Float64Array:
         """Predict without gradients, a bounded number of samples at once; float64 `(n_samples,)`."""
         with torch.no_grad():
             parts = [
-                self(Tokens(tokens.rows, tokens.index[first : first + _PREDICTED_AT_ONCE]))
+                self(tokens.take(slice(first, first + _PREDICTED_AT_ONCE)))
                 for first in range(0, len(tokens.index), _PREDICTED_AT_ONCE)
             ]
         return torch.cat(parts).numpy().astype(np.float64)
@@ -183,7 +185,7 @@ def training_epochs(
     n_batches = max(1, round(n_samples / _BATCH_SIZE))
     while True:
         for batch in torch.randperm(n_samples, generator=generator).tensor_split(n_batches):
-            loss = difference_loss(network(Tokens(tokens.rows, tokens.index[batch])), expression[batch])
+            loss = difference_loss(network(tokens.take(batch)), expression[batch])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -1,0 +1,182 @@
+"""From a gene's tile deltas to scores: decorrelated directions, and tiles of equal variance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from haploscribe.arrays import Float32Array, Int32Array
+from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+
+N_SCORES = 256
+"""Scores of a delta at most."""
+
+_RIDGE = 0.1  # of the mean variance of an axis, added before dividing by it: the last axes are mostly noise
+_NEGLIGIBLE = 1e-6  # variances this much smaller than the others are float32 rounding error
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTile:
+    """The scores of one tile's unique haplotypes.
+
+    Attributes
+    ----------
+    start, end
+        The tile on the reference, 0-based half-open.
+    scores
+        float32 `(n_unique, n_bins, n_scores)`; zero for the mean haplotype of the training samples.
+    index
+        int32 `(n_samples, 2)`; the row of `scores` that haplotype 0 and 1 of each sample carry.
+    """
+
+    start: int
+    end: int
+    scores: Float32Array
+    index: Int32Array
+
+
+@dataclass(frozen=True, slots=True)
+class TileCentre:
+    """What the training samples carry in one tile.
+
+    Attributes
+    ----------
+    start, end
+        0-based half-open; tiles of other inputs are matched by them.
+    mean
+        float32 `(n_bins, n_scores)`; the mean training haplotype on the axes.
+    scale
+        What scores are multiplied by, so that they have variance 1 in this tile, all together; 0 where
+        the training samples do not differ.
+    """
+
+    start: int
+    end: int
+    mean: Float32Array
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBasis:
+    """How the deltas of one gene become scores, fitted on the haplotypes of the training samples.
+
+    An embedding is far from isotropic: a few directions carry most of what any variant changes, and some
+    tiles move ten times as far as others, for reasons that have nothing to do with expression. So
+    directions are decorrelated (whitened, with a ridge), and every tile is given the same variance, as
+    dosages are standardised before BLUP.
+
+    Attributes
+    ----------
+    axes
+        float32 `(dimension, n_scores)`; principal axes of all tiles' deltas, orthogonal, each divided by
+        the root of its variance plus a tenth of the mean variance.
+    tiles
+        The gene's tiles, in genome order.
+    """
+
+    axes: Float32Array
+    tiles: tuple[TileCentre, ...]
+
+    def scored(self, inputs: GeneInputs) -> list[ScoredTile]:
+        """Score unique haplotypes, seen in training or not; one item for each of `tiles`.
+
+        A tile that was not there in training is left out, as all training samples carry its reference; one
+        that is missing here is taken as reference in all samples.
+
+        Raises
+        ------
+        InputError
+            If a tile has other bins or another dimension than in training, or deltas that are not finite.
+        """
+        tiles = {(tile.start, tile.end): tile for tile in inputs.tiles}
+        found = []
+        for centre in self.tiles:
+            shape = (len(centre.mean), len(self.axes))
+            tile = tiles.get((centre.start, centre.end)) or _all_reference(
+                centre, shape, len(inputs.sample_ids)
+            )
+            _require_shape(tile, shape, inputs.gene.gene_id)
+            scores = (tile.deltas @ self.axes - centre.mean) * np.float32(centre.scale)
+            found.append(ScoredTile(centre.start, centre.end, scores, tile.index))
+        return found
+
+
+def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis | None:
+    """Find the axes, means and scales of the deltas that samples carry.
+
+    Parameters
+    ----------
+    inputs
+        Of the training samples; a row that none of them carries has no influence.
+    n_scores
+        Axes kept at most, those of largest variance.
+
+    Returns
+    -------
+    The basis, or None if all samples carry the same deltas.
+
+    Raises
+    ------
+    InputError
+        If tiles differ in dimension or hold deltas that are not finite.
+    """
+    if not inputs.tiles:
+        return None
+    dimension = inputs.tiles[0].deltas.shape[2]
+    means: list[Float32Array] = []
+    centred: list[Float32Array] = []
+    for tile in inputs.tiles:
+        _require_shape(tile, (tile.deltas.shape[1], dimension), inputs.gene.gene_id)
+        carried, counts = np.unique(tile.index, return_counts=True)
+        share = (counts / counts.sum()).astype(np.float32)
+        mean = np.einsum("u,ubd->bd", share, tile.deltas[carried])
+        weighted = (tile.deltas[carried] - mean) * np.sqrt(share)[:, None, None]
+        # One unique haplotype: its centred row is rounding error at most, not a direction.
+        centred.append(weighted.reshape(-1, dimension) * np.float32(len(carried) > 1))
+        means.append(mean)
+    axes = _whitening_axes(np.concatenate(centred), n_scores)
+    if axes.shape[1] == 0:
+        return None
+    variances = np.array([np.square(rows @ axes, dtype=np.float64).sum() for rows in centred])
+    varying = variances > _NEGLIGIBLE * variances.mean()
+    scales = np.where(varying, 1.0 / np.sqrt(np.where(varying, variances, 1.0)), 0.0)
+    return ScoreBasis(
+        axes,
+        tuple(
+            TileCentre(tile.start, tile.end, mean @ axes, float(scale))
+            for tile, mean, scale in zip(inputs.tiles, means, scales, strict=True)
+        ),
+    )
+
+
+def _whitening_axes(rows: Float32Array, n_axes: int) -> Float32Array:
+    """Leading right singular vectors of rows, `(dimension, ≤ n_axes)`, over the root of their variance.
+
+    They come from the smaller Gram matrix.
+    """
+    wide = rows.shape[0] < rows.shape[1]
+    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    values, vectors = values[::-1][:n_axes], vectors[:, ::-1][:, :n_axes]
+    kept = (values > _NEGLIGIBLE * values[0]) & (values > 0.0)
+    axes, variances = vectors[:, kept], values[kept]
+    if wide:
+        axes = rows.T @ (axes / np.sqrt(variances))
+    if not variances.size:
+        return axes
+    return np.ascontiguousarray(axes / np.sqrt(variances + _RIDGE * variances.mean()), dtype=np.float32)
+
+
+def _require_shape(tile: TileDeltas, shape: tuple[int, int], gene_id: str) -> None:
+    where = f"deltas of tile {tile.start}-{tile.end} at gene {gene_id}"
+    if tile.deltas.shape[1:] != shape:
+        raise InputError(
+            f"{where}: {tile.deltas.shape[1:]} bins and dimensions where {shape} are expected; "
+            "embed all tiles with the backbone and the settings of training"
+        )
+    if not np.isfinite(tile.deltas).all():
+        raise InputError(f"{where}: not finite numbers; embed the tile again")
+
+
+def _all_reference(centre: TileCentre, shape: tuple[int, int], n_samples: int) -> TileDeltas:
+    deltas = np.zeros((1, *shape), dtype=np.float32)
+    return TileDeltas(centre.start, centre.end, deltas, np.zeros((n_samples, 2), dtype=np.int32))
