@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--backbone", default="kmer")
+    parser.add_argument("--backbone", default=BackboneOptions().backbone)
     parser.add_argument("--models", default=",".join(ESTIMATOR_NAMES))
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()

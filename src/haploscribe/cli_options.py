@@ -67,7 +67,7 @@ BACKBONE = (
     click.option(
         "--backbone",
         metavar="NAME|PATH",
-        default="kmer",
+        default="nano",
         show_default=True,
         help="Frozen model that embeds the tiles; see `haploscribe backbones`.",
     ),

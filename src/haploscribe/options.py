@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # scipy is slow to import, and `--help` needs none of it
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
-DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer")
+DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class BackboneOptions:
         `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
     """
 
-    backbone: str = "kmer"
+    backbone: str = "nano"
     layer: int = -1
     pooling: str = "mean"
     device: str = "auto"

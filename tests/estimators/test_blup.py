@@ -95,6 +95,17 @@ def test_dosage_blup_equals_dense_reml_and_gls(h2: float) -> None:
     np.testing.assert_allclose(model.predict(inputs.take(TEST)), expected, atol=1e-5)
 
 
+def test_blup_by_distance_is_blup_on_features_scaled_by_the_root_of_the_prior() -> None:
+    inputs = _inputs(seed=21)
+    inputs.positions[:] = 2_000 * np.arange(inputs.positions.size)
+    prior = np.exp(-np.abs(inputs.positions - 1000) / 15_000) + 0.02
+    features = _dosage_features(inputs) * np.sqrt(prior)
+    outcome = _outcome(features, 0.6, seed=22)[TRAIN]
+    expected, _ = _dense_blup(features, outcome)
+    model = DosageBlup(by_distance=True).fit(inputs.take(TRAIN), outcome)
+    np.testing.assert_allclose(model.predict(inputs.take(TEST)), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("h2", [0.2, 0.6, 0.9])
 def test_delta_blup_equals_dense_reml_and_gls_on_expanded_deltas(h2: float) -> None:
     inputs = _inputs(seed=3)

@@ -44,6 +44,24 @@ def test_every_point_of_the_path_is_optimal(n_samples: int, n_columns: int, alph
         assert np.all(np.abs(slope[~chosen]) <= alpha * penalty + 1e-7)
 
 
+@settings(max_examples=60, deadline=None)
+@given(n_samples=st.integers(4, 25), n_columns=st.integers(2, 60), seed=st.integers(0, 2**32 - 1))
+def test_lasso_of_dependent_columns_is_optimal(n_samples: int, n_columns: int, seed: int) -> None:
+    """Few genotypes of many linked variants: columns are copies, sums and differences of others."""
+    rng = np.random.default_rng(seed)
+    x = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 0], [1, 1, 0]])[rng.integers(0, 4, (n_samples, n_columns))]
+    x = x.reshape(n_samples, -1).astype(np.float64)
+    x = x[:, np.ptp(x, axis=0) > 0]
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    y = x[:, 0] + rng.normal(size=n_samples)
+    y = (y - y.mean()) / y.std()
+    for penalty, coefficients in zip(*_path(x, y, alpha=1.0), strict=True):
+        slope = x.T @ (y - x @ coefficients) / n_samples
+        chosen = coefficients != 0
+        np.testing.assert_allclose(slope[chosen], penalty * np.sign(coefficients[chosen]), atol=1e-7)
+        assert np.all(np.abs(slope[~chosen]) <= penalty + 1e-7)
+
+
 def test_ridge_weight_of_a_merged_column_leaves_the_objective_as_it_was() -> None:
     x, y = _correlated(50, 8, seed=1)
     copies = [0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7]

@@ -7,29 +7,33 @@ import numpy as np
 from haploscribe.arrays import BoolArray, Float64Array, Int32Array
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import ScoredTile, fit_score_basis
+from haploscribe.estimators.distance_prior import variance_prior
+from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 
 
-class DosageBlup:
+class DosageBlup(DosageModel):
     """Best linear unbiased prediction from the dosages of a gene's variants.
 
     y = µ + Zb + e, with Z the dosages standardised by the training samples' mean and standard deviation
-    (variance 1/n) and b ~ N(0, σ²_b): a rare variant's copy weighs more than a common one's, and each variant
-    explains as much variance as any other beforehand (as in GCTA; Yang et al. 2011). Variance components by
-    REML on all samples given; a validation set is not needed, and is trained on.
+    (variance 1/n) and b_j ~ N(0, w_j σ²_b): a rare variant's copy weighs more than a common one's. With w = 1
+    each variant explains as much variance as any other beforehand (as in GCTA; Yang et al. 2011). Variance
+    components by REML on all samples given; a validation set is not needed, and is trained on.
+
+    Parameters
+    ----------
+    by_distance
+        Let w fall with distance to the TSS (`haploscribe.estimators.distance_prior`).
 
     Attributes
     ----------
-    coefficients_
-        float64 `(n_variants,)`; change in expression with each copy of the ALT allele.
-    intercept_
-        Expression of a sample without any ALT allele.
     h2_
         Heritability: the share of variance that the variants explain together, by REML.
     """
 
-    reads_deltas: ClassVar[bool] = False
+    def __init__(self, *, by_distance: bool = False) -> None:
+        self.by_distance = by_distance
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variance components and effects; see `Estimator.fit`."""
@@ -37,20 +41,18 @@ class DosageBlup:
         dosages = inputs.dosages.astype(np.float64)
         mean = dosages.mean(axis=0)
         varying = np.any(dosages != dosages[0], axis=0)
-        scale = np.sqrt(np.mean((dosages[:, varying] - mean[varying]) ** 2, axis=0) * max(varying.sum(), 1))
+        variance = np.mean((dosages[:, varying] - mean[varying]) ** 2, axis=0)
+        weights = np.ones(varying.sum())
+        if self.by_distance:
+            weights = variance_prior(inputs.positions[varying] - inputs.gene.tss)
+        scale = np.sqrt(variance * weights.sum() / weights)
         standardised = (dosages[:, varying] - mean[varying]) / scale
         fit = fit_reml(standardised @ standardised.T, expression)
         self.h2_ = fit.heritability
-        self.coefficients_: Float64Array = np.zeros(dosages.shape[1])
+        self.coefficients_ = np.zeros(dosages.shape[1])
         self.coefficients_[varying] = standardised.T @ fit.dual / scale
         self.intercept_ = float(expression.mean() - self.coefficients_ @ mean)
         return self
-
-    def predict(self, inputs: GeneInputs) -> Float64Array:
-        """Predict expression; see `Estimator.predict`. Variants must be those of `fit`, in that order."""
-        assert inputs.dosages.shape[1] == self.coefficients_.size
-        prediction: Float64Array = self.intercept_ + inputs.dosages.astype(np.float64) @ self.coefficients_
-        return prediction
 
 
 class DeltaBlup:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.coordinate_descent import elastic_net_path
 from haploscribe.estimators.distinct_columns import distinct_columns
+from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 
 _CONSTANT = 1e-10  # a variance this much smaller than among all samples is rounding error
@@ -176,7 +177,7 @@ def cross_validated_path(
     )
 
 
-class ElasticNet:
+class ElasticNet(DosageModel):
     """PrediXcan's elastic net: the penalty chosen by inner cross-validation, as R's `cv.glmnet` does it.
 
     The model of Gamazon et al. 2015: L1 and L2 penalty in equal parts, λ with the least cross-validated
@@ -196,10 +197,6 @@ class ElasticNet:
 
     Attributes
     ----------
-    coefficients_
-        float64 `(n_variants,)`; change in expression with each copy of the ALT allele.
-    intercept_
-        Expression of a sample without any ALT allele.
     lambda_
         The chosen penalty, on the scale of expression; NaN where nothing varies.
     n_selected
@@ -211,8 +208,6 @@ class ElasticNet:
         If `alpha`, `n_folds` or `n_lambdas` is out of range; from `fit` if values are missing or there are
         fewer samples than inner folds.
     """
-
-    reads_deltas: ClassVar[bool] = False
 
     def __init__(self, alpha: float = 0.5, n_folds: int = 10, n_lambdas: int = 100, seed: int = 0) -> None:
         if not 0.0 < alpha <= 1.0:
@@ -231,7 +226,7 @@ class ElasticNet:
         require_complete(inputs, expression)
         held_out = self._held_out(inputs, validation)
         dosages = inputs.dosages.astype(np.float64)
-        self.coefficients_: Float64Array = np.zeros(dosages.shape[1])
+        self.coefficients_ = np.zeros(dosages.shape[1])
         self.intercept_, self.lambda_ = float(expression.mean()), float("nan")
         if np.ptp(expression) > 0.0 and np.any(dosages != dosages[0]):
             path = cross_validated_path(
@@ -242,12 +237,6 @@ class ElasticNet:
             self.coefficients_ = path.coefficients[best]
             self.intercept_ = float(path.intercepts[best])
         return self
-
-    def predict(self, inputs: GeneInputs) -> Float64Array:
-        """Predict expression; see `Estimator.predict`. Variants must be those of `fit`, in that order."""
-        assert inputs.dosages.shape[1] == self.coefficients_.size
-        prediction: Float64Array = self.intercept_ + inputs.dosages.astype(np.float64) @ self.coefficients_
-        return prediction
 
     @property
     def n_selected(self) -> int:

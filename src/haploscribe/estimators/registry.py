@@ -1,8 +1,9 @@
 """Estimators by the names the command line and the results use; a new one is a line here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from haploscribe.errors import InputError
@@ -16,12 +17,24 @@ class _Entry(NamedTuple):
     class_name: str
     seeded: bool
     """Whether it draws anything, and so takes a seed."""
+    options: Mapping[str, float | bool] = MappingProxyType({})
+    """What this name sets of the class's parameters."""
 
 
 _ESTIMATORS = {
+    "top-snp": _Entry("haploscribe.estimators.top_snp", "TopSnp", seeded=False),
+    "lasso": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True, options={"alpha": 1.0}),
     "elastic-net": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True),
     "blup": _Entry("haploscribe.estimators.blup", "DosageBlup", seeded=False),
+    "blup-distance": _Entry(
+        "haploscribe.estimators.blup", "DosageBlup", seeded=False, options={"by_distance": True}
+    ),
     "blup-delta": _Entry("haploscribe.estimators.blup", "DeltaBlup", seeded=False),
+    "susie": _Entry("haploscribe.estimators.susie", "Susie", seeded=False),
+    "adaptive-shrinkage": _Entry(
+        "haploscribe.estimators.adaptive_shrinkage", "AdaptiveShrinkage", seeded=False
+    ),
+    "ensemble": _Entry("haploscribe.estimators.ensemble", "Ensemble", seeded=True),
     "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
 }
 
@@ -59,6 +72,10 @@ def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[
         Handed to each estimator that draws anything.
     """
     return {
-        name: partial(_estimator_class(name), **({"seed": seed} if _ESTIMATORS[name].seeded else {}))
+        name: partial(
+            _estimator_class(name),
+            **_ESTIMATORS[name].options,
+            **({"seed": seed} if _ESTIMATORS[name].seeded else {}),
+        )
         for name in names
     }

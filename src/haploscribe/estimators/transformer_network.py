@@ -8,15 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.transformer_tokens import Tokens
 
-PRIOR_REACH = 15_000.0
-"""Base pairs over which the attention a network starts with falls by e.
-
-It and the floor were chosen in a study of BLUP on Geuvadis genes of chromosome 22, genes of our benchmark
-among them: two numbers for all genes, but not independent of that benchmark."""
-PRIOR_FLOOR = 0.02
-"""What remains of it far away, so that distal tiles are still heard."""
 N_FREQUENCIES = 4
 """Octaves of the Fourier features of position."""
 
@@ -51,8 +45,7 @@ def attention_prior(distances: Float32Array) -> Tensor:
     A token's share of the variance goes with its attention squared, hence the root: the linear model
     that a network starts from is BLUP with the variance prior exp(−|d| / 15 kb) + .02.
     """
-    variance = np.exp(-np.abs(distances) / PRIOR_REACH) + PRIOR_FLOOR
-    return torch.from_numpy((0.5 * np.log(variance)).astype(np.float32))
+    return torch.from_numpy((0.5 * np.log(variance_prior(distances))).astype(np.float32))
 
 
 class _EncoderLayer(nn.Module):

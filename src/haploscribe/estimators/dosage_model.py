@@ -1,0 +1,29 @@
+"""What a fitted model that is linear in dosages knows, and how it predicts."""
+
+from typing import ClassVar
+
+from haploscribe.arrays import Float64Array
+from haploscribe.estimators.inputs import GeneInputs
+
+
+class DosageModel:
+    """An intercept and one coefficient a variant.
+
+    Attributes
+    ----------
+    coefficients_
+        float64 `(n_variants,)`; change in expression with each copy of the ALT allele.
+    intercept_
+        Expression of a sample without any ALT allele.
+    """
+
+    reads_deltas: ClassVar[bool] = False
+
+    coefficients_: Float64Array
+    intercept_: float
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict expression; see `Estimator.predict`. Variants must be those of `fit`, in that order."""
+        assert inputs.dosages.shape[1] == self.coefficients_.size
+        prediction: Float64Array = self.intercept_ + inputs.dosages @ self.coefficients_
+        return prediction

@@ -1,0 +1,69 @@
+"""SuSiE as an estimator: which prior it has, and what it predicts."""
+
+import numpy as np
+import pytest
+
+from haploscribe.arrays import Float64Array
+from haploscribe.errors import InputError
+from haploscribe.estimators.distance_prior import variance_prior
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.susie import Susie
+from haploscribe.expression.genes import Gene
+
+TSS = 50_000
+
+
+def _inputs(dosages: Float64Array) -> GeneInputs:
+    """Variants 1 kb apart, the TSS at the middle one."""
+    n_samples, n_variants = dosages.shape
+    return GeneInputs(
+        Gene("ENSG1", "chr1", TSS),
+        tuple(f"S{sample}" for sample in range(n_samples)),
+        TSS + 1_000 * (np.arange(n_variants, dtype=np.int64) - n_variants // 2),
+        dosages.astype(np.float32),
+    )
+
+
+def test_variance_prior_falls_by_e_over_15_kb_to_a_floor() -> None:
+    distances = np.array([0, -15_000, 15_000, 10**9], dtype=np.int64)
+    reached = np.exp(-1.0) + 0.02
+    np.testing.assert_allclose(variance_prior(distances), [1.02, reached, reached, 0.02])
+
+
+def test_of_variants_that_cannot_be_told_apart_the_one_at_the_tss_is_likelier() -> None:
+    rng = np.random.default_rng(0)
+    dosages = np.tile(rng.binomial(2, 0.4, (100, 1)).astype(np.float64), 5)
+    model = Susie(n_effects=1).fit(_inputs(dosages), dosages[:, 0] + rng.normal(size=100))
+    prior = np.exp(-np.array([2.0, 1.0, 0.0, 1.0, 2.0]) / 15.0) + 0.02
+    np.testing.assert_allclose(model.pip_, prior / prior.sum())
+
+
+def test_prediction_for_new_people_follows_the_alleles_that_matter() -> None:
+    rng = np.random.default_rng(1)
+    dosages = rng.binomial(2, 0.3, (300, 400)).astype(np.float64)
+    expression = 7.0 + dosages[:, 190] - dosages[:, 230] + rng.normal(0, 0.5, 300)
+    model = Susie().fit(_inputs(dosages[:200]), expression[:200])
+    predicted = model.predict(_inputs(dosages[200:]))
+    assert np.flatnonzero(model.pip_ > 0.9).tolist() == [190, 230]
+    np.testing.assert_allclose(predicted, 7.0 + dosages[200:, 190] - dosages[200:, 230], atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("dosages", "expression"),
+    [
+        (np.zeros((20, 0)), np.arange(20.0)),
+        (np.ones((20, 3)), np.arange(20.0)),
+        (np.arange(60.0).reshape(20, 3) % 3, np.full(20, 9.5)),
+    ],
+    ids=["no variants", "constant variants", "constant expression"],
+)
+def test_nothing_to_learn_predicts_the_training_mean(dosages: Float64Array, expression: Float64Array) -> None:
+    model = Susie().fit(_inputs(dosages), expression)
+    np.testing.assert_allclose(model.predict(_inputs(dosages)), 9.5)
+
+
+def test_missing_expression_is_refused_by_sample() -> None:
+    expression = np.arange(20.0)
+    expression[3] = np.nan
+    with pytest.raises(InputError, match=r"expression of gene ENSG1.*S3"):
+        Susie().fit(_inputs(np.ones((20, 1))), expression)
