@@ -1,0 +1,94 @@
+"""Xpresso: expression from 10.5 kb around the TSS (Agarwal & Shendure 2020, Cell Reports 31:107663)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.errors import InputError
+from haploscribe.zero_shot.keras_file import read_keras_model
+from haploscribe.zero_shot.keras_network import KerasNetwork, build_network
+
+UPSTREAM = 7_000
+DOWNSTREAM = 3_500
+
+# One channel each for A, C, G and T; none for N.
+_ONE_HOT = np.zeros((256, 4), dtype=np.float32)
+_ONE_HOT[list(b"ACGT"), range(4)] = 1
+
+
+class Xpresso:
+    """A `SequenceModel` with the published weights.
+
+    It predicts the logarithm of a gene's mRNA level, standardised over genes. Besides the sequence it reads
+    six features of the mRNA that bear on its half-life, standardised too. They are set to 0, the average
+    gene: it takes an annotation of the exons to know them, and they rarely differ between people.
+
+    Parameters
+    ----------
+    network
+        As `read_xpresso` builds it.
+    promoter
+        Name of its input for the sequence; all others are set to 0.
+
+    Attributes
+    ----------
+    name, upstream, downstream, strand_specific
+        See `SequenceModel`.
+    """
+
+    name = "xpresso"
+    upstream = UPSTREAM
+    downstream = DOWNSTREAM
+    strand_specific = True
+
+    def __init__(self, network: KerasNetwork, promoter: str) -> None:
+        self._network = network
+        self._promoter = promoter
+
+    def predict(self, sequences: Sequence[bytes]) -> Float64Array:
+        """Predict expression, float64 `(n,)`: see `SequenceModel.predict`.
+
+        Raises
+        ------
+        ValueError
+            When a sequence has another length.
+        """
+        return np.array([self._predict_one(sequence) for sequence in sequences], dtype=np.float64)
+
+    def _predict_one(self, sequence: bytes) -> float:
+        """One at a time: a batch would round by the company, and is no faster on a CPU."""
+        length = self.upstream + self.downstream
+        if len(sequence) != length:
+            raise ValueError(f"Xpresso reads {length:,} bases, not {len(sequence):,}")
+        inputs = {name: torch.zeros(1, *shape) for name, shape in self._network.input_shapes.items()}
+        inputs[self._promoter] = torch.from_numpy(one_hot(sequence)[None])
+        return float(self._network(inputs))
+
+
+def one_hot(sequence: bytes) -> Float32Array:
+    """Encode a sequence as float32 `(length, 4)`: A, C, G, T; an N is all zero."""
+    return _ONE_HOT[np.frombuffer(sequence, dtype=np.uint8)]
+
+
+def read_xpresso(path: Path) -> Xpresso:
+    """Read the weights that the authors published as Keras models (`.h5`).
+
+    Raises
+    ------
+    InputError
+        When h5py is not installed, the file cannot be read, or the network in it is not Xpresso's: one
+        input of 10,500 one-hot bases, others of plain numbers, one number out.
+    """
+    network = build_network(read_keras_model(path))
+    sequence_shape = (UPSTREAM + DOWNSTREAM, 4)
+    promoters = [name for name, shape in network.input_shapes.items() if shape == sequence_shape]
+    others = [shape for shape in network.input_shapes.values() if shape != sequence_shape]
+    if len(promoters) != 1 or any(len(shape) != 1 for shape in others) or network.output_shape != (1,):
+        raise InputError(
+            f"{path} is not Xpresso: it reads {list(network.input_shapes.values())} and writes "
+            f"{network.output_shape}, not one input of {sequence_shape} and one number; give its own file"
+        )
+    return Xpresso(network, promoters[0])
