@@ -63,7 +63,9 @@ def test_predictions_equal_fitting_by_hand() -> None:
     assert np.allclose(rows["observed"], expression[fold.test], atol=1e-12)
 
 
-@pytest.mark.parametrize("model", ["ridge", "top-snp", "lasso", "elastic-net", "blup", "susie"])
+@pytest.mark.parametrize(
+    "model", ["ridge", "top-snp", "lasso", "elastic-net", "blup", "susie", "adaptive-shrinkage", "ensemble"]
+)
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 def test_a_held_out_persons_expression_changes_no_prediction(
     model: str, normalisation: Normalisation
