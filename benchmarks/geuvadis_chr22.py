@@ -70,8 +70,9 @@ def page(results: Results, command: str, models: list[str]) -> str:
         *model_lines(results, models),
         "",
         "The expression PCs come with the data and were made from all people, the same for every model. "
-        "`transformer` starts from attention that falls with distance to the TSS by two constants (15 kb, "
-        ".02) that were chosen on genes of this chromosome; the other models use no such constants.",
+        "`transformer`, `blup-distance`, `susie`, `adaptive-shrinkage` and `ensemble` expect more of "
+        "variants near the TSS, by two constants (15 kb, .02) that were chosen on genes of this chromosome; "
+        "which models `ensemble` averages was chosen on these genes.",
         "",
     ]
     if embedding is not None:

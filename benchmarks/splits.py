@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.evaluation.paired import compare_models
+from benchmarks.tables import lead_lines
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 
@@ -55,28 +55,9 @@ def write_split(sets: Mapping[str, Sequence[str]], path: Path) -> Path:
 
 
 def lines_of(name: str, sets: Mapping[str, Sequence[str]], metrics: pl.DataFrame) -> list[str]:
-    """Format one split: every model's mean r, and its lead over elastic net."""
-    compared = compare_models(metrics).filter(pl.col("model_b") == "elastic-net")
-    versus = {row["model_a"]: row for row in compared.iter_rows(named=True)}
-    means = metrics.group_by("model").agg(pl.col("pearson_r").mean()).sort("pearson_r", descending=True)
-    lines = [
-        f"## Trained on {name}",
-        "",
-        f"{len(sets['train'])} people in training, {len(sets['test'])} tested.",
-        "",
-        "| model | mean r | less elastic net's | better / worse | paired p |",
-        "|---|---|---|---|---|",
-    ]
-    for model, r in means.iter_rows():
-        row = versus.get(model)
-        beside = (
-            "- | - | -"
-            if row is None
-            else f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
-            f"| {row['wilcoxon_p']:.2g}"
-        )
-        lines.append(f"| `{model}` | {r:.4f} | {beside} |")
-    return [*lines, ""]
+    """Format one split."""
+    sizes = f"{len(sets['train'])} people in training, {len(sets['test'])} tested."
+    return [f"## Trained on {name}", "", sizes, "", *lead_lines(metrics), ""]
 
 
 def main() -> None:

@@ -1,0 +1,29 @@
+"""Tables that several benchmarks print."""
+
+import polars as pl
+
+from haploscribe.evaluation.paired import compare_models
+
+
+def lead_lines(metrics: pl.DataFrame) -> list[str]:
+    """Format every model's mean r and its lead over elastic net, best first.
+
+    Parameters
+    ----------
+    metrics
+        One row a gene and model, with the columns of `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
+    """
+    compared = compare_models(metrics).filter(pl.col("model_b") == "elastic-net")
+    versus = {row["model_a"]: row for row in compared.iter_rows(named=True)}
+    means = metrics.group_by("model").agg(pl.col("pearson_r").mean()).sort("pearson_r", descending=True)
+    lines = ["| model | mean r | less elastic net's | better / worse | paired p |", "|---|---|---|---|---|"]
+    for model, r in means.iter_rows():
+        row = versus.get(model)
+        beside = (
+            "- | - | -"
+            if row is None
+            else f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
+            f"| {row['wilcoxon_p']:.2g}"
+        )
+        lines.append(f"| `{model}` | {r:.4f} | {beside} |")
+    return lines
