@@ -106,6 +106,18 @@ def test_blup_by_distance_is_blup_on_features_scaled_by_the_root_of_the_prior() 
     np.testing.assert_allclose(model.predict(inputs.take(TEST)), expected, atol=1e-5)
 
 
+def test_delta_blup_by_distance_scales_every_bins_features_by_the_root_of_the_prior() -> None:
+    inputs = _inputs(seed=23)
+    # Bins of 500 bp from 0 on, four features each; the TSS is at 1000.
+    centres = 500 * np.arange(6) + 249.5
+    prior = np.exp(-np.abs(centres - 1000) / 15_000) + 0.02
+    features = _delta_features(inputs) * np.repeat(np.sqrt(prior), 4)
+    outcome = _outcome(features, 0.6, seed=24)[TRAIN]
+    expected, _ = _dense_blup(features, outcome)
+    model = DeltaBlup(by_distance=True).fit(inputs.take(TRAIN), outcome)
+    np.testing.assert_allclose(model.predict(inputs.take(TEST)), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("h2", [0.2, 0.6, 0.9])
 def test_delta_blup_equals_dense_reml_and_gls_on_expanded_deltas(h2: float) -> None:
     inputs = _inputs(seed=3)

@@ -22,7 +22,7 @@ from haploscribe.estimators.transformer_network import (
     difference_loss,
     training_epochs,
 )
-from haploscribe.estimators.transformer_tokens import Tokens, token_distances
+from haploscribe.estimators.transformer_tokens import Tokens
 from haploscribe.expression.genes import Gene, Strand
 
 TILE = 6_000
@@ -71,7 +71,7 @@ def read(inputs: GeneInputs, n_scores: int = 64) -> tuple[Tokens, Float32Array]:
     basis = fit_score_basis(inputs, n_scores)
     assert basis is not None
     tiles = basis.scored(inputs)
-    return Tokens.of(tiles), token_distances(tiles, inputs.gene)
+    return Tokens.of(tiles), np.concatenate([tile.distances(inputs.gene) for tile in tiles])
 
 
 def untrained_network(

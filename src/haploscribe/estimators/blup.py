@@ -11,6 +11,7 @@ from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
+from haploscribe.expression.genes import Gene
 
 
 class DosageBlup(DosageModel):
@@ -62,6 +63,11 @@ class DeltaBlup:
     (`haploscribe.estimators.delta_scores`), and all scores of all tiles, summed over a sample's two
     haplotypes, have effects of the same variance.
 
+    Parameters
+    ----------
+    by_distance
+        Let that variance fall with distance to the TSS (`haploscribe.estimators.distance_prior`).
+
     Attributes
     ----------
     effects_
@@ -77,6 +83,9 @@ class DeltaBlup:
 
     reads_deltas: ClassVar[bool] = True
 
+    def __init__(self, *, by_distance: bool = False) -> None:
+        self.by_distance = by_distance
+
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variance components and effects; see `Estimator.fit`."""
         require_complete(inputs, expression)
@@ -86,17 +95,19 @@ class DeltaBlup:
         self.basis_ = fit_score_basis(inputs)
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
-            counts = [haplotype_counts(tile.index, len(tile.scores)) for tile in tiles]
-            centred = [count - count.mean(axis=0) for count in counts]
-            features = [count @ _flat(tile) for count, tile in zip(centred, tiles, strict=True)]
+            scales = [self._scale(tile, inputs.gene) for tile in tiles]
+            features = [
+                _diploid(tile) * np.repeat(scale, tile.scores.shape[2])
+                for tile, scale in zip(tiles, scales, strict=True)
+            ]
             kernel = np.zeros((len(expression), len(expression)))
             for feature in features:
                 kernel += feature @ feature.T
             fit = fit_reml(kernel, expression)
             self.h2_ = fit.heritability
             self.effects_ = tuple(
-                (feature.T @ fit.dual).reshape(tile.scores.shape[1:])
-                for feature, tile in zip(features, tiles, strict=True)
+                (feature.T @ fit.dual).reshape(tile.scores.shape[1:]) * scale[:, None]
+                for feature, tile, scale in zip(features, tiles, scales, strict=True)
             )
         return self
 
@@ -117,6 +128,12 @@ class DeltaBlup:
                 prediction += (_flat(tile) @ effects.ravel())[tile.index].sum(axis=1)
         return prediction
 
+    def _scale(self, tile: ScoredTile, gene: Gene) -> Float64Array:
+        """Root of the prior variance of each bin's effects, float64 `(n_bins,)`."""
+        if not self.by_distance:
+            return np.ones(tile.scores.shape[1])
+        return np.sqrt(variance_prior(tile.distances(gene)))
+
 
 def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
     """Count how many copies of each unique haplotype a sample carries.
@@ -135,6 +152,12 @@ def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
     counts = np.zeros((len(index), n_unique))
     np.add.at(counts, (np.arange(len(index))[:, None], index), 1.0)
     return counts
+
+
+def _diploid(tile: ScoredTile) -> Float64Array:
+    """Scores summed over a sample's haplotypes, centred, float64 `(n_samples, n_bins × n_scores)`."""
+    counts = haplotype_counts(tile.index, len(tile.scores))
+    return np.asarray((counts - counts.mean(axis=0)) @ _flat(tile))
 
 
 def _flat(tile: ScoredTile) -> Float64Array:

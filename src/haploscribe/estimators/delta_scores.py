@@ -7,6 +7,7 @@ import numpy as np
 from haploscribe.arrays import Float32Array, Int32Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.expression.genes import Gene
 
 N_SCORES = 256
 """Scores of a delta at most."""
@@ -33,6 +34,13 @@ class ScoredTile:
     end: int
     scores: Float32Array
     index: Int32Array
+
+    def distances(self, gene: Gene) -> Float32Array:
+        """Count base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
+        n_bins = self.scores.shape[1]
+        centres = self.start + (np.arange(n_bins) + 0.5) * ((self.end - self.start) / n_bins) - 0.5
+        downstream = 1.0 if gene.strand == "+" else -1.0
+        return np.asarray(downstream * (centres - gene.tss), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

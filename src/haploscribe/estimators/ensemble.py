@@ -1,24 +1,24 @@
-"""Dense, sparse and in between: the mean of four models of the same dosages."""
+"""Dense, sparse and in between: the mean of four models of one gene."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
-from haploscribe.estimators.blup import DosageBlup
-from haploscribe.estimators.dosage_model import DosageModel
+from haploscribe.estimators.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.susie import Susie
 
 
-class Ensemble(DosageModel):
+class DosageEnsemble:
     """The mean of BLUP, SuSiE and adaptive shrinkage under the distance prior, and of the elastic net.
 
     Genes differ in how many variants drive them, and one gene's few hundred people do not say which model
     is right; the models err apart, so their mean errs less than any of them. The weights are equal: nothing
-    is left to fit.
+    is left to fit. All members read dosages.
 
     Parameters
     ----------
@@ -31,18 +31,34 @@ class Ensemble(DosageModel):
         The fitted models.
     """
 
+    reads_deltas: ClassVar[bool] = False
+
+    _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DosageBlup
+
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Fit all members; see `Estimator.fit`."""
-        members: tuple[DosageModel, ...] = (
-            DosageBlup(by_distance=True).fit(inputs, expression, validation),
+        self.members_: tuple[Estimator, ...] = (
+            self._dense(by_distance=True).fit(inputs, expression, validation),
             Susie().fit(inputs, expression, validation),
             AdaptiveShrinkage().fit(inputs, expression, validation),
             ElasticNet(seed=self.seed).fit(inputs, expression, validation),
         )
-        self.members_ = members
-        self.coefficients_ = np.mean([member.coefficients_ for member in members], axis=0)
-        self.intercept_ = float(np.mean([member.intercept_ for member in members]))
         return self
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict expression; see `Estimator.predict`."""
+        return np.asarray(np.mean([member.predict(inputs) for member in self.members_], axis=0))
+
+
+class DeltaEnsemble(DosageEnsemble):
+    """The same, with a BLUP that reads deltas.
+
+    `DosageEnsemble` is its dosage twin: what this gains over it is what the backbone is worth.
+    """
+
+    reads_deltas: ClassVar[bool] = True
+
+    _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DeltaBlup

@@ -30,11 +30,15 @@ _ESTIMATORS = {
         "haploscribe.estimators.blup", "DosageBlup", seeded=False, options={"by_distance": True}
     ),
     "blup-delta": _Entry("haploscribe.estimators.blup", "DeltaBlup", seeded=False),
+    "blup-distance-delta": _Entry(
+        "haploscribe.estimators.blup", "DeltaBlup", seeded=False, options={"by_distance": True}
+    ),
     "susie": _Entry("haploscribe.estimators.susie", "Susie", seeded=False),
     "adaptive-shrinkage": _Entry(
         "haploscribe.estimators.adaptive_shrinkage", "AdaptiveShrinkage", seeded=False
     ),
-    "ensemble": _Entry("haploscribe.estimators.ensemble", "Ensemble", seeded=True),
+    "ensemble": _Entry("haploscribe.estimators.ensemble", "DosageEnsemble", seeded=True),
+    "ensemble-delta": _Entry("haploscribe.estimators.ensemble", "DeltaEnsemble", seeded=True),
     "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
 }
 

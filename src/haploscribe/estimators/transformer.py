@@ -15,7 +15,7 @@ from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 from haploscribe.estimators.transformer_network import HaplotypeNetwork, training_epochs
-from haploscribe.estimators.transformer_tokens import Tokens, token_distances
+from haploscribe.estimators.transformer_tokens import Tokens
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
@@ -108,7 +108,8 @@ class Transformer:
             tiles = self.basis_.scored(inputs)
             tokens = Tokens.of(tiles)
             standardised = (expression - self.intercept_) / self._scale
-            network = self._untrained(tokens, token_distances(tiles, inputs.gene))
+            distances = np.concatenate([tile.distances(inputs.gene) for tile in tiles])
+            network = self._untrained(tokens, distances)
             self.n_epochs_ = self._choose_epochs(deepcopy(network), tokens, standardised, held_out)
             for _ in islice(self._states(network, tokens, standardised), self.n_epochs_ + 1):
                 pass

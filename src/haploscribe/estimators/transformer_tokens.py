@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.delta_scores import ScoredTile
-from haploscribe.expression.genes import Gene
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,3 @@ class Tokens:
         """Scores of each token summed over a sample's haplotypes, `(n_samples, n_tokens, n_scores)`."""
         summed = self.rows[self.index[:, 0]] + self.rows[self.index[:, 1]]
         return summed.numpy().astype(np.float64)
-
-
-def token_distances(tiles: Sequence[ScoredTile], gene: Gene) -> Float32Array:
-    """Count base pairs from the TSS to each token's centre, positive downstream; `(n_tokens,)`."""
-    centres = []
-    for tile in tiles:
-        n_bins = tile.scores.shape[1]
-        size = (tile.end - tile.start) / n_bins
-        centres.append(tile.start + (np.arange(n_bins) + 0.5) * size - 0.5)
-    downstream = 1.0 if gene.strand == "+" else -1.0
-    return (downstream * (np.concatenate(centres) - gene.tss)).astype(np.float32)
