@@ -2,8 +2,8 @@
 
     python -m benchmarks.nano_readings --source FOLDER [--every N] [--jobs J]
 
-FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`. The same estimator, `blup-delta`, on each
-reading, paired with the default one. Writes `benchmarks/results/nano_readings.md`; a second call embeds
+FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`. The same estimator, `blup-delta`, on
+each reading, paired with the default one. Writes `benchmarks/results/nano_readings.md`; a second call embeds
 nothing again.
 """
 
