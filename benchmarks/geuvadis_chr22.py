@@ -18,7 +18,7 @@ import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.estimators.registry import ESTIMATOR_NAMES
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, ZERO_SHOT_NAMES
 from haploscribe.io.results import Results
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
@@ -101,17 +101,23 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--backbone", default=BackboneOptions().backbone)
-    parser.add_argument("--models", default=",".join(ESTIMATOR_NAMES))
+    parser.add_argument("--models", help="default: all that need no file")
+    parser.add_argument("--xpresso", type=Path, help="weights of the model xpresso, which joins the others")
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
-    source, out, models = arguments.source, arguments.out, arguments.models.split(",")
+    source, out = arguments.source, arguments.out
+    usual = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]
+    models = usual if arguments.models is None else arguments.models.split(",")
+    if arguments.xpresso is not None:
+        models = list(dict.fromkeys([*models, "xpresso"]))
 
     cohort = benchmark_cohort(source, out, every=arguments.every)
-    evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
+    evaluation = EvaluationOptions(models=tuple(models), xpresso=arguments.xpresso, jobs=arguments.jobs)
     results = run(cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out)
     command = (
         "python -m benchmarks.geuvadis_chr22 --source FOLDER "
         f"--every {arguments.every} --jobs {arguments.jobs} --backbone {arguments.backbone}"
+        f"{'' if arguments.xpresso is None else ' --xpresso FILE'}"
     )
     arguments.table.parent.mkdir(parents=True, exist_ok=True)
     arguments.table.write_text(page(results, command, models))

@@ -195,3 +195,24 @@ def test_unknown_option_of_a_config_file(example: CohortOptions, tmp_path: Path,
     config = tmp_path / "run.toml"
     config.write_text("fold = 5\n")
     assert "'fold'" in refused(*inputs_of(example), "--config", config)
+
+
+def test_zero_shot_model_without_weights(example: CohortOptions, refused: Refused) -> None:
+    assert "--xpresso FILE" in refused(*inputs_of(example), "--models", "blup,xpresso")
+
+
+def test_weights_of_a_model_that_is_not_asked_for(
+    example: CohortOptions, tmp_path: Path, refused: Refused
+) -> None:
+    message = refused(*inputs_of(example), "--models", "blup", "--xpresso", tmp_path / "xpresso.h5")
+    assert "add xpresso to --models" in message
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not HDF5"])
+def test_weights_that_cannot_be_read(
+    example: CohortOptions, tmp_path: Path, refused: Refused, content: bytes | None
+) -> None:
+    weights = tmp_path / "xpresso.h5"
+    if content is not None:
+        weights.write_bytes(content)
+    assert str(weights) in refused(*inputs_of(example), "--models", "xpresso", "--xpresso", weights)

@@ -103,6 +103,9 @@ EVALUATION = (
         help=f"Models to compare, of {', '.join(ESTIMATOR_NAMES)}.",
     ),
     click.option(
+        "--xpresso", type=_FILE, help="Weights of the model xpresso: the published Keras file (.h5)."
+    ),
+    click.option(
         "--folds", type=int, metavar="K", default=5, show_default=True, help="Folds of cross-validation."
     ),
     click.option(

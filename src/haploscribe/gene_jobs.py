@@ -1,8 +1,8 @@
 """Fits all genes, several processes side by side; a stopped run goes on with the genes not yet done."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -11,6 +11,7 @@ import polars as pl
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
@@ -53,7 +54,9 @@ class GeneJobs:
         return self.finished / f"{gene_number:06d}.parquet"
 
 
-def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
+def fit_genes(
+    jobs: GeneJobs, cohort: Cohort, zero_shot: Mapping[str, Float64Array], advance: Advance
+) -> pl.DataFrame:
     """Fit and predict every gene of the cohort in every fold.
 
     Parameters
@@ -62,6 +65,8 @@ def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
         What to do.
     cohort
         The cohort that `jobs.cohort` opens.
+    zero_shot
+        float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
     advance
         Told of each gene done, those of an earlier, stopped run included.
 
@@ -73,13 +78,16 @@ def fit_genes(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> pl.DataFrame:
     order = sorted(range(len(cohort.genes)), key=lambda i: (cohort.genes[i].contig, cohort.genes[i].tss))
     remaining = [number for number in order if not jobs.file(number).exists()]
     advance(len(order) - len(remaining))
+    zero_shot_of = [{model: by_gene[i] for model, by_gene in zero_shot.items()} for i in range(len(order))]
     workers = min(jobs.evaluation.jobs, len(remaining))
     if workers <= 1:
         opened = _Opened.of(jobs, cohort)
-        done: Iterable[int] = (_fit_gene(jobs, opened, number) for number in remaining)
+        done: Iterable[int] = (_fit_gene(jobs, opened, number, zero_shot_of[number]) for number in remaining)
     else:  # genes are handed out in genome order, so that those in work at one time share tiles
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
-        done = parallel(delayed(_fit_gene_in_worker)(jobs, number) for number in remaining)
+        done = parallel(
+            delayed(_fit_gene_in_worker)(jobs, number, zero_shot_of[number]) for number in remaining
+        )
     for _ in done:
         advance(1)
     return pl.concat([pl.read_parquet(jobs.file(number)) for number in range(len(cohort.genes))])
@@ -105,16 +113,16 @@ def _opened_in_worker(jobs: GeneJobs) -> _Opened:
     return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder))
 
 
-def _fit_gene_in_worker(jobs: GeneJobs, number: int) -> int:
-    return _fit_gene(jobs, _opened_in_worker(jobs), number)
+def _fit_gene_in_worker(jobs: GeneJobs, number: int, zero_shot: Mapping[str, Float64Array]) -> int:
+    return _fit_gene(jobs, _opened_in_worker(jobs), number, zero_shot)
 
 
-def _fit_gene(jobs: GeneJobs, opened: _Opened, number: int) -> int:
+def _fit_gene(jobs: GeneJobs, opened: _Opened, number: int, zero_shot: Mapping[str, Float64Array]) -> int:
     """Fit one gene in this process and leave its file; return its number."""
     cohort = opened.cohort
     with _one_thread():
         predictions = evaluate_gene(
-            cohort.gene_inputs(cohort.genes[number], opened.stored),
+            replace(cohort.gene_inputs(cohort.genes[number], opened.stored), zero_shot=zero_shot),
             cohort.values[number],
             cohort.covariates,
             opened.folds,

@@ -73,6 +73,8 @@ class EvaluationOptions:
     ----------
     models
         Estimator names, in the order of every table.
+    xpresso
+        Weights of the zero-shot model `xpresso`, the published Keras file; None where it is not in `models`.
     folds
         Number of folds, where there is no split file.
     split
@@ -86,6 +88,7 @@ class EvaluationOptions:
     """
 
     models: tuple[str, ...] = DEFAULT_MODELS
+    xpresso: Path | None = None
     folds: int = 5
     split: Path | None = None
     normalize: "Normalisation" = "inverse-normal"

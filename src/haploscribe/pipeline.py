@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,14 +24,18 @@ from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.expression.preparation import prepare
 from haploscribe.gene_jobs import GeneJobs, fit_genes, folds_of
-from haploscribe.io.results import EmbeddingSummary, Results, Summary, write_results
+from haploscribe.io.results import EmbeddingSummary, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.survey import VariantSurvey, survey_variants
+from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
+from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.registry import read_models
 
 STORE_NAME = "embeddings.zarr"
+ZERO_SHOT_NAME = "zero_shot"
 INDEX_NAME = "index"
 UNFINISHED_NAME = ".unfinished"
 
@@ -164,7 +168,7 @@ def run(
     out: Path,
     store_path: Path | None = None,
 ) -> Results:
-    """Embed, train on folds, evaluate, report: the main job.
+    """Embed, predict zero-shot, train on folds, evaluate, report: the main job.
 
     A stopped run goes on where it was when it is called again with the same arguments.
 
@@ -190,6 +194,7 @@ def run(
     started = time.monotonic()
     with ExitStack() as stack:
         with kept_on_success(out):
+            sequence_models = read_models(evaluation_options.models, {"xpresso": evaluation_options.xpresso})
             checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
@@ -197,6 +202,7 @@ def run(
         embedded = None
         if reads_deltas(evaluation_options.models):
             embedded = embed(checked.cohort, backbone_options, store_path or out / STORE_NAME)
+        zero_shot = _predict_zero_shot(checked.cohort, sequence_models, record, out / ZERO_SHOT_NAME)
         jobs = GeneJobs(
             cohort=cohort_options,
             index_folder=out / INDEX_NAME,
@@ -206,7 +212,8 @@ def run(
             finished=out / UNFINISHED_NAME / _work_key(record, embedded),
         )
         with stage("Fitting genes", len(checked.cohort.genes), "genes") as advance:
-            predictions = fit_genes(jobs, checked.cohort, advance)
+            by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
+            predictions = fit_genes(jobs, checked.cohort, by_model, advance)
 
     metrics = gene_metrics(predictions, checked.n_variants())
     summary = Summary(
@@ -214,11 +221,34 @@ def run(
         embedding=embedded.summary() if embedded else None,
         wall_seconds=time.monotonic() - started,
     )
+    if zero_shot:
+        summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
     results = Results(predictions, metrics, compare_models(metrics), summary, record)
     write_results(out, results)
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
+
+
+def _predict_zero_shot(
+    cohort: Cohort, models: Sequence[SequenceModel], record: dict[str, Any], folder: Path
+) -> dict[str, PredictedGenes]:
+    """Predict all genes with each zero-shot model; the folder keeps a file for each file of weights."""
+    predicted = {}
+    for model in models:
+        digest = record["inputs"][model.name]["digest"].split(":")[1]
+        known = folder / f"{model.name}-{digest[:16]}.parquet"
+        with stage(f"Predicting with {model.name}", len(cohort.genes), "genes") as advance:
+            predicted[model.name] = predict_genes(model, cohort.genotypes, cohort.genes, known, advance)
+    return predicted
+
+
+def _zero_shot_summary(predicted: PredictedGenes) -> ZeroShotSummary:
+    return ZeroShotSummary(
+        forward_passes=predicted.forward_passes,
+        naive_forward_passes=predicted.naive_forward_passes,
+        seconds=predicted.seconds,
+    )
 
 
 def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:

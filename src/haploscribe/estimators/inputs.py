@@ -1,11 +1,12 @@
 """One gene's inputs: all that an estimator may read besides expression."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Int32Array, Int64Array
+from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from haploscribe.expression.genes import Gene
 
 
@@ -48,6 +49,8 @@ class GeneInputs:
     tiles
         The tiles of the cis window that carry variants, in genome order; empty where no estimator of
         the run reads deltas.
+    zero_shot
+        float64 `(n_samples,)` for each zero-shot model of the run: what it predicts, on its own scale.
     """
 
     gene: Gene
@@ -55,6 +58,7 @@ class GeneInputs:
     positions: Int64Array
     dosages: Float32Array
     tiles: tuple[TileDeltas, ...] = ()
+    zero_shot: Mapping[str, Float64Array] = field(default_factory=dict)
 
     def take(self, samples: Int64Array) -> Self:
         """Keep some samples, in the order given; nothing of the others remains in the index.
@@ -69,4 +73,5 @@ class GeneInputs:
             sample_ids=tuple(np.asarray(self.sample_ids, dtype=object)[samples]),
             dosages=self.dosages[samples],
             tiles=tuple(replace(tile, index=tile.index[samples]) for tile in self.tiles),
+            zero_shot={model: predicted[samples] for model, predicted in self.zero_shot.items()},
         )

@@ -17,7 +17,7 @@ class _Entry(NamedTuple):
     class_name: str
     seeded: bool
     """Whether it draws anything, and so takes a seed."""
-    options: Mapping[str, float | bool] = MappingProxyType({})
+    options: Mapping[str, float | bool | str] = MappingProxyType({})
     """What this name sets of the class's parameters."""
 
 
@@ -40,9 +40,14 @@ _ESTIMATORS = {
     "ensemble": _Entry("haploscribe.estimators.ensemble", "DosageEnsemble", seeded=True),
     "ensemble-delta": _Entry("haploscribe.estimators.ensemble", "DeltaEnsemble", seeded=True),
     "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
+    "xpresso": _Entry(
+        "haploscribe.estimators.zero_shot", "ZeroShot", seeded=False, options={"model": "xpresso"}
+    ),
 }
 
 ESTIMATOR_NAMES = tuple(_ESTIMATORS)
+ZERO_SHOT_NAMES = tuple(name for name, entry in _ESTIMATORS.items() if entry.class_name == "ZeroShot")
+"""Those that need the weights of a sequence model, a file each."""
 
 
 def check_names(names: Sequence[str]) -> None:

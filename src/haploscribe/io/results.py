@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import polars as pl
 
@@ -36,11 +36,28 @@ class EmbeddingSummary(TypedDict):
     seconds: float
 
 
+class ZeroShotSummary(TypedDict):
+    """What the predictions of one zero-shot model took.
+
+    `forward_passes` counts the sequences that it read in this run; `naive_forward_passes`, how many it
+    would have read with one sequence a sample, haplotype and gene.
+    """
+
+    forward_passes: int
+    naive_forward_passes: int
+    seconds: float
+
+
 class Summary(TypedDict):
-    """A run in a few numbers; `embedding` is None where no model of the run reads deltas."""
+    """A run in a few numbers.
+
+    `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is left out where
+    the run has none.
+    """
 
     models: dict[str, ModelSummary]
     embedding: EmbeddingSummary | None
+    zero_shot: NotRequired[dict[str, ZeroShotSummary]]
     wall_seconds: float
 
 
