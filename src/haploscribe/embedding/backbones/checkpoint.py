@@ -74,7 +74,7 @@ def download(hub_id: str, revision: str) -> tuple[Path, str]:
             raise InputError(
                 f"cannot download {hub_id} ({reason}) and no copy is cached; on a machine with access run "
                 f"'hf download {hub_id} --revision {revision} --local-dir FOLDER', copy FOLDER here and give "
-                "its path as the backbone"
+                "its path instead"
             ) from None
         folder = cached
     return Path(folder), Path(folder).name

@@ -1,0 +1,1 @@
+"""Enformer as a zero-shot sequence model, computed natively."""

@@ -1,0 +1,153 @@
+"""What an Enformer checkpoint's `config.json` says of the model, read into one checked record."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from haploscribe.errors import InputError
+
+HEAD = "human"
+"""The output head that is read; a checkpoint may have others, such as `mouse`."""
+
+PUBLISHED_SIZES = {
+    "dim": 1536,
+    "depth": 11,
+    "heads": 8,
+    "attn_dim_key": 64,
+    "target_length": 896,
+    "num_downsamples": 7,
+    "dim_divisible_by": 128,
+}
+"""Sizes of the published model; a size that a `config.json` leaves out is this."""
+PUBLISHED_HEADS = {"human": 5313, "mouse": 1643}
+
+_POSITION_BASES = 6
+"""Exponential, central mask and gamma features, each also signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnformerConfiguration:
+    """Dimensions and options of an Enformer.
+
+    Attributes
+    ----------
+    width
+        Channels of the transformer; the stem has half as many, the output twice as many.
+    n_layers, n_heads, key_size
+        Of the transformer; `key_size` is the width of one head's queries and keys, its values are
+        `width / n_heads` wide.
+    n_halvings
+        How often the sequence is pooled by 2: a bin has `2**n_halvings` base pairs.
+    width_multiple
+        Widths in the convolutional tower are rounded to a multiple of this.
+    n_bins
+        Bins that are put out: the central ones.
+    output_heads
+        Number of tracks of each output head.
+    gamma_peaks_at_position
+        How the gamma position features are scaled: each to a peak of 1 over all positions, as published
+        (True), or so that at each position the largest is 1 (False), which `enformer-pytorch` does where
+        its `use_tf_gamma` is off.
+    """
+
+    width: int
+    n_layers: int
+    n_heads: int
+    key_size: int
+    n_halvings: int
+    width_multiple: int
+    n_bins: int
+    output_heads: Mapping[str, int]
+    gamma_peaks_at_position: bool = True
+
+    @property
+    def bin_size(self) -> int:
+        """Base pairs of one bin."""
+        return 1 << self.n_halvings
+
+    @property
+    def n_tracks(self) -> int:
+        """Tracks of the head that is read."""
+        return self.output_heads[HEAD]
+
+    @property
+    def n_position_features(self) -> int:
+        """Features that describe a relative position."""
+        return self.width // self.n_heads
+
+    @property
+    def tower_widths(self) -> tuple[int, ...]:
+        """Channels into the tower and out of each of its blocks: geometric from half to full width."""
+        start, n_blocks = self.width // 2, self.n_halvings - 1
+        growth = math.exp(math.log(self.width / start) / (n_blocks - 1))
+        multiple = self.width_multiple
+        return (start, *(round(start * growth**i / multiple) * multiple for i in range(n_blocks)))
+
+
+def parse_configuration(content: Mapping[str, Any], source: str) -> EnformerConfiguration:
+    """Check the content of a `config.json` and name its parts in our words.
+
+    Parameters
+    ----------
+    content
+        The parsed file, in the words of `enformer-pytorch`.
+    source
+        Where it came from, for messages.
+
+    Raises
+    ------
+    InputError
+        When it is not Enformer's, a size is impossible, there is no human head, or the sizes are those of
+        the published model but the position features are not.
+    """
+    if content.get("model_type", "enformer") != "enformer":
+        raise InputError(f"{source} is of a {content['model_type']!r} model; give the folder of an Enformer")
+    if content.get("use_convnext"):
+        raise InputError(f"{source} sets use_convnext, which the published Enformer does not have")
+    sizes = {name: _size(content.get(name, size), name, source) for name, size in PUBLISHED_SIZES.items()}
+    heads = content.get("output_heads", PUBLISHED_HEADS)
+    if not isinstance(heads, dict) or HEAD not in heads:
+        raise InputError(
+            f"{source} has no output head {HEAD!r} ({heads!r}); give a model that was trained on it"
+        )
+    configuration = EnformerConfiguration(
+        width=sizes["dim"],
+        n_layers=sizes["depth"],
+        n_heads=sizes["heads"],
+        key_size=sizes["attn_dim_key"],
+        n_halvings=sizes["num_downsamples"],
+        width_multiple=sizes["dim_divisible_by"],
+        n_bins=sizes["target_length"],
+        output_heads={str(name): _size(size, f"output_heads.{name}", source) for name, size in heads.items()},
+        # The published config.json is older than this key.
+        gamma_peaks_at_position=bool(content.get("use_tf_gamma", True)),
+    )
+    _check_sizes(configuration, source)
+    if sizes == PUBLISHED_SIZES and heads == PUBLISHED_HEADS and not configuration.gamma_peaks_at_position:
+        raise InputError(
+            f"{source} has the published model's sizes but use_tf_gamma false, which its weights were not "
+            "trained with (enformer-pytorch writes false though it computes with true): set it to true there"
+        )
+    return configuration
+
+
+def _size(value: object, name: str, source: str) -> int:
+    if type(value) is not int or value < 1:  # True is an int too
+        raise InputError(f"{source} has no usable {name!r} ({value!r}); it must be a positive integer")
+    return value
+
+
+def _check_sizes(configuration: EnformerConfiguration, source: str) -> None:
+    width, n_heads = configuration.width, configuration.n_heads
+    if width % (2 * n_heads) or configuration.n_position_features % _POSITION_BASES:
+        raise InputError(
+            f"{source}: dim {width} must be even and divide into {n_heads} heads of a multiple of "
+            f"{_POSITION_BASES} channels"
+        )
+    if configuration.n_halvings < 3 or configuration.n_halvings > 20:
+        raise InputError(f"{source}: num_downsamples is {configuration.n_halvings}; it must be 3 to 20")
+    if configuration.tower_widths[1] != width // 2 or configuration.tower_widths[-1] != width:
+        raise InputError(
+            f"{source}: dim_divisible_by {configuration.width_multiple} does not divide half of dim {width}"
+        )

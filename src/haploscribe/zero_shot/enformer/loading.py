@@ -1,0 +1,176 @@
+"""From a checkpoint to Enformer's network, strictly: every tensor has its place, every place its tensor."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from haploscribe.embedding.backbones.checkpoint import (
+    CONFIGURATION_FILE,
+    INDEX_FILE,
+    WEIGHTS_FILE,
+    download,
+    read_weights,
+)
+from haploscribe.errors import InputError
+from haploscribe.zero_shot.enformer.configuration import (
+    HEAD,
+    EnformerConfiguration,
+    parse_configuration,
+)
+from haploscribe.zero_shot.enformer.network import EnformerNetwork
+
+PUBLISHED = "EleutherAI/enformer-official-rough"
+"""The published weights on the Hugging Face hub, as `enformer-pytorch` has them."""
+
+_RECIPE = (
+    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({PUBLISHED!r}); "
+    "m.config.use_tf_gamma = True; m.config.save_pretrained('FOLDER'); "
+    f"safetensors.torch.save_model(m, 'FOLDER/{WEIGHTS_FILE}'); then give FOLDER"
+)
+
+# Our names of the network's parts, as patterns, and the published ones.
+_STORED = tuple(
+    (re.compile(ours), stored)
+    for ours, stored in (
+        (r"^stem\.convolution\.", r"stem.0."),
+        (r"^stem\.mix\.norm\.", r"stem.1.fn.0."),
+        (r"^stem\.mix\.convolution\.", r"stem.1.fn.2."),
+        (r"^stem\.pool\.", r"stem.2.to_attn_logits."),
+        (r"^tower\.(\d+)\.widen\.norm\.", r"conv_tower.\1.0.0."),
+        (r"^tower\.(\d+)\.widen\.convolution\.", r"conv_tower.\1.0.2."),
+        (r"^tower\.(\d+)\.mix\.norm\.", r"conv_tower.\1.1.fn.0."),
+        (r"^tower\.(\d+)\.mix\.convolution\.", r"conv_tower.\1.1.fn.2."),
+        (r"^tower\.(\d+)\.pool\.", r"conv_tower.\1.2.to_attn_logits."),
+        (r"^layers\.(\d+)\.attention_norm\.", r"transformer.\1.0.fn.0."),
+        (r"^layers\.(\d+)\.attention\.query\.", r"transformer.\1.0.fn.1.to_q."),
+        (r"^layers\.(\d+)\.attention\.key\.", r"transformer.\1.0.fn.1.to_k."),
+        (r"^layers\.(\d+)\.attention\.value\.", r"transformer.\1.0.fn.1.to_v."),
+        (r"^layers\.(\d+)\.attention\.position\.", r"transformer.\1.0.fn.1.to_rel_k."),
+        (r"^layers\.(\d+)\.attention\.out\.", r"transformer.\1.0.fn.1.to_out."),
+        (r"^layers\.(\d+)\.attention\.content_bias$", r"transformer.\1.0.fn.1.rel_content_bias"),
+        (r"^layers\.(\d+)\.attention\.position_bias$", r"transformer.\1.0.fn.1.rel_pos_bias"),
+        (r"^layers\.(\d+)\.feed_forward_norm\.", r"transformer.\1.1.fn.0."),
+        (r"^layers\.(\d+)\.expand\.", r"transformer.\1.1.fn.1."),
+        (r"^layers\.(\d+)\.contract\.", r"transformer.\1.1.fn.4."),
+        (r"^output\.norm\.", r"final_pointwise.1.0."),
+        (r"^output\.convolution\.", r"final_pointwise.1.2."),
+        (r"^head\.", rf"_heads.{HEAD}.0."),
+    )
+)
+# The published model holds its parts twice, also in one sequence, `_trunk`. Pickles have both names of each
+# tensor; `safetensors.torch.save_model` writes one of them.
+_IN_TRUNK = {"1": "stem", "2": "conv_tower", "4": "transformer", "6": "final_pointwise"}
+_TRUNK = re.compile(r"^_trunk\.([1246])\.")
+
+
+def read_network(source: str) -> EnformerNetwork:
+    """Read a network and its weights, in float32, on the CPU, for prediction only.
+
+    Parameters
+    ----------
+    source
+        `PUBLISHED`, which is downloaded or found in the hub's cache; or a folder with the `config.json` and,
+        as `model.safetensors`, the tensors of `enformer-pytorch`'s model, either of its two names for each.
+        Other output heads than the human one are left.
+
+    Raises
+    ------
+    InputError
+        When the files cannot be had or read, are pickles, or a tensor is missing, unexpected, of another
+        shape than `config.json` says, or not finite.
+    """
+    published = source == PUBLISHED
+    folder = download(PUBLISHED, "main")[0] if published else Path(source)
+    content = _read_configuration(folder)
+    if published:  # trained so, whatever its file says or leaves out
+        content["use_tf_gamma"] = True
+    configuration = parse_configuration(content, str(folder / CONFIGURATION_FILE))
+    if not (folder / WEIGHTS_FILE).is_file() and not (folder / INDEX_FILE).is_file():
+        raise InputError(
+            f"{source} has no {WEIGHTS_FILE}, and pickled weights, which can run code, are not read; "
+            f"{_RECIPE}"
+        )
+    with torch.device("meta"):  # no storage and no random numbers for weights that are about to be replaced
+        network = EnformerNetwork(configuration)
+    tensors = _known_tensors(read_weights(folder), configuration, str(folder))
+    names = {name: stored_name(name) for name in network.state_dict() if not name.endswith("_tracked")}
+    shapes = {names[name]: tuple(network.state_dict()[name].shape) for name in names}
+    _check_tensors(tensors, shapes, str(folder))
+    weights = {name: tensors[stored].float() for name, stored in names.items()}
+    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name not in names}
+    network.load_state_dict(weights | counters, assign=True)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def stored_name(name: str) -> str:
+    """Name a parameter or buffer of `EnformerNetwork` as the published checkpoint does."""
+    for ours, stored in _STORED:
+        if ours.match(name):
+            return ours.sub(stored, name)
+    raise ValueError(f"{name} is no parameter of EnformerNetwork")
+
+
+def _read_configuration(folder: Path) -> dict[str, Any]:
+    file = folder / CONFIGURATION_FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"cannot read {file}: {error.strerror}; give a folder with {CONFIGURATION_FILE} and "
+            f"{WEIGHTS_FILE} of an Enformer, or {PUBLISHED}"
+        ) from None
+    except ValueError:  # neither UTF-8 nor JSON
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds no JSON object; save or download it again")
+    return content
+
+
+def _known_tensors(
+    tensors: Mapping[str, Tensor], configuration: EnformerConfiguration, source: str
+) -> dict[str, Tensor]:
+    """Take the trunk's names back to its parts', and leave out what the computation does not need.
+
+    That is the other output heads, and how many batches each batch norm has seen.
+    """
+    others = tuple(f"_heads.{name}.0." for name in configuration.output_heads if name != HEAD)
+    kept: dict[str, Tensor] = {}
+    for stored, tensor in tensors.items():
+        name = _TRUNK.sub(lambda match: f"{_IN_TRUNK[match[1]]}.", stored)
+        if name.startswith(others) or name.endswith("num_batches_tracked"):
+            continue
+        if name in kept and not torch.equal(kept[name], tensor):
+            raise InputError(f"{source} holds {name} twice, with different values; save or download it again")
+        kept[name] = tensor
+    return kept
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
+    both = shapes.keys() & tensors.keys()
+    complaints = {
+        "lacks": shapes.keys() - tensors.keys(),
+        "has unexpected": tensors.keys() - shapes.keys(),
+        "has, of another shape than config.json says,": {
+            name for name in both if tuple(tensors[name].shape) != shapes[name]
+        },
+        "has, with values that are not finite,": {
+            name for name in both if not torch.isfinite(tensors[name]).all()
+        },
+    }
+    found = [f"{complaint} {_listed(names)}" for complaint, names in complaints.items() if names]
+    if found:
+        raise InputError(
+            f"the weights in {source} do not fit Enformer: it {'; it '.join(found)}; give the folder as "
+            "enformer-pytorch saved it"
+        )
+
+
+def _listed(names: Iterable[str], limit: int = 3) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more
