@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.evaluation.paired import compare_models
+from benchmarks.tables import lead_lines
 from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 
@@ -28,24 +28,6 @@ READINGS = {
     "means of 18 stretches of 333 bp": (BackboneOptions(backbone="nano", pooling="bins-18"), DEFAULT_TILE),
     "tiles of 1,998 bp": (BackboneOptions(backbone="nano"), 1_998),
 }
-
-
-def lines_of(metrics: pl.DataFrame) -> list[str]:
-    """Format the table: each reading's mean r, and how it differs from the default's."""
-    compared = compare_models(metrics).filter(pl.col("model_b") == DEFAULT)
-    versus = {row["model_a"]: row for row in compared.iter_rows(named=True)}
-    means = dict(metrics.group_by("model").agg(pl.col("pearson_r").mean()).iter_rows())
-    lines = ["| reading | mean r | less the default's | better / worse | p |", "|---|---|---|---|---|"]
-    for name in READINGS:
-        row = versus.get(name)
-        beside = (
-            "- | - | -"
-            if row is None
-            else f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
-            f"| {row['wilcoxon_p']:.2g}"
-        )
-        lines.append(f"| {name} | {means[name]:.4f} | {beside} |")
-    return lines
 
 
 def main() -> None:
@@ -75,7 +57,7 @@ def main() -> None:
         "of Pearson's correlation in held-out people, p is Wilcoxon's signed-rank test across genes against "
         "the default reading, two-sided.",
         "",
-        *lines_of(metrics),
+        *lead_lines(metrics, DEFAULT, "reading"),
         "",
     ]
     arguments.table.parent.mkdir(parents=True, exist_ok=True)

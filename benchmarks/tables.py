@@ -5,18 +5,25 @@ import polars as pl
 from haploscribe.evaluation.paired import compare_models
 
 
-def lead_lines(metrics: pl.DataFrame) -> list[str]:
-    """Format every model's mean r and its lead over elastic net, best first.
+def lead_lines(metrics: pl.DataFrame, baseline: str = "elastic-net", heading: str = "model") -> list[str]:
+    """Format every model's mean r and its lead over the baseline, best first.
 
     Parameters
     ----------
     metrics
         One row a gene and model, with the columns of `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
+    baseline
+        The model that the others are compared with.
+    heading
+        What the models are called.
     """
-    compared = compare_models(metrics).filter(pl.col("model_b") == "elastic-net")
+    compared = compare_models(metrics).filter(pl.col("model_b") == baseline)
     versus = {row["model_a"]: row for row in compared.iter_rows(named=True)}
     means = metrics.group_by("model").agg(pl.col("pearson_r").mean()).sort("pearson_r", descending=True)
-    lines = ["| model | mean r | less elastic net's | better / worse | paired p |", "|---|---|---|---|---|"]
+    lines = [
+        f"| {heading} | mean r | less that of {baseline} | better / worse | paired p |",
+        "|---|---|---|---|---|",
+    ]
     for model, r in means.iter_rows():
         row = versus.get(model)
         beside = (
@@ -25,5 +32,5 @@ def lead_lines(metrics: pl.DataFrame) -> list[str]:
             else f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
             f"| {row['wilcoxon_p']:.2g}"
         )
-        lines.append(f"| `{model}` | {r:.4f} | {beside} |")
+        lines.append(f"| {model} | {r:.4f} | {beside} |")
     return lines

@@ -14,6 +14,7 @@ from haploscribe.estimators.elastic_net import CrossValidatedPath, ElasticNet, c
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.expression.genes import Gene
+from tests.estimators.cases import nothing_to_learn
 from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
 from tests.estimators.real_genes import real_genes
 
@@ -167,15 +168,7 @@ def test_lasso_of_variants_that_inner_folds_cannot_tell_apart_is_fitted(seed: in
     assert np.isfinite(path.mean_squared_errors).all()
 
 
-@pytest.mark.parametrize(
-    ("dosages", "expression"),
-    [
-        (np.zeros((20, 0)), np.arange(20.0)),
-        (np.ones((20, 3)), np.arange(20.0)),
-        (np.arange(60.0).reshape(20, 3) % 3, np.full(20, 9.5)),
-    ],
-    ids=["no variants", "constant variants", "constant expression"],
-)
+@nothing_to_learn
 def test_nothing_to_learn_predicts_the_training_mean(dosages: Float64Array, expression: Float64Array) -> None:
     model = ElasticNet().fit(_inputs(dosages), expression)
     np.testing.assert_allclose(model.predict(_inputs(dosages)), 9.5)

@@ -9,6 +9,7 @@ from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.susie import Susie
 from haploscribe.expression.genes import Gene
+from tests.estimators.cases import nothing_to_learn
 
 TSS = 50_000
 
@@ -48,15 +49,7 @@ def test_prediction_for_new_people_follows_the_alleles_that_matter() -> None:
     np.testing.assert_allclose(predicted, 7.0 + dosages[200:, 190] - dosages[200:, 230], atol=0.3)
 
 
-@pytest.mark.parametrize(
-    ("dosages", "expression"),
-    [
-        (np.zeros((20, 0)), np.arange(20.0)),
-        (np.ones((20, 3)), np.arange(20.0)),
-        (np.arange(60.0).reshape(20, 3) % 3, np.full(20, 9.5)),
-    ],
-    ids=["no variants", "constant variants", "constant expression"],
-)
+@nothing_to_learn
 def test_nothing_to_learn_predicts_the_training_mean(dosages: Float64Array, expression: Float64Array) -> None:
     model = Susie().fit(_inputs(dosages), expression)
     np.testing.assert_allclose(model.predict(_inputs(dosages)), 9.5)

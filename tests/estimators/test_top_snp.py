@@ -11,6 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.top_snp import TopSnp
 from haploscribe.expression.genes import Gene
+from tests.estimators.cases import nothing_to_learn
 
 
 def _inputs(dosages: Float64Array) -> GeneInputs:
@@ -58,15 +59,7 @@ def test_tied_variants_give_way_to_the_first_position_whatever_their_order() -> 
     assert TopSnp().fit(inputs, np.arange(5.0)).variant_ == 1
 
 
-@pytest.mark.parametrize(
-    ("dosages", "expression"),
-    [
-        (np.zeros((20, 0)), np.arange(20.0)),
-        (np.ones((20, 3)), np.arange(20.0)),
-        (np.arange(60.0).reshape(20, 3) % 3, np.full(20, 9.5)),
-    ],
-    ids=["no variants", "constant variants", "constant expression"],
-)
+@nothing_to_learn
 def test_nothing_to_learn_predicts_the_training_mean(dosages: Float64Array, expression: Float64Array) -> None:
     model = TopSnp().fit(_inputs(dosages), expression)
     np.testing.assert_allclose(model.predict(_inputs(dosages)), 9.5)

@@ -18,8 +18,9 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.zero_shot.enformer.configuration import parse_configuration
 from haploscribe.zero_shot.enformer.loading import read_network
-from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, one_hot, read_enformer, track_places
+from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer, track_places
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
+from haploscribe.zero_shot.one_hot import one_hot
 from haploscribe.zero_shot.predictions import Averaging, check_averaging, predict_gene
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 

@@ -16,9 +16,9 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer import network as network_module
 from haploscribe.zero_shot.enformer.configuration import parse_configuration
 from haploscribe.zero_shot.enformer.loading import PUBLISHED, read_network, stored_name
-from haploscribe.zero_shot.enformer.model import one_hot
 from haploscribe.zero_shot.enformer.network import EnformerNetwork, by_key, gelu
 from haploscribe.zero_shot.enformer.positions import gamma_features, position_features
+from haploscribe.zero_shot.one_hot import one_hot
 
 from .enformer_weights import drawn_sequence, drawn_tensor
 
@@ -33,7 +33,7 @@ def _expected(name: str) -> Tensor:
 
 
 def _tracks(network: EnformerNetwork) -> Tensor:
-    bases = torch.stack([one_hot(drawn_sequence(seed, LENGTH)) for seed in range(3)])
+    bases = torch.stack([torch.from_numpy(one_hot(drawn_sequence(seed, LENGTH))) for seed in range(3)])
     with torch.inference_mode():
         tracks: Tensor = network(bases)
     return tracks
@@ -58,7 +58,7 @@ def test_tracks_with_published_position_features_are_those_of_enformer_pytorch()
     }
     network.load_state_dict(weights, strict=False)
     with torch.inference_mode():
-        found = network(one_hot(drawn_sequence(0, 12_288))[None])
+        found = network(torch.from_numpy(one_hot(drawn_sequence(0, 12_288)))[None])
     # The package reads these features from TensorFlow's own output, which rounds elsewhere.
     np.testing.assert_allclose(found, _expected("published_positions"), rtol=5e-5, atol=5e-5)
 

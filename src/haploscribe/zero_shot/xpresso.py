@@ -6,17 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.keras_file import read_keras_model
 from haploscribe.zero_shot.keras_network import KerasNetwork, build_network
+from haploscribe.zero_shot.one_hot import one_hot
 
 UPSTREAM = 7_000
 DOWNSTREAM = 3_500
-
-# One channel each for A, C, G and T; none for N.
-_ONE_HOT = np.zeros((256, 4), dtype=np.float32)
-_ONE_HOT[list(b"ACGT"), range(4)] = 1
 
 
 class Xpresso:
@@ -66,11 +63,6 @@ class Xpresso:
         inputs = {name: torch.zeros(1, *shape) for name, shape in self._network.input_shapes.items()}
         inputs[self._promoter] = torch.from_numpy(one_hot(sequence)[None])
         return float(self._network(inputs))
-
-
-def one_hot(sequence: bytes) -> Float32Array:
-    """Encode a sequence as float32 `(length, 4)`: A, C, G, T; an N is all zero."""
-    return _ONE_HOT[np.frombuffer(sequence, dtype=np.uint8)]
 
 
 def read_xpresso(path: Path) -> Xpresso:

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration, parse_configuration
@@ -183,3 +184,51 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{file} holds no JSON object; download it again")
     return content
+
+
+def check_tensors(
+    tensors: Mapping[str, Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+    source: str,
+    *,
+    model: str,
+    remedy: str,
+) -> None:
+    """Refuse a checkpoint unless every tensor has its place and every place its tensor.
+
+    Parameters
+    ----------
+    tensors
+        What the checkpoint holds.
+    shapes
+        What the model wants, by name.
+    source
+        Where the tensors came from, for the message.
+    model, remedy
+        What they do not fit, and how to mend it, for the message.
+
+    Raises
+    ------
+    InputError
+        When a tensor is missing, unexpected, of another shape or not finite.
+    """
+    both = shapes.keys() & tensors.keys()
+    complaints = {
+        "lacks": shapes.keys() - tensors.keys(),
+        "has unexpected": tensors.keys() - shapes.keys(),
+        "has, of another shape than config.json says,": {
+            name for name in both if tuple(tensors[name].shape) != shapes[name]
+        },
+        "has, with values that are not finite,": {
+            name for name in both if not torch.isfinite(tensors[name]).all()
+        },
+    }
+    found = [f"{complaint} {_listed(names)}" for complaint, names in complaints.items() if names]
+    if found:
+        raise InputError(f"the weights in {source} do not fit {model}: it {'; it '.join(found)}; {remedy}")
+
+
+def _listed(names: Iterable[str], limit: int = 3) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more

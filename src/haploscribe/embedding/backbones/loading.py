@@ -1,13 +1,13 @@
 """From checkpoint weights to a model, strictly: every tensor has its place and every place its tensor."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_weights
+from haploscribe.embedding.backbones.checkpoint import Checkpoint, check_tensors, read_weights
 from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.esm_v1 import native_esm
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens, rotary_frequencies
@@ -45,7 +45,13 @@ def load_masked_token_model(checkpoint: Checkpoint) -> Any:
             model = native_esm(configuration)
     tensors = _known_tensors(read_weights(checkpoint.folder), configuration, str(checkpoint.folder))
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    _check_tensors(tensors, shapes, str(checkpoint.folder))
+    check_tensors(
+        tensors,
+        shapes,
+        str(checkpoint.folder),
+        model="the model",
+        remedy="give the folder of a masked-token checkpoint of the Nucleotide Transformer, as downloaded",
+    )
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return model.eval()
 
@@ -81,25 +87,3 @@ def _check_frequencies(stored: Tensor, head_size: int, what: str) -> None:
     computed = rotary_frequencies(head_size)
     if stored.shape != computed.shape or not torch.allclose(stored.float(), computed, rtol=1e-6, atol=0.0):
         raise InputError(f"{what} is not the rotary position base of 10,000 that this family has")
-
-
-def _check_tensors(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    complaints = {
-        "lacks": shapes.keys() - tensors.keys(),
-        "has unexpected": tensors.keys() - shapes.keys(),
-        "has, of another shape than config.json says,": {
-            name for name in shapes.keys() & tensors.keys() if tuple(tensors[name].shape) != shapes[name]
-        },
-    }
-    found = [f"{complaint} {_listed(names)}" for complaint, names in complaints.items() if names]
-    if found:
-        raise InputError(
-            f"the weights in {source} do not fit the model: it {'; it '.join(found)}; give the folder of a "
-            "masked-token checkpoint of the Nucleotide Transformer, as downloaded"
-        )
-
-
-def _listed(names: Iterable[str], limit: int = 3) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return ", ".join(ordered[:limit]) + more

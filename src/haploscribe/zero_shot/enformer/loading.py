@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from haploscribe.embedding.backbones.checkpoint import (
     CONFIGURATION_FILE,
     INDEX_FILE,
     WEIGHTS_FILE,
+    check_tensors,
     download,
     read_weights,
 )
@@ -100,7 +101,13 @@ def read_network(source: str) -> EnformerNetwork:
     tensors = _known_tensors(read_weights(folder), configuration, str(folder))
     names = {name: stored_name(name) for name in network.state_dict() if not name.endswith("_tracked")}
     shapes = {names[name]: tuple(network.state_dict()[name].shape) for name in names}
-    _check_tensors(tensors, shapes, str(folder))
+    check_tensors(
+        tensors,
+        shapes,
+        str(folder),
+        model="Enformer",
+        remedy="give the folder as enformer-pytorch saved it",
+    )
     weights = {name: tensors[stored].float() for name, stored in names.items()}
     counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name not in names}
     network.load_state_dict(weights | counters, assign=True)
@@ -148,29 +155,3 @@ def _known_tensors(
             raise InputError(f"{source} holds {name} twice, with different values; save or download it again")
         kept[name] = tensor
     return kept
-
-
-def _check_tensors(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    both = shapes.keys() & tensors.keys()
-    complaints = {
-        "lacks": shapes.keys() - tensors.keys(),
-        "has unexpected": tensors.keys() - shapes.keys(),
-        "has, of another shape than config.json says,": {
-            name for name in both if tuple(tensors[name].shape) != shapes[name]
-        },
-        "has, with values that are not finite,": {
-            name for name in both if not torch.isfinite(tensors[name]).all()
-        },
-    }
-    found = [f"{complaint} {_listed(names)}" for complaint, names in complaints.items() if names]
-    if found:
-        raise InputError(
-            f"the weights in {source} do not fit Enformer: it {'; it '.join(found)}; give the folder as "
-            "enformer-pytorch saved it"
-        )
-
-
-def _listed(names: Iterable[str], limit: int = 3) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return ", ".join(ordered[:limit]) + more

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from haploscribe.arrays import Float64Array
 from haploscribe.embedding.backbones.devices import resolve_device
@@ -12,6 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer.configuration import HEAD, PUBLISHED_HEADS
 from haploscribe.zero_shot.enformer.loading import PUBLISHED, read_network
 from haploscribe.zero_shot.enformer.network import EnformerNetwork, first_central_bin
+from haploscribe.zero_shot.one_hot import one_hot
 
 WINDOW = 196_608
 """Base pairs that the published model reads."""
@@ -21,10 +21,6 @@ TRACKS = {"CAGE:GM12878": 5110, "CAGE:K562": 4828}
 CNhs12332 ("B lymphoblastoid cell line: GM12878 ENCODE, biol_rep2") and CNhs11250 ("chronic myelogenous
 leukemia cell line:K562")."""
 DEFAULT_TRACKS = ("CAGE:GM12878",)
-
-# One row each for A, C, G and T; an N, or what lies beyond the contig, is all zero.
-_ONE_HOT = torch.zeros(256, 4)
-_ONE_HOT[list(b"ACGT"), range(4)] = 1
 
 
 class Enformer:
@@ -93,14 +89,9 @@ class Enformer:
             raise ValueError(f"this Enformer reads {length:,} bases, not {len(sequence):,}")
         # TensorFloat-32 keeps 10 bits: less than most variants move the signal.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            embedded = self._network.embed(one_hot(sequence)[None].to(self._device))
+            embedded = self._network.embed(torch.from_numpy(one_hot(sequence))[None].to(self._device))
             signal = self._network.tracks(embedded[0, list(self.bins)])[:, self._tracks]
         return float(signal.double().sum(0).mean())
-
-
-def one_hot(sequence: bytes) -> Tensor:
-    """Encode a sequence as float32 `(length, 4)`: A, C, G, T; an N is all zero."""
-    return _ONE_HOT[torch.from_numpy(np.frombuffer(sequence, dtype=np.uint8).astype(np.int64))]
 
 
 def read_enformer(
