@@ -16,7 +16,8 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
     source
         Folder with `genotypes.vcf.gz`, `reference.fa.gz`, `expression.rpkm.bed.gz`, `covariates.txt`.
     out
-        Where the covariates (3 genotype PCs, the first 25 expression PCs) and the genes are written.
+        Where the covariates (3 genotype PCs, the first 25 expression PCs), the hidden factors (the other
+        expression PCs) and the genes are written.
     every
         Take every N-th gene of the table only.
     tile
@@ -26,8 +27,9 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
     wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}
     header, *rows = (source / "covariates.txt").read_text().splitlines()
     kept = [row for row in rows if row.startswith("genotype_PC") or row.split("\t", 1)[0] in wanted]
-    covariates, genes = out / "covariates.txt", out / "genes.txt"
+    covariates, factors, genes = out / "covariates.txt", out / "hidden_factors.txt", out / "genes.txt"
     covariates.write_text("\n".join([header, *kept]) + "\n")
+    factors.write_text("\n".join([header, *(row for row in rows if row not in kept)]) + "\n")
     expression = source / "expression.rpkm.bed.gz"
     ids = [gene.gene_id for gene in read_expression(expression).genes][::every]
     genes.write_text("\n".join(ids) + "\n")
@@ -36,6 +38,7 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
         reference=source / "reference.fa.gz",
         expression=expression,
         covariates=covariates,
+        hidden_factors=factors,
         genes=str(genes),
         tile=tile,
     )

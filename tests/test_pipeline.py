@@ -9,10 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe import gene_jobs
+from haploscribe import gene_fits, gene_lessons
+from haploscribe.cohort import open_cohort
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
+from haploscribe.gene_jobs import GeneJobs
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import UNFINISHED_NAME, run
 
@@ -47,28 +50,83 @@ def two_genes(example: CohortOptions) -> CohortOptions:
     return replace(example, genes=GENES)
 
 
+def predictions_with(
+    cohort: CohortOptions, values: np.ndarray, folder: Path, models: tuple[str, ...], fold: int
+) -> pl.DataFrame:
+    """A fold's predictions from the example's table with other values."""
+    folder.mkdir()
+    path = expression_with(
+        cohort, folder / "e.parquet", values, list(read_expression(cohort.expression).sample_ids)
+    )
+    frame = predictions_of(replace(cohort, expression=path), folder / "out", models)
+    return frame.filter(pl.col("fold") == fold).drop("observed")
+
+
+def fold_that_holds_out(sample_ids: tuple[str, ...], person: str) -> int:
+    ordered = sorted(sample_ids)
+    return next(fold.number for fold in make_folds(ordered, 5, 0) if ordered.index(person) in fold.test)
+
+
 def test_changing_a_held_out_persons_expression_changes_no_prediction_of_that_fold(
     two_genes: CohortOptions, tmp_path: Path
 ) -> None:
     table = read_expression(two_genes.expression)
-    person = table.sample_ids[17]
-    held_out = next(
-        fold.number
-        for fold in make_folds(sorted(table.sample_ids), 5, seed=0)
-        if sorted(table.sample_ids).index(person) in fold.test
-    )
+    held_out = fold_that_holds_out(table.sample_ids, table.sample_ids[17])
     changed = table.values.copy()
     changed[:, 17] = 1000.0
-    samples = list(table.sample_ids)
-    before = expression_with(two_genes, tmp_path / "before.parquet", table.values, samples)
-    after = expression_with(two_genes, tmp_path / "after.parquet", changed, samples)
+    before = predictions_with(two_genes, table.values, tmp_path / "before", LINEAR, held_out)
+    assert before.equals(predictions_with(two_genes, changed, tmp_path / "after", LINEAR, held_out))
+
+
+@pytest.fixture
+def learning_from_other_genes(monkeypatch: pytest.MonkeyPatch, example: CohortOptions) -> CohortOptions:
+    """Four genes of a region where all are neighbours, taken as far apart and as enough to learn from."""
+    monkeypatch.setattr(gene_lessons, "FAR", 30_000)
+    monkeypatch.setattr(gene_lessons, "FEWEST_GENES", 2)
+    table = read_expression(example.expression)
+    return replace(example, genes=",".join(gene.gene_id for gene in table.genes[::5]))
+
+
+@pytest.mark.parametrize("learned_from", [False, True], ids=["held out", "in training"])
+def test_a_persons_expression_of_other_genes_reaches_predictions_only_where_it_is_learned_from(
+    learning_from_other_genes: CohortOptions, tmp_path: Path, learned_from: bool
+) -> None:
+    cohort, models = learning_from_other_genes, ("blup-distance", "susie")
+    table = read_expression(cohort.expression)
+    held_out = fold_that_holds_out(table.sample_ids, table.sample_ids[17])
+    fold = held_out % 5 + 1 if learned_from else held_out
+    changed = table.values.copy()
+    changed[:, 17] = 1000.0
+    # The first gene keeps its own expression: what reaches it comes from the others.
+    changed[0] = table.values[0]
+    first = pl.col("gene_id") == table.genes[0].gene_id
     frames = [
-        predictions_of(replace(two_genes, expression=path), tmp_path / f"{path.stem}-out")
-        .filter(pl.col("fold") == held_out)
-        .drop("observed")
-        for path in (before, after)
+        predictions_with(cohort, values, tmp_path / name, models, fold).filter(first)
+        for name, values in (("before", table.values), ("after", changed))
     ]
-    assert frames[0].equals(frames[1])
+    assert frames[0].equals(frames[1]) != learned_from
+
+
+def test_a_prior_is_learned_from_far_genes_alone(
+    learning_from_other_genes: CohortOptions, tmp_path: Path
+) -> None:
+    cohort, evaluation = learning_from_other_genes, EvaluationOptions(models=("susie",))
+    table = read_expression(cohort.expression)
+    priors = []
+    for name, changed_gene in (("before", None), ("after", 0)):
+        values = table.values.copy()
+        if changed_gene is not None:
+            values[changed_gene] = np.random.default_rng(0).permutation(values[changed_gene])
+        (tmp_path / name).mkdir()
+        path = expression_with(cohort, tmp_path / name / "e.parquet", values, list(table.sample_ids))
+        options = replace(cohort, expression=path)
+        with open_cohort(options, tmp_path / name) as opened:
+            jobs = GeneJobs(options, tmp_path / name, evaluation, None, (), tmp_path / name / "done")
+            lessons = gene_lessons.learn_lessons(jobs, opened, lambda _: None)
+        priors.append([[lesson.prior for lesson in gene] for gene in lessons])
+    assert priors[0][0] == priors[1][0]
+    assert all(before != after for before, after in zip(priors[0][1:], priors[1][1:], strict=True))
+    assert all(prior != SHIPPED_PRIOR for gene in priors[0] for prior in gene)
 
 
 def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(
@@ -120,7 +178,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
         fitted.append(inputs.gene.gene_id)
         return evaluate(inputs, *arguments, **options)
 
-    monkeypatch.setattr(gene_jobs, "evaluate_gene", stopping)
+    monkeypatch.setattr(gene_fits, "evaluate_gene", stopping)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(two_genes, tmp_path / "out", ("blup",))
     assert not (tmp_path / "out" / "summary.json").exists()
@@ -131,7 +189,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
         resumed.append(inputs.gene.gene_id)
         return evaluate(inputs, *arguments, **options)
 
-    monkeypatch.setattr(gene_jobs, "evaluate_gene", counting)
+    monkeypatch.setattr(gene_fits, "evaluate_gene", counting)
     assert predictions_of(two_genes, tmp_path / "out", ("blup",)).equals(whole)
     assert sorted(fitted + resumed) == sorted(GENES.split(","))
     assert not (tmp_path / "out" / UNFINISHED_NAME).exists()

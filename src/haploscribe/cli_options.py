@@ -36,6 +36,12 @@ COHORT = (
     click.option(
         "--covariates", type=_FILE, help="Covariates, a row each, a column a sample. [default: none]"
     ),
+    click.option(
+        "--hidden-factors",
+        type=_FILE,
+        help="Factors of expression (PEER, PCs), laid out as covariates: taken out only of what models that "
+        "use other genes learn from. [default: none]",
+    ),
     click.option("--genes", metavar="FILE|ID,ID", help="Only these genes. [default: all of the table]"),
     click.option(
         "--window",

@@ -15,6 +15,7 @@ from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.samples import SampleMatch, match_samples
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
+from haploscribe.expression.text_tables import listed
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
@@ -35,8 +36,12 @@ class Cohort:
         Alleles of the matched samples on the reference.
     expression
         Genes, on contigs as the reference names them, and their values in the matched samples, as read.
+    all_genes
+        The whole expression table, genes that the run leaves out among them, contigs named as in the file.
     covariates
         float64 `(n_samples, n_covariates)`, or None.
+    hidden_factors
+        float64 `(n_samples, n_factors)`, or None.
     match
         Who is in and who was left out; `match.shared` is the order of every sample axis.
     genes_without_variants_file
@@ -46,7 +51,9 @@ class Cohort:
     options: CohortOptions
     genotypes: Genotypes
     expression: ExpressionTable
+    all_genes: ExpressionTable
     covariates: Float64Array | None
+    hidden_factors: Float64Array | None
     match: SampleMatch
     genes_without_variants_file: int
 
@@ -120,9 +127,8 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
     _check_ranges(options)
-    table = read_expression(options.expression)
-    if options.genes is not None:
-        table = select_genes(table, options.genes)
+    all_genes = read_expression(options.expression)
+    table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:
         reference = stack.enter_context(Reference.open(options.reference, index_folder))
@@ -141,10 +147,25 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         options=options,
         genotypes=Genotypes(reference, reader, match.shared, options.maf),
         expression=expression,
+        all_genes=all_genes.take_samples(match.shared),
+        hidden_factors=_read_hidden_factors(options.hidden_factors, match.shared),
         covariates=None if covariates is None else covariates.take_samples(match.shared).values,
         match=match,
         genes_without_variants_file=len(table.genes) - len(expression.genes),
     )
+
+
+def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Float64Array | None:
+    if path is None:
+        return None
+    factors = read_covariates(path)
+    missing = sorted(set(sample_ids) - set(factors.sample_ids))
+    if missing:
+        raise InputError(
+            f"{path} lacks {len(missing)} of the run's {len(sample_ids)} samples ({listed(missing)}); "
+            "give hidden factors of all of them"
+        )
+    return factors.take_samples(sample_ids).values
 
 
 def _check_ranges(options: CohortOptions) -> None:

@@ -1,30 +1,29 @@
-"""Fits all genes, several processes side by side; a stopped run goes on with the genes not yet done."""
+"""Work done once for each gene, several processes side by side, each gene leaving a file."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-import polars as pl
+import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
-from haploscribe.estimators.registry import estimator_factories
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import Fold, make_folds, read_split
+from haploscribe.expression.preparation import prepare
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
 
 
 @dataclass(frozen=True, slots=True)
 class GeneJobs:
-    """What every process needs to fit any of the run's genes.
+    """What every process needs to work on any of the run's genes.
 
     Attributes
     ----------
@@ -39,7 +38,7 @@ class GeneJobs:
     addresses
         The run's blocks in the store.
     finished
-        Folder with one file of predictions for each gene done.
+        Folder of the files that genes leave; what is there is not done again.
     """
 
     cohort: CohortOptions
@@ -49,88 +48,112 @@ class GeneJobs:
     addresses: tuple[BlockAddress, ...]
     finished: Path
 
-    def file(self, gene_number: int) -> Path:
-        """Where one gene's predictions go."""
-        return self.finished / f"{gene_number:06d}.parquet"
 
-
-def fit_genes(
-    jobs: GeneJobs, cohort: Cohort, zero_shot: Mapping[str, Float64Array], advance: Advance
-) -> pl.DataFrame:
-    """Fit and predict every gene of the cohort in every fold.
+class OpenedJobs:
+    """What a process keeps open while it works on genes.
 
     Parameters
     ----------
     jobs
-        What to do.
+        What is to be done.
     cohort
         The cohort that `jobs.cohort` opens.
-    zero_shot
-        float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
+    """
+
+    def __init__(self, jobs: GeneJobs, cohort: Cohort) -> None:
+        self.jobs = jobs
+        self.cohort = cohort
+        self.folds = folds_of(jobs.evaluation, cohort.match.shared)
+
+    @cached_property
+    def stored(self) -> StoredDeltas | None:
+        """The embedded tiles."""
+        if self.jobs.store is None:
+            return None
+        return StoredDeltas(EmbeddingStore(self.jobs.store), self.jobs.addresses)
+
+    @cached_property
+    def heterogeneity(self) -> tuple[Heterogeneity, ...]:
+        """What all genes of the table share in each fold's training and validation samples."""
+        return tuple(self._heterogeneity(fold) for fold in self.folds)
+
+    def prepared(self, expression: Float64Array, fold: Fold) -> Float64Array:
+        """Prepare one gene's raw expression with what a fold's training samples teach; all samples."""
+        training = np.zeros(expression.size, dtype=np.bool_)
+        training[fold.training] = True
+        return prepare(expression, self.cohort.covariates, training, self.jobs.evaluation.normalize)
+
+    def _heterogeneity(self, fold: Fold) -> Heterogeneity:
+        cohort, fitted = self.cohort, fold.fitted
+        return Heterogeneity.of(
+            np.stack([self.prepared(values, fold)[fitted] for values in cohort.all_genes.values]),
+            None if cohort.covariates is None else cohort.covariates[fitted],
+            None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
+        )
+
+
+Task = Callable[..., None]
+"""Work on a gene, told the opened jobs, the gene's number, its file, and what `each_gene` has for it."""
+
+
+def each_gene(
+    jobs: GeneJobs,
+    cohort: Cohort,
+    task: Task,
+    file: Callable[[int], Path],
+    arguments: Sequence[tuple[Any, ...]],
+    advance: Advance,
+) -> None:
+    """Do a task for every gene that has not left its file yet.
+
+    Parameters
+    ----------
+    jobs
+        What is opened for it.
+    cohort
+        The cohort that `jobs.cohort` opens.
+    task
+        A function of a module, so that other processes find it.
+    file
+        What the task leaves for a gene, by the gene's number in the cohort.
+    arguments
+        What else the task is given, for each gene.
     advance
         Told of each gene done, those of an earlier, stopped run included.
-
-    Returns
-    -------
-    polars.DataFrame
-        Out-of-fold predictions, as `evaluation.cross_validation` gives them, gene after gene.
     """
-    order = sorted(range(len(cohort.genes)), key=lambda i: (cohort.genes[i].contig, cohort.genes[i].tss))
-    remaining = [number for number in order if not jobs.file(number).exists()]
+    genes = cohort.genes
+    order = sorted(range(len(genes)), key=lambda i: (genes[i].contig, genes[i].tss))
+    remaining = [number for number in order if not file(number).exists()]
     advance(len(order) - len(remaining))
-    zero_shot_of = [{model: by_gene[i] for model, by_gene in zero_shot.items()} for i in range(len(order))]
     workers = min(jobs.evaluation.jobs, len(remaining))
     if workers <= 1:
-        opened = _Opened.of(jobs, cohort)
-        done: Iterable[int] = (_fit_gene(jobs, opened, number, zero_shot_of[number]) for number in remaining)
+        opened = OpenedJobs(jobs, cohort)
+        done: Iterable[int] = (
+            _do(task, opened, number, file(number), arguments[number]) for number in remaining
+        )
     else:  # genes are handed out in genome order, so that those in work at one time share tiles
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
         done = parallel(
-            delayed(_fit_gene_in_worker)(jobs, number, zero_shot_of[number]) for number in remaining
+            delayed(_do_in_worker)(task, jobs, number, file(number), arguments[number])
+            for number in remaining
         )
     for _ in done:
         advance(1)
-    return pl.concat([pl.read_parquet(jobs.file(number)) for number in range(len(cohort.genes))])
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What a process keeps open while it fits genes."""
-
-    cohort: Cohort
-    stored: StoredDeltas | None
-    folds: tuple[Fold, ...]
-
-    @classmethod
-    def of(cls, jobs: GeneJobs, cohort: Cohort) -> Self:
-        stored = None if jobs.store is None else StoredDeltas(EmbeddingStore(jobs.store), jobs.addresses)
-        return cls(cohort, stored, folds_of(jobs.evaluation, cohort.match.shared))
 
 
 @cache
-def _opened_in_worker(jobs: GeneJobs) -> _Opened:
+def _opened_in_worker(jobs: GeneJobs) -> OpenedJobs:
     """Open the inputs once in a worker's life."""
-    return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder))
+    return OpenedJobs(jobs, open_cohort(jobs.cohort, jobs.index_folder))
 
 
-def _fit_gene_in_worker(jobs: GeneJobs, number: int, zero_shot: Mapping[str, Float64Array]) -> int:
-    return _fit_gene(jobs, _opened_in_worker(jobs), number, zero_shot)
+def _do_in_worker(task: Task, jobs: GeneJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
+    return _do(task, _opened_in_worker(jobs), number, file, arguments)
 
 
-def _fit_gene(jobs: GeneJobs, opened: _Opened, number: int, zero_shot: Mapping[str, Float64Array]) -> int:
-    """Fit one gene in this process and leave its file; return its number."""
-    cohort = opened.cohort
+def _do(task: Task, opened: OpenedJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
     with _one_thread():
-        predictions = evaluate_gene(
-            replace(cohort.gene_inputs(cohort.genes[number], opened.stored), zero_shot=zero_shot),
-            cohort.values[number],
-            cohort.covariates,
-            opened.folds,
-            estimators=estimator_factories(jobs.evaluation.models, jobs.evaluation.seed),
-            normalisation=jobs.evaluation.normalize,
-        )
-    with written_aside(jobs.file(number)) as aside:
-        predictions.write_parquet(aside)
+        task(opened, number, file, *arguments)
     return number
 
 

@@ -20,6 +20,9 @@ class CohortOptions:
     ----------
     variants, reference, expression, covariates
         Input files.
+    hidden_factors
+        Factors of expression in the covariates' layout (PEER factors, principal components), taken out only
+        of what models that use other genes learn from.
     genes
         A file of gene IDs, or IDs joined by commas; None for all.
     window
@@ -36,6 +39,7 @@ class CohortOptions:
     reference: Path
     expression: Path
     covariates: Path | None = None
+    hidden_factors: Path | None = None
     genes: str | None = None
     window: int = DEFAULT_WINDOW
     tile: int = DEFAULT_TILE

@@ -18,12 +18,14 @@ from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.estimators.registry import reads_deltas
+from haploscribe.estimators.registry import reads_deltas, uses_other_genes
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.expression.preparation import prepare
-from haploscribe.gene_jobs import GeneJobs, fit_genes, folds_of
+from haploscribe.gene_fits import fit_genes
+from haploscribe.gene_jobs import GeneJobs, folds_of
+from haploscribe.gene_lessons import learn_lessons
 from haploscribe.io.results import EmbeddingSummary, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
@@ -211,9 +213,13 @@ def run(
             addresses=embedded.addresses if embedded else (),
             finished=out / UNFINISHED_NAME / _work_key(record, embedded),
         )
+        lessons = None
+        if uses_other_genes(evaluation_options.models):
+            with stage("Comparing genes", len(checked.cohort.genes), "genes") as advance:
+                lessons = learn_lessons(jobs, checked.cohort, advance)
         with stage("Fitting genes", len(checked.cohort.genes), "genes") as advance:
             by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-            predictions = fit_genes(jobs, checked.cohort, by_model, advance)
+            predictions = fit_genes(jobs, checked.cohort, by_model, lessons, advance)
 
     metrics = gene_metrics(predictions, checked.n_variants())
     summary = Summary(

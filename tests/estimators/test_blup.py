@@ -98,7 +98,7 @@ def test_dosage_blup_equals_dense_reml_and_gls(h2: float) -> None:
 def test_blup_by_distance_is_blup_on_features_scaled_by_the_root_of_the_prior() -> None:
     inputs = _inputs(seed=21)
     inputs.positions[:] = 2_000 * np.arange(inputs.positions.size)
-    prior = np.exp(-np.abs(inputs.positions - 1000) / 15_000) + 0.02
+    prior = inputs.prior.variances(inputs.positions - 1000.0)
     features = _dosage_features(inputs) * np.sqrt(prior)
     outcome = _outcome(features, 0.6, seed=22)[TRAIN]
     expected, _ = _dense_blup(features, outcome)
@@ -110,7 +110,7 @@ def test_delta_blup_by_distance_scales_every_bins_features_by_the_root_of_the_pr
     inputs = _inputs(seed=23)
     # Bins of 500 bp from 0 on, four features each; the TSS is at 1000.
     centres = 500 * np.arange(6) + 249.5
-    prior = np.exp(-np.abs(centres - 1000) / 15_000) + 0.02
+    prior = inputs.prior.variances(centres - 1000.0)
     features = _delta_features(inputs) * np.repeat(np.sqrt(prior), 4)
     outcome = _outcome(features, 0.6, seed=24)[TRAIN]
     expected, _ = _dense_blup(features, outcome)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.single_effects import SusieFit, fit_susie
 from tests.estimators.real_genes import real_genes
 from tests.estimators.susier import Problem, SusierFit, susier
@@ -98,7 +97,7 @@ def test_real_genes_equal_susier_but_where_its_search_stops_lower(
         expression, _ = gene.normalised(train, train)
         dosages = gene.inputs.dosages[train].astype(np.float64)
         varying = np.ptp(dosages, axis=0) > 0.0
-        weights = variance_prior(gene.inputs.positions - gene.inputs.gene.tss)
+        weights = gene.inputs.prior.variances(gene.inputs.distances())
         problems.append(Problem(dosages[:, varying], expression, weights[varying]))
     unequal = 0
     for problem, theirs in zip(problems, susier(problems, tmp_path), strict=True):

@@ -5,9 +5,9 @@ import pytest
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.susie import Susie
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.expression.genes import Gene
 from tests.estimators.cases import nothing_to_learn
 
@@ -25,17 +25,11 @@ def _inputs(dosages: Float64Array) -> GeneInputs:
     )
 
 
-def test_variance_prior_falls_by_e_over_15_kb_to_a_floor() -> None:
-    distances = np.array([0, -15_000, 15_000, 10**9], dtype=np.int64)
-    reached = np.exp(-1.0) + 0.02
-    np.testing.assert_allclose(variance_prior(distances), [1.02, reached, reached, 0.02])
-
-
-def test_of_variants_that_cannot_be_told_apart_the_one_at_the_tss_is_likelier() -> None:
+def test_of_variants_that_cannot_be_told_apart_the_likelier_is_the_one_the_prior_prefers() -> None:
     rng = np.random.default_rng(0)
     dosages = np.tile(rng.binomial(2, 0.4, (100, 1)).astype(np.float64), 5)
     model = Susie(n_effects=1).fit(_inputs(dosages), dosages[:, 0] + rng.normal(size=100))
-    prior = np.exp(-np.array([2.0, 1.0, 0.0, 1.0, 2.0]) / 15.0) + 0.02
+    prior = SHIPPED_PRIOR.variances(np.array([-2_000.0, -1_000.0, 0.0, 1_000.0, 2_000.0]))
     np.testing.assert_allclose(model.pip_, prior / prior.sum())
 
 

@@ -23,10 +23,13 @@ from haploscribe.estimators.transformer_network import (
     training_epochs,
 )
 from haploscribe.estimators.transformer_tokens import Tokens
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene, Strand
 
 TILE = 6_000
 TSS = 30_500
+FALLING = VariancePrior((0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.02))
+"""By e over 10 kb, alike on both sides."""
 
 
 def made_inputs(
@@ -46,6 +49,7 @@ def made_inputs(
         positions=np.empty(0, dtype=np.int64),
         dosages=np.empty((n_samples, 0), dtype=np.float32),
         tiles=tuple(tiles),
+        prior=FALLING,
     )
 
 
@@ -80,6 +84,7 @@ def untrained_network(
     return HaplotypeNetwork(
         tokens.rows.shape[1],
         distances,
+        SHIPPED_PRIOR,
         width=width,
         n_layers=shape.get("n_layers", 1),
         n_heads=2,
@@ -198,9 +203,10 @@ def test_distance_is_to_the_centre_of_a_bin() -> None:
 
 
 def test_attention_starts_as_the_root_of_the_variance_prior() -> None:
-    logits = attention_prior(np.array([0.0, -15_000.0, 1e9], dtype=np.float32))
+    distances = np.array([0.0, -15_000.0, 1e9], dtype=np.float32)
+    logits = attention_prior(distances, SHIPPED_PRIOR)
 
-    np.testing.assert_allclose(torch.exp(2.0 * logits), [1.02, np.exp(-1.0) + 0.02, 0.02], rtol=1e-5)
+    np.testing.assert_allclose(torch.exp(2.0 * logits), SHIPPED_PRIOR.variances(distances), rtol=1e-5)
 
 
 def test_samples_without_a_difference_to_the_reference_get_one_prediction() -> None:

@@ -14,6 +14,7 @@ class Ridge:
     """Ridge regression on centred dosages; keeps what it was given, for tests to look at."""
 
     reads_deltas: ClassVar[bool] = False
+    uses_other_genes: bool = False
     seen: ClassVar[list[tuple[tuple[str, ...], BoolArray | None]]] = []
 
     def __init__(self, penalty: float = 30.0) -> None:
@@ -38,6 +39,7 @@ class Constant:
     """Predicts one number for everyone, or whatever it is told to."""
 
     reads_deltas: ClassVar[bool] = False
+    uses_other_genes: bool = False
 
     def __init__(self, predicted: Float64Array | None = None) -> None:
         self.predicted = predicted

@@ -9,7 +9,6 @@ from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.compiled import compiled
-from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 
@@ -163,8 +162,8 @@ class AdaptiveShrinkage(DosageModel):
     """Adaptive shrinkage of the effects of a gene's variants, larger beforehand near the TSS.
 
     Between BLUP, where every variant has a small effect, and SuSiE, where a few have one: a variant's effect
-    may have any of 20 sizes, and the data say how many have which. The variance of all of them falls with
-    distance to the TSS (`haploscribe.estimators.distance_prior`). Starts from BLUP under the same prior. A
+    may have any of 20 sizes, and the data say how many have which. The variance of all of them is in
+    proportion to what `GeneInputs.prior` expects of the variant. Starts from BLUP under the same prior. A
     validation set is not needed, and is trained on.
 
     Attributes
@@ -172,6 +171,8 @@ class AdaptiveShrinkage(DosageModel):
     shares_
         float64 `(20,)`; the part of variants of each effect size, from none to large.
     """
+
+    uses_other_genes: bool = True
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate shares, variance and effects; see `Estimator.fit`."""
@@ -187,7 +188,7 @@ class AdaptiveShrinkage(DosageModel):
             fit = fit_adaptive_shrinkage(
                 (dosages[:, varying] - mean) / scale,
                 expression - expression.mean(),
-                variance_prior(inputs.positions[varying] - inputs.gene.tss),
+                inputs.prior.variances(inputs.distances()[varying]),
                 dense.coefficients_[varying] * scale,
             )
             self.shares_ = fit.shares

@@ -7,11 +7,9 @@ import numpy as np
 from haploscribe.arrays import BoolArray, Float64Array, Int32Array
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import ScoredTile, fit_score_basis
-from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
-from haploscribe.expression.genes import Gene
 
 
 class DosageBlup(DosageModel):
@@ -25,7 +23,7 @@ class DosageBlup(DosageModel):
     Parameters
     ----------
     by_distance
-        Let w fall with distance to the TSS (`haploscribe.estimators.distance_prior`).
+        Let w be the variance that `GeneInputs.prior` expects of a variant.
 
     Attributes
     ----------
@@ -35,6 +33,7 @@ class DosageBlup(DosageModel):
 
     def __init__(self, *, by_distance: bool = False) -> None:
         self.by_distance = by_distance
+        self.uses_other_genes = by_distance
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variance components and effects; see `Estimator.fit`."""
@@ -45,7 +44,7 @@ class DosageBlup(DosageModel):
         variance = np.mean((dosages[:, varying] - mean[varying]) ** 2, axis=0)
         weights = np.ones(varying.sum())
         if self.by_distance:
-            weights = variance_prior(inputs.positions[varying] - inputs.gene.tss)
+            weights = inputs.prior.variances(inputs.distances()[varying])
         scale = np.sqrt(variance * weights.sum() / weights)
         standardised = (dosages[:, varying] - mean[varying]) / scale
         fit = fit_reml(standardised @ standardised.T, expression)
@@ -66,7 +65,7 @@ class DeltaBlup:
     Parameters
     ----------
     by_distance
-        Let that variance fall with distance to the TSS (`haploscribe.estimators.distance_prior`).
+        Let that variance be what `GeneInputs.prior` expects of a variant at the bin's centre.
 
     Attributes
     ----------
@@ -85,6 +84,7 @@ class DeltaBlup:
 
     def __init__(self, *, by_distance: bool = False) -> None:
         self.by_distance = by_distance
+        self.uses_other_genes = by_distance
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variance components and effects; see `Estimator.fit`."""
@@ -95,7 +95,7 @@ class DeltaBlup:
         self.basis_ = fit_score_basis(inputs)
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
-            scales = [self._scale(tile, inputs.gene) for tile in tiles]
+            scales = [self._scale(tile, inputs) for tile in tiles]
             features = [
                 _diploid(tile) * np.repeat(scale, tile.scores.shape[2])
                 for tile, scale in zip(tiles, scales, strict=True)
@@ -128,11 +128,11 @@ class DeltaBlup:
                 prediction += (_flat(tile) @ effects.ravel())[tile.index].sum(axis=1)
         return prediction
 
-    def _scale(self, tile: ScoredTile, gene: Gene) -> Float64Array:
+    def _scale(self, tile: ScoredTile, inputs: GeneInputs) -> Float64Array:
         """Root of the prior variance of each bin's effects, float64 `(n_bins,)`."""
         if not self.by_distance:
             return np.ones(tile.scores.shape[1])
-        return np.sqrt(variance_prior(tile.distances(gene)))
+        return np.sqrt(inputs.prior.variances(tile.distances(inputs.gene)))
 
 
 def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:

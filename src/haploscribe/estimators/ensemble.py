@@ -32,6 +32,7 @@ class DosageEnsemble:
     """
 
     reads_deltas: ClassVar[bool] = False
+    uses_other_genes: bool = True
 
     _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DosageBlup
 

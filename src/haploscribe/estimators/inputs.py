@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 
 
@@ -51,6 +52,8 @@ class GeneInputs:
         the run reads deltas.
     zero_shot
         float64 `(n_samples,)` for each zero-shot model of the run: what it predicts, on its own scale.
+    prior
+        What other genes say of where variants matter.
     """
 
     gene: Gene
@@ -59,6 +62,12 @@ class GeneInputs:
     dosages: Float32Array
     tiles: tuple[TileDeltas, ...] = ()
     zero_shot: Mapping[str, Float64Array] = field(default_factory=dict)
+    prior: VariancePrior = SHIPPED_PRIOR
+
+    def distances(self) -> Float64Array:
+        """Count base pairs from the TSS to each variant, positive downstream; float64 `(n_variants,)`."""
+        downstream = 1.0 if self.gene.strand == "+" else -1.0
+        return np.asarray(downstream * (self.positions - self.gene.tss), dtype=np.float64)
 
     def take(self, samples: Int64Array) -> Self:
         """Keep some samples, in the order given; nothing of the others remains in the index.

@@ -17,9 +17,14 @@ class Estimator(Protocol):
     ----------
     reads_deltas
         True if the estimator needs `GeneInputs.tiles`; a run without such an estimator embeds nothing.
+    uses_other_genes
+        True if the estimator reads `GeneInputs.prior`; `fit` is then given expression without the
+        heterogeneity that other genes show (`haploscribe.estimators.heterogeneity`). False for one that
+        knows nothing but its own gene.
     """
 
     reads_deltas: ClassVar[bool]
+    uses_other_genes: bool
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Learn from training samples.

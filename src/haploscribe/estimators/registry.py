@@ -70,6 +70,11 @@ def reads_deltas(names: Sequence[str]) -> bool:
     return any(_estimator_class(name).reads_deltas for name in names)
 
 
+def uses_other_genes(names: Sequence[str]) -> bool:
+    """Whether any of these estimators learns from more than its own gene."""
+    return any(make().uses_other_genes for make in estimator_factories(names, seed=0).values())
+
+
 def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":
     """Makers of fresh estimators, one a fit.
 

@@ -24,22 +24,25 @@ class RemlFit:
     variance_ratio
         σ²_e / σ²_g for the kernel as given; infinite where the kernel or the outcome is constant.
     dual
-        float64 `(n_samples,)`; weights whose product with the centred kernel of new against training
-        samples is their deviation from the training mean.
+        float64 `(n_samples,)`; (K + δI)⁻¹y on the contrasts: weights whose product with the centred kernel of
+        new against training samples is their deviation from the training mean.
+    mean_precision
+        The mean eigenvalue of (K + δI)⁻¹ on the contrasts.
     """
 
     heritability: float
     variance_ratio: float
     dual: Float64Array
+    mean_precision: float
 
 
-def fit_reml(kernel: Float64Array, outcome: Float64Array) -> RemlFit:
+def fit_reml(kernel: Float64Array, outcome: Float64Array, n_fixed_effects: int = 1) -> RemlFit:
     """Estimate the variance components of y = µ + g + e, g ~ N(0, σ²_g K), e ~ N(0, σ²_e I).
 
-    With K centred, K = U S Uᵀ on the n − 1 contrasts orthogonal to the mean, and the restricted likelihood of
-    δ = σ²_e / σ²_g is (Patterson & Thompson 1971; diagonalised as in Kang et al. 2008)
+    With K centred, K = U S Uᵀ on the m = n − 1 contrasts orthogonal to the mean, and the restricted
+    likelihood of δ = σ²_e / σ²_g is (Patterson & Thompson 1971; diagonalised as in Kang et al. 2008)
 
-        ℓ(δ) = −½ [(n − 1) log Σ (uᵢᵀy)² / (sᵢ + δ) + Σ log (sᵢ + δ)] + constant,
+        ℓ(δ) = −½ [m log Σ (uᵢᵀy)² / (sᵢ + δ) + Σ log (sᵢ + δ)] + constant,
 
     maximised over 1e-5 ≤ δ / mean(s) ≤ 1e5. The prediction is the same with K not centred and µ estimated
     by generalised least squares, as both depend on contrasts alone.
@@ -50,22 +53,26 @@ def fit_reml(kernel: Float64Array, outcome: Float64Array) -> RemlFit:
         float64 `(n_samples, n_samples)`; symmetric, positive semi-definite, rows and columns of mean 0.
     outcome
         float64 `(n_samples,)`.
+    n_fixed_effects
+        1 for the mean alone. Where there are f of them, rows and columns of the kernel, and the outcome, must
+        be orthogonal to all; then m = n − f.
     """
-    n_contrasts = len(outcome) - 1
+    n_contrasts = len(outcome) - n_fixed_effects
     deviation = outcome - outcome.mean()
     mean_eigenvalue = float(np.trace(kernel)) / max(n_contrasts, 1)
     total = float(deviation @ deviation)
     if mean_eigenvalue <= 0.0 or total <= _NO_VARIANCE * float(outcome @ outcome):
-        return RemlFit(0.0, float("inf"), np.zeros(len(outcome)))
+        return RemlFit(0.0, float("inf"), np.zeros(len(outcome)), 1.0)
     values, vectors = np.linalg.eigh(kernel / mean_eigenvalue)
-    # The mean's direction has eigenvalue 0 and no part in `deviation`; it is one of the null directions, all
-    # alike, so the first (smallest) can stand for it in the sum of logarithms.
+    # The fixed effects' directions have eigenvalue 0 and no part in `deviation`; they are among the null
+    # directions, all alike, so the first (smallest) can stand for them in the sum of logarithms.
     spectrum = np.maximum(values, 0.0)
     squares = (vectors.T @ deviation) ** 2
 
     def negative_likelihood(log_ratio: float) -> float:
         spread = spectrum + np.exp(log_ratio)
-        return float(n_contrasts * np.log(np.sum(squares / spread)) + np.sum(np.log(spread[1:]))) / 2.0
+        log_determinant = float(np.sum(np.log(spread[n_fixed_effects:])))
+        return (n_contrasts * float(np.log(np.sum(squares / spread))) + log_determinant) / 2.0
 
     grid = np.linspace(*_LOG_RATIO_BOUNDS, _GRID_POINTS)
     heights = [negative_likelihood(float(point)) for point in grid]
@@ -74,4 +81,5 @@ def fit_reml(kernel: Float64Array, outcome: Float64Array) -> RemlFit:
     peak = minimize_scalar(negative_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-8})
     ratio = float(np.exp(peak.x if peak.fun <= heights[best] else grid[best]))
     dual = vectors @ ((vectors.T @ deviation) / (spectrum + ratio)) / mean_eigenvalue
-    return RemlFit(1.0 / (1.0 + ratio), ratio * mean_eigenvalue, dual)
+    precision = float(np.mean(1.0 / (spectrum[n_fixed_effects:] + ratio))) / mean_eigenvalue
+    return RemlFit(1.0 / (1.0 + ratio), ratio * mean_eigenvalue, dual, precision)

@@ -16,6 +16,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 from haploscribe.estimators.transformer_network import HaplotypeNetwork, training_epochs
 from haploscribe.estimators.transformer_tokens import Tokens
+from haploscribe.estimators.variance_prior import VariancePrior
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
@@ -60,6 +61,7 @@ class Transformer:
     """
 
     reads_deltas: ClassVar[bool] = True
+    uses_other_genes: bool = True
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class Transformer:
             tokens = Tokens.of(tiles)
             standardised = (expression - self.intercept_) / self._scale
             distances = np.concatenate([tile.distances(inputs.gene) for tile in tiles])
-            network = self._untrained(tokens, distances)
+            network = self._untrained(tokens, distances, inputs.prior)
             self.n_epochs_ = self._choose_epochs(deepcopy(network), tokens, standardised, held_out)
             for _ in islice(self._states(network, tokens, standardised), self.n_epochs_ + 1):
                 pass
@@ -127,11 +129,12 @@ class Transformer:
         drawn = np.random.default_rng(self.seed).permutation(n_samples)
         return drawn < round(_INNER_SHARE * n_samples)
 
-    def _untrained(self, tokens: Tokens, distances: Float32Array) -> HaplotypeNetwork:
+    def _untrained(self, tokens: Tokens, distances: Float32Array, prior: VariancePrior) -> HaplotypeNetwork:
         carried = tokens.rows[torch.from_numpy(np.unique(tokens.index.numpy()))]
         return HaplotypeNetwork(
             tokens.rows.shape[1],
             distances,
+            prior,
             width=self.width,
             n_layers=self.n_layers,
             n_heads=self.n_heads,

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.arrays import Float32Array, Float64Array
-from haploscribe.estimators.distance_prior import variance_prior
 from haploscribe.estimators.transformer_tokens import Tokens
+from haploscribe.estimators.variance_prior import VariancePrior
 
 N_FREQUENCIES = 4
 """Octaves of the Fourier features of position."""
@@ -39,13 +39,13 @@ def position_features(distances: Float32Array) -> Tensor:
     return torch.from_numpy(features.astype(np.float32))
 
 
-def attention_prior(distances: Float32Array) -> Tensor:
-    """Attention logits before anything is learned, `log √(exp(−|d| / 15 kb) + .02)`, float32 `(n_tokens,)`.
+def attention_prior(distances: Float32Array, prior: VariancePrior) -> Tensor:
+    """Attention logits before anything is learned: the log of the root of the variance prior, `(n_tokens,)`.
 
     A token's share of the variance goes with its attention squared, hence the root: the linear model
-    that a network starts from is BLUP with the variance prior exp(−|d| / 15 kb) + .02.
+    that a network starts from is BLUP under the same prior.
     """
-    return torch.from_numpy((0.5 * np.log(variance_prior(distances))).astype(np.float32))
+    return torch.from_numpy((0.5 * np.log(prior.variances(distances))).astype(np.float32))
 
 
 class _EncoderLayer(nn.Module):
@@ -74,7 +74,7 @@ class _EncoderLayer(nn.Module):
 class HaplotypeNetwork(nn.Module):
     """f(haplotype 0) + f(haplotype 1), with one f that reads a haplotype's tokens.
 
-    f is attention pooling, Σ_t a_t v_t. Logits of `a` are the distance prior plus a readout of the
+    f is attention pooling, Σ_t a_t v_t. Logits of `a` are those of the prior plus a readout of the
     encoder; values are a linear readout of the token's scores, with weights of that token's own, plus a
     readout of the encoder. Both readouts of the encoder start at zero, so that before training f is linear
     in the deltas.
@@ -88,6 +88,8 @@ class HaplotypeNetwork(nn.Module):
         Scores of a token.
     distances
         float32 `(n_tokens,)`; signed distance of each token to the TSS in base pairs.
+    prior
+        What is expected of tokens by distance.
     width, n_layers, n_heads
         Of the encoder.
     token_norm
@@ -104,6 +106,7 @@ class HaplotypeNetwork(nn.Module):
         self,
         n_scores: int,
         distances: Float32Array,
+        prior: VariancePrior,
         *,
         width: int,
         n_layers: int,
@@ -112,7 +115,7 @@ class HaplotypeNetwork(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.register_buffer("prior", attention_prior(distances))
+        self.register_buffer("prior", attention_prior(distances, prior))
         self.register_buffer("features", position_features(distances))
         self.register_buffer("linear_value", torch.zeros(len(distances), n_scores))
         self.embedding = _drawn(generator, n_scores, width, norm=token_norm)

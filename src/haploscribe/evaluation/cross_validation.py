@@ -1,6 +1,7 @@
 """Out-of-fold predictions: the only place where `fit` and `predict` meet folds."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import polars as pl
 from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
+from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.normalise import Normalisation
 from haploscribe.expression.preparation import prepare
@@ -29,6 +31,23 @@ variance 1 over the fold's training samples (`haploscribe.expression.preparation
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What other genes teach about one gene in one fold, from nobody but the samples that are learned from.
+
+    Attributes
+    ----------
+    expression
+        float64 `(n_fitted,)`; the gene's prepared expression without the heterogeneity that they show, in the
+        order of `Fold.fitted`.
+    prior
+        Where variants matter, as they tell.
+    """
+
+    expression: Float64Array
+    prior: VariancePrior
+
+
 def evaluate_gene(
     inputs: GeneInputs,
     expression: Float64Array,
@@ -37,6 +56,7 @@ def evaluate_gene(
     *,
     estimators: Mapping[str, Callable[[], Estimator]],
     normalisation: Normalisation,
+    lessons: Sequence[Lesson] | None = None,
 ) -> pl.DataFrame:
     """Predict a gene's expression in every fold's test samples, from its other samples.
 
@@ -59,6 +79,9 @@ def evaluate_gene(
         For each model's name, what makes a fresh estimator.
     normalisation
         How to normalise expression.
+    lessons
+        What other genes teach about this one, one item a fold; None where nothing is to be learned from
+        them.
 
     Returns
     -------
@@ -74,11 +97,12 @@ def evaluate_gene(
     sample_ids = np.asarray(inputs.sample_ids, dtype=object)
     assert expression.shape == sample_ids.shape
     tables = []
-    for fold in folds:
+    for place, fold in enumerate(folds):
         training = np.zeros(expression.size, dtype=np.bool_)
         training[fold.training] = True
         prepared = prepare(expression, covariates, training, normalisation)
-        for model, predicted in _predict_fold(inputs, prepared, fold, estimators).items():
+        lesson = None if lessons is None else lessons[place]
+        for model, predicted in _predict_fold(inputs, prepared, fold, estimators, lesson).items():
             columns = {
                 "gene_id": inputs.gene.gene_id,
                 "sample_id": sample_ids[fold.test].tolist(),
@@ -96,19 +120,24 @@ def _predict_fold(
     prepared: Float64Array,
     fold: Fold,
     estimators: Mapping[str, Callable[[], Estimator]],
+    lesson: Lesson | None,
 ) -> dict[str, Float64Array]:
     """Fit every estimator on a fold and predict its test samples, float64 `(n_test,)` a model."""
-    fitted = np.concatenate([fold.training, fold.validation])
     validation = _validation_mask(fold)
-    fit_inputs, test_inputs = inputs.take(fitted), inputs.take(fold.test)
-    return {
-        model: _checked(
-            make().fit(fit_inputs, prepared[fitted], validation).predict(test_inputs),
-            fold.test,
-            f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}",
-        )
-        for model, make in estimators.items()
-    }
+    fit_inputs, test_inputs = inputs.take(fold.fitted), inputs.take(fold.test)
+    alone = prepared[fold.fitted]
+    taught = alone
+    if lesson is not None:
+        fit_inputs = replace(fit_inputs, prior=lesson.prior)
+        taught = lesson.expression
+        assert taught.shape == alone.shape
+    predicted = {}
+    for model, make in estimators.items():
+        estimator = make()
+        fitted = estimator.fit(fit_inputs, taught if estimator.uses_other_genes else alone, validation)
+        where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
+        predicted[model] = _checked(fitted.predict(test_inputs), fold.test, where)
+    return predicted
 
 
 def _validation_mask(fold: Fold) -> BoolArray | None:

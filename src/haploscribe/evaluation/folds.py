@@ -40,6 +40,11 @@ class Fold:
     validation: Int64Array
     test: Int64Array
 
+    @property
+    def fitted(self) -> Int64Array:
+        """Places of all samples that estimators are fitted on: training, then validation."""
+        return np.concatenate([self.training, self.validation])
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
