@@ -123,10 +123,12 @@ def test_a_prior_is_learned_from_far_genes_alone(
         with open_cohort(options, tmp_path / name) as opened:
             jobs = GeneJobs(options, tmp_path / name, evaluation, None, (), tmp_path / name / "done")
             lessons = gene_lessons.learn_lessons(jobs, opened, lambda _: None)
-        priors.append([[lesson.prior for lesson in gene] for gene in lessons])
-    assert priors[0][0] == priors[1][0]
-    assert all(before != after for before, after in zip(priors[0][1:], priors[1][1:], strict=True))
-    assert all(prior != SHIPPED_PRIOR for gene in priors[0] for prior in gene)
+        priors.append(np.array([[lesson.prior.weights for lesson in gene] for gene in lessons]))
+    moved = np.abs(priors[1] - priors[0]).max(axis=(1, 2)) / priors[0].max()
+    # Its own gene's moments are subtracted from the sum of all: what remains of them is rounding.
+    assert moved[0] < 1e-9
+    assert (moved[1:] > 1e-3).all()
+    assert not (priors[0] == SHIPPED_PRIOR.weights).all(axis=2).any()
 
 
 def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(

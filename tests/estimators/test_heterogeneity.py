@@ -23,7 +23,7 @@ def cohort(seed: int) -> tuple[Float64Array, Float64Array, Float64Array]:
 
 def without_covariates(rows: Float64Array, covariates: Float64Array) -> Float64Array:
     design = np.column_stack([np.ones(N_SAMPLES), covariates])
-    return rows - (design @ np.linalg.lstsq(design, rows.T)[0]).T
+    return np.asarray(rows - (design @ np.linalg.lstsq(design, rows.T)[0]).T)
 
 
 def dense_mixed_model(
@@ -46,7 +46,7 @@ def dense_mixed_model(
     starts = [minimize(negative_likelihood, [start], method="Nelder-Mead") for start in (-6.0, -3.0, 0.0)]
     ratio = np.exp(min(starts, key=lambda found: found.fun).x[0])
     inverse = np.linalg.inv(kernel + ratio * np.eye(len(kernel)))
-    return contrasts @ inverse @ outcome * len(kernel) / np.trace(inverse)
+    return np.asarray(contrasts @ inverse @ outcome * len(kernel) / np.trace(inverse))
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["genes alone", "with hidden factors"])
