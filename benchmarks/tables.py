@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from haploscribe.arrays import Float64Array
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.paired import compare_models
 
 
@@ -34,3 +36,15 @@ def lead_lines(metrics: pl.DataFrame, baseline: str = "elastic-net", heading: st
         )
         lines.append(f"| {model} | {r:.4f} | {beside} |")
     return lines
+
+
+def interval_cell(values: Float64Array, digits: int = 4, sign: str = "") -> str:
+    """Write the mean of float64 `(n_genes,)`, in genome order, with its 95 % interval over genes."""
+    low, high = mean_intervals(values[:, None])[:, 0]
+    form = f"{sign}.{digits}f"
+    return f"{values.mean():{form}} ({low:{form}} to {high:{form}})"
+
+
+def difference_cell(values: Float64Array, digits: int = 4) -> str:
+    """Write a mean difference, float64 `(n_genes,)` in genome order, with its 95 % interval, all signed."""
+    return interval_cell(values, digits, "+")

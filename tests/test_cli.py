@@ -78,7 +78,7 @@ def test_run_leaves_the_files_of_the_contract(
     comparison = pl.read_csv(out / "comparison.tsv", separator="\t")
     assert comparison.columns == [
         *("model_a", "model_b", "n_genes", "mean_r_a", "mean_r_b"),
-        *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better"),
+        *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better", "ci_low", "ci_high"),
     ]
     summary = json.loads((out / "summary.json").read_text())
     assert set(summary) == {"models", "embedding", "wall_seconds"}

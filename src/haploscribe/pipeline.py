@@ -19,6 +19,7 @@ from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.estimators.registry import reads_deltas, uses_other_genes
+from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
@@ -222,14 +223,15 @@ def run(
             predictions = fit_genes(jobs, checked.cohort, by_model, lessons, advance)
 
     metrics = gene_metrics(predictions, checked.n_variants())
+    order = genome_order(checked.cohort.genes)
     summary = Summary(
-        models=summarise_models(metrics),
+        models=summarise_models(metrics, order),
         embedding=embedded.summary() if embedded else None,
         wall_seconds=time.monotonic() - started,
     )
     if zero_shot:
         summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
-    results = Results(predictions, metrics, compare_models(metrics), summary, record)
+    results = Results(predictions, metrics, compare_models(metrics, order), summary, record)
     write_results(out, results)
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)

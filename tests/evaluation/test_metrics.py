@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import (
     METRIC_SCHEMA,
@@ -139,11 +140,28 @@ def test_summary() -> None:
         },
         schema=METRIC_SCHEMA,
     )
-    assert summarise_models(metrics) == {
-        "a": {"n_genes": 1, "mean_r": -0.2, "median_r": -0.2, "n_significant": 1},
-        "b": {"n_genes": 3, "mean_r": pytest.approx(0.2), "median_r": 0.1, "n_significant": 2},
+    summaries = summarise_models(metrics)
+    interval = summaries["b"]["mean_r_ci"]
+    assert interval is not None
+    low, high = interval
+    assert 0.0 <= low < 0.2 < high <= 0.5
+    figures = {"n_genes": 3, "mean_r": pytest.approx(0.2), "median_r": 0.1, "n_significant": 2}
+    assert summaries == {
+        "a": {"n_genes": 1, "mean_r": -0.2, "median_r": -0.2, "n_significant": 1, "mean_r_ci": None},
+        "b": figures | {"mean_r_ci": [low, high]},
     }
-    assert list(summarise_models(metrics)) == ["a", "b"]
+    assert list(summaries) == ["a", "b"]
+
+
+def test_the_interval_of_the_mean_r_follows_the_genome_order() -> None:
+    r = np.random.default_rng(9).normal(size=40)
+    order = [f"G{i}" for i in range(40)]
+    rows = [
+        {"gene_id": gene, "model": "m", "pearson_r": value, "pearson_p": 0.5}
+        for gene, value in zip(order, r, strict=True)
+    ]
+    metrics = pl.DataFrame(rows, schema=METRIC_SCHEMA)
+    assert summarise_models(metrics, order)["m"]["mean_r_ci"] == mean_intervals(r[:, None])[:, 0].tolist()
 
 
 def test_benjamini_hochberg_equals_r() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.metrics import METRIC_SCHEMA
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA, compare_models, signed_rank_p
 from tests.support import require_program
@@ -52,6 +53,34 @@ def test_direction_of_the_difference() -> None:
     assert forth["median_delta_r"] == pytest.approx(0.395)
     assert back["median_delta_r"] == -forth["median_delta_r"]
     assert forth["wilcoxon_p"] == back["wilcoxon_p"] < 1e-9
+
+
+def test_the_interval_is_that_of_the_mean_difference() -> None:
+    rng = np.random.default_rng(4)
+    genes = [f"G{i}" for i in rng.permutation(50)]  # in genome order, which their names do not follow
+    a, b = rng.normal(0.2, 0.1, (2, 50))
+    metrics = metrics_of(
+        {name: dict(zip(genes, r.tolist(), strict=True)) for name, r in (("a", a), ("b", b))}
+    )
+    forth, back = compare_models(metrics, genes).rows(named=True)
+    assert [forth["ci_low"], forth["ci_high"]] == mean_intervals((a - b)[:, None])[:, 0].tolist()
+    assert (back["ci_low"], back["ci_high"]) == (-forth["ci_high"], -forth["ci_low"])
+    assert forth["ci_low"] < forth["mean_r_a"] - forth["mean_r_b"] < forth["ci_high"]
+
+
+def test_without_an_order_genes_are_resampled_one_by_one() -> None:
+    a, b = np.random.default_rng(4).normal(0.2, 0.1, (2, 50))
+    by_name = [f"G{i:02d}" for i in range(50)]
+    metrics = metrics_of(
+        {name: dict(zip(by_name, r.tolist(), strict=True)) for name, r in (("a", a), ("b", b))}
+    )
+    ours = compare_models(metrics).row(0, named=True)
+    assert [ours["ci_low"], ours["ci_high"]] == mean_intervals((a - b)[:, None], 1)[:, 0].tolist()
+
+
+def test_a_single_gene_has_no_interval() -> None:
+    comparison = compare_models(metrics_of({"a": {"G1": 0.1}, "b": {"G1": 0.3}}))
+    assert comparison.select("ci_low", "ci_high").null_count().row(0) == (2, 2)
 
 
 def test_one_model_or_no_shared_gene_has_nothing_to_compare() -> None:

@@ -85,10 +85,11 @@ def test_files_are_as_the_design_has_them(tmp_path: Path) -> None:
     assert rows[0]["constant"] == "false"
     header = (tmp_path / "comparison.tsv").read_text().splitlines()[0]
     columns = "model_a,model_b,n_genes,mean_r_a,mean_r_b,median_delta_r,wilcoxon_p,n_a_better,n_b_better"
+    columns += ",ci_low,ci_high"
     assert header == columns.replace(",", "\t")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert list(summary) == ["models", "embedding", "wall_seconds"]
-    assert list(summary["models"]["a"]) == ["n_genes", "mean_r", "median_r", "n_significant"]
+    assert list(summary["models"]["a"]) == ["n_genes", "mean_r", "median_r", "n_significant", "mean_r_ci"]
 
 
 def test_results_of_one_model_read_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.report.answer import answer
 from haploscribe.report.tables import model_rows
 from tests.report.made import made_results, shifted
@@ -16,9 +17,11 @@ def test_a_clear_win_is_said_with_its_numbers() -> None:
     assert told.verdict == "better"
     assert told.sentences.startswith("Yes: transformer is better by ")
     assert (
-        f"by {other.mean() - base.mean():.3f} in mean r ({other.mean():.3f} against {base.mean():.3f})"
+        f"by {other.mean() - base.mean():.3f} in mean r ({other.mean():.3f} against {base.mean():.3f}; "
         in told.sentences
     )
+    low, high = mean_intervals((other - base)[:, None], 1)[:, 0]
+    assert f"; 95 % interval of the difference {low:.3f} to {high:.3f}), with" in told.sentences
     assert f"higher r in {(other > base).sum()} of 60 genes" in told.sentences
     mantissa, exponent = f"{wilcoxon(other - base).pvalue:.1e}".split("e-")
     assert f"paired Wilcoxon p = {mantissa}e-{int(exponent)}" in told.sentences
@@ -101,5 +104,7 @@ def test_one_model_alone_claims_nothing(model: str) -> None:
     told = answer(model_rows(made_results({model: [0.1, 0.3, 0.5]})))
     assert told.verdict == "alone"
     assert told.question == f"How well does {model} predict each person’s expression?"
-    assert "mean r of 0.300 (median 0.300) over 3 genes" in told.sentences
+    low, high = mean_intervals(np.array([[0.1], [0.3], [0.5]]), 1)[:, 0]
+    interval = f"95 % interval {low:.3f} to {high:.3f}"
+    assert f"mean r of 0.300 ({interval}, median 0.300) over 3 genes" in told.sentences
     assert told.sentences.endswith("No other model was compared with it.")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, wilcoxon
 
 from haploscribe.errors import InputError
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.io.results import write_results
 from haploscribe.report.page import render_page, write_report
 from tests.report.made import EMBEDDING, PageParser, made_results, shifted, to_number
@@ -113,13 +114,14 @@ def test_model_table_has_the_results_numbers(parsed: PageParser, r: dict[str, li
             7 if model == "blup" else 0,
             (values > base).sum(),
             (values < base).sum(),
-            np.median(values - base),
             p_value,
             q[model],
         ]
+        ends = [to_number(end) for end in rows[model].pop(7).split(" to ")]
+        np.testing.assert_allclose(ends, mean_intervals((values - base)[:, None], 1)[:, 0], atol=5.1e-4)
         shown = [to_number(cell) for cell in rows[model]]
-        np.testing.assert_allclose(shown[:8], expected[:8], atol=5.1e-4)
-        np.testing.assert_allclose(shown[8:], expected[8:], rtol=0.051)
+        np.testing.assert_allclose(shown[:7], expected[:7], atol=5.1e-4)
+        np.testing.assert_allclose(shown[7:], expected[7:], rtol=0.051)
     assert rows["elastic-net"][5:] == ["–"] * 5
 
 
@@ -130,14 +132,23 @@ def test_pair_table_has_every_pair_once(parsed: PageParser, r: dict[str, list[fl
     p = [wilcoxon(np.array(r[later]) - np.array(r[earlier])).pvalue for later, earlier in pairs]
     for (later, earlier), p_value, q in zip(pairs, p, false_discovery_control(p), strict=True):
         a, b = np.array(r[later]), np.array(r[earlier])
-        expected = [60, a.mean(), b.mean(), (a > b).sum(), (a < b).sum(), np.median(a - b)]
+        expected = [60, a.mean(), b.mean(), (a > b).sum(), (a < b).sum()]
+        ends = [to_number(end) for end in rows[later, earlier].pop(5).split(" to ")]
+        np.testing.assert_allclose(ends, mean_intervals((a - b)[:, None], 1)[:, 0], atol=5.1e-4)
         shown = [to_number(cell) for cell in rows[later, earlier]]
-        np.testing.assert_allclose(shown[:6], expected, atol=5.1e-4)
-        np.testing.assert_allclose(shown[6:], [p_value, q], rtol=0.051)
+        np.testing.assert_allclose(shown[:5], expected, atol=5.1e-4)
+        np.testing.assert_allclose(shown[5:], [p_value, q], rtol=0.051)
 
 
 def test_two_models_need_no_table_of_pairs() -> None:
     assert "pair-table" not in PageParser(render_page(made_results(shifted(0.03)))).tables
+
+
+@pytest.mark.parametrize(("n_models", "opened"), [(4, True), (5, False)])
+def test_a_long_table_of_pairs_is_folded(n_models: int, opened: bool) -> None:
+    r = {f"model{i}": shifted(0.01 * i)["transformer"] for i in range(n_models)}
+    ((_, attributes),) = (tag for tag in PageParser(render_page(made_results(r))).tags if tag[0] == "details")
+    assert ("open" in attributes) is opened
 
 
 def test_gene_table_has_the_results_numbers(parsed: PageParser, r: dict[str, list[float]]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.report.tables import Versus, format_p, format_r, model_rows
+from haploscribe.report.tables import Versus, format_interval, format_p, format_r, model_rows
 from haploscribe.report.typeset import typeset_duration, typeset_number, typeset_sentence, typeset_setting
 from tests.report.made import made_results, shifted
 
@@ -37,8 +37,16 @@ def test_correlations_have_three_decimals(r: float, text: str) -> None:
     assert format_r(r) == text
 
 
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [((0.01251, 0.02), "0.013 to 0.020"), ((-0.5, -1e-5), "-0.500 to 0.000"), (None, "-")],
+)
+def test_intervals_have_three_decimals(interval: tuple[float, float] | None, text: str) -> None:
+    assert format_interval(interval) == text
+
+
 def versus(mean: float, median: float, n_better: int, n_worse: int, q: float) -> Versus:
-    return Versus(100, 0.2 + mean, 0.2, median, n_better, n_worse, p=q, q=q)
+    return Versus(100, 0.2 + mean, 0.2, median, n_better, n_worse, p=q, q=q, difference_ci=None)
 
 
 @pytest.mark.parametrize(

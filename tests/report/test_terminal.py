@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from scipy.stats import wilcoxon
 
+from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.io.results import Results
 from haploscribe.report.terminal import model_table
 from tests.report.made import made_results, shifted
@@ -22,17 +23,18 @@ def test_rows_hold_the_results_numbers() -> None:
     r = shifted(0.03)
     base, other = np.array(r["elastic-net"]), np.array(r["transformer"])
     (row,) = (line.split() for line in printed(made_results(r)) if line.startswith("transformer"))
-    assert row[1:4] == ["60", f"{other.mean():.3f}", f"{np.median(other):.3f}"]
-    assert row[4] == f"{(other > 0.2).sum()}"
-    assert row[5:8] == [f"{(other > base).sum()}", "/", f"{(other < base).sum()}"]
-    np.testing.assert_allclose(float(row[8]), wilcoxon(other - base).pvalue, rtol=0.051)
+    assert row[1:4] == ["60", f"{other.mean():.3f}", f"{(other > 0.2).sum()}"]
+    low, high = mean_intervals((other - base)[:, None], 1)[:, 0]
+    assert row[4:7] == [f"{low:.3f}", "to", f"{high:.3f}"]
+    assert row[7:10] == [f"{(other > base).sum()}", "/", f"{(other < base).sum()}"]
+    np.testing.assert_allclose(float(row[10]), wilcoxon(other - base).pvalue, rtol=0.051)
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:
     (row,) = (
         line.split() for line in printed(made_results(shifted(0.03))) if line.startswith("elastic-net ")
     )
-    assert row[5:] == ["-", "-"]
+    assert row[4:] == ["-", "-", "-"]
 
 
 def test_without_elastic_net_the_first_model_is_the_baseline() -> None:
@@ -40,7 +42,7 @@ def test_without_elastic_net_the_first_model_is_the_baseline() -> None:
     lines = printed(made_results({"kmer": r["transformer"], "blup": r["elastic-net"]}))
     rows = [line.split() for line in lines if line.startswith(("kmer", "blup"))]
     assert [row[0] for row in rows] == ["kmer", "blup"]
-    assert rows[0][5:] == ["-", "-"]
+    assert rows[0][4:] == ["-", "-", "-"]
     assert "lower r than kmer" in " ".join(" ".join(lines).split())
 
 

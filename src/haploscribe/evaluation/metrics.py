@@ -1,6 +1,6 @@
 """How well each model predicts each gene across people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.special import ndtr, ndtri, stdtr
 from scipy.stats import false_discovery_control
 
 from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.evaluation.bootstrap import mean_intervals
 
 METRIC_SCHEMA = pl.Schema(
     {
@@ -33,12 +34,17 @@ _CONSTANT_SPREAD = 1e-7
 
 
 class ModelSummary(TypedDict):
-    """A model over all its genes, as in `summary.json`."""
+    """A model over all its genes, as in `summary.json`.
+
+    `mean_r_ci` holds the lower and the upper end of the 95 % interval of `mean_r` over genes; None for a
+    single gene.
+    """
 
     n_genes: int
     mean_r: float
     median_r: float
     n_significant: int
+    mean_r_ci: list[float] | None
 
 
 def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl.DataFrame:
@@ -182,7 +188,32 @@ def benjamini_hochberg(p_values: Float64Array) -> Float64Array:
     return adjusted
 
 
-def summarise_models(metrics: pl.DataFrame) -> dict[str, ModelSummary]:
+def r_by_model(
+    metrics: pl.DataFrame, models: Sequence[str], genome_order: Sequence[str] | None = None
+) -> Float64Array:
+    """Lay out `pearson_r` as float64 `(n_genes, n_models)`, NaN where a model lacks a gene.
+
+    Parameters
+    ----------
+    metrics
+        The columns of `METRIC_SCHEMA`.
+    models
+        The columns wanted, in order.
+    genome_order
+        The order of the rows, with all genes of `metrics`; None for that of the gene ids.
+    """
+    genes = sorted(set(metrics["gene_id"])) if genome_order is None else genome_order
+    row, column = ({name: i for i, name in enumerate(names)} for names in (genes, models))
+    r = np.full((len(genes), len(models)), np.nan)
+    for gene_id, model, value in metrics.select("gene_id", "model", "pearson_r").iter_rows():
+        if model in column:
+            r[row[gene_id], column[model]] = value
+    return r
+
+
+def summarise_models(
+    metrics: pl.DataFrame, genome_order: Sequence[str] | None = None
+) -> dict[str, ModelSummary]:
     """Summarise each model over its genes.
 
     `n_significant` counts genes with `pearson_p` at most 5 % after Benjamini-Hochberg within the model.
@@ -191,16 +222,24 @@ def summarise_models(metrics: pl.DataFrame) -> dict[str, ModelSummary]:
     ----------
     metrics
         The columns of `METRIC_SCHEMA`.
+    genome_order
+        All genes, in genome order: neighbours are resampled together. None where it is unknown: intervals
+        then take genes for independent, which makes them too short.
     """
+    models = sorted(set(metrics["model"]))
+    block = None if genome_order is not None else 1
+    intervals = mean_intervals(r_by_model(metrics, models, genome_order), block)
     summaries: dict[str, ModelSummary] = {}
-    for (model,), genes in metrics.sort("model").group_by("model", maintain_order=True):
+    for model, ends in zip(models, intervals.T.tolist(), strict=True):
+        genes = metrics.filter(pl.col("model") == model)
         r = genes["pearson_r"].to_numpy()
         adjusted = benjamini_hochberg(genes["pearson_p"].to_numpy())
-        summaries[str(model)] = ModelSummary(
+        summaries[model] = ModelSummary(
             n_genes=genes.height,
             mean_r=float(r.mean()),
             median_r=float(np.median(r)),
             n_significant=int(np.count_nonzero(adjusted <= FALSE_DISCOVERY_RATE)),
+            mean_r_ci=ends if genes.height > 1 else None,
         )
     return summaries
 

@@ -1,12 +1,15 @@
 """Paired tests: two models on the same genes."""
 
-from itertools import permutations
+from collections.abc import Sequence
+from itertools import combinations, permutations
 
 import numpy as np
 import polars as pl
 from scipy.stats import wilcoxon
 
 from haploscribe.arrays import Float64Array
+from haploscribe.evaluation.bootstrap import mean_intervals
+from haploscribe.evaluation.metrics import r_by_model
 
 COMPARISON_SCHEMA = pl.Schema(
     {
@@ -19,6 +22,8 @@ COMPARISON_SCHEMA = pl.Schema(
         "wilcoxon_p": pl.Float64,
         "n_a_better": pl.Int64,
         "n_b_better": pl.Int64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
     }
 )
 """The columns of `comparison.tsv`, in order."""
@@ -27,17 +32,21 @@ COMPARISON_SCHEMA = pl.Schema(
 _EQUAL = 1e-12
 
 
-def compare_models(metrics: pl.DataFrame) -> pl.DataFrame:
+def compare_models(metrics: pl.DataFrame, genome_order: Sequence[str] | None = None) -> pl.DataFrame:
     """Compare the `pearson_r` of every ordered pair of models over the genes that both have.
 
     `median_delta_r` is the median of r_a − r_b; `wilcoxon_p` is two-sided and as tested, before any
-    correction for several pairs (`haploscribe.evaluation.metrics.benjamini_hochberg`). Both (a, b) and
-    (b, a) have a row.
+    correction for several pairs (`haploscribe.evaluation.metrics.benjamini_hochberg`); `ci_low` and
+    `ci_high` are the 95 % interval of mean_r_a − mean_r_b, null for a single gene
+    (`haploscribe.evaluation.bootstrap`). Both (a, b) and (b, a) have a row.
 
     Parameters
     ----------
     metrics
         The columns of `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
+    genome_order
+        All genes, in genome order: neighbours are resampled together. None where it is unknown: intervals
+        then take genes for independent, which makes them too short.
 
     Returns
     -------
@@ -48,6 +57,7 @@ def compare_models(metrics: pl.DataFrame) -> pl.DataFrame:
     by_model = {
         model: metrics.filter(pl.col("model") == model).select("gene_id", r="pearson_r") for model in models
     }
+    intervals = _difference_intervals(metrics, models, genome_order)
     rows = []
     for a, b in permutations(models, 2):
         shared = by_model[a].join(by_model[b], on="gene_id", suffix="_b").sort("gene_id")
@@ -66,9 +76,28 @@ def compare_models(metrics: pl.DataFrame) -> pl.DataFrame:
                 "wilcoxon_p": signed_rank_p(delta),
                 "n_a_better": int(np.count_nonzero(delta > 0)),
                 "n_b_better": int(np.count_nonzero(delta < 0)),
+                "ci_low": intervals[a, b][0],
+                "ci_high": intervals[a, b][1],
             }
         )
     return pl.DataFrame(rows, schema=COMPARISON_SCHEMA)
+
+
+def _difference_intervals(
+    metrics: pl.DataFrame, models: Sequence[str], genome_order: Sequence[str] | None
+) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+    """Give the interval of the mean of r_a − r_b for every ordered pair; None for a single gene."""
+    r = r_by_model(metrics, models, genome_order)
+    pairs = list(combinations(models, 2))
+    if not pairs:
+        return {}
+    differences = np.column_stack([r[:, models.index(a)] - r[:, models.index(b)] for a, b in pairs])
+    found: dict[tuple[str, str], tuple[float | None, float | None]] = {}
+    ends = mean_intervals(differences, None if genome_order is not None else 1)
+    for (a, b), (low, high) in zip(pairs, ends.T.tolist(), strict=True):
+        # one resampling for both directions, so that they say the same
+        found[a, b], found[b, a] = ((low, high), (-high, -low)) if low <= high else ((None, None),) * 2
+    return found
 
 
 def signed_rank_p(delta: Float64Array) -> float:

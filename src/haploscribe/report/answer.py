@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
-from haploscribe.report.tables import ModelRow, Versus, baseline_of, format_p, format_r
+from haploscribe.report.tables import ModelRow, Versus, baseline_of, format_interval, format_p, format_r
 
 Verdict = Literal["better", "worse", "undecided", "alone"]
 
@@ -49,8 +49,8 @@ def answer(rows: Sequence[ModelRow]) -> Answer:
         return Answer(
             question=f"How well does {baseline} predict each person’s expression?",
             verdict="alone",
-            sentences=f"{baseline} reaches a mean r of {format_r(only.mean_r)} "
-            f"(median {format_r(only.median_r)}) over {only.n_genes:,} genes, of which it predicts "
+            sentences=f"{baseline} reaches a mean r of {format_r(only.mean_r)} ({_mean_interval(only)}"
+            f"median {format_r(only.median_r)}) over {only.n_genes:,} genes, of which it predicts "
             f"{only.n_significant:,} better than chance. No other model was compared with it.",
         )
     winners = [model for model, versus in compared.items() if versus.direction == "better"]
@@ -66,9 +66,15 @@ def answer(rows: Sequence[ModelRow]) -> Answer:
     )
 
 
+def _mean_interval(row: ModelRow) -> str:
+    return "" if row.mean_r_ci is None else f"95 % interval {format_interval(row.mean_r_ci)}, "
+
+
 def _verdict_sentence(model: str, baseline: str, versus: Versus, *, n_models: int) -> str:
     by = format_r(abs(versus.mean_difference))
     means = f"{format_r(versus.mean_r)} against {format_r(versus.mean_r_baseline)}"
+    if versus.difference_ci is not None:
+        means += f"; 95 % interval of the difference {format_interval(versus.difference_ci)}"
     wins = f"higher r in {versus.n_better:,} of {versus.n_genes:,} genes"
     p = f"paired Wilcoxon p = {format_p(versus.p)}".replace("= <", "< ")
     if n_models > 1:

@@ -17,6 +17,7 @@ from haploscribe.report.plots import axis_for, distribution_svg, scatter_svg
 from haploscribe.report.tables import GeneRow, baseline_of, gene_rows, model_rows, models_in_order, pair_rows
 from haploscribe.report.typeset import (
     typeset_duration,
+    typeset_interval,
     typeset_number,
     typeset_p,
     typeset_r,
@@ -109,6 +110,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "r": typeset_r,
+        "interval": typeset_interval,
         "p": typeset_p,
         "sentence": typeset_sentence,
         "number": typeset_number,

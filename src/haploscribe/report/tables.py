@@ -14,6 +14,7 @@ from haploscribe.io.results import Results
 BASELINE = "elastic-net"
 
 Direction = Literal["better", "worse", "undecided"]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Versus:
         Two-sided Wilcoxon signed-rank p.
     q
         `p` after Benjamini-Hochberg over all comparisons of the same table.
+    difference_ci
+        95 % interval of the difference in mean r over genes; None for a single gene.
     """
 
     n_genes: int
@@ -44,6 +47,7 @@ class Versus:
     n_worse: int
     p: float
     q: float
+    difference_ci: Interval | None
 
     @property
     def mean_difference(self) -> float:
@@ -71,6 +75,8 @@ class ModelRow:
         Genes it was measured at.
     mean_r, median_r
         Of Pearson r over those genes.
+    mean_r_ci
+        95 % interval of the mean over genes; None for a single gene.
     n_significant
         Genes whose prediction is significant at a false discovery rate of 5 %.
     n_constant
@@ -83,6 +89,7 @@ class ModelRow:
     n_genes: int
     mean_r: float
     median_r: float
+    mean_r_ci: Interval | None
     n_significant: int
     n_constant: int
     versus: Versus | None
@@ -136,6 +143,7 @@ def model_rows(results: Results) -> list[ModelRow]:
             n_genes=summary["n_genes"],
             mean_r=summary["mean_r"],
             median_r=summary["median_r"],
+            mean_r_ci=_interval(*(summary["mean_r_ci"] or (None, None))),
             n_significant=summary["n_significant"],
             n_constant=constant[model],
             versus=versus.get((model, baseline)),
@@ -194,6 +202,15 @@ def format_p(p: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def format_interval(interval: Interval | None) -> str:
+    """Write an interval of correlations, `0.014 to 0.029`; `-` where there is none."""
+    return "-" if interval is None else " to ".join(map(format_r, interval))
+
+
+def _interval(low: float | None, high: float | None) -> Interval | None:
+    return None if low is None or high is None else (low, high)
+
+
 def _versus(comparison: pl.DataFrame) -> dict[tuple[str, str], Versus]:
     """Give each row's comparison by its two models, the p-values of all rows adjusted together."""
     adjusted = benjamini_hochberg(np.asarray(comparison["wilcoxon_p"], dtype=np.float64))
@@ -207,6 +224,7 @@ def _versus(comparison: pl.DataFrame) -> dict[tuple[str, str], Versus]:
             n_worse=row["n_b_better"],
             p=row["wilcoxon_p"],
             q=float(q),
+            difference_ci=_interval(row["ci_low"], row["ci_high"]),
         )
         for row, q in zip(comparison.iter_rows(named=True), adjusted, strict=True)
     }

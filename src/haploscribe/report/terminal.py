@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from haploscribe.io.results import Results
-from haploscribe.report.tables import ModelRow, baseline_of, format_p, format_r, model_rows
+from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
 
 
 def model_table(results: Results) -> Table:
@@ -15,14 +15,24 @@ def model_table(results: Results) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
         caption=Text(
-            "r: Pearson, held-out people, mean over folds. FDR: genes predicted at a false discovery rate "
-            f"of 5 %. Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
+            "\nr: Pearson, held-out people, mean over folds. FDR: genes predicted at a false discovery rate "
+            f"of 5 %. Lead: mean r less that of {baseline}, 95 % bootstrap interval over genes. Better, "
+            f"worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
         ),
         caption_justify="left",
     )
     table.add_column("model", overflow="fold")
-    for heading in ("genes", "mean\nr", "median\nr", "FDR\n5 %", "better /\nworse", "paired p"):
+    for heading in (
+        "genes",
+        "mean\nr",
+        "FDR\n5 %",
+        "lead in r,\n95 % interval",
+        "better /\nworse",
+        "paired\np",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         # Text, as a model may be a path and square brackets in it are no markup
@@ -35,8 +45,8 @@ def _cells(row: ModelRow) -> list[str]:
     return [
         f"{row.n_genes}",
         format_r(row.mean_r),
-        format_r(row.median_r),
         f"{row.n_significant}",
+        "-" if versus is None else format_interval(versus.difference_ci),
         "-" if versus is None else f"{versus.n_better} / {versus.n_worse}",
         "-" if versus is None else format_p(versus.p),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
-from haploscribe.report.tables import format_p, format_r
+from haploscribe.report.tables import Interval, format_interval, format_p, format_r
 
 _P_VALUE = re.compile(r"([pq] [=<] \d[\d.]*(?:e-\d+)?)")
 _NEGATIVE = re.compile(r"(?<=\s)-(?=\d)")
@@ -14,6 +14,12 @@ _NEGATIVE = re.compile(r"(?<=\s)-(?=\d)")
 def typeset_r(r: float) -> str:
     """Write a correlation with three decimals and a true minus sign; a dash where there is none."""
     text = format_r(r)
+    return "–" if text == "-" else text.replace("-", "−")
+
+
+def typeset_interval(interval: Interval | None) -> str:
+    """Write an interval of correlations with true minus signs; a dash where there is none."""
+    text = format_interval(interval)
     return "–" if text == "-" else text.replace("-", "−")
 
 

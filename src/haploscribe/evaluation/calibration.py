@@ -1,0 +1,165 @@
+"""Whether predictions are as large as they should be: slopes, and predicted against explained variance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import Float64Array
+from haploscribe.evaluation.bootstrap import block_length, interval, resampled_means
+
+GENE_CALIBRATION_SCHEMA = pl.Schema(
+    {
+        "gene_id": pl.String,
+        "model": pl.String,
+        "held_out_variance": pl.Float64,
+        "predicted_variance": pl.Float64,
+        "explained_variance": pl.Float64,
+        "held_out_spread": pl.Float64,
+        "predicted_spread": pl.Float64,
+        "covariance": pl.Float64,
+    }
+)
+"""The columns of `calibrate_genes`, in order."""
+
+MODEL_CALIBRATION_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "n_genes": pl.Int64,
+        "slope": pl.Float64,
+        "slope_low": pl.Float64,
+        "slope_high": pl.Float64,
+        "predicted_variance": pl.Float64,
+        "explained_variance": pl.Float64,
+    }
+)
+"""The columns of `calibrate_models`, in order."""
+
+
+def calibrate_genes(predictions: pl.DataFrame) -> pl.DataFrame:
+    """Give, for each gene and model, what calibration is judged by.
+
+    All are averages over held-out samples, in units of the variance of training expression, about the
+    training mean (`haploscribe.expression.preparation`):
+
+    - `held_out_variance`: mean of observed²;
+    - `predicted_variance`: mean of predicted², what the model says it explains;
+    - `explained_variance`: mean of observed² less mean of (observed − predicted)², what it does explain;
+      R² is this over `held_out_variance`;
+    - `held_out_spread`, `predicted_spread`, `covariance`: variances of observed and predicted, and their
+      covariance, within folds. The slope of observed on predicted is `covariance` / `predicted_spread`.
+
+    Where the observed are right on average whatever was predicted, E[observed | predicted] = predicted, the
+    slope is 1 and `explained_variance` equals `predicted_variance` in expectation, as the two differ by the
+    mean of 2 · predicted · (observed − predicted).
+
+    Parameters
+    ----------
+    predictions
+        The columns of `haploscribe.evaluation.cross_validation.PREDICTION_SCHEMA`.
+
+    Returns
+    -------
+    One row a gene and model, sorted by them, with the columns of `GENE_CALIBRATION_SCHEMA`.
+    """
+    fold = ["gene_id", "model", "fold"]
+    observed, predicted = pl.col("observed"), pl.col("predicted")
+    within = {"x": predicted - predicted.mean().over(fold), "y": observed - observed.mean().over(fold)}
+    return (
+        predictions.with_columns(**within)
+        .group_by("gene_id", "model")
+        .agg(
+            held_out_variance=(observed**2).mean(),
+            predicted_variance=(predicted**2).mean(),
+            explained_variance=(observed**2).mean() - ((observed - predicted) ** 2).mean(),
+            held_out_spread=(pl.col("y") ** 2).mean(),
+            predicted_spread=(pl.col("x") ** 2).mean(),
+            covariance=(pl.col("x") * pl.col("y")).mean(),
+        )
+        .sort("gene_id", "model")
+        .select(GENE_CALIBRATION_SCHEMA.names())
+    )
+
+
+def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.DataFrame:
+    """Pool the slope of observed on predicted over genes, and average predicted and explained variance.
+
+    The pooled slope is Σ `covariance` / Σ `predicted_spread` over genes, so that a gene counts as much as its
+    predictions vary, and one whose predictions hardly do, not at all. Its 95 % interval is over genes,
+    neighbours resampled together (`haploscribe.evaluation.bootstrap`).
+
+    Parameters
+    ----------
+    genes
+        The columns of `GENE_CALIBRATION_SCHEMA`.
+    genome_order
+        All genes, in genome order.
+
+    Returns
+    -------
+    One row a model, sorted, with the columns of `MODEL_CALIBRATION_SCHEMA`. The slope is null where a model's
+    predictions never vary; its ends also with a single gene.
+    """
+    place = {gene: i for i, gene in enumerate(genome_order)}
+    placed = genes.sort(pl.col("gene_id").replace_strict(place, return_dtype=pl.Int64))
+    rows = []
+    for model in sorted(set(genes["model"])):
+        of_model = placed.filter(pl.col("model") == model)
+        slope, low, high = _pooled_slope(of_model.select("covariance", "predicted_spread").to_numpy())
+        rows.append(
+            {
+                "model": model,
+                "n_genes": of_model.height,
+                "slope": slope,
+                "slope_low": low,
+                "slope_high": high,
+                "predicted_variance": of_model["predicted_variance"].mean(),
+                "explained_variance": of_model["explained_variance"].mean(),
+            }
+        )
+    return pl.DataFrame(rows, schema=MODEL_CALIBRATION_SCHEMA)
+
+
+def _pooled_slope(sums: Float64Array) -> tuple[float | None, float | None, float | None]:
+    """Divide the sums of covariance and spread, float64 `(n_genes, 2)`; give the interval of that too."""
+    n_genes = len(sums)
+    covariance, spread = sums.sum(axis=0)
+    if spread <= 0:
+        return None, None, None
+    if n_genes < 2:
+        return covariance / spread, None, None
+    block = min(block_length(n_genes), n_genes // 2)
+    means = resampled_means(sums, block)
+    drawn = means[means[:, 1] > 0]  # a resample of genes whose predictions do not vary has no slope
+    low, high = interval(drawn[:, :1] / drawn[:, 1:], n_genes / block)[:, 0].tolist()
+    return covariance / spread, low, high
+
+
+def calibrate_bins(genes: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
+    """Average predicted and explained variance over genes whose predicted variance is alike.
+
+    Parameters
+    ----------
+    genes
+        The columns of `GENE_CALIBRATION_SCHEMA`.
+    edges
+        Rising bounds of predicted variance between bins; a gene on a bound is in the bin above it.
+
+    Returns
+    -------
+    One row a model and bin that holds a gene, sorted: `model`; `bin`, 0 below the first edge; `n_genes`; the
+    means over genes of `predicted_variance`, of `explained_variance`, of `r2`, which is 1 − SSE / SST, and of
+    `squared_r`, the squared correlation within folds, of which chance alone gives 1 / (n_samples − n_folds).
+    R² and r² are 0 where they are 0 / 0.
+    """
+    r2 = pl.col("explained_variance") / pl.col("held_out_variance")
+    squared_r = pl.col("covariance") ** 2 / (pl.col("held_out_spread") * pl.col("predicted_spread"))
+    averaged = ("predicted_variance", "explained_variance", "r2", "squared_r")
+    bins = np.searchsorted(np.asarray(edges, dtype=np.float64), genes["predicted_variance"], side="right")
+    return (
+        genes.with_columns(bin=pl.Series(bins, dtype=pl.Int64), r2=r2, squared_r=squared_r)
+        .with_columns(pl.col("r2", "squared_r").fill_nan(0.0))
+        .group_by("model", "bin")
+        .agg(pl.len().cast(pl.Int64).alias("n_genes"), pl.col(averaged).mean())
+        .sort("model", "bin")
+    )
