@@ -18,10 +18,11 @@ import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, ZERO_SHOT_NAMES
+from haploscribe.estimators.registry import ESTIMATOR_NAMES
 from haploscribe.io.results import Results
-from haploscribe.options import BackboneOptions, EvaluationOptions
+from haploscribe.options import BackboneOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.pipeline import run
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 TABLE = Path(__file__).parent / "results" / "geuvadis_chr22.md"
 
@@ -112,8 +113,11 @@ def main() -> None:
         models = list(dict.fromkeys([*models, "xpresso"]))
 
     cohort = benchmark_cohort(source, out, every=arguments.every)
-    evaluation = EvaluationOptions(models=tuple(models), xpresso=arguments.xpresso, jobs=arguments.jobs)
-    results = run(cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out)
+    evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
+    zero_shot = ZeroShotOptions(xpresso=arguments.xpresso)
+    results = run(
+        cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out, zero_shot_options=zero_shot
+    )
     command = (
         "python -m benchmarks.geuvadis_chr22 --source FOLDER "
         f"--every {arguments.every} --jobs {arguments.jobs} --backbone {arguments.backbone}"

@@ -13,10 +13,12 @@ from haploscribe.cli_options import (
     EVALUATION,
     PRETRAINING,
     SCORING,
+    ZERO_SHOT,
     backbone_options,
     cohort_options,
     evaluation_options,
     with_options,
+    zero_shot_options,
 )
 from haploscribe.errors import InputError
 
@@ -60,6 +62,7 @@ def check(**values: Any) -> None:
     COHORT,
     BACKBONE,
     EVALUATION,
+    ZERO_SHOT,
     [
         click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
         click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
@@ -72,7 +75,14 @@ def run(out: Path, store: Path | None, **values: Any) -> None:
     """
     from haploscribe.pipeline import run as run_pipeline
 
-    run_pipeline(cohort_options(values), backbone_options(values), evaluation_options(values), out, store)
+    run_pipeline(
+        cohort_options(values),
+        backbone_options(values),
+        evaluation_options(values),
+        out,
+        store,
+        zero_shot_options(values),
+    )
     _print_results(out)
 
 

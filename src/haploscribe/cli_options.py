@@ -17,12 +17,18 @@ from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
+    ZeroShotOptions,
 )
 from haploscribe.pretraining.options import PretrainingOptions
+from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
+from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
+from haploscribe.zero_shot.enformer.tracks import TRACKS as ENFORMER_TRACKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
+_FOLDER = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
+_ZERO_SHOT = ZeroShotOptions()
 
 COHORT = (
     click.option("--variants", type=_FILE, required=True, help="Phased genotypes: VCF, VCF.gz, BCF or PGEN."),
@@ -96,7 +102,7 @@ BACKBONE = (
         metavar="auto|cpu|cuda[:N]",
         default="auto",
         show_default=True,
-        help="Where the backbone runs; auto takes a GPU where there is one.",
+        help="Where backbone and zero-shot models run; auto takes a GPU where there is one.",
     ),
 )
 
@@ -107,9 +113,6 @@ EVALUATION = (
         default=",".join(DEFAULT_MODELS),
         show_default=True,
         help=f"Models to compare, of {', '.join(ESTIMATOR_NAMES)}.",
-    ),
-    click.option(
-        "--xpresso", type=_FILE, help="Weights of the model xpresso: the published Keras file (.h5)."
     ),
     click.option(
         "--folds", type=int, metavar="K", default=5, show_default=True, help="Folds of cross-validation."
@@ -133,6 +136,57 @@ EVALUATION = (
         default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         show_default="all cores",
         help="Processes that fit genes side by side.",
+    ),
+)
+
+ZERO_SHOT = (
+    click.option(
+        "--xpresso", type=_FILE, help="Weights of the model xpresso: the published Keras file (.h5)."
+    ),
+    click.option(
+        "--enformer",
+        metavar="FOLDER|NAME",
+        help=f"Weights of the model enformer: {_FOLDER} [default: {ENFORMER_HUB_NAMES[0]}, whose pickled "
+        "weights must be converted once: the message says how]",
+    ),
+    click.option(
+        "--borzoi",
+        metavar="FOLDER|NAME",
+        help=f"Weights of the model borzoi: {_FOLDER} [default: {BORZOI_HUB_NAMES[0]}; also …-1 to …-3]",
+    ),
+    click.option(
+        "--flashzoi",
+        metavar="FOLDER|NAME",
+        help=f"Weights of the model flashzoi: {_FOLDER} [default: {FLASHZOI_HUB_NAMES[0]}; also …-1 to …-3]",
+    ),
+    click.option(
+        "--enformer-tracks",
+        metavar="A,B",
+        default=",".join(_ZERO_SHOT.enformer_tracks),
+        show_default=True,
+        help=f"Tracks that enformer is read in, averaged: {', '.join(ENFORMER_TRACKS)} or, from 0, their "
+        "number in the human head.",
+    ),
+    click.option(
+        "--borzoi-tracks",
+        metavar="A,B",
+        default=",".join(_ZERO_SHOT.borzoi_tracks),
+        show_default=True,
+        help="Tracks that borzoi and flashzoi are read in, averaged: RNA:GM12878, CAGE:GM12878 or RNA:TISSUE "
+        "of GTEx, such as RNA:blood.",
+    ),
+    click.option(
+        "--shifts",
+        metavar="BP,BP",
+        default=",".join(map(str, _ZERO_SHOT.shifts)),
+        show_default=True,
+        help="Zero-shot models: average over windows moved downstream by so many base pairs, such as -1,0,1.",
+    ),
+    click.option(
+        "--reverse-complement",
+        is_flag=True,
+        help="Zero-shot models: average over each sequence and its reverse complement; not xpresso, which "
+        "reads the gene's own strand.",
     ),
 )
 
@@ -266,6 +320,24 @@ def backbone_options(values: dict[str, Any]) -> BackboneOptions:
 def evaluation_options(values: dict[str, Any]) -> EvaluationOptions:
     """Take the evaluation's options out of a command's values."""
     taken = {name: values.pop(name) for name in EvaluationOptions.__dataclass_fields__}
-    taken["models"] = tuple(name.strip() for name in taken["models"].split(",") if name.strip())
+    taken["models"] = _listed(taken["models"])
     check_names(taken["models"])
     return EvaluationOptions(**taken)
+
+
+def zero_shot_options(values: dict[str, Any]) -> ZeroShotOptions:
+    """Take the zero-shot models' options out of a command's values."""
+    taken = {name: values.pop(name) for name in ZeroShotOptions.__dataclass_fields__}
+    taken |= {name: _listed(taken[name]) for name in ("enformer_tracks", "borzoi_tracks")}
+    try:
+        taken["shifts"] = tuple(map(int, _listed(str(taken["shifts"]))))
+    except ValueError:
+        raise InputError(
+            f"--shifts {taken['shifts']}: give whole base pairs, joined by commas, such as -1,0,1"
+        ) from None
+    return ZeroShotOptions(**taken)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Split what commas join."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
+from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
+
 if TYPE_CHECKING:  # scipy is slow to import, and `--help` needs none of it
     from haploscribe.expression.normalise import Normalisation
 
@@ -77,8 +80,6 @@ class EvaluationOptions:
     ----------
     models
         Estimator names, in the order of every table.
-    xpresso
-        Weights of the zero-shot model `xpresso`, the published Keras file; None where it is not in `models`.
     folds
         Number of folds, where there is no split file.
     split
@@ -92,9 +93,38 @@ class EvaluationOptions:
     """
 
     models: tuple[str, ...] = DEFAULT_MODELS
-    xpresso: Path | None = None
     folds: int = 5
     split: Path | None = None
     normalize: "Normalisation" = "inverse-normal"
     seed: int = 0
     jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotOptions:
+    """The zero-shot sequence models among a run's models, and what their predictions are averaged over.
+
+    Attributes
+    ----------
+    xpresso
+        The published Keras file; None where it is not among the models.
+    enformer, borzoi, flashzoi
+        Folder or hub name of the weights; None for the published ones, from the hub.
+    enformer_tracks
+        Names of `zero_shot.enformer.tracks.TRACKS`, or places in the human head, from 0, as digits.
+    borzoi_tracks
+        Names of `zero_shot.borzoi.tracks.TRACKS`; Flashzoi's too.
+    shifts
+        Where the window lies, in base pairs downstream of its place.
+    reverse_complement
+        Also read each sequence's reverse complement, where the model can.
+    """
+
+    xpresso: Path | None = None
+    enformer: str | None = None
+    borzoi: str | None = None
+    flashzoi: str | None = None
+    enformer_tracks: tuple[str, ...] = ENFORMER_TRACKS
+    borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
+    shifts: tuple[int, ...] = (0,)
+    reverse_complement: bool = False

@@ -29,13 +29,13 @@ from haploscribe.gene_jobs import GeneJobs, folds_of
 from haploscribe.gene_lessons import learn_lessons
 from haploscribe.io.results import EmbeddingSummary, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.survey import VariantSurvey, survey_variants
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
-from haploscribe.zero_shot.protocol import SequenceModel
-from haploscribe.zero_shot.registry import read_models
+from haploscribe.zero_shot.predictions import Averaging, check_averaging
+from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 STORE_NAME = "embeddings.zarr"
 ZERO_SHOT_NAME = "zero_shot"
@@ -170,6 +170,7 @@ def run(
     evaluation_options: EvaluationOptions,
     out: Path,
     store_path: Path | None = None,
+    zero_shot_options: ZeroShotOptions | None = None,
 ) -> Results:
     """Embed, predict zero-shot, train on folds, evaluate, report: the main job.
 
@@ -183,6 +184,8 @@ def run(
         Folder of the results; made when missing.
     store_path
         The embedding store; None for one in `out`.
+    zero_shot_options
+        The zero-shot models among those of `evaluation_options`; None for the defaults.
 
     Returns
     -------
@@ -195,17 +198,25 @@ def run(
         When an input or an option is at fault. Nothing is left in `out` then.
     """
     started = time.monotonic()
+    zero_shot_options = zero_shot_options or ZeroShotOptions()
+    averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     with ExitStack() as stack:
         with kept_on_success(out):
-            sequence_models = read_models(evaluation_options.models, {"xpresso": evaluation_options.xpresso})
+            check_averaging(averaging)
+            sequence_models = read_models(
+                evaluation_options.models, zero_shot_options, backbone_options.device
+            )
             checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
-            record = run_record(cohort_options, backbone_options, evaluation_options, facts)
+            options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
+            record = run_record(options, sequence_models, facts)
         embedded = None
         if reads_deltas(evaluation_options.models):
             embedded = embed(checked.cohort, backbone_options, store_path or out / STORE_NAME)
-        zero_shot = _predict_zero_shot(checked.cohort, sequence_models, record, out / ZERO_SHOT_NAME)
+        zero_shot = _predict_zero_shot(
+            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
+        )
         jobs = GeneJobs(
             cohort=cohort_options,
             index_folder=out / INDEX_NAME,
@@ -239,15 +250,22 @@ def run(
 
 
 def _predict_zero_shot(
-    cohort: Cohort, models: Sequence[SequenceModel], record: dict[str, Any], folder: Path
+    cohort: Cohort,
+    models: Sequence[LoadedModel],
+    averaging: Averaging,
+    record: dict[str, Any],
+    folder: Path,
 ) -> dict[str, PredictedGenes]:
-    """Predict all genes with each zero-shot model; the folder keeps a file for each file of weights."""
+    """Predict all genes with each zero-shot model; the folder has a file for each weights and reading."""
     predicted = {}
-    for model in models:
-        digest = record["inputs"][model.name]["digest"].split(":")[1]
-        known = folder / f"{model.name}-{digest[:16]}.parquet"
+    for model in (loaded.model for loaded in models):
+        read = record["inputs"][model.name]
+        key = hashlib.blake2b(f"{read['digest']} {read['reading']}".encode(), digest_size=8).hexdigest()
+        known = folder / f"{model.name}-{key}.parquet"
         with stage(f"Predicting with {model.name}", len(cohort.genes), "genes") as advance:
-            predicted[model.name] = predict_genes(model, cohort.genotypes, cohort.genes, known, advance)
+            predicted[model.name] = predict_genes(
+                model, cohort.genotypes, cohort.genes, averaging, known, advance
+            )
     return predicted
 
 

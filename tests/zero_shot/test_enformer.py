@@ -18,10 +18,12 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.zero_shot.enformer.configuration import parse_configuration
 from haploscribe.zero_shot.enformer.loading import read_network
-from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer, track_places
+from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
+from haploscribe.zero_shot.enformer.tracks import find_tracks
 from haploscribe.zero_shot.one_hot import one_hot
-from haploscribe.zero_shot.predictions import Averaging, check_averaging, predict_gene
+from haploscribe.zero_shot.predictions import Averaging, predict_gene
+from haploscribe.zero_shot.tracks import Track
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 
 from .enformer_weights import drawn_sequence
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _small(*tracks: int) -> Enformer:
-    return Enformer(read_network(str(FIXTURE / "small")), tracks, LENGTH)
+    return Enformer(read_network(FIXTURE / "small"), [Track(place) for place in tracks], LENGTH)
 
 
 def test_prediction_is_the_sum_of_the_packages_bins_at_the_tss_and_the_mean_of_tracks() -> None:
@@ -46,8 +48,19 @@ def test_prediction_is_the_sum_of_the_packages_bins_at_the_tss_and_the_mean_of_t
 def test_published_window_has_the_tss_in_its_middle_and_sums_bins_447_to_449() -> None:
     with torch.device("meta"):
         network = EnformerNetwork(parse_configuration({"depth": 1}, "config.json"))
-    model = Enformer(network.to_empty(device="cpu"), [5110])
+    model = Enformer(network.to_empty(device="cpu"), [Track(5110)])
     assert (model.upstream, model.downstream, model.bins) == (98_304, 98_304, (447, 448, 449))
+
+
+def test_reverse_complement_is_read_in_the_same_base_pairs() -> None:
+    # Bins 3 to 5 of nine along the strand are 5 to 3 along the other.
+    model, network = _small(1), read_network(FIXTURE / "small")
+    sequence = drawn_sequence(3, LENGTH)
+    bases = torch.from_numpy(one_hot(reverse_complement(sequence)))[None]
+    with torch.inference_mode():
+        expected = network(bases)[0, 3:6, 1].sum()
+    assert model.bins == (3, 4, 5)
+    np.testing.assert_allclose(model.predict([sequence], reverse_complement=True), expected, rtol=1e-6)
 
 
 def test_prediction_does_not_depend_on_the_company_to_the_bit() -> None:
@@ -86,19 +99,19 @@ def test_reverse_complement_and_shifts_are_averaged_over(tmp_path: Path) -> None
     fasta = write_fasta(tmp_path / "r.fa", {"c": contig.sequence})
     vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": contig})
     model, averaging = _small(1), Averaging((-2, 0), reverse_complement=True)
-    check_averaging(model, averaging)
     with open_variants(vcf) as reader, Reference.open(fasta, fasta.parent) as reference:
         found = predict_gene(model, Genotypes(reference, reader, SAMPLES), Gene("g", "c", 190), averaging)
     for haplotype, sequence in enumerate((bases, bases[:200] + other + bases[201:])):
         windows = [sequence[190 + shift - 136 : 190 + shift + 136].encode() for shift in (-2, 0)]
-        expected = model.predict([*windows, *map(reverse_complement, windows)]).mean()
+        expected = np.mean([model.predict(windows, reverse_complement=other) for other in (False, True)])
         np.testing.assert_allclose(found.haplotypes[0, haplotype], expected, rtol=1e-6)
     assert (found.unique_haplotypes, found.forward_passes) == (2, 8)
 
 
 def test_tracks_have_names_in_the_published_head_and_numbers_in_any() -> None:
-    assert track_places(["CAGE:GM12878", "CAGE:K562", "12"], 5313) == (5110, 4828, 12)
-    assert track_places(["0", "6"], 7) == (0, 6)
+    found = find_tracks(["CAGE:GM12878", "CAGE:K562", "12"], 5313)
+    assert found == (Track(5110), Track(4828), Track(12))
+    assert find_tracks(["0", "6"], 7) == (Track(0), Track(6))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +132,7 @@ def test_tracks_have_names_in_the_published_head_and_numbers_in_any() -> None:
 )
 def test_a_track_that_is_not_there_is_refused(tracks: list[str], n_tracks: int, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        track_places(tracks, n_tracks)
+        find_tracks(tracks, n_tracks)
 
 
 def test_a_model_of_another_window_is_refused(tmp_path: Path) -> None:
@@ -129,4 +142,4 @@ def test_a_model_of_another_window_is_refused(tmp_path: Path) -> None:
     # 12,288 bins of 16: a middle of 9 has none on its own.
     assert WINDOW // 16 - configuration["target_length"] == 12_279
     with pytest.raises(InputError, match="does not read 196,608 bp"):
-        read_enformer(str(tmp_path), tracks=["0"])
+        read_enformer(tmp_path, tracks=["0"])

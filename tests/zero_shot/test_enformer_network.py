@@ -14,11 +14,13 @@ from torch import Tensor
 
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer import network as network_module
-from haploscribe.zero_shot.enformer.configuration import parse_configuration
-from haploscribe.zero_shot.enformer.loading import PUBLISHED, read_network, stored_name
-from haploscribe.zero_shot.enformer.network import EnformerNetwork, by_key, gelu
+from haploscribe.zero_shot.enformer.configuration import HUB_NAMES, parse_configuration
+from haploscribe.zero_shot.enformer.loading import read_network, stored_name
+from haploscribe.zero_shot.enformer.network import EnformerNetwork, gelu
 from haploscribe.zero_shot.enformer.positions import gamma_features, position_features
 from haploscribe.zero_shot.one_hot import one_hot
+from haploscribe.zero_shot.transformer import by_key
+from haploscribe.zero_shot.weights_folder import locate
 
 from .enformer_weights import drawn_sequence, drawn_tensor
 
@@ -44,7 +46,7 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 
 def test_tracks_are_those_of_enformer_pytorch() -> None:
-    np.testing.assert_allclose(_tracks(read_network(str(SMALL))), _expected("small"), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(_tracks(read_network(SMALL)), _expected("small"), rtol=1e-5, atol=1e-5)
 
 
 def test_tracks_with_published_position_features_are_those_of_enformer_pytorch() -> None:
@@ -75,7 +77,7 @@ _PARTS = [
 @pytest.mark.parametrize("part", _PARTS)
 def test_the_comparison_would_notice_each_tensor(part: str) -> None:
     """Each is put to what it does nothing with: 1 for scales and variances, else 0."""
-    network = read_network(str(SMALL))
+    network = read_network(SMALL)
     tensor = network.state_dict()[part]
     neutral = "norm" in part and part.endswith(("weight", "running_var"))
     tensor.fill_(float(neutral))
@@ -97,7 +99,7 @@ def test_the_comparison_would_notice_each_position_feature(
     column: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network_module, "position_features", _without_feature(column))
-    assert not _close(_tracks(read_network(str(SMALL))), _expected("small"))
+    assert not _close(_tracks(read_network(SMALL)), _expected("small"))
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
@@ -106,7 +108,7 @@ def test_the_comparison_would_notice_another_gelu(approximate: str, monkeypatch:
         return torch.nn.functional.gelu(value, approximate=approximate)
 
     monkeypatch.setattr(network_module, "gelu", other)
-    assert not _close(_tracks(read_network(str(SMALL))), _expected("small"))
+    assert not _close(_tracks(read_network(SMALL)), _expected("small"))
 
 
 def test_gelu_leaves_its_argument_as_it_is() -> None:
@@ -146,7 +148,7 @@ def test_both_names_of_a_tensor_may_be_there(tmp_path: Path) -> None:
 
 def _written(
     folder: Path, tensors: dict[str, Tensor] | None = None, configuration: dict[str, object] | None = None
-) -> str:
+) -> Path:
     """Write the small model with other tensors or with some settings changed."""
     settings = json.loads((SMALL / "config.json").read_text()) | (configuration or {})
     (folder / "config.json").write_text(json.dumps(settings))
@@ -154,7 +156,7 @@ def _written(
         shutil.copy(SMALL / "model.safetensors", folder)
     else:
         save_file(tensors, folder / "model.safetensors")
-    return str(folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_a_folder_of_pickled_weights_says_how_to_convert_them(tmp_path: Path) ->
     shutil.copy(SMALL / "config.json", tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
     with pytest.raises(InputError, match=r"has no model\.safetensors, .* run: m = enformer_pytorch\.from_"):
-        read_network(str(tmp_path))
+        read_network(tmp_path)
 
 
 def _offline_hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
@@ -194,39 +196,41 @@ def test_the_published_name_without_hub_or_cache_is_one_line(
 ) -> None:
     _offline_hub(monkeypatch, tmp_path)
     with pytest.raises(InputError, match="cannot download EleutherAI/enformer-official-rough") as refused:
-        read_network(PUBLISHED)
+        locate(HUB_NAMES[0], HUB_NAMES)
     assert "\n" not in str(refused.value)
 
 
-def test_the_published_name_loads_from_the_cache_with_published_positions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_published_name_is_found_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--EleutherAI--enformer-official-rough"
     shutil.copytree(SMALL, repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
     _offline_hub(monkeypatch, tmp_path)
-    assert '"use_tf_gamma": false' in (SMALL / "config.json").read_text()
-    assert read_network(PUBLISHED).configuration.gamma_peaks_at_position
+    assert locate(HUB_NAMES[0], HUB_NAMES) == repository / "snapshots" / commit
 
 
 @pytest.mark.parametrize("length", [271, 16 * 8, 16 * 10])
 def test_a_sequence_without_whole_bins_or_a_middle_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match=f"{length} base pairs are not 9 bins of 16"):
-        read_network(str(SMALL)).embed(torch.zeros(1, length, 4))
+        read_network(SMALL).embed(torch.zeros(1, length, 4))
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere is no folder; give .* or EleutherAI/enformer-official"):
+        locate(str(tmp_path / "nowhere"), HUB_NAMES)
+
+
+def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*config\.json: No such file or directory; give"):
-        read_network(str(tmp_path / "nowhere"))
+        read_network(tmp_path)
 
 
 @pytest.mark.parametrize("written", [b"{", b"[]", b"\xff\xfe"])
 def test_a_configuration_that_is_no_json_object_is_refused(written: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(written)
     with pytest.raises(InputError, match="holds no JSON object"):
-        read_network(str(tmp_path))
+        read_network(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene, Strand
+from haploscribe.genome.anchored import reverse_complement as turned
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
@@ -25,16 +26,17 @@ _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 class Weighted:
     """A `SequenceModel` in which each base at each place has its own weight; it keeps what it was asked."""
 
-    name = "weighted"
+    name, reading = "weighted", ""
 
     def __init__(self, upstream: int, downstream: int, strand_specific: bool = False) -> None:
         self.upstream, self.downstream, self.strand_specific = upstream, downstream, strand_specific
         self._weights = np.random.default_rng(0).normal(size=(upstream + downstream, 256))
-        self.asked: list[bytes] = []
+        self.asked: list[tuple[bytes, bool]] = []
 
-    def predict(self, sequences: Sequence[bytes]) -> Float64Array:
-        self.asked += sequences
-        return np.array([self.of(sequence.decode()) for sequence in sequences])
+    def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
+        self.asked += [(sequence, reverse_complement) for sequence in sequences]
+        read = [turned(sequence) if reverse_complement else sequence for sequence in sequences]
+        return np.array([self.of(sequence.decode()) for sequence in read])
 
     def of(self, sequence: str) -> float:
         places = np.arange(self.upstream + self.downstream)
@@ -141,12 +143,14 @@ def test_only_different_sequences_are_given_to_the_model(
     assert (found.unique_haplotypes, found.forward_passes) == (haplotypes, passes)
 
 
-def test_reverse_complement_of_a_strand_specific_model_is_refused() -> None:
-    with pytest.raises(InputError, match="weighted reads the gene's own strand only"):
-        check_averaging(Weighted(3, 3, strand_specific=True), Averaging(reverse_complement=True))
+def test_a_strand_specific_model_does_without_reverse_complements(cohort: tuple[Path, Path]) -> None:
+    model, gene = Weighted(3, 3, strand_specific=True), Gene("g", "c", 10)
+    found = _predicted(*cohort, model, gene, Averaging(reverse_complement=True))
+    assert found.forward_passes == 2
+    assert not any(reverse for _, reverse in model.asked)
 
 
 @pytest.mark.parametrize("shifts", [(), (0, 3, 0)])
 def test_no_shift_and_a_shift_given_twice_are_refused(shifts: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="give at least one, each once"):
-        check_averaging(Weighted(3, 3), Averaging(shifts))
+        check_averaging(Averaging(shifts))

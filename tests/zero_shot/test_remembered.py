@@ -15,15 +15,16 @@ from haploscribe.zero_shot.remembered import Remembered
 class Asked:
     """A `SequenceModel` of four bases that keeps what it was asked."""
 
-    name, upstream, downstream, strand_specific = "asked", 2, 2, True
+    name, upstream, downstream, strand_specific, reading = "asked", 2, 2, False, ""
 
     def __init__(self, scale: float = 0.1) -> None:
         self.scale = scale
         self.sequences: list[bytes] = []
 
-    def predict(self, sequences: Sequence[bytes]) -> Float64Array:
+    def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
         self.sequences += sequences
-        return np.array([self.scale * int.from_bytes(sequence) for sequence in sequences])
+        sign = -1 if reverse_complement else 1
+        return np.array([sign * self.scale * int.from_bytes(sequence) for sequence in sequences])
 
 
 def test_only_new_sequences_are_asked_and_known_ones_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -37,6 +38,16 @@ def test_only_new_sequences_are_asked_and_known_ones_come_back_to_the_bit(tmp_pa
     assert second.sequences == [b"CCCC"]
     assert after.forward_passes == 1
     assert found.tolist() == [expected[1], *first.predict([b"CCCC"]), expected[0], found[1]]
+
+
+def test_strands_are_remembered_apart(tmp_path: Path) -> None:
+    model = Remembered(Asked(), tmp_path / "known.parquet")
+    forward = model.predict([b"ACGT"])
+    reverse = model.predict([b"ACGT"], reverse_complement=True)
+    assert reverse == -forward
+    assert model.forward_passes == 2
+    assert model.predict([b"ACGT"], reverse_complement=True) == reverse
+    assert model.forward_passes == 2
 
 
 def test_nothing_new_leaves_the_file_alone(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ import pytest
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
-from haploscribe.estimators.registry import ZERO_SHOT_NAMES
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions
+from haploscribe.options import CohortOptions, ZeroShotOptions
 from haploscribe.zero_shot import genes as zero_shot_genes
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
-from haploscribe.zero_shot.registry import SEQUENCE_MODEL_NAMES, read_models
+from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
 from tests.test_cli import inputs_of, run_cli
 
@@ -147,14 +146,10 @@ def test_the_config_file_gives_the_weights(runs: Runs, weights: Path, tmp_path: 
     assert set(runs("--config", config)[0]["model"]) == {"xpresso"}
 
 
-def test_the_command_line_knows_each_sequence_model() -> None:
-    assert ZERO_SHOT_NAMES == SEQUENCE_MODEL_NAMES
-
-
 def test_no_zero_shot_model_reads_nothing() -> None:
-    assert read_models(["blup"], {"xpresso": None}) == []
+    assert read_models(["blup"], ZeroShotOptions(), "cpu") == []
 
 
 def test_weights_of_another_network_are_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not Xpresso"):
-        read_models(["xpresso"], {"xpresso": MadeModel().write(tmp_path / "model.h5")})
+        read_models(["xpresso"], ZeroShotOptions(xpresso=MadeModel().write(tmp_path / "model.h5")), "cpu")

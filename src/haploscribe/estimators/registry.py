@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from haploscribe.errors import InputError
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
     from haploscribe.estimators.protocol import Estimator
@@ -40,14 +41,13 @@ _ESTIMATORS = {
     "ensemble": _Entry("haploscribe.estimators.ensemble", "DosageEnsemble", seeded=True),
     "ensemble-delta": _Entry("haploscribe.estimators.ensemble", "DeltaEnsemble", seeded=True),
     "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
-    "xpresso": _Entry(
-        "haploscribe.estimators.zero_shot", "ZeroShot", seeded=False, options={"model": "xpresso"}
-    ),
+    **{
+        name: _Entry("haploscribe.estimators.zero_shot", "ZeroShot", seeded=False, options={"model": name})
+        for name in ZERO_SHOT_NAMES
+    },
 }
 
 ESTIMATOR_NAMES = tuple(_ESTIMATORS)
-ZERO_SHOT_NAMES = tuple(name for name, entry in _ESTIMATORS.items() if entry.class_name == "ZeroShot")
-"""Those that need the weights of a sequence model, a file each."""
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -1,15 +1,16 @@
 """What a run was made from: versions, options, input digests. The content of `run.json`."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from haploscribe import __version__
-from haploscribe.io.digests import file_digest
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.io.digests import file_digest, folder_digest
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.zero_shot.registry import LoadedModel
 
 _PACKAGES = (
     "cyvcf2",
@@ -24,41 +25,55 @@ _PACKAGES = (
     "zarr",
 )
 
+WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
+"""Files of a folder of weights that decide what its model predicts."""
+
 
 def run_record(
-    cohort: CohortOptions,
-    backbone: BackboneOptions,
-    evaluation: EvaluationOptions,
+    options: tuple[CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions],
+    zero_shot: Sequence[LoadedModel],
     data: Mapping[str, str | int],
 ) -> dict[str, Any]:
     """Record all that the results depend on, and read each input file for its digest.
 
     Parameters
     ----------
-    cohort, backbone, evaluation
+    options
         The run's options; `--seed` is among them.
+    zero_shot
+        Its zero-shot models.
     data
         What was found in the inputs.
 
     Returns
     -------
     dict
-        `haploscribe` (version), `versions`, `options`, `inputs` (path and digest each) and `data`.
+        `haploscribe` (version), `versions`, `options`, `inputs` (path and digest each, and of a zero-shot
+        model what is read of its output) and `data`.
 
     Raises
     ------
     InputError
         When an input cannot be read.
     """
-    options = {**asdict(cohort), **asdict(backbone), **asdict(evaluation)}
-    files = {name: value for name, value in options.items() if isinstance(value, Path)}
+    values = {name: value for group in options for name, value in asdict(group).items()}
+    files = {name: value for name, value in values.items() if isinstance(value, Path)}
+    inputs = {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()}
+    for loaded in zero_shot:
+        inputs[loaded.model.name] = _weights(loaded)
     return {
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        "options": {name: _plain(value) for name, value in options.items()},
-        "inputs": {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()},
+        "options": {name: _plain(value) for name, value in values.items()},
+        "inputs": inputs,
         "data": dict(data),
     }
+
+
+def _weights(loaded: LoadedModel) -> dict[str, str]:
+    path = loaded.weights
+    digest = folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
+    return {"path": str(path), "digest": digest, "reading": loaded.model.reading}
 
 
 def _plain(value: object) -> object:

@@ -11,7 +11,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.progress import Advance
-from haploscribe.zero_shot.predictions import predict_gene
+from haploscribe.zero_shot.predictions import Averaging, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.remembered import Remembered
 
@@ -42,7 +42,12 @@ class PredictedGenes:
 
 
 def predict_genes(
-    model: SequenceModel, genotypes: Genotypes, genes: Sequence[Gene], known: Path, advance: Advance
+    model: SequenceModel,
+    genotypes: Genotypes,
+    genes: Sequence[Gene],
+    averaging: Averaging,
+    known: Path,
+    advance: Advance,
 ) -> PredictedGenes:
     """Predict every gene for every sample.
 
@@ -54,23 +59,25 @@ def predict_genes(
         Who carries which alleles.
     genes
         `n_genes` genes, on contigs as the reference names them.
+    averaging
+        What is averaged over.
     known
-        Parquet file of what this model, with these weights, predicted before. Made when missing; when the
-        job is stopped, it has all genes done.
+        Parquet file of what this model, with these weights and this reading, predicted before. Made when
+        missing; when the job is stopped, it has all genes done.
     advance
         Told of each gene done.
 
     Raises
     ------
     InputError
-        When a file is damaged, or the model says something that is no finite number.
+        As `check_averaging`; when a file is damaged, or the model says something that is no finite number.
     """
     started = saved = time.monotonic()
     remembered = Remembered(model, known)
     samples = np.empty((len(genes), len(genotypes.sample_ids)))
     try:
         for row, gene in zip(samples, genes, strict=True):
-            row[:] = predict_gene(remembered, genotypes, gene).samples
+            row[:] = predict_gene(remembered, genotypes, gene, averaging).samples
             if time.monotonic() - saved > _SAVE_EVERY:
                 remembered.save()
                 saved = time.monotonic()

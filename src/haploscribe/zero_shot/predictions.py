@@ -7,7 +7,7 @@ import numpy as np
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.anchored import Anchor, AnchoredHaplotypes, anchored_haplotypes, reverse_complement
+from haploscribe.genome.anchored import Anchor, anchored_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.zero_shot.protocol import SequenceModel
 
@@ -21,7 +21,7 @@ class Averaging:
     shifts
         Where the window lies, in base pairs downstream of its place; each once, at least one.
     reverse_complement
-        Also predict the reverse complement of each sequence.
+        Also have the model read the reverse complement of each sequence, unless it is strand-specific.
     """
 
     shifts: tuple[int, ...] = (0,)
@@ -42,7 +42,7 @@ class GenePredictions:
     unique_haplotypes
         Different haplotypes, the reference included.
     forward_passes
-        Different sequences given to the model.
+        Different sequences given to the model, counted once for each strand that it read.
     """
 
     haplotypes: Float64Array
@@ -52,23 +52,21 @@ class GenePredictions:
 
     @property
     def samples(self) -> Float64Array:
-        """float64 `(n_samples,)`; the mean of each sample's two haplotypes."""
+        """float64 `(n_samples,)`; the mean of each sample's two haplotypes.
+
+        Their sum says the same: a row of `run` is brought to the scale of expression (`ZeroShot`).
+        """
         return np.asarray(self.haplotypes.mean(axis=1), dtype=np.float64)
 
 
-def check_averaging(model: SequenceModel, averaging: Averaging) -> None:
-    """Refuse, before any work, an averaging that makes no sense for the model.
+def check_averaging(averaging: Averaging) -> None:
+    """Refuse, before any work, an averaging that makes no sense.
 
     Raises
     ------
     InputError
-        When the reverse complement is asked of a strand-specific model; when there is no shift, or one
-        stands twice.
+        When there is no shift, or one stands twice.
     """
-    if averaging.reverse_complement and model.strand_specific:
-        raise InputError(
-            f"{model.name} reads the gene's own strand only; leave the reverse complement out for it"
-        )
     if not averaging.shifts or len(set(averaging.shifts)) < len(averaging.shifts):
         raise InputError(f"shifts {list(averaging.shifts)}: give at least one, each once, such as 0")
 
@@ -95,7 +93,7 @@ def predict_gene(
         As `check_averaging`; when a file is damaged there.
     """
     averaging = averaging or Averaging()
-    check_averaging(model, averaging)
+    check_averaging(averaging)
     before, after = max(0, -min(averaging.shifts)), max(0, *averaging.shifts)
     anchor = Anchor(
         gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
@@ -103,29 +101,16 @@ def predict_gene(
     found = anchored_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream
     starts = [before + shift for shift in averaging.shifts]
-    inputs = [
-        version
-        for sequence in found.sequences
-        for start in starts
-        for version in _versions(sequence[start : start + length], averaging.reverse_complement)
-    ]
-    return _gathered(model, inputs, found)
-
-
-def _versions(sequence: bytes, both_strands: bool) -> tuple[bytes, ...]:
-    return (sequence, reverse_complement(sequence)) if both_strands else (sequence,)
-
-
-def _gathered(model: SequenceModel, inputs: list[bytes], found: AnchoredHaplotypes) -> GenePredictions:
-    """Predict each different input once; the inputs of one haplotype stand together and are averaged."""
-    place = {sequence: i for i, sequence in enumerate(dict.fromkeys(inputs))}
-    predicted = model.predict(list(place))
-    assert predicted.shape == (len(place),), predicted.shape
-    each = predicted[[place[sequence] for sequence in inputs]].reshape(len(found.sequences), -1)
+    inputs = [sequence[start : start + length] for sequence in found.sequences for start in starts]
+    different = list(dict.fromkeys(inputs))
+    strands = (False, True) if averaging.reverse_complement and not model.strand_specific else (False,)
+    by_strand = [model.predict(different, reverse_complement=strand) for strand in strands]
+    predicted = dict(zip(different, np.mean(by_strand, axis=0).tolist(), strict=True))
+    each = np.array([predicted[sequence] for sequence in inputs]).reshape(len(found.sequences), -1)
     by_sequence = each.mean(axis=1)
     return GenePredictions(
         haplotypes=by_sequence[found.index],
         reference=float(by_sequence[0]),
         unique_haplotypes=len(found.sequences),
-        forward_passes=len(place),
+        forward_passes=len(strands) * len(different),
     )

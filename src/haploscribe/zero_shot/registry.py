@@ -1,32 +1,89 @@
-"""Zero-shot models by name; each is read from a file of weights that the user gives."""
+"""Zero-shot models by name; each is read from weights on disk or from the Hugging Face hub."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
+from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
+
+if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
+    from haploscribe.options import ZeroShotOptions
+    from haploscribe.zero_shot.protocol import SequenceModel
 
 
-def _xpresso(path: Path) -> SequenceModel:
-    from haploscribe.zero_shot.xpresso import read_xpresso  # noqa: PLC0415 - imports torch, a second
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A zero-shot model, and where it is from.
 
-    return read_xpresso(path)
+    Attributes
+    ----------
+    model
+        The model.
+    weights
+        The file or folder that its weights were read from.
+    """
+
+    model: "SequenceModel"
+    weights: Path
 
 
-_READERS: Mapping[str, Callable[[Path], SequenceModel]] = {"xpresso": _xpresso}
-
-SEQUENCE_MODEL_NAMES = tuple(_READERS)
+# Models import torch, which takes a second: only who asks for one waits.
 
 
-def read_models(asked: Sequence[str], weights: Mapping[str, Path | None]) -> list[SequenceModel]:
+def _xpresso(options: "ZeroShotOptions", _: str) -> LoadedModel:
+    from haploscribe.zero_shot.xpresso import read_xpresso  # noqa: PLC0415
+
+    if options.xpresso is None:
+        raise InputError("--models: xpresso needs its weights; give the file with --xpresso FILE")
+    return LoadedModel(read_xpresso(options.xpresso), options.xpresso)
+
+
+def _enformer(options: "ZeroShotOptions", device: str) -> LoadedModel:
+    from haploscribe.zero_shot.enformer.model import read_enformer  # noqa: PLC0415
+    from haploscribe.zero_shot.weights_folder import locate  # noqa: PLC0415
+
+    folder = locate(options.enformer or ENFORMER_HUB_NAMES[0], ENFORMER_HUB_NAMES)
+    return LoadedModel(read_enformer(folder, tracks=options.enformer_tracks, device=device), folder)
+
+
+def _borzoi(options: "ZeroShotOptions", device: str, *, rotary: bool) -> LoadedModel:
+    from haploscribe.zero_shot.borzoi.model import read_borzoi  # noqa: PLC0415
+    from haploscribe.zero_shot.weights_folder import locate  # noqa: PLC0415
+
+    source, hub_names = options.borzoi, BORZOI_HUB_NAMES
+    if rotary:
+        source, hub_names = options.flashzoi, FLASHZOI_HUB_NAMES
+    folder = locate(source or hub_names[0], hub_names)
+    model = read_borzoi(folder, tracks=options.borzoi_tracks, device=device, rotary=rotary)
+    return LoadedModel(model, folder)
+
+
+_READERS: Mapping[str, "Callable[[ZeroShotOptions, str], LoadedModel]"] = {
+    "xpresso": _xpresso,
+    "enformer": _enformer,
+    "borzoi": partial(_borzoi, rotary=False),
+    "flashzoi": partial(_borzoi, rotary=True),
+}
+
+ZERO_SHOT_NAMES = tuple(_READERS)
+"""Zero-shot models; `ZeroShotOptions` has the weights of each by the same name."""
+
+
+def read_models(asked: Sequence[str], options: "ZeroShotOptions", device: str) -> list[LoadedModel]:
     """Read the weights of the zero-shot models among those asked for.
 
     Parameters
     ----------
     asked
         Names of models, others than zero-shot ones among them.
-    weights
-        For each zero-shot model, its file; None where the user gave none.
+    options
+        Where the weights are, and the tracks.
+    device
+        `cpu`, `cuda`, `cuda:1`, … or `auto`; Xpresso, which is small, always runs on the CPU.
 
     Returns
     -------
@@ -35,18 +92,11 @@ def read_models(asked: Sequence[str], weights: Mapping[str, Path | None]) -> lis
     Raises
     ------
     InputError
-        When a file cannot be read or is another model's, when a model has no file, or when a file is given
-        for a model that is not asked for.
+        When weights cannot be read or are another model's, when a model has none, or when some are given
+        for a model that is not asked for; when there is no such track or device.
     """
-    for name, path in weights.items():
-        if path is not None and name not in asked:
-            raise InputError(f"--{name} {path}: the model is not asked for; add {name} to --models")
-    models = []
-    for name in asked:
-        if name not in _READERS:
-            continue
-        path = weights[name]
-        if path is None:
-            raise InputError(f"--models: {name} needs its weights; give the file with --{name} FILE")
-        models.append(_READERS[name](path))
-    return models
+    for name in ZERO_SHOT_NAMES:
+        source = getattr(options, name)
+        if source is not None and name not in asked:
+            raise InputError(f"--{name} {source}: the model is not asked for; add {name} to --models")
+    return [_READERS[name](options, device) for name in asked if name in _READERS]

@@ -13,7 +13,10 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.protocol import SequenceModel
 
 SCHEMA = pl.Schema({"sequence": pl.String, "predicted": pl.Float64})
-"""The file's columns: BLAKE2b digest of the sequence (32 hexadecimal digits), the model's prediction."""
+"""The file's columns: a key of 32 hexadecimal digits, BLAKE2b's digest of the sequence, and the prediction.
+
+Where the model read the reverse complement, the digest is personalised by that.
+"""
 
 
 class Remembered:
@@ -26,11 +29,11 @@ class Remembered:
     model
         The model.
     path
-        Parquet file of this model and these weights; it need not be there yet.
+        Parquet file of this model, these weights and this reading; it need not be there yet.
 
     Attributes
     ----------
-    name, upstream, downstream, strand_specific
+    name, upstream, downstream, strand_specific, reading
         The model's.
     forward_passes
         Sequences given to the model, this far.
@@ -44,13 +47,14 @@ class Remembered:
     def __init__(self, model: SequenceModel, path: Path) -> None:
         self.name, self.strand_specific = model.name, model.strand_specific
         self.upstream, self.downstream = model.upstream, model.downstream
+        self.reading = model.reading
         self.forward_passes = 0
         self._model = model
         self._path = path
         self._known = _read(path)
         self._saved = len(self._known)
 
-    def predict(self, sequences: Sequence[bytes]) -> Float64Array:
+    def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
         """Predict expression, float64 `(n,)`: see `SequenceModel.predict`.
 
         Raises
@@ -58,12 +62,12 @@ class Remembered:
         InputError
             When the model says something that is no finite number.
         """
-        keys = [_key(sequence) for sequence in sequences]
+        keys = [_key(sequence, reverse_complement) for sequence in sequences]
         missing = {
             key: sequence for key, sequence in zip(keys, sequences, strict=True) if key not in self._known
         }
         if missing:
-            predicted = self._model.predict(list(missing.values()))
+            predicted = self._model.predict(list(missing.values()), reverse_complement=reverse_complement)
             if not np.isfinite(predicted).all():
                 raise InputError(f"{self.name} predicts no finite number; copy or download its weights again")
             self._known.update(zip(missing, predicted.tolist(), strict=True))
@@ -86,8 +90,9 @@ class Remembered:
         self._saved = len(self._known)
 
 
-def _key(sequence: bytes) -> str:
-    return hashlib.blake2b(sequence, digest_size=16).hexdigest()
+def _key(sequence: bytes, reverse_complement: bool) -> str:
+    person = b"reverse" if reverse_complement else b""
+    return hashlib.blake2b(sequence, digest_size=16, person=person).hexdigest()
 
 
 def _read(path: Path) -> dict[str, float]:

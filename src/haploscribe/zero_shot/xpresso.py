@@ -1,22 +1,20 @@
 """Xpresso: expression from 10.5 kb around the TSS (Agarwal & Shendure 2020, Cell Reports 31:107663)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.keras_file import read_keras_model
 from haploscribe.zero_shot.keras_network import KerasNetwork, build_network
 from haploscribe.zero_shot.one_hot import one_hot
+from haploscribe.zero_shot.protocol import OneByOne
 
 UPSTREAM = 7_000
 DOWNSTREAM = 3_500
 
 
-class Xpresso:
+class Xpresso(OneByOne):
     """A `SequenceModel` with the published weights.
 
     It predicts the logarithm of a gene's mRNA level, standardised over genes. Besides the sequence it reads
@@ -32,7 +30,7 @@ class Xpresso:
 
     Attributes
     ----------
-    name, upstream, downstream, strand_specific
+    name, upstream, downstream, strand_specific, reading
         See `SequenceModel`.
     """
 
@@ -40,26 +38,14 @@ class Xpresso:
     upstream = UPSTREAM
     downstream = DOWNSTREAM
     strand_specific = True
+    reading = "half-life features 0"
 
     def __init__(self, network: KerasNetwork, promoter: str) -> None:
         self._network = network
         self._promoter = promoter
 
-    def predict(self, sequences: Sequence[bytes]) -> Float64Array:
-        """Predict expression, float64 `(n,)`: see `SequenceModel.predict`.
-
-        Raises
-        ------
-        ValueError
-            When a sequence has another length.
-        """
-        return np.array([self._predict_one(sequence) for sequence in sequences], dtype=np.float64)
-
-    def _predict_one(self, sequence: bytes) -> float:
-        """One at a time: a batch would round by the company, and is no faster on a CPU."""
-        length = self.upstream + self.downstream
-        if len(sequence) != length:
-            raise ValueError(f"Xpresso reads {length:,} bases, not {len(sequence):,}")
+    def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
+        """See `OneByOne.predict_one`; the model is strand-specific."""
         inputs = {name: torch.zeros(1, *shape) for name, shape in self._network.input_shapes.items()}
         inputs[self._promoter] = torch.from_numpy(one_hot(sequence)[None])
         return float(self._network(inputs))

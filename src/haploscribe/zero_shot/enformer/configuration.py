@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from haploscribe.errors import InputError
+from haploscribe.zero_shot.settings import positive_integer
 
+HUB_NAMES = ("EleutherAI/enformer-official-rough",)
+"""The published weights on the Hugging Face hub, as `enformer-pytorch` has them."""
 HEAD = "human"
 """The output head that is read; a checkpoint may have others, such as `mouse`."""
 
@@ -105,7 +108,10 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EnformerConf
         raise InputError(f"{source} is of a {content['model_type']!r} model; give the folder of an Enformer")
     if content.get("use_convnext"):
         raise InputError(f"{source} sets use_convnext, which the published Enformer does not have")
-    sizes = {name: _size(content.get(name, size), name, source) for name, size in PUBLISHED_SIZES.items()}
+    sizes = {
+        name: positive_integer(content.get(name, size), name, source)
+        for name, size in PUBLISHED_SIZES.items()
+    }
     heads = content.get("output_heads", PUBLISHED_HEADS)
     if not isinstance(heads, dict) or HEAD not in heads:
         raise InputError(
@@ -119,7 +125,9 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EnformerConf
         n_halvings=sizes["num_downsamples"],
         width_multiple=sizes["dim_divisible_by"],
         n_bins=sizes["target_length"],
-        output_heads={str(name): _size(size, f"output_heads.{name}", source) for name, size in heads.items()},
+        output_heads={
+            str(name): positive_integer(size, f"output_heads.{name}", source) for name, size in heads.items()
+        },
         # The published config.json is older than this key.
         gamma_peaks_at_position=bool(content.get("use_tf_gamma", True)),
     )
@@ -130,12 +138,6 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EnformerConf
             "trained with (enformer-pytorch writes false though it computes with true): set it to true there"
         )
     return configuration
-
-
-def _size(value: object, name: str, source: str) -> int:
-    if type(value) is not int or value < 1:  # True is an int too
-        raise InputError(f"{source} has no usable {name!r} ({value!r}); it must be a positive integer")
-    return value
 
 
 def _check_sizes(configuration: EnformerConfiguration, source: str) -> None:

@@ -1,35 +1,31 @@
 """From a checkpoint to Enformer's network, strictly: every tensor has its place, every place its tensor."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.checkpoint import (
-    CONFIGURATION_FILE,
-    INDEX_FILE,
-    WEIGHTS_FILE,
-    check_tensors,
-    download,
-    read_weights,
-)
+from haploscribe.embedding.backbones.checkpoint import WEIGHTS_FILE, read_weights
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer.configuration import (
     HEAD,
+    HUB_NAMES,
     EnformerConfiguration,
     parse_configuration,
 )
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
-
-PUBLISHED = "EleutherAI/enformer-official-rough"
-"""The published weights on the Hugging Face hub, as `enformer-pytorch` has them."""
+from haploscribe.zero_shot.weights_folder import (
+    BATCH_COUNTER,
+    has_safetensors,
+    on_meta,
+    placed,
+    read_configuration,
+)
 
 _RECIPE = (
-    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({PUBLISHED!r}); "
+    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({HUB_NAMES[0]!r}); "
     "m.config.use_tf_gamma = True; m.config.save_pretrained('FOLDER'); "
     f"safetensors.torch.save_model(m, 'FOLDER/{WEIGHTS_FILE}'); then give FOLDER"
 )
@@ -69,49 +65,35 @@ _IN_TRUNK = {"1": "stem", "2": "conv_tower", "4": "transformer", "6": "final_poi
 _TRUNK = re.compile(r"^_trunk\.([1246])\.")
 
 
-def read_network(source: str) -> EnformerNetwork:
+def read_network(folder: Path) -> EnformerNetwork:
     """Read a network and its weights, in float32, on the CPU, for prediction only.
 
     Parameters
     ----------
-    source
-        `PUBLISHED`, which is downloaded or found in the hub's cache; or a folder with the `config.json` and,
-        as `model.safetensors`, the tensors of `enformer-pytorch`'s model, either of its two names for each.
-        Other output heads than the human one are left.
+    folder
+        With the `config.json` and, as `model.safetensors`, the tensors of `enformer-pytorch`'s model, either
+        of its two names for each. Other output heads than the human one are left.
 
     Raises
     ------
     InputError
-        When the files cannot be had or read, are pickles, or a tensor is missing, unexpected, of another
-        shape than `config.json` says, or not finite.
+        When a file cannot be read or is a pickle, or a tensor is missing, unexpected, of another shape than
+        `config.json` says, or not finite.
     """
-    published = source == PUBLISHED
-    folder = download(PUBLISHED, "main")[0] if published else Path(source)
-    content = _read_configuration(folder)
-    if published:  # trained so, whatever its file says or leaves out
-        content["use_tf_gamma"] = True
-    configuration = parse_configuration(content, str(folder / CONFIGURATION_FILE))
-    if not (folder / WEIGHTS_FILE).is_file() and not (folder / INDEX_FILE).is_file():
+    configuration = parse_configuration(*read_configuration(folder))
+    if not has_safetensors(folder):
         raise InputError(
-            f"{source} has no {WEIGHTS_FILE}, and pickled weights, which can run code, are not read; "
+            f"{folder} has no {WEIGHTS_FILE}, and pickled weights, which can run code, are not read; "
             f"{_RECIPE}"
         )
-    with torch.device("meta"):  # no storage and no random numbers for weights that are about to be replaced
-        network = EnformerNetwork(configuration)
-    tensors = _known_tensors(read_weights(folder), configuration, str(folder))
-    names = {name: stored_name(name) for name in network.state_dict() if not name.endswith("_tracked")}
-    shapes = {names[name]: tuple(network.state_dict()[name].shape) for name in names}
-    check_tensors(
-        tensors,
-        shapes,
-        str(folder),
+    return placed(
+        on_meta(lambda: EnformerNetwork(configuration)),
+        _known_tensors(read_weights(folder), configuration, str(folder)),
+        stored_name,
+        source=folder,
         model="Enformer",
         remedy="give the folder as enformer-pytorch saved it",
     )
-    weights = {name: tensors[stored].float() for name, stored in names.items()}
-    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name not in names}
-    network.load_state_dict(weights | counters, assign=True)
-    return network.eval().requires_grad_(requires_grad=False)
 
 
 def stored_name(name: str) -> str:
@@ -120,22 +102,6 @@ def stored_name(name: str) -> str:
         if ours.match(name):
             return ours.sub(stored, name)
     raise ValueError(f"{name} is no parameter of EnformerNetwork")
-
-
-def _read_configuration(folder: Path) -> dict[str, Any]:
-    file = folder / CONFIGURATION_FILE
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"cannot read {file}: {error.strerror}; give a folder with {CONFIGURATION_FILE} and "
-            f"{WEIGHTS_FILE} of an Enformer, or {PUBLISHED}"
-        ) from None
-    except ValueError:  # neither UTF-8 nor JSON
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object; save or download it again")
-    return content
 
 
 def _known_tensors(
@@ -149,7 +115,7 @@ def _known_tensors(
     kept: dict[str, Tensor] = {}
     for stored, tensor in tensors.items():
         name = _TRUNK.sub(lambda match: f"{_IN_TRUNK[match[1]]}.", stored)
-        if name.startswith(others) or name.endswith("num_batches_tracked"):
+        if name.startswith(others) or name.endswith(BATCH_COUNTER):
             continue
         if name in kept and not torch.equal(kept[name], tensor):
             raise InputError(f"{source} holds {name} twice, with different values; save or download it again")

@@ -1,0 +1,1 @@
+"""Borzoi and Flashzoi as zero-shot sequence models, computed natively."""

@@ -1,0 +1,194 @@
+"""Borzoi's and Flashzoi's network, for prediction: a tower down to 128 bp, a transformer, a way up to 32 bp.
+
+Architecture: Linder et al., Nature Genetics 57:949-961, 2025, figure 1 and methods; Flashzoi, which differs
+in its attention alone: Hingerl et al., Bioinformatics 41:btaf467, 2025. Dropout is left out: it does nothing
+at prediction.
+"""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor, nn
+
+from haploscribe.zero_shot.borzoi.configuration import (
+    BIN_SIZE,
+    ROTARY_SIZE,
+    TOKEN_SIZE,
+    BorzoiConfiguration,
+)
+from haploscribe.zero_shot.borzoi.positions import N_FEATURES, position_features, rotations
+from haploscribe.zero_shot.signal_at_tss import SignalNetwork
+from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
+
+_STEM_KERNEL, _TOWER_KERNEL, _UP_KERNEL = 15, 5, 3
+_EPSILON = 1e-3
+"""Of batch and layer norms, as TensorFlow has it."""
+
+
+class BorzoiNetwork(SignalNetwork):
+    """Everything from one-hot bases to tracks.
+
+    Parameters
+    ----------
+    configuration
+        Dimensions and options.
+    """
+
+    def __init__(self, configuration: BorzoiConfiguration) -> None:
+        super().__init__(BIN_SIZE, configuration.n_bins)
+        self.configuration = configuration
+        widths, width = configuration.tower_widths, configuration.width
+        self.stem = nn.Conv1d(4, widths[0], _STEM_KERNEL, padding=_STEM_KERNEL // 2)
+        self.tower = nn.ModuleList(
+            ConvolutionBlock(before, after, _TOWER_KERNEL) for before, after in pairwise(widths)
+        )
+        self.coarsen = ConvolutionBlock(widths[-1], width, _TOWER_KERNEL)
+        self.layers = nn.ModuleList(_layer(configuration) for _ in range(configuration.n_layers))
+        self.up_to_64 = UpBlock(width, width)
+        self.up_to_32 = UpBlock(width, widths[-1])
+        self.output = ConvolutionBlock(width, configuration.output_width, 1)
+        self.head = nn.Conv1d(configuration.output_width, configuration.n_tracks, 1)
+
+    def embed(self, bases: Tensor) -> Tensor:
+        """Compute what the output head reads of the central bins, float32 `(n, n_bins, output_width)`.
+
+        See `SignalNetwork.embed`.
+
+        Raises
+        ------
+        ValueError
+            Also when the sequence is no whole number of the transformer's positions.
+        """
+        first = self.first_central_bin(bases.shape[1])
+        if bases.shape[1] % TOKEN_SIZE:
+            raise ValueError(f"{bases.shape[1]:,} base pairs are no whole number of {TOKEN_SIZE}")
+        hidden = self.stem(bases.transpose(1, 2))
+        for block in self.tower:
+            hidden = block(halved(hidden))
+        at_32 = hidden
+        at_64 = self.coarsen(halved(at_32))
+        hidden = halved(at_64).transpose(1, 2)
+        positions = self._positions(hidden.shape[1]).to(hidden.device)
+        for layer in self.layers:
+            hidden = layer(hidden, positions)
+        hidden = self.up_to_64(hidden.transpose(1, 2), at_64)
+        hidden = self.up_to_32(hidden, at_32)
+        central = hidden[..., first : first + self.n_bins]
+        return gelu(self.output(central)).transpose(1, 2)
+
+    def tracks(self, embedded: Tensor) -> Tensor:
+        """See `SignalNetwork.tracks`."""
+        return F.softplus(F.linear(embedded, self.head.weight[..., 0], self.head.bias))
+
+    def _positions(self, n_positions: int) -> Tensor:
+        if self.configuration.rotary:
+            return rotations(n_positions, ROTARY_SIZE)
+        return position_features(n_positions)
+
+
+def _layer(configuration: BorzoiConfiguration) -> TransformerLayer:
+    attention: nn.Module
+    if configuration.rotary:
+        attention = RotaryAttention(configuration.width, configuration.n_heads)
+    else:
+        attention = RelativeAttention(
+            configuration.width,
+            n_heads=configuration.n_heads,
+            key_size=configuration.key_size,
+            value_size=configuration.value_size,
+            n_position_features=N_FEATURES,
+        )
+    return TransformerLayer(configuration.width, attention, _EPSILON)
+
+
+def gelu(value: Tensor) -> Tensor:
+    """Approximate GELU by tanh, as published."""
+    return F.gelu(value, approximate="tanh")
+
+
+def halved(hidden: Tensor) -> Tensor:
+    """Pool neighbours of `(n, width, length)` by their maximum."""
+    return F.max_pool1d(hidden, 2)
+
+
+class ConvolutionBlock(nn.Module):
+    """Batch norm, GELU and a convolution that keeps the length."""
+
+    def __init__(self, before: int, after: int, kernel: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(before, eps=_EPSILON)
+        self.convolution = nn.Conv1d(before, after, kernel, padding=kernel // 2)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Transform `(n, before, length)` to `(n, after, length)`."""
+        convolved: Tensor = self.convolution(gelu(self.norm(hidden)))
+        return convolved
+
+
+class UpBlock(nn.Module):
+    """One step of the way up: twice the length, joined with what the tower had at that length.
+
+    Parameters
+    ----------
+    width
+        Channels from below and out.
+    skipped
+        Channels from the tower.
+    """
+
+    def __init__(self, width: int, skipped: int) -> None:
+        super().__init__()
+        self.below = ConvolutionBlock(width, width, 1)
+        self.beside = ConvolutionBlock(skipped, width, 1)
+        self.by_channel = nn.Conv1d(
+            width, width, _UP_KERNEL, padding=_UP_KERNEL // 2, groups=width, bias=False
+        )
+        self.across_channels = nn.Conv1d(width, width, 1)
+
+    def forward(self, hidden: Tensor, skipped: Tensor) -> Tensor:
+        """Join `(n, width, length)` and `(n, skipped, 2 * length)` to `(n, width, 2 * length)`."""
+        doubled = self.below(hidden).repeat_interleave(2, dim=-1)
+        joined: Tensor = self.across_channels(self.by_channel(doubled.add_(self.beside(skipped))))
+        return joined
+
+
+class RotaryAttention(nn.Module):
+    """Multi-head attention with rotary positions, where each two heads share keys and values.
+
+    Ainslie et al., arXiv 2305.13245. In each head the first `ROTARY_SIZE` channels of queries and keys are
+    rotated; channel i is paired with channel `i + ROTARY_SIZE / 2`.
+
+    Parameters
+    ----------
+    width
+        Channels in and out, a multiple of `n_heads`.
+    n_heads
+        An even number.
+    """
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads, self.head_size = n_heads, width // n_heads
+        self.query_key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, hidden: Tensor, rotation: Tensor) -> Tensor:
+        """Attend from and to every position of `(n, length, width)`; `rotation` as `rotations` gives it."""
+        n, length, _ = hidden.shape
+        by_head = self.query_key_value(hidden).view(n, length, 2 * self.n_heads, -1).transpose(1, 2)
+        query = by_head[:, : self.n_heads]
+        key, value = by_head[:, self.n_heads :].chunk(2, dim=1)
+        attended = F.scaled_dot_product_attention(
+            rotated(query, rotation), rotated(key, rotation), value, enable_gqa=True
+        )
+        joined: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return joined
+
+
+def rotated(vectors: Tensor, rotation: Tensor) -> Tensor:
+    """Rotate the first channels of `(n, heads, length, head_size)` by position."""
+    cosine, sine = rotation
+    half = cosine.shape[-1]
+    first, second, rest = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
+    return torch.cat((first * cosine - second * sine, first * sine + second * cosine, rest), dim=-1)
