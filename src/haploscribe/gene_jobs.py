@@ -15,7 +15,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
-from haploscribe.estimators.registry import estimator_factories
+from haploscribe.estimators.registry import estimator_factories, wide_models
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold, make_folds, read_split
 from haploscribe.options import CohortOptions, EvaluationOptions
@@ -110,7 +110,8 @@ class _Opened:
 @cache
 def _opened_in_worker(jobs: GeneJobs) -> _Opened:
     """Open the inputs once in a worker's life."""
-    return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder))
+    wide = bool(wide_models(jobs.evaluation.models))
+    return _Opened.of(jobs, open_cohort(jobs.cohort, jobs.index_folder, wide=wide))
 
 
 def _fit_gene_in_worker(jobs: GeneJobs, number: int, zero_shot: Mapping[str, Float64Array]) -> int:

@@ -25,6 +25,7 @@ _ESTIMATORS = {
     "top-snp": _Entry("haploscribe.estimators.top_snp", "TopSnp", seeded=False),
     "lasso": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True, options={"alpha": 1.0}),
     "elastic-net": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True),
+    "elastic-net-1mb": _Entry("haploscribe.estimators.elastic_net", "WideElasticNet", seeded=True),
     "blup": _Entry("haploscribe.estimators.blup", "DosageBlup", seeded=False),
     "blup-distance": _Entry(
         "haploscribe.estimators.blup", "DosageBlup", seeded=False, options={"by_distance": True}
@@ -68,6 +69,11 @@ def _estimator_class(name: str) -> "type[Estimator]":
 def reads_deltas(names: Sequence[str]) -> bool:
     """Whether any of these estimators needs tile deltas."""
     return any(_estimator_class(name).reads_deltas for name in names)
+
+
+def wide_models(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of these estimators that need the dosages of the wide window."""
+    return tuple(name for name in names if _estimator_class(name).reads_wide)
 
 
 def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":

@@ -60,6 +60,7 @@ class Transformer:
     """
 
     reads_deltas: ClassVar[bool] = True
+    reads_wide: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.evaluation.folds import Fold
@@ -42,8 +43,8 @@ def evaluate_gene(
 
     In each fold, expression is prepared with what the training samples teach; each estimator is then
     made afresh, fitted on the training samples (and those of validation, marked as such, where the fold
-    has some), and asked for the test samples. It is given nothing of the test samples before that, and
-    their expression never.
+    has some; a fit that two models share is made once), and asked for the test samples. It is given nothing
+    of the test samples before that, and their expression never.
 
     Parameters
     ----------
@@ -98,12 +99,13 @@ def _predict_fold(
     estimators: Mapping[str, Callable[[], Estimator]],
 ) -> dict[str, Float64Array]:
     """Fit every estimator on a fold and predict its test samples, float64 `(n_test,)` a model."""
-    fitted = np.concatenate([fold.training, fold.validation])
+    fit_samples = np.concatenate([fold.training, fold.validation])
     validation = _validation_mask(fold)
-    fit_inputs, test_inputs = inputs.take(fitted), inputs.take(fold.test)
+    fit_inputs, test_inputs = inputs.take(fit_samples), inputs.take(fold.test)
+    fit_expression = prepared[fit_samples]
     return {
         model: _checked(
-            make().fit(fit_inputs, prepared[fitted], validation).predict(test_inputs),
+            fitted(make(), fit_inputs, fit_expression, validation).predict(test_inputs),
             fold.test,
             f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}",
         )
