@@ -2,15 +2,18 @@
 
 import gzip
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from haploscribe import gene_fits, gene_lessons
 from haploscribe.cohort import open_cohort
+from haploscribe.errors import InputError
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
@@ -225,3 +228,36 @@ def test_a_gene_without_variants_gets_constant_predictions_from_every_model(
     assert metrics["constant"].all()
     assert metrics["pearson_r"].to_list() == [0.0] * 4
     assert results.run["data"]["genes with variants"] == 1
+
+
+def test_elastic_net_at_1_mb_equals_the_plain_one_in_a_window_of_2_mb(
+    example: CohortOptions, tmp_path: Path
+) -> None:
+    cohort = replace(example, genes="ENSG00000099904.11")
+    metrics, predictions = {}, {}
+    for model, window in (("elastic-net-1mb", example.window), ("elastic-net", 2_000_000)):
+        evaluation = EvaluationOptions(models=tuple({"elastic-net": 0, model: 0}), folds=2)
+        results = run(replace(cohort, window=window), BackboneOptions(), evaluation, tmp_path / model)
+        n_variants = dict(results.metrics.select("model", "n_variants").iter_rows())
+        metrics[model] = results.metrics.filter(pl.col("model") == model).drop("model")
+        predictions[model] = results.predictions.filter(pl.col("model") == model).drop("model")
+        if window == example.window:
+            assert n_variants["elastic-net"] < n_variants["elastic-net-1mb"] / 2
+    assert_frame_equal(predictions["elastic-net-1mb"], predictions["elastic-net"], abs_tol=1e-9)
+    assert_frame_equal(metrics["elastic-net-1mb"], metrics["elastic-net"], abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(("model", "stops"), [("elastic-net", False), ("elastic-net-1mb", True)])
+def test_reference_is_checked_as_far_as_the_models_read(
+    model: str, stops: bool, example: CohortOptions, tmp_path: Path
+) -> None:
+    """The last variant of the file, 0.97 Mb from the gene, gets a wrong REF."""
+    *lines, last = gzip.decompress(example.variants.read_bytes()).decode().splitlines(keepends=True)
+    fields = last.split("\t")
+    fields[3] = next(base for base in "ACGT" if base not in fields[3:5])
+    variants = tmp_path / "wrong.vcf"
+    variants.write_text("".join([*lines, "\t".join(fields)]))
+    cohort = replace(example, variants=variants, genes="ENSG00000099904.11")
+    evaluation = EvaluationOptions(models=(model,), folds=2)
+    with pytest.raises(InputError, match="REF differs") if stops else nullcontext():
+        run(cohort, BackboneOptions(), evaluation, tmp_path / "out")

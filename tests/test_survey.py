@@ -42,3 +42,27 @@ def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
     assert np.minimum(frequency, 1 - frequency).min() >= 0.2
     assert survey.n_variants[3] == dosages.shape[1]
     assert survey.n_rare > 0
+
+
+def test_wide_windows_are_counted_where_they_are_read(example: CohortOptions, tmp_path: Path) -> None:
+    positions = positions_of(example)
+    with open_cohort(example, tmp_path, wide=True) as cohort:
+        survey = survey_variants(cohort, lambda _: None)
+        windows = [
+            (cohort.wide_tiles(gene)[0].start, cohort.wide_tiles(gene)[-1].end) for gene in cohort.genes
+        ]
+        gene, (start, end) = cohort.genes[5], windows[5]
+        inputs = cohort.gene_inputs(gene, None)
+    with open_cohort(example, tmp_path) as cohort:
+        narrow = cohort.gene_inputs(gene, None)
+    wide, taken = inputs.wide, inputs.take(np.array([7, 3])).wide
+    inside = [((positions >= start) & (positions < end)).sum() for start, end in windows]
+    assert survey.n_wide_variants is not None
+    assert survey.n_wide_variants.tolist() == inside
+    assert wide is not None
+    assert taken is not None
+    assert wide.positions.tolist() == positions[(positions >= start) & (positions < end)].tolist()
+    assert narrow.wide is None
+    near = np.isin(wide.positions, narrow.positions)
+    np.testing.assert_array_equal(wide.dosages[:, near], narrow.dosages)
+    np.testing.assert_array_equal(taken.dosages, wide.dosages[[7, 3]])

@@ -7,10 +7,10 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.embedding.store import StoredDeltas
 from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.samples import SampleMatch, match_samples
@@ -20,7 +20,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, cis_tiles
-from haploscribe.genome.variants import dosages, open_variants
+from haploscribe.genome.variants import Variants, dosages, open_variants
 from haploscribe.options import CohortOptions
 
 
@@ -46,6 +46,8 @@ class Cohort:
         Who is in and who was left out; `match.shared` is the order of every sample axis.
     genes_without_variants_file
         Genes left out because the variants file does not cover their contig.
+    wide
+        Whether the dosages of the genes' wide windows are read too.
     """
 
     options: CohortOptions
@@ -56,6 +58,7 @@ class Cohort:
     hidden_factors: Float64Array | None
     match: SampleMatch
     genes_without_variants_file: int
+    wide: bool = False
 
     @property
     def genes(self) -> tuple[Gene, ...]:
@@ -77,12 +80,27 @@ class Cohort:
 
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
         """List the tiles of a gene's cis window."""
-        length = self.genotypes.reference.contigs[gene.contig]
-        return cis_tiles(gene.contig, gene.tss, self.options.window, self.options.tile, length)
+        return self._window_tiles(gene, self.options.window)
 
     def all_tiles(self) -> list[Tile]:
         """List the tiles of all genes' cis windows, each once, in order."""
         return sorted({tile for gene in self.genes for tile in self.tiles(gene)})
+
+    def wide_tiles(self, gene: Gene) -> tuple[Tile, ...]:
+        """List the tiles of a gene's wide window."""
+        return self._window_tiles(gene, WIDE_WINDOW)
+
+    def tiles_to_read(self) -> list[Tile]:
+        """List the tiles whose variants any gene's inputs hold, each once, in order."""
+        return sorted({tile for gene in self.genes for tile in self._tiles_to_read(gene)})
+
+    def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
+        """Tiles of the wider of a gene's windows: both are about the TSS, so one holds the other."""
+        return self._window_tiles(gene, max(self.options.window, WIDE_WINDOW if self.wide else 0))
+
+    def _window_tiles(self, gene: Gene, window: int) -> tuple[Tile, ...]:
+        length = self.genotypes.reference.contigs[gene.contig]
+        return cis_tiles(gene.contig, gene.tss, window, self.options.tile, length)
 
     def gene_inputs(self, gene: Gene, stored: StoredDeltas | None) -> GeneInputs:
         """Collect what estimators read of one gene.
@@ -95,8 +113,8 @@ class Cohort:
             The embedded tiles; None where no estimator of the run reads deltas.
         """
         tiles = self.tiles(gene)
-        variants = self.genotypes.common(self.genotypes.read(tiles))
-        positions, copies = dosages(variants.between(tiles[0].start, tiles[-1].end))
+        variants = self.genotypes.common(self.genotypes.read(self._tiles_to_read(gene)))
+        positions, copies = _dosages_of_tiles(variants, tiles)
         found = [] if stored is None else [stored.tile(tile.contig, tile.number) for tile in tiles]
         return GeneInputs(
             gene=gene,
@@ -108,10 +126,16 @@ class Cohort:
                 for tile in found
                 if tile is not None
             ),
+            wide=WideDosages(*_dosages_of_tiles(variants, self.wide_tiles(gene))) if self.wide else None,
         )
 
 
-def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
+def _dosages_of_tiles(variants: Variants, tiles: tuple[Tile, ...]) -> tuple[Int64Array, Float32Array]:
+    """Positions and dosages of the variants that start in neighbouring tiles."""
+    return dosages(variants.between(tiles[0].start, tiles[-1].end))
+
+
+def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = False) -> Cohort:
     """Open all inputs and match them by sample name and contig name.
 
     Parameters
@@ -120,6 +144,8 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         The inputs.
     index_folder
         Where an index of the FASTA may be written when the user's file has none.
+    wide
+        Read the dosages of the genes' wide windows too.
 
     Raises
     ------
@@ -152,6 +178,7 @@ def open_cohort(options: CohortOptions, index_folder: Path) -> Cohort:
         covariates=None if covariates is None else covariates.take_samples(match.shared).values,
         match=match,
         genes_without_variants_file=len(table.genes) - len(expression.genes),
+        wide=wide,
     )
 
 

@@ -15,6 +15,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
 from haploscribe.estimators.heterogeneity import Heterogeneity
+from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.folds import Fold, make_folds, read_split
 from haploscribe.expression.preparation import prepare
 from haploscribe.options import CohortOptions, EvaluationOptions
@@ -144,7 +145,8 @@ def each_gene(
 @cache
 def _opened_in_worker(jobs: GeneJobs) -> OpenedJobs:
     """Open the inputs once in a worker's life."""
-    return OpenedJobs(jobs, open_cohort(jobs.cohort, jobs.index_folder))
+    wide = bool(wide_models(jobs.evaluation.models))
+    return OpenedJobs(jobs, open_cohort(jobs.cohort, jobs.index_folder, wide=wide))
 
 
 def _do_in_worker(task: Task, jobs: GeneJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.estimators.registry import reads_deltas, uses_other_genes
+from haploscribe.estimators.registry import reads_deltas, uses_other_genes, wide_models
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
@@ -69,14 +70,21 @@ class CheckedCohort:
             **self.survey.facts(),
         }
 
-    def n_variants(self) -> dict[str, int]:
-        """Count each gene's variants, by its ID."""
+    def measure(self, predictions: pl.DataFrame, wide: Sequence[str]) -> pl.DataFrame:
+        """Measure predictions; `n_variants` of the models named in `wide` counts the wide window."""
         ids = [gene.gene_id for gene in self.cohort.genes]
-        return dict(zip(ids, self.survey.n_variants.tolist(), strict=True))
+        metrics = gene_metrics(predictions, dict(zip(ids, self.survey.n_variants.tolist(), strict=True)))
+        if self.survey.n_wide_variants is None:
+            return metrics
+        n_wide = dict(zip(ids, self.survey.n_wide_variants.tolist(), strict=True))
+        counted = pl.when(pl.col("model").is_in(wide)).then(pl.col("gene_id").replace_strict(n_wide))
+        return metrics.with_columns(n_variants=counted.otherwise(pl.col("n_variants")))
 
 
 @contextmanager
-def checked_cohort(options: CohortOptions, index_folder: Path | None = None) -> Iterator[CheckedCohort]:
+def checked_cohort(
+    options: CohortOptions, index_folder: Path | None = None, *, wide: bool = False
+) -> Iterator[CheckedCohort]:
     """Open the inputs, read them all, and stop at the first trouble; they are closed behind the block.
 
     Parameters
@@ -85,6 +93,8 @@ def checked_cohort(options: CohortOptions, index_folder: Path | None = None) -> 
         The inputs.
     index_folder
         Where indexes that the inputs lack may stay; None for a temporary folder.
+    wide
+        Read the dosages of the genes' wide windows too.
 
     Raises
     ------
@@ -95,8 +105,8 @@ def checked_cohort(options: CohortOptions, index_folder: Path | None = None) -> 
         if index_folder is None:
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-"))
             index_folder = Path(temporary)
-        cohort = stack.enter_context(open_cohort(options, index_folder))
-        with stage("Reading variants", len(cohort.all_tiles()), "tiles") as advance:
+        cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide))
+        with stage("Reading variants", len(cohort.tiles_to_read()), "tiles") as advance:
             survey = survey_variants(cohort, advance)
         yield CheckedCohort(cohort, survey)
 
@@ -206,7 +216,8 @@ def run(
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME))
+            wide = wide_models(evaluation_options.models)
+            checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME, wide=bool(wide)))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
             options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
@@ -233,7 +244,7 @@ def run(
             by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
             predictions = fit_genes(jobs, checked.cohort, by_model, lessons, advance)
 
-    metrics = gene_metrics(predictions, checked.n_variants())
+    metrics = checked.measure(predictions, wide)
     order = genome_order(checked.cohort.genes)
     summary = Summary(
         models=summarise_models(metrics, order),

@@ -1,5 +1,6 @@
 """A first reading of all variants a run will use: whatever is wrong with them stops it here."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -8,7 +9,9 @@ from haploscribe.arrays import Int64Array
 from haploscribe.cohort import Cohort
 from haploscribe.embedding.blocks import Block, blocks_of
 from haploscribe.errors import InputError
+from haploscribe.expression.genes import Gene
 from haploscribe.genome.haplotypes import overlaps_skipped
+from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.progress import Advance
 
@@ -18,20 +21,22 @@ MAX_MISSING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class VariantSurvey:
-    """What the variants of the genes' cis windows are like.
+    """What the variants of the genes' windows are like: cis windows, and wide ones where they are read.
 
     Attributes
     ----------
     n_variants
         int64 `(n_genes,)`; dosage columns in each gene's cis window.
+    n_wide_variants
+        int64 `(n_genes,)`; dosage columns in each gene's wide window; None where these are not read.
     n_used
-        Variants in any cis window above the frequency floor; REF equals the FASTA at each.
+        Variants in any window above the frequency floor; REF equals the FASTA at each.
     n_rare
-        Variants in any cis window below the frequency floor.
+        Variants in any window below the frequency floor.
     n_overlaps
         ALT alleles on a haplotype displaced by an earlier, overlapping one.
     counts
-        What else was met in the blocks that hold the cis windows.
+        What else was met in the blocks that hold the windows.
     """
 
     def facts(self) -> dict[str, str | int]:
@@ -49,6 +54,7 @@ class VariantSurvey:
         }
 
     n_variants: Int64Array
+    n_wide_variants: Int64Array | None
     n_used: int
     n_rare: int
     n_overlaps: int
@@ -74,7 +80,7 @@ def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
     counts = VariantCounts()
-    for block in blocks_of(cohort.all_tiles(), cohort.options.tile, genotypes.reference.contigs):
+    for block in blocks_of(cohort.tiles_to_read(), cohort.options.tile, genotypes.reference.contigs):
         found = genotypes.read(block.tiles)
         counts = _sum(counts, found.counts)
         wanted = _within(found, block)
@@ -91,7 +97,9 @@ def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
             f"{cohort.options.variants}: no variant with MAF {cohort.options.maf:g} or more in the cis "
             f"windows of {len(cohort.genes)} genes; is it of the same genome build, and phased?"
         )
-    return VariantSurvey(_columns_of_genes(cohort, columns), n_used, n_rare, n_overlaps, counts)
+    n_variants = _columns_of_genes(columns, cohort.genes, cohort.tiles)
+    n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_tiles) if cohort.wide else None
+    return VariantSurvey(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
 
 
 def _within(variants: Variants, block: Block) -> Variants:
@@ -108,12 +116,16 @@ def _dosage_columns(variants: Variants) -> Int64Array:
     return np.repeat(variants.positions, n_alternates)
 
 
-def _columns_of_genes(cohort: Cohort, columns: dict[str, list[Int64Array]]) -> Int64Array:
-    """Count each gene's dosage columns."""
+def _columns_of_genes(
+    columns: Mapping[str, Sequence[Int64Array]],
+    genes: Sequence[Gene],
+    tiles_of: Callable[[Gene], tuple[Tile, ...]],
+) -> Int64Array:
+    """Count the dosage columns in the tiles of each gene."""
     sorted_columns = {contig: np.sort(np.concatenate(parts)) for contig, parts in columns.items()}
-    counts = np.zeros(len(cohort.genes), dtype=np.int64)
-    for i, gene in enumerate(cohort.genes):
-        tiles = cohort.tiles(gene)
+    counts = np.zeros(len(genes), dtype=np.int64)
+    for i, gene in enumerate(genes):
+        tiles = tiles_of(gene)
         first, last = np.searchsorted(sorted_columns[gene.contig], [tiles[0].start, tiles[-1].end])
         counts[i] = last - first
     return counts

@@ -42,7 +42,7 @@ def _covariates(path: Path, sample_ids: list[str]) -> Float64Array:
     return np.array([[float(row[place]) for place in places] for row in kept]).T
 
 
-def real_genes(cohort: Path, n_genes: int) -> list[RealGene]:
+def real_genes(cohort: Path, n_genes: int, half_window: int = HALF_WINDOW) -> list[RealGene]:
     """Genes evenly spaced among those above 0.1 RPKM in half the people and with 50 variants or more."""
     with gzip.open(cohort / "expression.rpkm.bed.gz", "rt") as lines:
         header, *rows = (line.rstrip("\n").split("\t") for line in lines)
@@ -56,7 +56,7 @@ def real_genes(cohort: Path, n_genes: int) -> list[RealGene]:
     for row in rows:
         rpkm = np.array(row[6:], dtype=np.float64)
         gene = Gene(row[3], row[0], int(row[2]) - 1)
-        first, last = np.searchsorted(positions, [gene.tss - HALF_WINDOW, gene.tss + HALF_WINDOW])
+        first, last = np.searchsorted(positions, [gene.tss - half_window, gene.tss + half_window])
         if np.mean(rpkm > 0.1) >= 0.5 and last - first >= 50:
             found.append((gene, rpkm, int(first), int(last)))
     chosen = [found[int(place)] for place in np.linspace(0, len(found) - 1, n_genes)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.compiled import compiled
 from haploscribe.estimators.coordinate_descent import elastic_net_path
+from haploscribe.estimators.shared_columns import FittedSamples, shared_columns
 
 
 def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array, Float64Array]:
@@ -19,12 +20,19 @@ def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array
     return x, (y - y.mean()) / y.std()
 
 
+def _all_samples(x: Float64Array, y: Float64Array) -> FittedSamples:
+    n_samples, n_columns = x.shape
+    nobody = np.empty((n_columns, 0))
+    return FittedSamples(nobody, n_samples, np.zeros(n_columns), np.ones(n_columns), x.T @ y / n_samples)
+
+
 def _path(
     x: Float64Array, y: Float64Array, alpha: float, n_lambdas: int = 40
 ) -> tuple[Float64Array, Float64Array]:
-    gram, correlation = x.T @ x / len(y), x.T @ y / len(y)
-    lambdas = np.abs(correlation).max() / alpha * np.geomspace(1, 1e-2, n_lambdas)
-    coefficients = elastic_net_path(gram, correlation, np.ones(len(correlation)), alpha, lambdas)
+    samples = _all_samples(x, y)
+    lambdas = np.abs(samples.correlation).max() / alpha * np.geomspace(1, 1e-2, n_lambdas)
+    columns = shared_columns(np.ascontiguousarray(x.T))
+    coefficients = elastic_net_path(columns, samples, np.ones(x.shape[1]), alpha, lambdas)
     return lambdas[: len(coefficients)], coefficients
 
 
@@ -66,8 +74,8 @@ def test_ridge_weight_of_a_merged_column_leaves_the_objective_as_it_was() -> Non
     x, y = _correlated(50, 8, seed=1)
     copies = [0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7]
     lambdas, expanded = _path(x[:, copies], y, alpha=0.5)
-    gram, correlation = x.T @ x / len(y), x.T @ y / len(y)
-    merged = elastic_net_path(gram, correlation, 1 / np.bincount(copies), 0.5, lambdas)
+    columns = shared_columns(np.ascontiguousarray(x.T))
+    merged = elastic_net_path(columns, _all_samples(x, y), 1 / np.bincount(copies), 0.5, lambdas)
     sums = np.array([[row[np.equal(copies, column)].sum() for column in range(8)] for row in expanded])
     np.testing.assert_allclose(merged, sums, atol=1e-9)
 
@@ -93,3 +101,28 @@ def test_short_sequence_is_fitted_whole(n_lambdas: int) -> None:
     x, y = _correlated(30, 5, seed=3)
     lambdas, _ = _path(x, y, alpha=0.5, n_lambdas=n_lambdas)
     assert len(lambdas) == n_lambdas
+
+
+def test_paths_that_leave_out_samples_share_products_and_equal_those_of_the_other_samples() -> None:
+    x, y = _correlated(60, 90, seed=4)
+    x[:20, 5] = x[0, 5]  # constant in the second fit
+    lambdas = np.geomspace(2.0, 0.05, 30)
+    shared = shared_columns(np.ascontiguousarray(x.T))
+    for kept in (np.arange(60), np.arange(20), np.arange(15, 60)):
+        means, scales = x[kept].mean(axis=0), x[kept].std(axis=0)
+        constant = np.ptp(x[kept], axis=0) == 0
+        standardised = np.where(constant, 0.0, (x[kept] - means) / np.where(constant, 1.0, scales))
+        outcome = (y[kept] - y[kept].mean()) / y[kept].std()
+        left_out = np.ascontiguousarray(np.delete(x, kept, axis=0).T)
+        correlation = standardised.T @ outcome / len(kept)
+        samples = FittedSamples(left_out, len(kept), means, np.where(constant, np.inf, scales), correlation)
+        ours = elastic_net_path(shared, samples, np.ones(90), 0.5, lambdas)
+        alone = elastic_net_path(
+            shared_columns(np.ascontiguousarray(standardised.T)),
+            _all_samples(standardised, outcome),
+            np.ones(90),
+            0.5,
+            lambdas,
+        )
+        assert np.count_nonzero(ours[-1]) > 5
+        np.testing.assert_allclose(ours, alone, atol=1e-9)

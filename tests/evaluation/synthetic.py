@@ -14,6 +14,7 @@ class Ridge:
     """Ridge regression on centred dosages; keeps what it was given, for tests to look at."""
 
     reads_deltas: ClassVar[bool] = False
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
     seen: ClassVar[list[tuple[tuple[str, ...], BoolArray | None]]] = []
 
@@ -36,9 +37,10 @@ class Ridge:
 
 
 class Constant:
-    """Predicts one number for everyone, or whatever it is told to."""
+    """Predicts one number for everyone."""
 
     reads_deltas: ClassVar[bool] = False
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
 
     def __init__(self, predicted: Float64Array | None = None) -> None:
@@ -48,7 +50,7 @@ class Constant:
         return self
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
-        return np.full(len(inputs.sample_ids), 0.25) if self.predicted is None else self.predicted
+        return np.full(len(inputs.sample_ids), 0.25)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The rules that keep a measured figure honest."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from haploscribe.estimators.blup import DosageBlup
+from haploscribe.estimators.elastic_net import ElasticNet
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_gene
@@ -170,5 +174,37 @@ def test_folds_without_validation_pass_none() -> None:
     [(np.full(20, np.nan), "20 predictions not finite"), (np.zeros((20, 1)), r"shape \(20, 1\)")],
 )
 def test_a_defective_estimator_is_our_fault_not_the_users(predicted: np.ndarray, told: str) -> None:
+    class Broken(Constant):
+        def predict(self, inputs: GeneInputs) -> np.ndarray:
+            return predicted
+
     with pytest.raises(RuntimeError, match=f"broken, gene G, fold 1.*{told}"):
-        evaluate(synthetic_gene(8), {"broken": lambda: Constant(predicted)})
+        evaluate(synthetic_gene(8), {"broken": Broken})
+
+
+def test_models_that_share_fits_predict_the_same_as_alone_and_fit_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gene, names = (
+        synthetic_gene(9),
+        ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net", "ensemble"),
+    )
+    alone = [evaluate(gene, estimator_factories([name], 4)) for name in names]
+    fits = Counter[str]()
+
+    def count(fitted: type[DosageBlup | ElasticNet]) -> None:
+        plain = fitted.fit
+
+        def fit(self, *data):  # type: ignore[no-untyped-def]
+            fits[fitted.__name__] += 1
+            return plain(self, *data)
+
+        monkeypatch.setattr(fitted, "fit", fit)
+
+    count(DosageBlup)
+    count(ElasticNet)
+    together = evaluate(gene, estimator_factories(names, 4))
+    assert fits == {"DosageBlup": 5, "ElasticNet": 5}  # of 5 folds
+    # To rounding error: BLAS sums in an order that depends on where in memory an array begins.
+    by = ("fold", "model", "sample_id")
+    assert_frame_equal(together.sort(by), pl.concat(alone).sort(by), abs_tol=1e-12)

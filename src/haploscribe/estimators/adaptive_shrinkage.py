@@ -10,6 +10,7 @@ from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.compiled import compiled
 from haploscribe.estimators.dosage_model import DosageModel
+from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 
 _N_SIZES = 20
@@ -184,7 +185,7 @@ class AdaptiveShrinkage(DosageModel):
         varying = np.any(dosages != dosages[0], axis=0)
         if np.ptp(expression) > 0.0 and varying.any():
             mean, scale = dosages[:, varying].mean(axis=0), dosages[:, varying].std(axis=0)
-            dense = DosageBlup(by_distance=True).fit(inputs, expression)
+            dense = fitted(DosageBlup(by_distance=True), inputs, expression)
             fit = fit_adaptive_shrinkage(
                 (dosages[:, varying] - mean) / scale,
                 expression - expression.mean(),

@@ -81,6 +81,7 @@ class DeltaBlup:
     """
 
     reads_deltas: ClassVar[bool] = True
+    reads_wide: ClassVar[bool] = False
 
     def __init__(self, *, by_distance: bool = False) -> None:
         self.by_distance = by_distance

@@ -16,6 +16,7 @@ def compiled(kernel: _Kernel) -> _Kernel:
 
     The machine code is cached beside the source or, where that may not be written, in numba's own cache
     folder (`NUMBA_CACHE_DIR`). Where neither may be written the kernel is compiled anew in each process.
+    The cache goes by the time stamp of the kernel's own file, so kernels call only kernels of their module.
 
     Parameters
     ----------

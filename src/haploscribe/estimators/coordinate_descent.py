@@ -1,4 +1,4 @@
-"""The elastic-net path on a Gram matrix: coordinate descent finished by an active-set method.
+"""The elastic-net path: coordinate descent finished by an active-set method.
 
 Coordinate descent finds quickly which coefficients are non-zero, but between variants in strong linkage
 disequilibrium it creeps. On a fixed set of non-zero coefficients with fixed signs the minimum is the solution
@@ -6,23 +6,65 @@ of a linear system. So a few sweeps of descent alternate with that solution, by 
 whose sign would turn are dropped one at a time and the factor is updated. The minimum is reached to rounding
 error, in a fraction of the time that descent alone takes for four digits. Without a ridge penalty the system
 may be singular, as where variants outnumber samples; dependent columns are then dropped first.
+
+All this works on a Gram matrix, of which only the part is made that some λ asks for: products of the
+columns that pass the screen. The paths of cross-validation share them; each takes away what the samples that
+it leaves out have added.
 """
 
 import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.compiled import compiled
+from haploscribe.estimators.shared_columns import FittedSamples, SharedColumns
 
 # When glmnet ends a path (`glmnet.control`): `fdev`, `devmax` and `mnlam`.
 _LEAST_GAIN = 1e-5
 _MOST_EXPLAINED = 0.999
 _FEWEST_LAMBDAS = 5
 
-_SWEEPS_PER_ROUND = 5
+_SWEEPS_PER_ROUND = 10
 _MOST_ROUNDS = 10_000
 _SMALLEST_CHANGE = 1e-10  # of a coefficient on the standardised scale, in a whole sweep
 _DEPENDENT = 1e-10  # share of a column that the others leave unexplained, if only by rounding error
 _SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient that is zero
+
+
+@compiled
+def _know(columns: SharedColumns, wanted: Int64Array) -> None:
+    """Fill in the products of some columns with all columns."""
+    missing = wanted[~columns.known[wanted]]
+    if missing.size > 0:
+        columns.products[missing] = np.dot(columns.values[missing], columns.values.T)
+        columns.known[missing] = True
+
+
+@compiled
+def _grown(gram: Float64Array, size: int) -> Float64Array:
+    """Give a matrix room for `size` rows and columns, twice as much as it had or more."""
+    if size <= len(gram):
+        return gram
+    larger = np.empty((max(size, 2 * len(gram)), max(size, 2 * len(gram))))
+    larger[: len(gram), : len(gram)] = gram
+    return larger
+
+
+@compiled
+def _fill_correlations(
+    gram: Float64Array, columns: SharedColumns, samples: FittedSamples, members: Int64Array, n_filled: int
+) -> None:
+    """Write correlations of columns in the fitted samples; those of the first `n_filled` are there."""
+    left_out, means, scales = samples.left_out, samples.means, samples.scales
+    for row in range(n_filled, members.size):
+        i = members[row]
+        for column in range(row):
+            j = members[column]
+            product = columns.products[i, j]
+            for sample in range(left_out.shape[1]):
+                product -= left_out[i, sample] * left_out[j, sample]
+            covariance = product / samples.n_samples - means[i] * means[j]
+            gram[row, column] = gram[column, row] = covariance / scales[i] / scales[j]
+        gram[row, row] = 1.0
 
 
 @compiled
@@ -228,21 +270,33 @@ def _minimise(
 
 
 @compiled
-def _gradient(gram: Float64Array, correlation: Float64Array, coefficients: Float64Array) -> Float64Array:
-    """Compute how much of each correlation the coefficients leave unexplained."""
-    gradient = correlation.copy()
-    for j in range(coefficients.size):
-        if coefficients[j] != 0.0:
-            row = gram[j]
-            for k in range(gradient.size):
-                gradient[k] -= coefficients[j] * row[k]
-    return gradient
+def _gradient(columns: SharedColumns, samples: FittedSamples, coefficients: Float64Array) -> Float64Array:
+    """Compute how much of each correlation the coefficients leave unexplained.
+
+    The products of columns with a coefficient other than zero must be known.
+    """
+    explained = np.zeros(coefficients.size)
+    fitted_left_out = np.zeros(samples.left_out.shape[1])
+    fitted_mean = 0.0
+    for active in np.flatnonzero(coefficients):
+        coefficient = coefficients[active] / samples.scales[active]
+        row = columns.products[active]
+        for j in range(explained.size):
+            explained[j] += coefficient * row[j]
+        for k in range(fitted_left_out.size):
+            fitted_left_out[k] += coefficient * samples.left_out[active, k]
+        fitted_mean += coefficient * samples.means[active]
+    for j in range(explained.size):
+        for k in range(fitted_left_out.size):
+            explained[j] -= samples.left_out[j, k] * fitted_left_out[k]
+    covariance = explained / samples.n_samples - samples.means * fitted_mean
+    return samples.correlation - covariance / samples.scales
 
 
 @compiled
 def elastic_net_path(
-    gram: Float64Array,
-    correlation: Float64Array,
+    columns: SharedColumns,
+    samples: FittedSamples,
     ridge_weights: Float64Array,
     alpha: float,
     lambdas: Float64Array,
@@ -260,10 +314,10 @@ def elastic_net_path(
 
     Parameters
     ----------
-    gram
-        float64 `(n_columns, n_columns)`, C-contiguous; correlations of the columns of X.
-    correlation
-        float64 `(n_columns,)`; correlation of each column of X with y.
+    columns
+        The columns; products that the path needs are added to it.
+    samples
+        The samples to fit.
     ridge_weights
         float64 `(n_columns,)`; w above: 1, or 1/m for a column that stands for m identical ones.
     alpha
@@ -276,10 +330,15 @@ def elastic_net_path(
     -------
     float64 `(n_fitted, n_columns)`; one row for each λ up to the end of the path.
     """
+    correlation = samples.correlation
     coefficients = np.zeros((lambdas.size, correlation.size))
     current = np.zeros(correlation.size)
     gradient = correlation.copy()
     explained = 0.0
+    # The columns that any λ so far has asked for, their correlations, and where a column is among them.
+    members = np.empty(0, dtype=np.int64)
+    gram = np.empty((0, 0))
+    place = np.full(correlation.size, -1)
     for k in range(1, lambdas.size):
         l1 = alpha * lambdas[k]
         l2 = (1.0 - alpha) * lambdas[k] * ridge_weights
@@ -287,11 +346,18 @@ def elastic_net_path(
         included = (current != 0.0) | (np.abs(gradient) >= strong)
         while True:
             working = np.flatnonzero(included)
+            added = working[place[working] < 0]
+            if added.size > 0:
+                _know(columns, added)
+                place[added] = np.arange(members.size, members.size + added.size)
+                members = np.concatenate((members, added))
+                gram = _grown(gram, members.size)
+                _fill_correlations(gram, columns, samples, members, members.size - added.size)
             solution = current[working]
-            _minimise(_submatrix(gram, working), gradient[working], solution, l1, l2[working])
+            _minimise(_submatrix(gram, place[working]), gradient[working], solution, l1, l2[working])
             current[working] = solution
             # From the start, so that rounding errors do not pile up along the path.
-            gradient = _gradient(gram, correlation, current)
+            gradient = _gradient(columns, samples, current)
             missed = ~included & (np.abs(gradient) > l1 * _SLACK)
             if not missed.any():
                 break

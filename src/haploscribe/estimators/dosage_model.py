@@ -18,6 +18,7 @@ class DosageModel:
     """
 
     reads_deltas: ClassVar[bool] = False
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
 
     coefficients_: Float64Array

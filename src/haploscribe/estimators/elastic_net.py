@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from haploscribe.estimators.coordinate_descent import elastic_net_path
 from haploscribe.estimators.distinct_columns import distinct_columns
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.shared_columns import FittedSamples, SharedColumns, shared_columns
 
 _CONSTANT = 1e-10  # a variance this much smaller than among all samples is rounding error
 
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """Sums over samples from which a standardised least-squares problem follows."""
+    """Sums over samples, from which means, variances and correlations with y follow; x is a row a column."""
 
     n_samples: int
     x: Float64Array
@@ -30,7 +31,7 @@ class _Moments:
 
     @classmethod
     def of(cls, x: Float64Array, y: Float64Array) -> Self:
-        return cls(len(y), x.sum(axis=0), x.T @ x, x.T @ y, float(y.sum()), float(y @ y))
+        return cls(len(y), x.sum(axis=1), np.einsum("ji,ji->j", x, x), x @ y, float(y.sum()), float(y @ y))
 
     def without(self, other: Self) -> "_Moments":
         """Take away samples; for a tenth of them, ten times cheaper than to sum the rest again."""
@@ -65,34 +66,33 @@ class _Path:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What all fits of one gene share; `reference` holds the variance of each column in all samples."""
+    """What all fits of one gene share: columns (a row each) and y of all samples, their sums, settings."""
 
-    reference: Float64Array
+    columns: SharedColumns
+    y: Float64Array
+    moments: _Moments
     multiplicity: Float64Array
-    n_columns: int
+    n_variants: int
     alpha: float
     n_lambdas: int
 
-    def fit(self, moments: _Moments) -> _Path:
+    def fit(self, held_out: Int64Array) -> _Path:
         """Fit a path by glmnet's conventions: x and y standardised with variance 1/n, λ on y's scale."""
+        left_out = np.ascontiguousarray(self.columns.values[:, held_out])
+        moments = self.moments.without(_Moments.of(left_out, self.y[held_out]))
         n = moments.n_samples
         mean_x, mean_y = moments.x / n, moments.y / n
         variance_y = moments.yy / n - mean_y**2
-        covariance = moments.xx / n - np.outer(mean_x, mean_x)
-        variance = covariance.diagonal().copy()
-        constant = variance <= _CONSTANT * self.reference
-        scale_x = np.sqrt(np.where(constant, 1.0, variance))
+        variance = moments.xx / n - mean_x**2
+        constant = variance <= _CONSTANT * self.moments.xx / self.moments.n_samples
+        scale_x = np.sqrt(np.where(constant, np.inf, variance))
         scale_y = np.sqrt(variance_y) if variance_y > _CONSTANT * moments.yy / n else 1.0
-        gram = covariance / scale_x[:, None] / scale_x
-        gram[constant] = 0.0
-        gram[:, constant] = 0.0
-        np.fill_diagonal(gram, 1.0)
         correlation = (moments.xy / n - mean_x * mean_y) / scale_x / scale_y
-        correlation[constant] = 0.0
         largest = np.abs(correlation).max() / self.alpha
-        smallest_share = 1e-2 if n < self.n_columns else 1e-4
+        smallest_share = 1e-2 if n < self.n_variants else 1e-4
         lambdas = largest * np.geomspace(1.0, smallest_share, self.n_lambdas)
-        coefficients = elastic_net_path(gram, correlation, 1.0 / self.multiplicity, self.alpha, lambdas)
+        samples = FittedSamples(left_out, n, mean_x, scale_x, correlation)
+        coefficients = elastic_net_path(self.columns, samples, 1.0 / self.multiplicity, self.alpha, lambdas)
         coefficients *= scale_y / scale_x
         return _Path(lambdas[: len(coefficients)] * scale_y, coefficients, mean_y - coefficients @ mean_x)
 
@@ -149,24 +149,21 @@ def cross_validated_path(
     centre_x, centre_y = dosages.mean(axis=0), expression.mean()
     distinct = distinct_columns(dosages)
     # Centred, so that sums of squares lose no digits.
-    x = np.ascontiguousarray((dosages - centre_x)[:, distinct.columns])
+    x = np.ascontiguousarray((dosages - centre_x)[:, distinct.columns].T)
     y = expression - centre_y
-    moments = _Moments.of(x, y)
-    multiplicity = distinct.multiplicity
-    reference = moments.xx.diagonal() / len(y)
-    problem = _Problem(reference, multiplicity, dosages.shape[1], alpha, n_lambdas)
-    path = problem.fit(moments)
+    moments, multiplicity = _Moments.of(x, y), distinct.multiplicity
+    problem = _Problem(shared_columns(x), y, moments, multiplicity, dosages.shape[1], alpha, n_lambdas)
+    path = problem.fit(np.empty(0, dtype=np.int64))
     squared_error = np.zeros(path.lambdas.size)
     for fold in held_out:
-        without_fold = problem.fit(moments.without(_Moments.of(x[fold], y[fold])))
-        coefficients, intercepts = without_fold.at(path.lambdas)
-        squared_error += np.sum((y[fold, None] - x[fold] @ coefficients.T - intercepts) ** 2, axis=0)
+        coefficients, intercepts = problem.fit(fold).at(path.lambdas)
+        squared_error += np.sum((y[fold] - coefficients @ x[:, fold] - intercepts[:, None]) ** 2, axis=1)
 
     # Equal copies share their coefficient equally: the only minimum where alpha < 1.
     varying = np.flatnonzero(distinct.group >= 0)
     group = distinct.group[varying]
     spread = np.sqrt(np.mean((dosages[:, varying] - centre_x[varying]) ** 2, axis=0))
-    share = distinct.sign[varying] * np.sqrt(reference[group]) / spread / multiplicity[group]
+    share = distinct.sign[varying] * np.sqrt(moments.xx[group] / len(y)) / spread / multiplicity[group]
     coefficients = np.zeros((path.lambdas.size, dosages.shape[1]))
     coefficients[:, varying] = path.coefficients[:, group] * share
     return CrossValidatedPath(
@@ -258,3 +255,20 @@ class ElasticNet(DosageModel):
             )
         fold = np.random.default_rng(self.seed).permutation(np.arange(n_samples) % self.n_folds)
         return [np.flatnonzero(fold == k) for k in range(self.n_folds)]
+
+
+class WideElasticNet(ElasticNet):
+    """The elastic net on all variants within 1 Mb of the TSS, the window that PrediXcan uses.
+
+    Coefficients are those of `GeneInputs.wide`.
+    """
+
+    reads_wide: ClassVar[bool] = True
+
+    def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
+        """Choose λ and fit the coefficients on all samples given; see `Estimator.fit`."""
+        return super().fit(inputs.widened(), expression, validation)
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict expression; see `Estimator.predict`."""
+        return super().predict(inputs.widened())

@@ -8,6 +8,7 @@ from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
 from haploscribe.estimators.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
+from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.susie import Susie
@@ -32,6 +33,7 @@ class DosageEnsemble:
     """
 
     reads_deltas: ClassVar[bool] = False
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = True
 
     _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DosageBlup
@@ -42,10 +44,10 @@ class DosageEnsemble:
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Fit all members; see `Estimator.fit`."""
         self.members_: tuple[Estimator, ...] = (
-            self._dense(by_distance=True).fit(inputs, expression, validation),
-            Susie().fit(inputs, expression, validation),
-            AdaptiveShrinkage().fit(inputs, expression, validation),
-            ElasticNet(seed=self.seed).fit(inputs, expression, validation),
+            fitted(self._dense(by_distance=True), inputs, expression, validation),
+            fitted(Susie(), inputs, expression, validation),
+            fitted(AdaptiveShrinkage(), inputs, expression, validation),
+            fitted(ElasticNet(seed=self.seed), inputs, expression, validation),
         )
         return self
 

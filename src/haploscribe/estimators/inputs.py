@@ -1,6 +1,6 @@
 """One gene's inputs: all that an estimator may read besides expression."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -32,6 +32,26 @@ class TileDeltas:
     index: Int32Array
 
 
+WIDE_WINDOW = 2_000_000
+"""Width of the wide window in base pairs: 1 Mb to either side of the TSS, as PrediXcan has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WideDosages:
+    """The dosages of a gene's wide window, whatever the cis window of the run is.
+
+    Attributes
+    ----------
+    positions
+        int64 `(n_variants,)`; as `GeneInputs.positions`.
+    dosages
+        float32 `(n_samples, n_variants)`; as `GeneInputs.dosages`.
+    """
+
+    positions: Int64Array
+    dosages: Float32Array
+
+
 @dataclass(frozen=True, slots=True)
 class GeneInputs:
     """One gene's inputs for a list of samples.
@@ -50,10 +70,14 @@ class GeneInputs:
     tiles
         The tiles of the cis window that carry variants, in genome order; empty where no estimator of
         the run reads deltas.
+    wide
+        Dosages of the wide window; None where no estimator of the run reads them.
     zero_shot
         float64 `(n_samples,)` for each zero-shot model of the run: what it predicts, on its own scale.
     prior
         What other genes say of where variants matter.
+    fits
+        What `haploscribe.estimators.fits` has fitted to exactly these inputs; empty in any copy.
     """
 
     gene: Gene
@@ -61,8 +85,10 @@ class GeneInputs:
     positions: Int64Array
     dosages: Float32Array
     tiles: tuple[TileDeltas, ...] = ()
+    wide: WideDosages | None = None
     zero_shot: Mapping[str, Float64Array] = field(default_factory=dict)
     prior: VariancePrior = SHIPPED_PRIOR
+    fits: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def distances(self) -> Float64Array:
         """Count base pairs from the TSS to each variant, positive downstream; float64 `(n_variants,)`."""
@@ -82,5 +108,11 @@ class GeneInputs:
             sample_ids=tuple(np.asarray(self.sample_ids, dtype=object)[samples]),
             dosages=self.dosages[samples],
             tiles=tuple(replace(tile, index=tile.index[samples]) for tile in self.tiles),
+            wide=None if self.wide is None else replace(self.wide, dosages=self.wide.dosages[samples]),
             zero_shot={model: predicted[samples] for model, predicted in self.zero_shot.items()},
         )
+
+    def widened(self) -> Self:
+        """Put the dosages of the wide window in place of those of the cis window."""
+        assert self.wide is not None
+        return replace(self, positions=self.wide.positions, dosages=self.wide.dosages, wide=None)

@@ -9,14 +9,17 @@ from haploscribe.estimators.inputs import GeneInputs
 class Estimator(Protocol):
     """Learns a gene's expression from its inputs, in scikit-learn's manner.
 
-    Parameters are set in `__init__` and never changed by `fit`; what is learned gets a trailing
-    underscore. An estimator sees only the samples it is given: the caller takes the training samples
+    Parameters are set in `__init__`, are hashable, and never changed by `fit`; what is learned gets a
+    trailing underscore. An estimator sees only the samples it is given: the caller takes the training samples
     of the inputs before `fit`.
 
     Attributes
     ----------
     reads_deltas
         True if the estimator needs `GeneInputs.tiles`; a run without such an estimator embeds nothing.
+    reads_wide
+        True if the estimator needs `GeneInputs.wide`; a run without such an estimator reads no variant
+        outside the cis windows.
     uses_other_genes
         True if the estimator reads `GeneInputs.prior`; `fit` is then given expression without the
         heterogeneity that other genes show (`haploscribe.estimators.heterogeneity`). False for one that
@@ -24,6 +27,7 @@ class Estimator(Protocol):
     """
 
     reads_deltas: ClassVar[bool]
+    reads_wide: ClassVar[bool]
     uses_other_genes: bool
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:

@@ -26,6 +26,7 @@ _ESTIMATORS = {
     "top-snp": _Entry("haploscribe.estimators.top_snp", "TopSnp", seeded=False),
     "lasso": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True, options={"alpha": 1.0}),
     "elastic-net": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True),
+    "elastic-net-1mb": _Entry("haploscribe.estimators.elastic_net", "WideElasticNet", seeded=True),
     "blup": _Entry("haploscribe.estimators.blup", "DosageBlup", seeded=False),
     "blup-distance": _Entry(
         "haploscribe.estimators.blup", "DosageBlup", seeded=False, options={"by_distance": True}
@@ -73,6 +74,11 @@ def reads_deltas(names: Sequence[str]) -> bool:
 def uses_other_genes(names: Sequence[str]) -> bool:
     """Whether any of these estimators learns from more than its own gene."""
     return any(make().uses_other_genes for make in estimator_factories(names, seed=0).values())
+
+
+def wide_models(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of these estimators that need the dosages of the wide window."""
+    return tuple(name for name in names if _estimator_class(name).reads_wide)
 
 
 def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":

@@ -61,6 +61,7 @@ class Transformer:
     """
 
     reads_deltas: ClassVar[bool] = True
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = True
 
     def __init__(

@@ -35,6 +35,7 @@ class ZeroShot:
     """
 
     reads_deltas: ClassVar[bool] = False
+    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
 
     def __init__(self, model: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.variance_prior import VariancePrior
@@ -62,8 +63,8 @@ def evaluate_gene(
 
     In each fold, expression is prepared with what the training samples teach; each estimator is then
     made afresh, fitted on the training samples (and those of validation, marked as such, where the fold
-    has some), and asked for the test samples. It is given nothing of the test samples before that, and
-    their expression never.
+    has some; a fit that two models share is made once), and asked for the test samples. It is given nothing
+    of the test samples before that, and their expression never.
 
     Parameters
     ----------
@@ -134,9 +135,10 @@ def _predict_fold(
     predicted = {}
     for model, make in estimators.items():
         estimator = make()
-        fitted = estimator.fit(fit_inputs, taught if estimator.uses_other_genes else alone, validation)
+        expression = taught if estimator.uses_other_genes else alone
         where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
-        predicted[model] = _checked(fitted.predict(test_inputs), fold.test, where)
+        found = fitted(estimator, fit_inputs, expression, validation).predict(test_inputs)
+        predicted[model] = _checked(found, fold.test, where)
     return predicted
 
 

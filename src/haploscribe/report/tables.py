@@ -177,7 +177,8 @@ def gene_rows(metrics: pl.DataFrame, models: Sequence[str]) -> list[GeneRow]:
     for gene_id, model, n_variants, pearson_r, is_constant in metrics.select(columns).iter_rows():
         if model not in place:
             continue
-        variants[gene_id] = max(variants.get(gene_id, 0), n_variants)
+        # Models may read a wider window than the cis window.
+        variants[gene_id] = min(variants.get(gene_id, n_variants), n_variants)
         r.setdefault(gene_id, [math.nan] * len(models))[place[model]] = pearson_r
         constant.setdefault(gene_id, [False] * len(models))[place[model]] = bool(is_constant)
     return [GeneRow(gene, variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r]
