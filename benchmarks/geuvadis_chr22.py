@@ -43,7 +43,8 @@ def model_lines(results: Results, models: list[str]) -> list[str]:
         versus = (
             "| - | - | - |"
             if row is None
-            else f"| {row['mean_r_a'] - row['mean_r_b']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) "
+            else f"| {row['mean_r_a'] - row['mean_r_b']:+.4f} "
+            f"({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) "
             f"| {row['n_a_better']} / {row['n_b_better']} | {row['wilcoxon_p']:.2g} |"
         )
         lines.append(f"| `{model}` | {summary['mean_r']:.4f} | {summary['n_significant']} {versus}")
@@ -64,8 +65,8 @@ def page(results: Results, command: str, models: list[str]) -> str:
         f"Python {platform.python_version()}, torch {results.run['versions']['torch']}.",
         "",
         f"{n_genes} genes, 358 people, 5 folds, cis window 196,608 bp (±1 Mb for `elastic-net-1mb`), 25 "
-        "expression PCs and 3 genotype PCs as covariates. r is the mean over folds of Pearson's correlation in "
-        "held-out people; paired p is Wilcoxon's signed-rank test across genes against elastic net, "
+        "expression PCs and 3 genotype PCs as covariates. r is the mean over folds of Pearson's correlation "
+        "in held-out people; paired p is Wilcoxon's signed-rank test across genes against elastic net, "
         "two-sided; 95 % intervals come from a bootstrap over blocks of neighbouring genes.",
         "",
         *model_lines(results, models),
