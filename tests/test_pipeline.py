@@ -15,6 +15,7 @@ from haploscribe import gene_fits, gene_lessons
 from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
+from haploscribe.evaluation import lessons as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
@@ -84,8 +85,8 @@ def test_changing_a_held_out_persons_expression_changes_no_prediction_of_that_fo
 @pytest.fixture
 def learning_from_other_genes(monkeypatch: pytest.MonkeyPatch, example: CohortOptions) -> CohortOptions:
     """Four genes of a region where all are neighbours, taken as far apart and as enough to learn from."""
-    monkeypatch.setattr(gene_lessons, "FAR", 30_000)
-    monkeypatch.setattr(gene_lessons, "FEWEST_GENES", 2)
+    monkeypatch.setattr(evaluation_lessons, "FAR", 30_000)
+    monkeypatch.setattr(evaluation_lessons, "FEWEST_GENES", 2)
     table = read_expression(example.expression)
     return replace(example, genes=",".join(gene.gene_id for gene in table.genes[::5]))
 

@@ -10,7 +10,8 @@ from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories
-from haploscribe.evaluation.cross_validation import Lesson, evaluate_gene
+from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.lessons import Lesson
 from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
 from haploscribe.progress import Advance
 

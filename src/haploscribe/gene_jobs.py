@@ -16,8 +16,7 @@ from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models
-from haploscribe.evaluation.folds import Fold, make_folds, read_split
-from haploscribe.expression.preparation import prepare
+from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold, read_split
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
 
@@ -80,9 +79,7 @@ class OpenedJobs:
 
     def prepared(self, expression: Float64Array, fold: Fold) -> Float64Array:
         """Prepare one gene's raw expression with what a fold's training samples teach; all samples."""
-        training = np.zeros(expression.size, dtype=np.bool_)
-        training[fold.training] = True
-        return prepare(expression, self.cohort.covariates, training, self.jobs.evaluation.normalize)
+        return prepare_fold(expression, self.cohort.covariates, fold, self.jobs.evaluation.normalize)
 
     def _heterogeneity(self, fold: Fold) -> Heterogeneity:
         cohort, fitted = self.cohort, fold.fitted

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from haploscribe.atomic import kept_on_success
@@ -21,10 +20,10 @@ from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.estimators.registry import reads_deltas, uses_other_genes, wide_models
 from haploscribe.evaluation.bootstrap import genome_order
+from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.expression.preparation import prepare
 from haploscribe.gene_fits import fit_genes
 from haploscribe.gene_jobs import GeneJobs, folds_of
 from haploscribe.gene_lessons import learn_lessons
@@ -292,9 +291,7 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
     """Prepare one gene in each fold, so that bad folds, splits or covariates stop the run at once."""
     check_normalisation(cohort.expression, options.normalize)
     for fold in folds_of(options, cohort.match.shared):
-        training = np.zeros(len(cohort.match.shared), dtype=np.bool_)
-        training[fold.training] = True
-        prepare(cohort.values[0], cohort.covariates, training, options.normalize)
+        prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 
 
 def _work_key(record: dict[str, Any], embedded: Embedded | None) -> str:

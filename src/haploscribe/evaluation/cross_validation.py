@@ -1,7 +1,7 @@
 """Out-of-fold predictions: the only place where `fit` and `predict` meet folds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,10 +10,9 @@ from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
-from haploscribe.estimators.variance_prior import VariancePrior
-from haploscribe.evaluation.folds import Fold
+from haploscribe.evaluation.folds import Fold, prepare_fold
+from haploscribe.evaluation.lessons import Lesson
 from haploscribe.expression.normalise import Normalisation
-from haploscribe.expression.preparation import prepare
 
 PREDICTION_SCHEMA = pl.Schema(
     {
@@ -30,23 +29,6 @@ PREDICTION_SCHEMA = pl.Schema(
 `observed` and `predicted` are on the fold's own scale: normalised, covariates taken out, mean 0 and
 variance 1 over the fold's training samples (`haploscribe.expression.preparation.prepare`).
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What other genes teach about one gene in one fold, from nobody but the samples that are learned from.
-
-    Attributes
-    ----------
-    expression
-        float64 `(n_fitted,)`; the gene's prepared expression without the heterogeneity that they show, in the
-        order of `Fold.fitted`.
-    prior
-        Where variants matter, as they tell.
-    """
-
-    expression: Float64Array
-    prior: VariancePrior
 
 
 def evaluate_gene(
@@ -99,9 +81,7 @@ def evaluate_gene(
     assert expression.shape == sample_ids.shape
     tables = []
     for place, fold in enumerate(folds):
-        training = np.zeros(expression.size, dtype=np.bool_)
-        training[fold.training] = True
-        prepared = prepare(expression, covariates, training, normalisation)
+        prepared = prepare_fold(expression, covariates, fold, normalisation)
         lesson = None if lessons is None else lessons[place]
         for model, predicted in _predict_fold(inputs, prepared, fold, estimators, lesson).items():
             columns = {

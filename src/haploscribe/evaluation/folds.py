@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
+from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
+from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.preparation import prepare
 
 MIN_SAMPLES = 3
 """Fewest samples in a training or test set: a correlation of two is 1 or −1 whatever they are."""
@@ -145,3 +147,28 @@ def _read_sets(path: Path) -> dict[str, str]:
             raise InputError(f"{place}: sample {sample_id} stands a second time; list it once")
         set_of[sample_id] = word
     return set_of
+
+
+def prepare_fold(
+    expression: Float64Array, covariates: Float64Array | None, fold: Fold, method: Normalisation
+) -> Float64Array:
+    """Prepare a gene's expression with what a fold's training samples teach.
+
+    Parameters
+    ----------
+    expression
+        float64 `(n_samples,)`; raw.
+    covariates
+        float64 `(n_samples, n_covariates)`, or None.
+    fold
+        The fold.
+    method
+        How to normalise.
+
+    Returns
+    -------
+    float64 `(n_samples,)`; see `haploscribe.expression.preparation.prepare`.
+    """
+    training = np.zeros(expression.size, dtype=np.bool_)
+    training[fold.training] = True
+    return prepare(expression, covariates, training, method)
