@@ -1,0 +1,143 @@
+"""What each part of `ensemble` is worth: each removed in turn.
+
+    python -m benchmarks.ablations --source FOLDER [--every N] [--jobs J] [--out FOLDER]
+
+FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`. Also what the elastic net gains from the
+same expression without heterogeneity. Writes `benchmarks/results/ablations.md`.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.cohort import benchmark_cohort
+from benchmarks.tables import lead_lines
+from haploscribe.arrays import Float64Array
+from haploscribe.atomic import written_aside
+from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
+from haploscribe.estimators.blup import DosageBlup
+from haploscribe.estimators.elastic_net import ElasticNet
+from haploscribe.estimators.fits import fitted
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.susie import Susie
+from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
+from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
+from haploscribe.evaluation.lessons import Lesson
+from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
+from haploscribe.gene_lessons import learn_lessons
+from haploscribe.options import EvaluationOptions
+from haploscribe.pipeline import checked_cohort
+from haploscribe.progress import stage
+
+TABLE = Path(__file__).parent / "results" / "ablations.md"
+MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
+FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
+"""Every variant as likely to matter as any other."""
+
+
+def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
+    """Predict with each of `MEMBERS`, float64 `(n_test,)`."""
+    made = (DosageBlup(by_distance=True), Susie(), AdaptiveShrinkage(), ElasticNet())
+    return [fitted(member, inputs, expression).predict(tested) for member in made]
+
+
+def variants_of(
+    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, lesson: Lesson
+) -> Iterator[tuple[str, Float64Array]]:
+    """Give each variant's name and predictions of the tested samples."""
+    learned = replace(inputs, prior=lesson.prior)
+    flat = replace(inputs, prior=FLAT)
+    full = members(learned, lesson.expression, tested)
+    plain = members(learned, alone, tested)
+    yield "ensemble", np.mean(full, axis=0)
+    yield "heterogeneity left in", np.mean(plain, axis=0)
+    yield "no prior", np.mean(members(flat, lesson.expression, tested), axis=0)
+    yield "neither", np.mean(members(flat, alone, tested), axis=0)
+    for place, member in enumerate(MEMBERS):
+        yield f"without {member}", np.mean(full[:place] + full[place + 1 :], axis=0)
+    yield "elastic-net", plain[-1]
+    yield "elastic-net, heterogeneity out", full[-1]
+
+
+def fit_variants(opened: OpenedJobs, number: int, file: Path, lessons: Sequence[Lesson]) -> None:
+    """Fit all variants of one gene and leave their predictions: a task for `each_gene`."""
+    cohort = opened.cohort
+    inputs = cohort.gene_inputs(cohort.genes[number], None)
+    ids = np.asarray(inputs.sample_ids, dtype=object)
+    tables = []
+    for fold, lesson in zip(opened.folds, lessons, strict=True):
+        prepared = opened.prepared(cohort.values[number], fold)
+        found = variants_of(inputs.take(fold.fitted), inputs.take(fold.test), prepared[fold.fitted], lesson)
+        for model, predicted in found:
+            columns = {
+                "gene_id": inputs.gene.gene_id,
+                "sample_id": ids[fold.test].tolist(),
+                "model": model,
+                "fold": fold.number,
+                "observed": prepared[fold.test],
+                "predicted": predicted,
+            }
+            tables.append(pl.DataFrame(columns, schema=PREDICTION_SCHEMA))
+    with written_aside(file) as aside:
+        pl.concat(tables).write_parquet(aside)
+
+
+def main() -> None:
+    """Run the benchmark and write its table."""
+    parser = argparse.ArgumentParser(description="Each part of the ensemble removed in turn.")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("benchmark-ablations"))
+    parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--table", type=Path, default=TABLE)
+    arguments = parser.parse_args()
+    out = arguments.out
+    options = benchmark_cohort(arguments.source, out, every=arguments.every)
+    evaluation = EvaluationOptions(models=MEMBERS, jobs=arguments.jobs)
+    with checked_cohort(options, out / "index") as checked:
+        cohort = checked.cohort
+        jobs = GeneJobs(options, out / "index", evaluation, None, (), out / f"every-{arguments.every}")
+        files = [jobs.finished / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
+        with stage("Comparing genes", len(files), "genes") as advance:
+            lessons = learn_lessons(jobs, cohort, advance)
+        with stage("Fitting genes", len(files), "genes") as advance:
+            each_gene(
+                jobs, cohort, fit_variants, files.__getitem__, [(taught,) for taught in lessons], advance
+            )
+        ids = [gene.gene_id for gene in cohort.genes]
+        n_variants = dict(zip(ids, checked.survey.n_variants.tolist(), strict=True))
+    metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)
+    lines = [
+        "# What each part of the ensemble is worth",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.ablations --source FOLDER "
+        f"--every {arguments.every}`.",
+        "",
+        f"{len(files)} genes, people, folds and covariates of `geuvadis_chr22.md`. `ensemble` is the mean of "
+        f"{', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
+        "prior learned from far genes. Below it, the same with one part changed: `heterogeneity left in`, "
+        "fitted on expression as it is; `no prior`, every variant as likely to matter as any other; "
+        "`neither` of the two; the ensemble without one member; and the elastic net alone, on expression as "
+        "it is and without heterogeneity.",
+        "",
+        *lead_lines(metrics, baseline="ensemble", heading="variant"),
+        "",
+        "## Against the elastic net",
+        "",
+        *lead_lines(metrics, heading="variant"),
+        "",
+    ]
+    arguments.table.parent.mkdir(parents=True, exist_ok=True)
+    arguments.table.write_text("\n".join(lines))
+    print(arguments.table.read_text())
+
+
+if __name__ == "__main__":
+    main()
