@@ -18,7 +18,7 @@ import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.estimators.registry import ESTIMATOR_NAMES
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.io.results import Results
 from haploscribe.options import BackboneOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.pipeline import run
@@ -107,12 +107,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every N-th gene only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--backbone", default=BackboneOptions().backbone)
-    parser.add_argument("--models", help="default: all that need no file")
+    parser.add_argument("--models", help="default: all that need no file and learn each gene on its own")
     parser.add_argument("--xpresso", type=Path, help="weights of the model xpresso, which joins the others")
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
     source, out = arguments.source, arguments.out
-    usual = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]
+    usual = [name for name in ESTIMATOR_NAMES if name not in (*ZERO_SHOT_NAMES, *SHARED_NAMES)]
     models = usual if arguments.models is None else arguments.models.split(",")
     if arguments.xpresso is not None:
         models = list(dict.fromkeys([*models, "xpresso"]))

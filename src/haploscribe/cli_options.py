@@ -123,6 +123,13 @@ EVALUATION = (
         help="Instead of folds: a TSV with columns sample_id and set (train, validation or test).",
     ),
     click.option(
+        "--gene-split",
+        type=int,
+        metavar="K",
+        help="Predict unseen genes: K blocks of genes along the genome are held out in turn, in held-out "
+        "samples. [default: learn from every gene]",
+    ),
+    click.option(
         "--normalize",
         type=click.Choice(["inverse-normal", "log2p1", "none"]),
         default="inverse-normal",
@@ -321,7 +328,7 @@ def evaluation_options(values: dict[str, Any]) -> EvaluationOptions:
     """Take the evaluation's options out of a command's values."""
     taken = {name: values.pop(name) for name in EvaluationOptions.__dataclass_fields__}
     taken["models"] = _listed(taken["models"])
-    check_names(taken["models"])
+    check_names(taken["models"], unseen_genes=taken["gene_split"] is not None)
     return EvaluationOptions(**taken)
 
 

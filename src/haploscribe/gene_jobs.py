@@ -14,9 +14,11 @@ from threadpoolctl import threadpool_limits
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
+from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold, read_split
+from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
 
@@ -38,7 +40,7 @@ class GeneJobs:
     addresses
         The run's blocks in the store.
     finished
-        Folder of the files that genes leave; what is there is not done again.
+        Folder of the files that pieces of work leave; what is there is not done again.
     """
 
     cohort: CohortOptions
@@ -64,6 +66,11 @@ class OpenedJobs:
         self.jobs = jobs
         self.cohort = cohort
         self.folds = folds_of(jobs.evaluation, cohort.match.shared)
+
+    @cached_property
+    def blocks(self) -> tuple[GeneBlock, ...]:
+        """The run's split of genes."""
+        return blocks_of(self.jobs.evaluation, self.cohort)
 
     @cached_property
     def stored(self) -> StoredDeltas | None:
@@ -140,18 +147,18 @@ def each_gene(
 
 
 @cache
-def _opened_in_worker(jobs: GeneJobs) -> OpenedJobs:
+def opened_in_worker(jobs: GeneJobs) -> OpenedJobs:
     """Open the inputs once in a worker's life."""
     wide = bool(wide_models(jobs.evaluation.models))
     return OpenedJobs(jobs, open_cohort(jobs.cohort, jobs.index_folder, wide=wide))
 
 
 def _do_in_worker(task: Task, jobs: GeneJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
-    return _do(task, _opened_in_worker(jobs), number, file, arguments)
+    return _do(task, opened_in_worker(jobs), number, file, arguments)
 
 
 def _do(task: Task, opened: OpenedJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
-    with _one_thread():
+    with one_thread():
         task(opened, number, file, *arguments)
     return number
 
@@ -163,8 +170,36 @@ def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fol
     return make_folds(sample_ids, options.folds, options.seed)
 
 
+def blocks_of(options: EvaluationOptions, cohort: Cohort) -> tuple[GeneBlock, ...]:
+    """Split the genes into those that are learned from and those that are predicted.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than 2 blocks, fewer genes than blocks, or a split with nothing to learn from.
+    """
+    n_blocks, n_genes = options.gene_split, len(cohort.genes)
+    if n_blocks is None:
+        return all_genes_seen(n_genes)
+    if not 2 <= n_blocks <= n_genes:
+        raise InputError(
+            f"--gene-split {n_blocks}: give 2 blocks or more, and no more than genes ({n_genes})"
+        )
+    tiles = [cohort.tiles(gene) for gene in cohort.genes]
+    spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
+    blocks = cut_genes(cohort.genes, spans, n_blocks)
+    for block in blocks:
+        if not block.training.size:
+            raise InputError(
+                f"--gene-split {n_blocks}: the cis windows of all other genes overlap those of block "
+                f"{block.number}, so none is left to learn from; bring genes from farther away, or narrow "
+                "--window"
+            )
+    return blocks
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread a process: the same bits whatever `jobs` is, and no more threads than cores."""
     import torch  # noqa: PLC0415 - a second to import; only where genes are fitted
 

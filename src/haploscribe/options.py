@@ -84,6 +84,9 @@ class EvaluationOptions:
         Number of folds, where there is no split file.
     split
         A file that says who trains, validates and tests.
+    gene_split
+        Blocks of genes along the genome, each held out in turn from the models that learn, for the question
+        of unseen genes; None where every gene is learned from.
     normalize
         `inverse-normal`, `log2p1` or `none`.
     seed
@@ -95,6 +98,7 @@ class EvaluationOptions:
     models: tuple[str, ...] = DEFAULT_MODELS
     folds: int = 5
     split: Path | None = None
+    gene_split: int | None = None
     normalize: "Normalisation" = "inverse-normal"
     seed: int = 0
     jobs: int = 1

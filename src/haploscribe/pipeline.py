@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,25 +13,33 @@ from typing import Any
 
 import polars as pl
 
+from haploscribe.arrays import Float64Array
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.estimators.registry import reads_deltas, uses_other_genes, wide_models
+from haploscribe.estimators.registry import (
+    check_names,
+    estimator_factories,
+    reads_deltas,
+    uses_other_genes,
+    wide_models,
+)
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.gene_fits import fit_genes
-from haploscribe.gene_jobs import GeneJobs, folds_of
+from haploscribe.gene_jobs import GeneJobs, blocks_of, folds_of
 from haploscribe.gene_lessons import learn_lessons
 from haploscribe.io.results import EmbeddingSummary, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
+from haploscribe.shared_jobs import fit_shared, shared_fits
 from haploscribe.survey import VariantSurvey, survey_variants
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
 from haploscribe.zero_shot.predictions import Averaging, check_averaging
@@ -207,6 +215,7 @@ def run(
         When an input or an option is at fault. Nothing is left in `out` then.
     """
     started = time.monotonic()
+    check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     with ExitStack() as stack:
@@ -235,13 +244,8 @@ def run(
             addresses=embedded.addresses if embedded else (),
             finished=out / UNFINISHED_NAME / _work_key(record, embedded),
         )
-        lessons = None
-        if uses_other_genes(evaluation_options.models):
-            with stage("Comparing genes", len(checked.cohort.genes), "genes") as advance:
-                lessons = learn_lessons(jobs, checked.cohort, advance)
-        with stage("Fitting genes", len(checked.cohort.genes), "genes") as advance:
-            by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-            predictions = fit_genes(jobs, checked.cohort, by_model, lessons, advance)
+        by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
+        predictions = _predict_held_out(jobs, checked.cohort, by_model)
 
     metrics = checked.measure(predictions, wide)
     order = genome_order(checked.cohort.genes)
@@ -257,6 +261,30 @@ def run(
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
+
+
+def _predict_held_out(jobs: GeneJobs, cohort: Cohort, zero_shot: Mapping[str, Float64Array]) -> pl.DataFrame:
+    """Predict held-out samples with every model: gene after gene, fold after fold, in the models' order."""
+    tables = []
+    if estimator_factories(jobs.evaluation.models, jobs.evaluation.seed):
+        lessons = None
+        if uses_other_genes(jobs.evaluation.models):
+            with stage("Comparing genes", len(cohort.genes), "genes") as advance:
+                lessons = learn_lessons(jobs, cohort, advance)
+        with stage("Fitting genes", len(cohort.genes), "genes") as advance:
+            tables.append(fit_genes(jobs, cohort, zero_shot, lessons, advance))
+    fits = shared_fits(jobs, cohort)
+    if fits:
+        with stage("Fitting all genes together", len(fits), "fits") as advance:
+            tables.append(fit_shared(jobs, cohort, fits, advance))
+    places = {gene.gene_id: i for i, gene in enumerate(cohort.genes)}
+    model_places = {model: i for i, model in enumerate(jobs.evaluation.models)}
+    return pl.concat(tables).sort(
+        pl.col("gene_id").replace_strict(places),
+        "fold",
+        pl.col("model").replace_strict(model_places),
+        maintain_order=True,
+    )
 
 
 def _predict_zero_shot(
@@ -288,8 +316,9 @@ def _zero_shot_summary(predicted: PredictedGenes) -> ZeroShotSummary:
 
 
 def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
-    """Prepare one gene in each fold, so that bad folds, splits or covariates stop the run at once."""
+    """Split, and prepare one gene in each fold, so that a bad split or covariates stop the run at once."""
     check_normalisation(cohort.expression, options.normalize)
+    blocks_of(options, cohort)
     for fold in folds_of(options, cohort.match.shared):
         prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.report.answer import answer
+from haploscribe.report.answer import answer, scope
 from haploscribe.report.tables import model_rows
 from tests.report.made import made_results, shifted
 
@@ -108,3 +108,23 @@ def test_one_model_alone_claims_nothing(model: str) -> None:
     interval = f"95 % interval {low:.3f} to {high:.3f}"
     assert f"mean r of 0.300 ({interval}, median 0.300) over 3 genes" in told.sentences
     assert told.sentences.endswith("No other model was compared with it.")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "new people, at genes that the models have learned from"),
+        (
+            {"split": "/a/FIN.txt", "gene_split": None},
+            "the people that /a/FIN.txt sets aside for the test, at genes",
+        ),
+        ({"split": None, "gene_split": 5}, "new people, at unseen genes: the genes were cut into 5 blocks"),
+        (
+            {"split": "FIN.txt", "gene_split": 3},
+            "FIN.txt sets aside for the test, at unseen genes: the genes",
+        ),
+    ],
+    ids=["an older version", "split file", "unseen genes", "both"],
+)
+def test_the_question_names_people_and_genes(options: dict[str, object], words: str) -> None:
+    assert words in scope(options)

@@ -11,6 +11,7 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
     from haploscribe.estimators.protocol import Estimator
+    from haploscribe.estimators.shared_protocol import SharedEstimator
 
 
 class _Entry(NamedTuple):
@@ -20,6 +21,8 @@ class _Entry(NamedTuple):
     """Whether it draws anything, and so takes a seed."""
     options: Mapping[str, float | bool | str] = MappingProxyType({})
     """What this name sets of the class's parameters."""
+    shared: bool = False
+    """Whether it is a `SharedEstimator`, which learns from all genes together."""
 
 
 _ESTIMATORS = {
@@ -42,6 +45,9 @@ _ESTIMATORS = {
     "ensemble": _Entry("haploscribe.estimators.ensemble", "DosageEnsemble", seeded=True),
     "ensemble-delta": _Entry("haploscribe.estimators.ensemble", "DeltaEnsemble", seeded=True),
     "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
+    "transformer-all": _Entry(
+        "haploscribe.estimators.shared_transformer", "SharedTransformer", seeded=True, shared=True
+    ),
     **{
         name: _Entry("haploscribe.estimators.zero_shot", "ZeroShot", seeded=False, options={"model": name})
         for name in ZERO_SHOT_NAMES
@@ -49,21 +55,38 @@ _ESTIMATORS = {
 }
 
 ESTIMATOR_NAMES = tuple(_ESTIMATORS)
+SHARED_NAMES = tuple(name for name, entry in _ESTIMATORS.items() if entry.shared)
+"""Those that learn from all genes together."""
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise InputError for unknown, repeated or no estimator names."""
+def check_names(names: Sequence[str], *, unseen_genes: bool = False) -> None:
+    """Raise InputError for unknown, repeated or no estimator names.
+
+    With `unseen_genes`, also for one that can predict a gene only from that gene's own expression.
+    """
     unknown = [name for name in names if name not in _ESTIMATORS]
     if unknown:
         raise InputError(f"--models: no model {unknown[0]!r}; there are {', '.join(ESTIMATOR_NAMES)}")
     if not names or len(set(names)) < len(names):
         raise InputError(f"--models {','.join(names)}: name each model once, of {', '.join(ESTIMATOR_NAMES)}")
+    able = (*SHARED_NAMES, *ZERO_SHOT_NAMES)
+    unable = [name for name in names if name not in able]
+    if unseen_genes and unable:
+        raise InputError(
+            f"--gene-split: {unable[0]} learns a gene from that gene's own expression, which it may not see "
+            f"of held-out genes; with --gene-split give --models of {', '.join(able)}"
+        )
 
 
 def _estimator_class(name: str) -> "type[Estimator]":
     """Import the estimator's module, and what that needs, only now."""
     entry = _ESTIMATORS[name]
     return cast("type[Estimator]", getattr(import_module(entry.module), entry.class_name))
+
+
+def _arguments(name: str, seed: int) -> dict[str, float | bool | str]:
+    entry = _ESTIMATORS[name]
+    return {**entry.options, **({"seed": seed} if entry.seeded else {})}
 
 
 def reads_deltas(names: Sequence[str]) -> bool:
@@ -82,7 +105,7 @@ def wide_models(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":
-    """Makers of fresh estimators, one a fit.
+    """Makers of fresh estimators, one a fit, of those names that learn each gene on its own.
 
     Parameters
     ----------
@@ -92,10 +115,22 @@ def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[
         Handed to each estimator that draws anything.
     """
     return {
-        name: partial(
-            _estimator_class(name),
-            **_ESTIMATORS[name].options,
-            **({"seed": seed} if _ESTIMATORS[name].seeded else {}),
-        )
+        name: partial(_estimator_class(name), **_arguments(name, seed))
         for name in names
+        if not _ESTIMATORS[name].shared
+    }
+
+
+def shared_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], SharedEstimator]]":
+    """Makers of fresh estimators, one a fit, of those names that learn from all genes together.
+
+    Parameters
+    ----------
+    names, seed
+        As `estimator_factories`.
+    """
+    return {
+        name: cast("Callable[[], SharedEstimator]", partial(_estimator_class(name), **_arguments(name, seed)))
+        for name in names
+        if _ESTIMATORS[name].shared
     }

@@ -48,26 +48,26 @@ def attention_prior(distances: Float32Array, prior: VariancePrior) -> Tensor:
     return torch.from_numpy((0.5 * np.log(prior.variances(distances))).astype(np.float32))
 
 
-class _EncoderLayer(nn.Module):
+class EncoderLayer(nn.Module):
     """One pre-norm layer of multi-head self-attention and feed-forward."""
 
     def __init__(self, width: int, n_heads: int, generator: torch.Generator) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.query_key_value = _drawn(generator, width, 3 * width)
-        self.attention_out = _drawn(generator, width, width)
-        self.hidden = _drawn(generator, width, 2 * width)
+        self.query_key_value = drawn_weights(generator, width, 3 * width)
+        self.attention_out = drawn_weights(generator, width, width)
+        self.hidden = drawn_weights(generator, width, 2 * width)
         self.hidden_bias = nn.Parameter(torch.zeros(2 * width))
-        self.hidden_out = _drawn(generator, 2 * width, width)
+        self.hidden_out = drawn_weights(generator, 2 * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map `(n_haplotypes, n_tokens, width)` to the same shape."""
         n_haplotypes, n_tokens, width = tokens.shape
-        projected = _normalised(tokens) @ self.query_key_value
+        projected = layer_normalised(tokens) @ self.query_key_value
         heads = projected.view(n_haplotypes, n_tokens, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(heads[0], heads[1], heads[2])
         tokens = tokens + mixed.transpose(1, 2).reshape(n_haplotypes, n_tokens, width) @ self.attention_out
-        hidden = functional.gelu(_normalised(tokens) @ self.hidden + self.hidden_bias)
+        hidden = functional.gelu(layer_normalised(tokens) @ self.hidden + self.hidden_bias)
         return tokens + hidden @ self.hidden_out
 
 
@@ -118,9 +118,9 @@ class HaplotypeNetwork(nn.Module):
         self.register_buffer("prior", attention_prior(distances, prior))
         self.register_buffer("features", position_features(distances))
         self.register_buffer("linear_value", torch.zeros(len(distances), n_scores))
-        self.embedding = _drawn(generator, n_scores, width, norm=token_norm)
-        self.position = _drawn(generator, self.features.shape[1], width)
-        self.layers = nn.ModuleList(_EncoderLayer(width, n_heads, generator) for _ in range(n_layers))
+        self.embedding = drawn_weights(generator, n_scores, width, norm=token_norm)
+        self.position = drawn_weights(generator, self.features.shape[1], width)
+        self.layers = nn.ModuleList(EncoderLayer(width, n_heads, generator) for _ in range(n_layers))
         self.encoder_logit = nn.Parameter(torch.zeros(width))
         self.encoder_value = nn.Parameter(torch.zeros(width))
 
@@ -131,7 +131,7 @@ class HaplotypeNetwork(nn.Module):
         encoded = functional.embedding(index, tokens.rows @ self.embedding) + self.features @ self.position
         for layer in self.layers:
             encoded = layer(encoded)
-        encoded = _normalised(encoded)
+        encoded = layer_normalised(encoded)
         attention = torch.softmax(self.prior + encoded @ self.encoder_logit, dim=1)
         linear = (tokens.rows * self.linear_value[tokens.token]).sum(dim=1)
         value = linear[index] + encoded @ self.encoder_value
@@ -188,10 +188,13 @@ def training_epochs(
         yield
 
 
-def _drawn(generator: torch.Generator, n_in: int, n_out: int, norm: float | None = None) -> nn.Parameter:
+def drawn_weights(
+    generator: torch.Generator, n_in: int, n_out: int, norm: float | None = None
+) -> nn.Parameter:
     """Draw normal weights that give unit variance for inputs of this Euclidean norm (default √n_in)."""
     return nn.Parameter(torch.randn(n_in, n_out, generator=generator) / (n_in**0.5 if norm is None else norm))
 
 
-def _normalised(tokens: Tensor) -> Tensor:
+def layer_normalised(tokens: Tensor) -> Tensor:
+    """Centre each token's numbers and scale them to variance 1."""
     return functional.layer_norm(tokens, tokens.shape[-1:])

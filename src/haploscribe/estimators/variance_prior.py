@@ -65,8 +65,8 @@ def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:
 SHIPPED_PRIOR = VariancePrior(
     (0.0, 0.0, 0.0, 3.292e-4, 2.296e-5, 1.089e-2, 0.0, 0.0, 7.549e-4, 6.464e-5, 0.0)
 )
-"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 people (Geuvadis), those
-at least 1 Mb from every gene of the bundled example. `tools/learn_variance_prior.py` prints it again."""
+"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 people (Geuvadis),
+those at least 1 Mb from every gene of the bundled example. `tools/learn_variance_prior.py` prints it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,35 +77,30 @@ def evaluate_gene(
     RuntimeError
         When an estimator's predictions have the wrong shape or are not finite: a defect in it.
     """
-    sample_ids = np.asarray(inputs.sample_ids, dtype=object)
-    assert expression.shape == sample_ids.shape
+    assert expression.shape == (len(inputs.sample_ids),)
     tables = []
     for place, fold in enumerate(folds):
         prepared = prepare_fold(expression, covariates, fold, normalisation)
         lesson = None if lessons is None else lessons[place]
-        for model, predicted in _predict_fold(inputs, prepared, fold, estimators, lesson).items():
-            columns = {
-                "gene_id": inputs.gene.gene_id,
-                "sample_id": sample_ids[fold.test].tolist(),
-                "model": model,
-                "fold": fold.number,
-                "observed": prepared[fold.test],
-                "predicted": predicted,
-            }
-            tables.append(pl.DataFrame(columns, schema=PREDICTION_SCHEMA))
+        test_inputs = inputs.take(fold.test)
+        for model, predicted in _predict_fold(
+            inputs, test_inputs, prepared, fold, estimators, lesson
+        ).items():
+            tables.append(prediction_rows(test_inputs, fold, model, prepared[fold.test], predicted))
     return pl.concat(tables) if tables else pl.DataFrame(schema=PREDICTION_SCHEMA)
 
 
 def _predict_fold(
     inputs: GeneInputs,
+    test_inputs: GeneInputs,
     prepared: Float64Array,
     fold: Fold,
     estimators: Mapping[str, Callable[[], Estimator]],
     lesson: Lesson | None,
 ) -> dict[str, Float64Array]:
     """Fit every estimator on a fold and predict its test samples, float64 `(n_test,)` a model."""
-    validation = _validation_mask(fold)
-    fit_inputs, test_inputs = inputs.take(fold.fitted), inputs.take(fold.test)
+    validation = validation_mask(fold)
+    fit_inputs = inputs.take(fold.fitted)
     alone = prepared[fold.fitted]
     taught = alone
     if lesson is not None:
@@ -118,20 +113,46 @@ def _predict_fold(
         expression = taught if estimator.uses_other_genes else alone
         where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
         found = fitted(estimator, fit_inputs, expression, validation).predict(test_inputs)
-        predicted[model] = _checked(found, fold.test, where)
+        predicted[model] = checked_predictions(found, fold.test, where)
     return predicted
 
 
-def _validation_mask(fold: Fold) -> BoolArray | None:
+def validation_mask(fold: Fold) -> BoolArray | None:
     """Which of the training-then-validation samples are for validation; None where none is."""
     if not fold.validation.size:
         return None
     return np.arange(fold.training.size + fold.validation.size) >= fold.training.size
 
 
-def _checked(predicted: Float64Array, test: Int64Array, where: str) -> Float64Array:
+def checked_predictions(predicted: Float64Array, test: Int64Array, where: str) -> Float64Array:
+    """Stop at predictions that are not one finite number a test sample: a defect in the estimator."""
     if predicted.shape != test.shape:
         raise RuntimeError(f"{where}: predictions have shape {predicted.shape}, not {test.shape}")
     if not np.isfinite(predicted).all():
         raise RuntimeError(f"{where}: {np.count_nonzero(~np.isfinite(predicted))} predictions not finite")
     return np.asarray(predicted, dtype=np.float64)
+
+
+def prediction_rows(
+    inputs: GeneInputs, fold: Fold, model: str, observed: Float64Array, predicted: Float64Array
+) -> pl.DataFrame:
+    """Make the rows of one gene, fold and model, with the columns of `PREDICTION_SCHEMA`.
+
+    Parameters
+    ----------
+    inputs
+        Of the fold's test samples; their names and the gene's are read.
+    fold, model
+        Where the predictions belong.
+    observed, predicted
+        float64 `(n_test,)`.
+    """
+    columns = {
+        "gene_id": inputs.gene.gene_id,
+        "sample_id": list(inputs.sample_ids),
+        "model": model,
+        "fold": fold.number,
+        "observed": observed,
+        "predicted": predicted,
+    }
+    return pl.DataFrame(columns, schema=PREDICTION_SCHEMA)

@@ -1,8 +1,8 @@
 """The question a run puts, and its answer in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
 from haploscribe.report.tables import ModelRow, Versus, baseline_of, format_interval, format_p, format_r
@@ -28,6 +28,26 @@ class Answer:
     question: str
     verdict: Verdict
     sentences: str
+
+
+def scope(options: Mapping[str, Any]) -> str:
+    """Say of which people, at which genes, a run asks, in one sentence.
+
+    Parameters
+    ----------
+    options
+        The run's options, as in `run.json`; of an older version perhaps, without `gene_split`.
+    """
+    split = options.get("split")
+    people = f"the people that {split} sets aside for the test" if split else "new people"
+    blocks = options.get("gene_split")
+    if blocks is None:
+        return f"Asked of {people}, at genes that the models have learned from."
+    return (
+        f"Asked of {people}, at unseen genes: the genes were cut into {blocks} blocks along the genome, and "
+        "no model learned from the expression of any gene in the block that it predicts, or of a gene whose "
+        "cis window overlaps one of them."
+    )
 
 
 def answer(rows: Sequence[ModelRow]) -> Answer:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.io.results import Results, read_results
-from haploscribe.report.answer import answer
+from haploscribe.report.answer import answer, scope
 from haploscribe.report.plots import axis_for, distribution_svg, scatter_svg
 from haploscribe.report.tables import GeneRow, baseline_of, gene_rows, model_rows, models_in_order, pair_rows
 from haploscribe.report.typeset import (
@@ -63,6 +63,7 @@ def render_page(results: Results) -> str:
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         answer=answer(rows),
+        scope=scope(results.run["options"]),
         baseline=baseline_of(models),
         models=models,
         rows=rows,
