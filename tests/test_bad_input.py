@@ -143,6 +143,14 @@ def test_too_many_missing_calls(example: CohortOptions, tmp_path: Path, refused:
     assert "missing" in message
 
 
+def test_hidden_factors_of_some_people_only(example: CohortOptions, tmp_path: Path, refused: Refused) -> None:
+    assert example.covariates is not None
+    factors = tmp_path / "factors.txt"
+    lines = example.covariates.read_text().splitlines()
+    factors.write_text("\n".join("\t".join(line.split("\t")[:-2]) for line in lines) + "\n")
+    assert "lacks 2 of the run's 358 samples" in refused(*inputs_of(example), "--hidden-factors", factors)
+
+
 def test_more_covariates_than_people(example: CohortOptions, tmp_path: Path, refused: Refused) -> None:
     assert example.covariates is not None
     header, *rows = example.covariates.read_text().splitlines()

@@ -15,7 +15,7 @@ from haploscribe.estimators.susie import Susie
 
 
 class DosageEnsemble:
-    """The mean of BLUP, SuSiE and adaptive shrinkage under the distance prior, and of the elastic net.
+    """The mean of BLUP, SuSiE and adaptive shrinkage under the prior of other genes, and of the elastic net.
 
     Genes differ in how many variants drive them, and one gene's few hundred people do not say which model
     is right; the models err apart, so their mean errs less than any of them. The weights are equal: nothing

@@ -101,7 +101,8 @@ def uses_other_genes(names: Sequence[str]) -> bool:
 
 def wide_models(names: Sequence[str]) -> tuple[str, ...]:
     """Those of these estimators that need the dosages of the wide window."""
-    return tuple(name for name in names if _estimator_class(name).reads_wide)
+    own = [name for name in names if not _ESTIMATORS[name].shared]
+    return tuple(name for name in own if _estimator_class(name).reads_wide)
 
 
 def estimator_factories(names: Sequence[str], seed: int) -> "dict[str, Callable[[], Estimator]]":
