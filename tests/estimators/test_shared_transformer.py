@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float64Array
+from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.blup import DeltaBlup
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
@@ -18,9 +18,11 @@ from haploscribe.estimators.shared_network import (
     GeneTokens,
     SharedNetwork,
     shared_training_epochs,
+    starting_logits,
 )
 from haploscribe.estimators.shared_scores import fit_shared_axes
 from haploscribe.estimators.shared_transformer import SharedTransformer
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 
 TILE = 6_000
@@ -108,8 +110,16 @@ def test_permuted_expression_teaches_nothing_of_genes_never_seen() -> None:
     assert np.mean(explained) < 0.02
 
 
-def test_without_gradient_training_a_seen_gene_is_blup_with_the_distance_prior() -> None:
+class _Falling(VariancePrior):
+    """What the shared network's attention starts from, as a prior."""
+
+    def variances(self, distances: Float32Array | Float64Array) -> Float64Array:
+        return np.asarray(np.exp(2.0 * starting_logits(distances.astype(np.float32)).numpy().astype(float)))
+
+
+def test_without_gradient_training_a_seen_gene_is_blup_under_what_attention_starts_from() -> None:
     (inputs,) = made_genes(1, n_samples=150, n_tiles=6)
+    inputs = replace(inputs, prior=_Falling(SHIPPED_PRIOR.weights))
     (values,) = planted([inputs], shared=False)
     blup = DeltaBlup(by_distance=True).fit(inputs, values)
     fitted = SharedTransformer(max_epochs=0).fit([inputs], [values])
