@@ -2,10 +2,10 @@
 
     python -m benchmarks.batched_training
 
-A training step of the network on 96 people, five after another, against one step on 480 people at once, which
-is the best that a batch of five folds or genes could do: it does not even need five sets of weights. Tokens of a
-gene as large as real ones: 33 tiles, 18 unique haplotypes each, 256 scores. One thread, processor time. Writes
-nothing.
+A training step of the network on 96 people, five after another, against one step on 480 people at once,
+which is the best that a batch of five folds or genes could do: it does not even need five sets of weights.
+Tokens of a gene as large as real ones: 33 tiles, 18 unique haplotypes each, 256 scores. One thread, processor
+time. Writes nothing.
 """
 
 import time
