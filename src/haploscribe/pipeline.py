@@ -74,6 +74,8 @@ class CheckedCohort:
             "genes": len(cohort.genes),
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
+            "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
+            "genes that heterogeneity may be told from": len(cohort.all_genes.genes),
             **self.survey.facts(),
         }
 
