@@ -27,7 +27,7 @@ from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.susie import Susie
 from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
-from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
+from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
@@ -70,21 +70,14 @@ def fit_variants(opened: OpenedJobs, number: int, file: Path, lessons: Sequence[
     """Fit all variants of one gene and leave their predictions: a task for `each_gene`."""
     cohort = opened.cohort
     inputs = cohort.gene_inputs(cohort.genes[number], None)
-    ids = np.asarray(inputs.sample_ids, dtype=object)
     tables = []
     for fold, lesson in zip(opened.folds, lessons, strict=True):
         prepared = opened.prepared(cohort.values[number], fold)
-        found = variants_of(inputs.take(fold.fitted), inputs.take(fold.test), prepared[fold.fitted], lesson)
-        for model, predicted in found:
-            columns = {
-                "gene_id": inputs.gene.gene_id,
-                "sample_id": ids[fold.test].tolist(),
-                "model": model,
-                "fold": fold.number,
-                "observed": prepared[fold.test],
-                "predicted": predicted,
-            }
-            tables.append(pl.DataFrame(columns, schema=PREDICTION_SCHEMA))
+        tested = inputs.take(fold.test)
+        found = variants_of(inputs.take(fold.fitted), tested, prepared[fold.fitted], lesson)
+        tables += [
+            prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
+        ]
     with written_aside(file) as aside:
         pl.concat(tables).write_parquet(aside)
 
