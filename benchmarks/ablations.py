@@ -17,15 +17,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from benchmarks.tables import lead_lines
+from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
-from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
-from haploscribe.estimators.blup import DosageBlup
-from haploscribe.estimators.elastic_net import ElasticNet
-from haploscribe.estimators.fits import fitted
+from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.susie import Susie
 from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.lessons import Lesson
@@ -44,8 +40,7 @@ FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
 
 def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
     """Predict with each of `MEMBERS`, float64 `(n_test,)`."""
-    made = (DosageBlup(by_distance=True), Susie(), AdaptiveShrinkage(), ElasticNet())
-    return [fitted(member, inputs, expression).predict(tested) for member in made]
+    return [member.predict(tested) for member in DosageEnsemble().fit(inputs, expression).members_]
 
 
 def variants_of(
@@ -127,9 +122,7 @@ def main() -> None:
         *lead_lines(metrics, heading="variant"),
         "",
     ]
-    arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join(lines))
-    print(arguments.table.read_text())
+    write_table(arguments.table, lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from benchmarks.tables import lead_lines
+from benchmarks.tables import lead_lines, write_table
 from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 
@@ -60,9 +60,7 @@ def main() -> None:
         *lead_lines(metrics, DEFAULT, "reading"),
         "",
     ]
-    arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join(lines))
-    print(arguments.table.read_text())
+    write_table(arguments.table, lines)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from benchmarks.cohort import benchmark_cohort
-from benchmarks.tables import lead_lines
+from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
@@ -201,9 +201,7 @@ def main() -> None:
         *lead_lines(metrics),
         "",
     ]
-    arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join(lines))
-    print(arguments.table.read_text())
+    write_table(arguments.table, lines)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from benchmarks.tables import lead_lines
+from benchmarks.tables import lead_lines, write_table
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 
@@ -91,9 +91,7 @@ def main() -> None:
         evaluation = EvaluationOptions(models=MODELS, split=split, jobs=arguments.jobs)
         results = run(cohort, BackboneOptions(), evaluation, out / f"results-{number}")
         lines += lines_of(name, sets, results.metrics)
-    arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join(lines))
-    print(arguments.table.read_text())
+    write_table(arguments.table, lines)
 
 
 if __name__ == "__main__":

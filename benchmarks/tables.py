@@ -1,5 +1,8 @@
 """Tables that several benchmarks print."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import polars as pl
 
 from haploscribe.arrays import Float64Array
@@ -48,3 +51,10 @@ def interval_cell(values: Float64Array, digits: int = 4, sign: str = "") -> str:
 def difference_cell(values: Float64Array, digits: int = 4) -> str:
     """Write a mean difference, float64 `(n_genes,)` in genome order, with its 95 % interval, all signed."""
     return interval_cell(values, digits, "+")
+
+
+def write_table(path: Path, lines: Sequence[str]) -> None:
+    """Write a page of results, and print it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines))
+    print(path.read_text())

@@ -18,6 +18,7 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.splits import splits_of, write_split
+from benchmarks.tables import write_table
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
 from haploscribe.options import BackboneOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.pipeline import run
@@ -106,9 +107,7 @@ def main() -> None:
             f"{seconds / 60:.1f} min with {arguments.jobs} processes.",
             "",
         ]
-    arguments.table.parent.mkdir(parents=True, exist_ok=True)
-    arguments.table.write_text("\n".join(lines))
-    print(arguments.table.read_text())
+    write_table(arguments.table, lines)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from typing import Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float32Array, Float64Array
+from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
 from haploscribe.estimators.reml import fit_reml
 
-_NOTHING_LEFT = 1e-9  # of what it is the residual of: rounding
+_NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,11 @@ class Heterogeneity:
             None.
         """
         n_samples = expression.shape[1]
-        columns = np.ones((n_samples, 1))
-        if covariates is not None:
-            columns = np.column_stack([columns, _standardised(covariates)])
-        vectors, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-        fixed = vectors[:, sizes > _NOTHING_LEFT * sizes[0]]
-        genes = _residuals(expression, fixed).astype(np.float32)
+        fixed = fixed_effects(n_samples, covariates)
+        genes = residuals(expression, fixed).astype(np.float32)
         outside = np.zeros((n_samples, n_samples))
         if factors is not None:
-            residual = _residuals(_standardised(factors).T, fixed)
+            residual = residuals(standardised(factors).T, fixed)
             outside = residual.T @ residual
         return cls(fixed, genes, (genes.T @ genes).astype(np.float64), outside)
 
@@ -89,28 +86,13 @@ class Heterogeneity:
         """
         left_out = self.genes[~genes].astype(np.float64)
         kernel = _unit_trace(self.shared - left_out.T @ left_out) + _unit_trace(self.factors)
-        residual = _residuals(expression[None, :], self.fixed)[0]
+        residual = residuals(expression[None, :], self.fixed)[0]
         fit = fit_reml(kernel, residual, n_fixed_effects=self.fixed.shape[1])
         if not np.isfinite(fit.variance_ratio):
             return expression
         return fit.dual / fit.mean_precision
 
 
-def _standardised(columns: Float64Array) -> Float64Array:
-    """Centre columns and scale them to variance 1; 0 where a column is constant."""
-    centred = columns - columns.mean(axis=0)
-    spread = centred.std(axis=0)
-    varies = spread > _NOTHING_LEFT * np.abs(columns).max(axis=0, initial=0.0)
-    return np.asarray(np.where(varies, centred / np.where(varies, spread, 1.0), 0.0))
-
-
-def _residuals(rows: Float64Array, fixed: Float64Array) -> Float64Array:
-    """Take the span of `fixed` out of every row; rows of rounding error become 0."""
-    residuals = rows - (rows @ fixed) @ fixed.T
-    left = np.linalg.norm(residuals, axis=1) > _NOTHING_LEFT * np.linalg.norm(rows, axis=1)
-    return np.asarray(residuals * left[:, None])
-
-
 def _unit_trace(kernel: Float64Array) -> Float64Array:
     trace = float(np.trace(kernel))
-    return kernel / trace if trace > _NOTHING_LEFT else np.zeros_like(kernel)
+    return kernel / trace if trace > _NO_TRACE else np.zeros_like(kernel)

@@ -37,9 +37,7 @@ def resampled_means(
     a `block` of 1 it is the plain bootstrap.
 
     Blocks, because neighbouring genes share variants: where one model is better at a gene, it tends to be
-    better at the next. On 300 genes of Geuvadis, chromosome 22, the difference in r of two models correlates
-    by .23 between genes whose TSS lie within 10 kb, by .08 up to 50 kb and by .05 up to 200 kb (mean over 45
-    pairs of models), which makes the standard error of its mean a tenth to a fifth larger.
+    better at the next, the more so the closer they lie (measured in `benchmarks/results/anatomy.md`).
 
     Parameters
     ----------
@@ -87,11 +85,7 @@ def tail_probability(n_blocks: float) -> float:
 def interval(resampled: Float64Array, n_blocks: float) -> Float64Array:
     """Give the ends of the 95 % interval, float64 `(2, n_columns)`, of a statistic resampled over genes.
 
-    Expanded percentile intervals (`tail_probability`). BCa intervals have no agreed form for blocks, and
-    would gain nothing: in data drawn from the real differences between two models (of 300 genes, with the
-    correlation of neighbours kept), intervals meant to cover 95 % do so in 93.5 % as they are here, in
-    87.4 % as percentiles of genes resampled one by one, and in 86.9 % as BCa of these; for 17 genes in
-    90.4, 81.8 and 80.6 %. Where genes are independent, they cover 95 %.
+    Expanded percentile intervals (`tail_probability`); BCa intervals have no agreed form for blocks.
 
     Parameters
     ----------

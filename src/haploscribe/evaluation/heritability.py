@@ -1,14 +1,11 @@
 """SNP heritability of a gene's expression: how much of it the variants of its cis window could predict."""
 
 import numpy as np
-from scipy.linalg import helmert
 
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
 from haploscribe.estimators.reml import fit_reml
-
-# Contrasts smaller than this part of what they are contrasts of are rounding.
-_NOTHING_LEFT = 1e-9
 
 
 def snp_heritability(
@@ -43,35 +40,12 @@ def snp_heritability(
         When there are fewer than 2 samples more than covariates.
     """
     n_samples = len(expression)
-    design = np.ones((n_samples, 1))
-    if covariates is not None:
-        spread = covariates.std(axis=0)
-        scaled = (covariates - covariates.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-        design = np.column_stack([design, scaled])
-    if design.shape[1] > n_samples - 2:
+    fixed = fixed_effects(n_samples, covariates)
+    if fixed.shape[1] > n_samples - 2:
         raise InputError(
-            f"{design.shape[1] - 1} covariates are too many for {n_samples} samples; give at most "
+            f"{fixed.shape[1] - 1} covariates are too many for {n_samples} samples; give at most "
             f"{max(n_samples - 3, 0)}, or more samples"
         )
-    values = dosages.astype(np.float64)
-    spread = values.std(axis=0)
-    standardised = (values[:, spread > 0] - values[:, spread > 0].mean(axis=0)) / spread[spread > 0]
-    basis, rank = _contrasts(design)
-    # The contrasts have no mean, but fit_reml takes one out: so they are spread over as many made-up samples
-    # and one more, orthogonal to the mean of these.
-    to_samples = helmert(n_samples - rank + 1).T @ basis.T
-    genetic, outcome = to_samples @ standardised, to_samples @ expression
-    if _nothing_left(genetic, standardised) or _nothing_left(outcome, expression):
-        return 0.0
-    return fit_reml(genetic @ genetic.T, outcome).heritability
-
-
-def _nothing_left(contrasts: Float64Array, of: Float64Array) -> bool:
-    return bool(np.linalg.norm(contrasts) <= _NOTHING_LEFT * np.linalg.norm(of))
-
-
-def _contrasts(design: Float64Array) -> tuple[Float64Array, int]:
-    """Span what a design leaves, float64 `(n_samples, n_samples − rank)`, orthonormal; give its rank too."""
-    left, singular, _ = np.linalg.svd(design, full_matrices=True)
-    rank = int(np.count_nonzero(singular > singular[0] * max(design.shape) * np.finfo(np.float64).eps))
-    return left[:, rank:], rank
+    genetic = residuals(standardised(dosages.astype(np.float64)).T, fixed)
+    outcome = residuals(expression[None, :], fixed)[0]
+    return fit_reml(genetic.T @ genetic, outcome, n_fixed_effects=fixed.shape[1]).heritability
