@@ -26,11 +26,12 @@ from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
-from haploscribe.gene_lessons import learn_lessons
 from haploscribe.options import EvaluationOptions
-from haploscribe.pipeline import checked_cohort
 from haploscribe.progress import stage
+from haploscribe.stages.checked import checked_cohort
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
+from haploscribe.stages.lessons import learn_priors, lessons_of
+from haploscribe.workers.workers import LocalWorkers
 
 TABLE = Path(__file__).parent / "results" / "ablations.md"
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
@@ -61,12 +62,12 @@ def variants_of(
     yield "elastic-net, heterogeneity out", full[-1]
 
 
-def fit_variants(opened: OpenedJobs, number: int, file: Path, lessons: Sequence[Lesson]) -> None:
+def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[VariancePrior]) -> None:
     """Fit all variants of one gene and leave their predictions: a task for `each_gene`."""
     cohort = opened.cohort
     inputs = cohort.gene_inputs(cohort.genes[number], None)
     tables = []
-    for fold, lesson in zip(opened.folds, lessons, strict=True):
+    for fold, lesson in zip(opened.folds, lessons_of(opened.jobs, number, priors), strict=True):
         prepared = opened.prepared(cohort.values[number], fold)
         tested = inputs.take(fold.test)
         found = variants_of(inputs.take(fold.fitted), tested, prepared[fold.fitted], lesson)
@@ -88,17 +89,24 @@ def main() -> None:
     arguments = parser.parse_args()
     out = arguments.out
     options = benchmark_cohort(arguments.source, out, every=arguments.every)
-    evaluation = EvaluationOptions(models=MEMBERS, jobs=arguments.jobs)
-    with checked_cohort(options, out / "index") as checked:
-        cohort = checked.cohort
-        jobs = GeneJobs(options, out / "index", evaluation, None, (), out / f"every-{arguments.every}")
+    workers = LocalWorkers(arguments.jobs)
+    with checked_cohort(options, workers, out) as checked:
+        cohort = checked.surveyed
+        jobs = GeneJobs(
+            cohort=options,
+            index_folder=checked.job.index_folder,
+            variants=checked.variants,
+            evaluation=EvaluationOptions(models=MEMBERS),
+            store=None,
+            addresses=None,
+            finished=out / f"every-{arguments.every}",
+        )
         files = [jobs.finished / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
         with stage("Comparing genes", len(files), "genes") as advance:
-            lessons = learn_lessons(jobs, cohort, advance)
+            priors = learn_priors(jobs, cohort, workers, advance)
         with stage("Fitting genes", len(files), "genes") as advance:
-            each_gene(
-                jobs, cohort, fit_variants, files.__getitem__, [(taught,) for taught in lessons], advance
-            )
+            arguments_of_genes = [(learned,) for learned in priors]
+            each_gene(jobs, cohort, workers, fit_variants, files.__getitem__, arguments_of_genes, advance)
         ids = [gene.gene_id for gene in cohort.genes]
         n_variants = dict(zip(ids, checked.survey.n_variants.tolist(), strict=True))
     metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)

@@ -20,7 +20,7 @@ from joblib.externals.loky import get_reusable_executor
 from benchmarks.cohort import benchmark_cohort
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.io.results import Results
-from haploscribe.options import BackboneOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.pipeline import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
@@ -118,10 +118,15 @@ def main() -> None:
         models = list(dict.fromkeys([*models, "xpresso"]))
 
     cohort = benchmark_cohort(source, out, every=arguments.every)
-    evaluation = EvaluationOptions(models=tuple(models), jobs=arguments.jobs)
+    evaluation = EvaluationOptions(models=tuple(models))
     zero_shot = ZeroShotOptions(xpresso=arguments.xpresso)
     results = run(
-        cohort, BackboneOptions(backbone=arguments.backbone), evaluation, out, zero_shot_options=zero_shot
+        cohort,
+        BackboneOptions(backbone=arguments.backbone),
+        evaluation,
+        out,
+        zero_shot_options=zero_shot,
+        worker_options=WorkerOptions(arguments.jobs),
     )
     command = (
         "python -m benchmarks.geuvadis_chr22 --source FOLDER "

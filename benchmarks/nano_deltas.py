@@ -18,7 +18,7 @@ import polars as pl
 from benchmarks.cohort import benchmark_cohort
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions
+from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
+    workers = WorkerOptions(arguments.jobs)
     source, out, models = arguments.source, arguments.out, arguments.models.split(",")
 
     cohort = benchmark_cohort(source, out, every=arguments.every, tile=arguments.tile)
@@ -98,9 +99,16 @@ def main() -> None:
     found = []
     for name, options in backbones.items():
         wanted = ("blup", *models) if name == "kmer" else tuple(models)  # dosages are the same for all
-        evaluation = EvaluationOptions(models=wanted, jobs=arguments.jobs)
+        evaluation = EvaluationOptions(models=wanted)
         store = out / f"embeddings-{name}.zarr"
-        results = run(cohort, options, evaluation, out / f"results-{name}", store)
+        results = run(
+            cohort,
+            options,
+            evaluation,
+            out / f"results-{name}",
+            store,
+            worker_options=workers,
+        )
         found.append(named_metrics(results.metrics, name))
     metrics = pl.concat(found)
     n_genes = metrics["gene_id"].n_unique()

@@ -16,7 +16,7 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions
+from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 
 TABLE = Path(__file__).parent / "results" / "nano_readings.md"
@@ -39,12 +39,20 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
+    workers = WorkerOptions(arguments.jobs)
     found = []
     for number, (name, (backbone, tile)) in enumerate(READINGS.items()):
         cohort = benchmark_cohort(arguments.source, arguments.out, every=arguments.every, tile=tile)
-        evaluation = EvaluationOptions(models=("blup-delta",), jobs=arguments.jobs)
+        evaluation = EvaluationOptions(models=("blup-delta",))
         store = arguments.out / "embeddings.zarr"
-        results = run(cohort, backbone, evaluation, arguments.out / f"results-{number}", store)
+        results = run(
+            cohort,
+            backbone,
+            evaluation,
+            arguments.out / f"results-{number}",
+            store,
+            worker_options=workers,
+        )
         found.append(results.metrics.with_columns(model=pl.lit(name)))
     metrics = pl.concat(found)
     lines = [

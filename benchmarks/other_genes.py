@@ -31,7 +31,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold
-from haploscribe.evaluation.lessons import Lesson, Met, far_genes, lessons_from, meet_gene
+from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
@@ -165,7 +165,11 @@ def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
     """Measure every gene, after all have met."""
     numbers = range(len(study.genes))
     met: list[Met] = Parallel(n_jobs=jobs)(delayed(study.meet)(number) for number in numbers)
-    lessons = lessons_from(study.genes, met)
+    priors = priors_from(study.genes, [own.moments for own in met])
+    lessons = [
+        [Lesson(*taught) for taught in zip(own.expression, learned, strict=True)]
+        for own, learned in zip(met, priors, strict=True)
+    ]
     alone = replace(study, shared=())  # nothing to carry to the processes a second time
     found: list[pl.DataFrame] = Parallel(n_jobs=jobs)(
         delayed(alone.metrics)(number, lessons[number]) for number in numbers

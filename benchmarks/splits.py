@@ -18,7 +18,7 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.options import BackboneOptions, EvaluationOptions
+from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 
 TABLE = Path(__file__).parent / "results" / "splits.md"
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
+    workers = WorkerOptions(arguments.jobs)
     source, out = arguments.source, arguments.out
 
     cohort = benchmark_cohort(source, out, every=arguments.every)
@@ -88,8 +89,14 @@ def main() -> None:
     ]
     for number, (name, sets) in enumerate(splits_of(dict(row.split("\t") for row in rows)).items()):
         split = write_split(sets, out / f"split-{number}.txt")
-        evaluation = EvaluationOptions(models=MODELS, split=split, jobs=arguments.jobs)
-        results = run(cohort, BackboneOptions(), evaluation, out / f"results-{number}")
+        evaluation = EvaluationOptions(models=MODELS, split=split)
+        results = run(
+            cohort,
+            BackboneOptions(),
+            evaluation,
+            out / f"results-{number}",
+            worker_options=workers,
+        )
         lines += lines_of(name, sets, results.metrics)
     write_table(arguments.table, lines)
 

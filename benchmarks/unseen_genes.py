@@ -20,7 +20,7 @@ from benchmarks.cohort import benchmark_cohort
 from benchmarks.splits import splits_of, write_split
 from benchmarks.tables import write_table
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
-from haploscribe.options import BackboneOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.pipeline import run
 
 TABLE = Path(__file__).parent / "results" / "unseen_genes.md"
@@ -87,7 +87,6 @@ def main() -> None:
             models=models,
             split=split,
             gene_split=n_blocks,
-            jobs=arguments.jobs,
         )
         results = run(
             cohort,
@@ -96,6 +95,7 @@ def main() -> None:
             out / f"results-{number}",
             out / "embeddings.zarr",
             zero_shot_options,
+            WorkerOptions(arguments.jobs),
         )
         found = {model: summary["n_significant"] for model, summary in results.summary["models"].items()}
         seconds = results.summary["wall_seconds"]

@@ -34,9 +34,9 @@ from haploscribe.evaluation.metrics import (
     gene_metrics,
     summarise_models,
 )
-from haploscribe.gene_jobs import folds_of
 from haploscribe.options import EvaluationOptions
 from haploscribe.progress import stage
+from haploscribe.stages.genes import folds_of
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.xpresso import read_xpresso

@@ -11,17 +11,20 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe import gene_fits, gene_lessons
-from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.evaluation import lessons as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
-from haploscribe.gene_jobs import GeneJobs
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import UNFINISHED_NAME, run
+from haploscribe.io.results import read_predictions
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.pipeline import run
+from haploscribe.stages import gene_fits
+from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
+from haploscribe.stages.genes import GeneJobs
+from haploscribe.stages.lessons import learn_priors
+from haploscribe.workers.workers import LocalWorkers
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -30,8 +33,9 @@ GENES = "ENSG00000128191.9,ENSG00000099899.10"
 def predictions_of(
     cohort: CohortOptions, out: Path, models: tuple[str, ...] = LINEAR, jobs: int = 1, seed: int = 0
 ) -> pl.DataFrame:
-    evaluation = EvaluationOptions(models=models, jobs=jobs, seed=seed)
-    return run(cohort, BackboneOptions("kmer"), evaluation, out).predictions
+    evaluation = EvaluationOptions(models=models, seed=seed)
+    run(cohort, BackboneOptions("kmer"), evaluation, out, worker_options=WorkerOptions(jobs))
+    return read_predictions(out)
 
 
 def expression_with(example: CohortOptions, path: Path, values: np.ndarray, samples: list[str]) -> Path:
@@ -124,10 +128,18 @@ def test_a_prior_is_learned_from_far_genes_alone(
         (tmp_path / name).mkdir()
         path = expression_with(cohort, tmp_path / name / "e.parquet", values, list(table.sample_ids))
         options = replace(cohort, expression=path)
-        with open_cohort(options, tmp_path / name) as opened:
-            jobs = GeneJobs(options, tmp_path / name, evaluation, None, (), tmp_path / name / "done")
-            lessons = gene_lessons.learn_lessons(jobs, opened, lambda _: None)
-        priors.append(np.array([[lesson.prior.weights for lesson in gene] for gene in lessons]))
+        with checked_cohort(options, LocalWorkers(1), tmp_path / name) as checked:
+            jobs = GeneJobs(
+                cohort=options,
+                index_folder=tmp_path / name,
+                variants=checked.variants,
+                evaluation=evaluation,
+                store=None,
+                addresses=None,
+                finished=tmp_path / name / "done",
+            )
+            learned = learn_priors(jobs, checked.surveyed, LocalWorkers(1), lambda _: None)
+        priors.append(np.array([[prior.weights for prior in gene] for gene in learned]))
     moved = np.abs(priors[1] - priors[0]).max(axis=(1, 2)) / priors[0].max()
     # Its own gene's moments are subtracted from the sum of all: what remains of them is rounding.
     assert moved[0] < 1e-9
@@ -161,9 +173,16 @@ def test_permuting_people_drives_mean_r_to_zero(example: CohortOptions, tmp_path
         permuted = expression_with(
             example, tmp_path / f"{seed}.parquet", table.values[:, order], list(table.sample_ids)
         )
-        evaluation = EvaluationOptions(models=LINEAR, jobs=2)
+        evaluation = EvaluationOptions(models=LINEAR)
         cohort = replace(example, expression=permuted, covariates=None)
-        results = run(cohort, BackboneOptions("kmer"), evaluation, tmp_path / "out", tmp_path / "s.zarr")
+        results = run(
+            cohort,
+            BackboneOptions("kmer"),
+            evaluation,
+            tmp_path / "out",
+            tmp_path / "s.zarr",
+            worker_options=WorkerOptions(jobs=2),
+        )
         for model, summary in results.summary["models"].items():
             mean_r[model].append(summary["mean_r"])
     for model, values in mean_r.items():
@@ -241,7 +260,7 @@ def test_elastic_net_at_1_mb_equals_the_plain_one_in_a_window_of_2_mb(
         results = run(replace(cohort, window=window), BackboneOptions(), evaluation, tmp_path / model)
         n_variants = dict(results.metrics.select("model", "n_variants").iter_rows())
         metrics[model] = results.metrics.filter(pl.col("model") == model).drop("model")
-        predictions[model] = results.predictions.filter(pl.col("model") == model).drop("model")
+        predictions[model] = read_predictions(tmp_path / model).filter(pl.col("model") == model).drop("model")
         if window == example.window:
             assert n_variants["elastic-net"] < n_variants["elastic-net-1mb"] / 2
     assert_frame_equal(predictions["elastic-net-1mb"], predictions["elastic-net"], abs_tol=1e-9)

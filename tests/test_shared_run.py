@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe import shared_jobs
 from haploscribe.evaluation.shared_cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import UNFINISHED_NAME, run
+from haploscribe.io.results import read_predictions
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.pipeline import run
+from haploscribe.stages import shared_fits
+from haploscribe.stages.checked import UNFINISHED_NAME
 from tests.test_cli import inputs_of, run_cli
 from tests.test_pipeline import expression_with
 from tests.zero_shot.keras_files import MadeModel
@@ -34,8 +36,9 @@ def predictions_of(
     gene_split: int | None = 2,
     jobs: int = 1,
 ) -> pl.DataFrame:
-    evaluation = EvaluationOptions(models=models, folds=2, gene_split=gene_split, jobs=jobs)
-    return run(cohort, BackboneOptions("kmer"), evaluation, out).predictions
+    evaluation = EvaluationOptions(models=models, folds=2, gene_split=gene_split)
+    run(cohort, BackboneOptions("kmer"), evaluation, out, worker_options=WorkerOptions(jobs))
+    return read_predictions(out)
 
 
 def test_unseen_genes_are_predicted_once_in_every_held_out_person(
@@ -92,7 +95,7 @@ def test_a_stopped_run_goes_on_with_the_fits_not_done(
         done.append((fold.number, block.number))
         return evaluate_shared(genes, fold, block, *rest)
 
-    monkeypatch.setattr(shared_jobs, "evaluate_shared", counting)
+    monkeypatch.setattr(shared_fits, "evaluate_shared", counting)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(apart, tmp_path / "out")
     assert not (tmp_path / "out" / "summary.json").exists()

@@ -60,6 +60,41 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
+def written_once(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to build a directory in that has one right content, whoever builds it.
+
+    Several processes may build it at once, on one machine or on several with a shared file system: a
+    rename puts the first in place, the others drop theirs. No locks are needed for that.
+
+    Parameters
+    ----------
+    path
+        Where the finished directory belongs; when it is there already, it stays.
+
+    Yields
+    ------
+    Path
+        A fresh, not yet existing path in the same directory.
+
+    Raises
+    ------
+    InputError
+        When the place cannot be written to.
+    """
+    make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield aside
+        try:
+            aside.rename(path)
+        except OSError:  # a directory is never renamed over one that holds something
+            if not path.is_dir():
+                raise
+    finally:
+        _remove(aside)
+
+
+@contextmanager
 def kept_on_success(path: Path) -> Iterator[None]:
     """Make a folder for the block; if that raises, take it away again unless it was there before."""
     was_there = path.exists()

@@ -13,11 +13,13 @@ from haploscribe.cli_options import (
     EVALUATION,
     PRETRAINING,
     SCORING,
+    WORKERS,
     ZERO_SHOT,
     backbone_options,
     cohort_options,
     evaluation_options,
     with_options,
+    worker_options,
     zero_shot_options,
 )
 from haploscribe.errors import InputError
@@ -35,26 +37,28 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
-@with_options(EVALUATION[-1:])
-def demo(out: Path, jobs: int) -> None:
+@with_options(WORKERS)
+def demo(out: Path, **values: Any) -> None:
     """Run the main job on the bundled real people: 358 of them, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.options import BackboneOptions, EvaluationOptions
     from haploscribe.pipeline import run as run_pipeline
 
     with example_cohort() as cohort:
-        run_pipeline(cohort, BackboneOptions(), EvaluationOptions(jobs=jobs), out)
+        run_pipeline(
+            cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=worker_options(values)
+        )
     _print_results(out)
 
 
 @cli.command()
-@with_options(COHORT)
+@with_options(COHORT, WORKERS[:1])
 def check(**values: Any) -> None:
     """Read all inputs, print what was found, and stop at trouble."""
-    from haploscribe.pipeline import checked_cohort
+    from haploscribe.options import WorkerOptions
+    from haploscribe.pipeline import check as check_cohort
 
-    with checked_cohort(cohort_options(values)) as checked:
-        _print_facts(checked.facts())
+    _print_facts(check_cohort(cohort_options(values), WorkerOptions(**values)))
 
 
 @cli.command()
@@ -63,6 +67,7 @@ def check(**values: Any) -> None:
     BACKBONE,
     EVALUATION,
     ZERO_SHOT,
+    WORKERS,
     [
         click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
         click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
@@ -82,6 +87,7 @@ def run(out: Path, store: Path | None, **values: Any) -> None:
         out,
         store,
         zero_shot_options(values),
+        worker_options(values),
     )
     _print_results(out)
 
@@ -90,16 +96,16 @@ def run(out: Path, store: Path | None, **values: Any) -> None:
 @with_options(
     COHORT,
     BACKBONE,
+    WORKERS,
     [click.option("--store", type=_OUT, required=True, help="Embedding store; made when missing.")],
 )
 def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
-    from haploscribe.pipeline import checked_cohort
     from haploscribe.pipeline import embed as embed_cohort
 
-    with checked_cohort(cohort_options(values)) as checked:
-        embedded = embed_cohort(checked.cohort, backbone_options(values), store)
-        _print_facts({**checked.facts(), **embedded.summary()})
+    _print_facts(
+        embed_cohort(cohort_options(values), backbone_options(values), store, worker_options(values))
+    )
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
+    WorkerOptions,
     ZeroShotOptions,
 )
 from haploscribe.pretraining.options import PretrainingOptions
@@ -137,12 +138,21 @@ EVALUATION = (
         help="Normalisation of expression, fitted on training samples.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of folds and models."),
+)
+
+WORKERS = (
     click.option(
         "--jobs",
         type=click.IntRange(min=1),
         default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         show_default="all cores",
-        help="Processes that fit genes side by side.",
+        help="Processes that work side by side on this machine.",
+    ),
+    click.option(
+        "--dask",
+        metavar="ADDRESS|local:N",
+        help="Work on a Dask cluster instead: the scheduler's address, such as tcp://host:8786, or local:N "
+        "for one of N processes here. Needs the extra [cluster]. [default: none]",
     ),
 )
 
@@ -330,6 +340,11 @@ def evaluation_options(values: dict[str, Any]) -> EvaluationOptions:
     taken["models"] = _listed(taken["models"])
     check_names(taken["models"], unseen_genes=taken["gene_split"] is not None)
     return EvaluationOptions(**taken)
+
+
+def worker_options(values: dict[str, Any]) -> WorkerOptions:
+    """Take the workers' options out of a command's values."""
+    return WorkerOptions(**{name: values.pop(name) for name in WorkerOptions.__dataclass_fields__})
 
 
 def zero_shot_options(values: dict[str, Any]) -> ZeroShotOptions:

@@ -20,6 +20,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, cis_tiles
+from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.genome.variants import Variants, dosages, open_variants
 from haploscribe.options import CohortOptions
 
@@ -74,9 +75,21 @@ class Cohort:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Close the variants file and the FASTA."""
         self.genotypes.reader.close()
         self.genotypes.reference.close()
+
+    def reading_from(self, folder: Path) -> Self:
+        """Read variants from the blocks that the survey of this cohort left in a folder.
+
+        The file that they came from stays open in the cohort that was opened.
+        """
+        reader = VariantBlocks(folder, self.options.tile, self.match.shared)
+        # What is rarer than the floor was left out when the blocks were written.
+        return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
 
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
         """List the tiles of a gene's cis window."""
@@ -158,7 +171,7 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:
         reference = stack.enter_context(Reference.open(options.reference, index_folder))
-        # Missing calls are judged over the whole run (haploscribe.survey), not region by region.
+        # Missing calls are judged over the whole run (haploscribe.stages.survey), not region by region.
         reader = stack.enter_context(
             open_variants(
                 options.variants, index_folder, assume_phased=options.assume_phased, max_missing=1.0
@@ -180,6 +193,13 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
         genes_without_variants_file=len(table.genes) - len(expression.genes),
         wide=wide,
     )
+
+
+def open_surveyed(options: CohortOptions, index_folder: Path, folder: Path, *, wide: bool = False) -> Cohort:
+    """Open a cohort to read variants from the blocks that its survey left in a folder: see `open_cohort`."""
+    cohort = open_cohort(options, index_folder, wide=wide)
+    cohort.genotypes.reader.close()
+    return cohort.reading_from(folder)
 
 
 def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Float64Array | None:

@@ -1,8 +1,8 @@
 """What a user can set, in one place: the inputs of a cohort and the options of a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
 from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
@@ -49,6 +49,17 @@ class CohortOptions:
     maf: float = 0.01
     assume_phased: bool = False
 
+    def absolute(self) -> "CohortOptions":
+        """Name every file by its absolute path, for processes that work in other folders."""
+        found: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Path):
+                found[field.name] = value.absolute()
+        if self.genes is not None and Path(self.genes).is_file():
+            found["genes"] = str(Path(self.genes).absolute())
+        return replace(self, **found)
+
 
 @dataclass(frozen=True, slots=True)
 class BackboneOptions:
@@ -91,8 +102,6 @@ class EvaluationOptions:
         `inverse-normal`, `log2p1` or `none`.
     seed
         Seed of folds and estimators.
-    jobs
-        Processes that fit genes side by side.
     """
 
     models: tuple[str, ...] = DEFAULT_MODELS
@@ -101,7 +110,23 @@ class EvaluationOptions:
     gene_split: int | None = None
     normalize: "Normalisation" = "inverse-normal"
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Where the work is done; the results do not depend on it.
+
+    Attributes
+    ----------
+    jobs
+        Processes on this machine that work side by side.
+    dask
+        In their place: `local:N`, N processes of a Dask cluster of this machine's own, or the address of a
+        Dask scheduler, such as `tcp://host:8786`.
+    """
+
     jobs: int = 1
+    dask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,184 +3,87 @@
 import hashlib
 import json
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from haploscribe.arrays import Float64Array
 from haploscribe.atomic import kept_on_success
-from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.embedding.backbones.registry import load_backbone
-from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_tiles
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.estimators.registry import (
-    check_names,
-    estimator_factories,
-    reads_deltas,
-    uses_other_genes,
-    wide_models,
-)
+from haploscribe.cohort import Cohort
+from haploscribe.estimators.registry import check_names, reads_deltas, wide_models
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import prepare_fold
-from haploscribe.evaluation.metrics import gene_metrics, summarise_models
+from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.gene_fits import fit_genes
-from haploscribe.gene_jobs import GeneJobs, blocks_of, folds_of
-from haploscribe.gene_lessons import learn_lessons
-from haploscribe.io.results import EmbeddingSummary, Results, Summary, ZeroShotSummary, write_results
+from haploscribe.io.results import Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
-from haploscribe.shared_jobs import fit_shared, shared_fits
-from haploscribe.survey import VariantSurvey, survey_variants
+from haploscribe.stages.checked import UNFINISHED_NAME, CheckedCohort, checked_cohort
+from haploscribe.stages.embedding import Embedded, embed_checked, write_addresses
+from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of
+from haploscribe.stages.predictions import predict_held_out
+from haploscribe.workers.workers import open_workers
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
 from haploscribe.zero_shot.predictions import Averaging, check_averaging
 from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 STORE_NAME = "embeddings.zarr"
 ZERO_SHOT_NAME = "zero_shot"
-INDEX_NAME = "index"
-UNFINISHED_NAME = ".unfinished"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCohort:
-    """A cohort whose inputs were all read and found sound.
-
-    Attributes
-    ----------
-    cohort
-        The opened cohort.
-    survey
-        What its variants are like.
-    """
-
-    cohort: Cohort
-    survey: VariantSurvey
-
-    def facts(self) -> dict[str, str | int]:
-        """Say what was found, for a person to read."""
-        cohort = self.cohort
-        return {
-            "samples": cohort.match.describe(),
-            "genes": len(cohort.genes),
-            "genes on contigs without variants, left out": cohort.genes_without_variants_file,
-            "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
-            "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
-            "genes that heterogeneity may be told from": len(cohort.all_genes.genes),
-            **self.survey.facts(),
-        }
-
-    def measure(self, predictions: pl.DataFrame, wide: Sequence[str]) -> pl.DataFrame:
-        """Measure predictions; `n_variants` of the models named in `wide` counts the wide window."""
-        ids = [gene.gene_id for gene in self.cohort.genes]
-        metrics = gene_metrics(predictions, dict(zip(ids, self.survey.n_variants.tolist(), strict=True)))
-        if self.survey.n_wide_variants is None:
-            return metrics
-        n_wide = dict(zip(ids, self.survey.n_wide_variants.tolist(), strict=True))
-        counted = pl.when(pl.col("model").is_in(wide)).then(pl.col("gene_id").replace_strict(n_wide))
-        return metrics.with_columns(n_variants=counted.otherwise(pl.col("n_variants")))
-
-
-@contextmanager
-def checked_cohort(
-    options: CohortOptions, index_folder: Path | None = None, *, wide: bool = False
-) -> Iterator[CheckedCohort]:
-    """Open the inputs, read them all, and stop at the first trouble; they are closed behind the block.
-
-    Parameters
-    ----------
-    options
-        The inputs.
-    index_folder
-        Where indexes that the inputs lack may stay; None for a temporary folder.
-    wide
-        Read the dosages of the genes' wide windows too.
+def check(options: CohortOptions, worker_options: WorkerOptions) -> dict[str, str | int]:
+    """Read all inputs and say what was found.
 
     Raises
     ------
     InputError
         When an input is at fault.
     """
-    with ExitStack() as stack:
-        if index_folder is None:
-            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-"))
-            index_folder = Path(temporary)
-        cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide))
-        with stage("Reading variants", len(cohort.tiles_to_read()), "tiles") as advance:
-            survey = survey_variants(cohort, advance)
-        yield CheckedCohort(cohort, survey)
+    with open_workers(worker_options) as workers, checked_cohort(options, workers) as checked:
+        return checked.facts()
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A run's tiles, embedded.
-
-    Attributes
-    ----------
-    backbone
-        Name of the backbone.
-    store_path
-        The embedding store.
-    addresses
-        The run's blocks in it.
-    counts
-        What it took.
-    """
-
-    backbone: str
-    store_path: Path
-    addresses: tuple[BlockAddress, ...]
-    counts: EmbeddingCounts
-
-    def summary(self) -> EmbeddingSummary:
-        """Give the stage's part of `summary.json`."""
-        counts = self.counts
-        return EmbeddingSummary(
-            backbone=self.backbone,
-            tiles=counts.tiles,
-            unique_haplotypes=counts.unique_haplotypes,
-            forward_passes=counts.forward_passes,
-            naive_forward_passes=counts.naive_forward_passes,
-            seconds=counts.seconds,
-        )
-
-
-def embed(cohort: Cohort, options: BackboneOptions, store_path: Path) -> Embedded:
-    """Embed the tiles of all genes' cis windows that are not yet in the store.
+def embed(
+    cohort_options: CohortOptions,
+    backbone_options: BackboneOptions,
+    store_path: Path,
+    worker_options: WorkerOptions,
+) -> dict[str, Any]:
+    """Embed the tiles of all genes' cis windows: the embedding stage alone; say what was found and done.
 
     Parameters
     ----------
-    cohort
-        The opened and checked cohort.
-    options
-        The backbone.
+    cohort_options, backbone_options
+        What to embed, with what.
     store_path
         The embedding store; made when missing.
+    worker_options
+        Where the work is done.
 
     Raises
     ------
     InputError
-        When the backbone cannot be loaded, does not take the tile size, or the store is unusable.
+        When an input or an option is at fault.
     """
-    backbone = load_backbone(
-        options.backbone, layer=options.layer, pooling=options.pooling, device=options.device
-    )
-    check_tile_size(backbone, cohort.options.tile)
-    tiles = cohort.all_tiles()
-    with stage(f"Embedding with {backbone.name}", len(tiles), "tiles") as advance:
-        addresses, counts = embed_tiles(
-            tiles, cohort.genotypes, backbone, EmbeddingStore(store_path), cohort.options.tile, advance
-        )
-    return Embedded(backbone.name, store_path, tuple(addresses), counts)
+    if worker_options.dask is not None:
+        cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
+    work = store_path.with_name(f".{store_path.name}.work")
+    with open_workers(worker_options) as workers:
+        with checked_cohort(cohort_options, workers, work) as checked:
+            embedded = embed_checked(checked, backbone_options, store_path, workers)
+        shutil.rmtree(work, ignore_errors=True)
+        return {**checked.facts(), **embedded.summary()}
 
 
 def run(
@@ -190,6 +93,7 @@ def run(
     out: Path,
     store_path: Path | None = None,
     zero_shot_options: ZeroShotOptions | None = None,
+    worker_options: WorkerOptions | None = None,
 ) -> Results:
     """Embed, predict zero-shot, train on folds, evaluate, report: the main job.
 
@@ -205,11 +109,13 @@ def run(
         The embedding store; None for one in `out`.
     zero_shot_options
         The zero-shot models among those of `evaluation_options`; None for the defaults.
+    worker_options
+        Where the work is done; None for this process.
 
     Returns
     -------
     Results
-        What was written to `out`.
+        What was written to `out`, predictions left out: `haploscribe.io.results.read_predictions`.
 
     Raises
     ------
@@ -217,39 +123,36 @@ def run(
         When an input or an option is at fault. Nothing is left in `out` then.
     """
     started = time.monotonic()
+    worker_options = worker_options or WorkerOptions()
+    if worker_options.dask is not None:
+        cohort_options, out = cohort_options.absolute(), out.absolute()
+        store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
+    wide = wide_models(evaluation_options.models)
     with ExitStack() as stack:
         with kept_on_success(out):
             check_averaging(averaging)
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            wide = wide_models(evaluation_options.models)
-            checked = stack.enter_context(checked_cohort(cohort_options, out / INDEX_NAME, wide=bool(wide)))
+            workers = stack.enter_context(open_workers(worker_options))
+            checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
             options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
             record = run_record(options, sequence_models, facts)
         embedded = None
         if reads_deltas(evaluation_options.models):
-            embedded = embed(checked.cohort, backbone_options, store_path or out / STORE_NAME)
+            embedded = embed_checked(checked, backbone_options, store_path or out / STORE_NAME, workers)
         zero_shot = _predict_zero_shot(
             checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
         )
-        jobs = GeneJobs(
-            cohort=cohort_options,
-            index_folder=out / INDEX_NAME,
-            evaluation=evaluation_options,
-            store=embedded.store_path if embedded else None,
-            addresses=embedded.addresses if embedded else (),
-            finished=out / UNFINISHED_NAME / _work_key(record, embedded),
-        )
+        jobs = _gene_jobs(checked, evaluation_options, embedded, out, _work_key(record, embedded))
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        predictions = _predict_held_out(jobs, checked.cohort, by_model)
+        metrics = predict_held_out(jobs, checked, workers, by_model, out)
 
-    metrics = checked.measure(predictions, wide)
     order = genome_order(checked.cohort.genes)
     summary = Summary(
         models=summarise_models(metrics, order),
@@ -258,34 +161,34 @@ def run(
     )
     if zero_shot:
         summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
-    results = Results(predictions, metrics, compare_models(metrics, order), summary, record)
+    results = Results(metrics, compare_models(metrics, order), summary, record)
     write_results(out, results)
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
 
 
-def _predict_held_out(jobs: GeneJobs, cohort: Cohort, zero_shot: Mapping[str, Float64Array]) -> pl.DataFrame:
-    """Predict held-out samples with every model: gene after gene, fold after fold, in the models' order."""
-    tables = []
-    if estimator_factories(jobs.evaluation.models, jobs.evaluation.seed):
-        lessons = None
-        if uses_other_genes(jobs.evaluation.models):
-            with stage("Comparing genes", len(cohort.genes), "genes") as advance:
-                lessons = learn_lessons(jobs, cohort, advance)
-        with stage("Fitting genes", len(cohort.genes), "genes") as advance:
-            tables.append(fit_genes(jobs, cohort, zero_shot, lessons, advance))
-    fits = shared_fits(jobs, cohort)
-    if fits:
-        with stage("Fitting all genes together", len(fits), "fits") as advance:
-            tables.append(fit_shared(jobs, cohort, fits, advance))
-    places = {gene.gene_id: i for i, gene in enumerate(cohort.genes)}
-    model_places = {model: i for i, model in enumerate(jobs.evaluation.models)}
-    return pl.concat(tables).sort(
-        pl.col("gene_id").replace_strict(places),
-        "fold",
-        pl.col("model").replace_strict(model_places),
-        maintain_order=True,
+def _gene_jobs(
+    checked: CheckedCohort,
+    evaluation: EvaluationOptions,
+    embedded: Embedded | None,
+    out: Path,
+    key: str,
+) -> GeneJobs:
+    """Describe the work on genes, and leave the list of the run's blocks for whoever does it."""
+    finished = out / UNFINISHED_NAME / key
+    addresses = None
+    if embedded is not None:
+        addresses = finished / "blocks.jsonl"
+        write_addresses(addresses, embedded.addresses)
+    return GeneJobs(
+        cohort=checked.job.cohort,
+        index_folder=checked.job.index_folder,
+        variants=checked.variants,
+        evaluation=evaluation,
+        store=embedded.store_path if embedded else None,
+        addresses=addresses,
+        finished=finished,
     )
 
 
@@ -327,7 +230,6 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
 
 def _work_key(record: dict[str, Any], embedded: Embedded | None) -> str:
     """Digest what a gene's predictions depend on: a stopped run goes on with its own work only."""
-    options = {name: value for name, value in record["options"].items() if name != "jobs"}
     addresses = [asdict(address) for address in embedded.addresses] if embedded else []
-    parts = [record["haploscribe"], record["versions"], options, record["inputs"], addresses]
+    parts = [record["haploscribe"], record["versions"], record["options"], record["inputs"], addresses]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from haploscribe.arrays import Float32Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.engine import check_tile_size, content_key, embed_tiles
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
+from haploscribe.embedding.store import EmbeddingStore, StoredDeltas, backbone_key
 from haploscribe.errors import InputError
+from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.region import haplotype_records
 from haploscribe.genome.tiles import Tile
 from haploscribe.options import CohortOptions
@@ -30,10 +32,6 @@ class CountingBackbone(KmerCounts):
         return super().embed(sequences)
 
 
-def nothing(_: int) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cohort]:
     options = replace(example, genes="ENSG00000128191.9", window=30_000)
@@ -41,17 +39,20 @@ def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> 
         yield opened
 
 
-def embed(cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts) -> StoredDeltas:
-    addresses, _ = embed_tiles(
-        tiles, cohort.genotypes, backbone, EmbeddingStore(store), cohort.options.tile, nothing
-    )
-    return StoredDeltas(EmbeddingStore(store), addresses)
+def embed(
+    cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts
+) -> tuple[StoredDeltas, EmbeddingCounts]:
+    opened, size = EmbeddingStore(store), cohort.options.tile
+    blocks = list(blocks_of(tiles, size, cohort.genotypes.reference.contigs))
+    done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
+    counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))
+    return StoredDeltas(EmbeddingStore(store), [address for address, _ in done]), counts
 
 
 def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_path: Path) -> None:
     (gene,) = cohort.genes
     tile = cohort.tiles(gene)[2]
-    stored = embed(cohort, [tile], tmp_path / "s.zarr", KmerCounts()).tile(tile.contig, tile.number)
+    stored = embed(cohort, [tile], tmp_path / "s.zarr", KmerCounts())[0].tile(tile.contig, tile.number)
     assert stored is not None
     samples = cohort.match.shared[:6]
     records = haplotype_records(
@@ -71,9 +72,7 @@ def test_forward_passes_are_the_unique_sequences_of_tiles_with_variants(
 ) -> None:
     tiles = cohort.all_tiles()
     backbone = CountingBackbone()
-    _, counts = embed_tiles(
-        tiles, cohort.genotypes, backbone, EmbeddingStore(tmp_path / "s.zarr"), cohort.options.tile, nothing
-    )
+    _, counts = embed(cohort, tiles, tmp_path / "s.zarr", backbone)
     per_tile = []
     for tile in tiles:
         found = cohort.genotypes.haplotypes(cohort.genotypes.read([tile]), [tile])[0]
@@ -96,9 +95,9 @@ def test_more_tiles_embed_only_the_new_ones(cohort: Cohort, tmp_path: Path) -> N
     tiles = cohort.all_tiles()
     first, second = CountingBackbone(), CountingBackbone()
     embed(cohort, tiles[:2], tmp_path / "s.zarr", first)
-    stored = embed(cohort, tiles, tmp_path / "s.zarr", second)
+    stored, _ = embed(cohort, tiles, tmp_path / "s.zarr", second)
     assert not set(first.seen) & set(second.seen)
-    whole = embed(cohort, tiles, tmp_path / "other.zarr", CountingBackbone())
+    whole, _ = embed(cohort, tiles, tmp_path / "other.zarr", CountingBackbone())
     for tile in tiles:
         a, b = stored.tile(tile.contig, tile.number), whole.tile(tile.contig, tile.number)
         assert a is not None
@@ -106,38 +105,82 @@ def test_more_tiles_embed_only_the_new_ones(cohort: Cohort, tmp_path: Path) -> N
         np.testing.assert_array_equal(a.deltas, b.deltas)
 
 
-def test_other_samples_are_not_read_from_the_store(cohort: Cohort, tmp_path: Path) -> None:
+def people_of(cohort: Cohort, sample_ids: Sequence[str]) -> Cohort:
+    return replace(cohort, genotypes=replace(cohort.genotypes, sample_ids=tuple(sample_ids)))
+
+
+def distinct_sequences(cohort: Cohort, tiles: Sequence[Tile]) -> set[bytes]:
+    """What is to be embedded for a cohort: every sequence of the tiles that carry variants."""
+    variants = cohort.genotypes.common(cohort.genotypes.read(tiles))
+    found = [tile.sequences for tile in cohort.genotypes.haplotypes(variants, tiles)]
+    return {sequence for sequences in found if len(sequences) > 1 for sequence in sequences}
+
+
+def test_more_people_embed_only_haplotypes_not_seen_before(cohort: Cohort, tmp_path: Path) -> None:
+    tiles, everyone = cohort.all_tiles(), cohort.genotypes.sample_ids
+    few = people_of(cohort, everyone[:40])
+    embed(few, tiles, tmp_path / "s.zarr", CountingBackbone())
+    backbone = CountingBackbone()
+    stored, _ = embed(cohort, tiles, tmp_path / "s.zarr", backbone)
+    new = distinct_sequences(cohort, tiles) - distinct_sequences(few, tiles)
+    assert sorted(backbone.seen) == sorted(new)
+    assert 0 < len(new) < len(distinct_sequences(cohort, tiles))
+    whole, _ = embed(cohort, tiles, tmp_path / "other.zarr", CountingBackbone())
+    for tile in tiles:
+        a, b = stored.tile(tile.contig, tile.number), whole.tile(tile.contig, tile.number)
+        assert a is not None
+        assert b is not None
+        np.testing.assert_array_equal(a.deltas, b.deltas)
+        np.testing.assert_array_equal(a.index, b.index)
+
+
+def test_another_frequency_floor_embeds_only_haplotypes_not_seen_before(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    tiles = cohort.all_tiles()
+    rare_out = replace(cohort, genotypes=replace(cohort.genotypes, minimum_maf=0.2))
+    embed(rare_out, tiles, tmp_path / "s.zarr", CountingBackbone())
+    backbone = CountingBackbone()
+    embed(cohort, tiles, tmp_path / "s.zarr", backbone)
+    new = distinct_sequences(cohort, tiles) - distinct_sequences(rare_out, tiles)
+    assert sorted(backbone.seen) == sorted(new)
+    assert len(new) < len(distinct_sequences(cohort, tiles))
+
+
+def test_other_samples_have_their_own_index(cohort: Cohort, tmp_path: Path) -> None:
     tiles = cohort.all_tiles()[:1]
     embed(cohort, tiles, tmp_path / "s.zarr", CountingBackbone())
-    fewer = replace(
-        cohort, genotypes=replace(cohort.genotypes, sample_ids=cohort.genotypes.sample_ids[::-1][:50])
-    )
-    stored = embed(fewer, tiles, tmp_path / "s.zarr", CountingBackbone()).tile(
-        tiles[0].contig, tiles[0].number
-    )
-    assert stored is not None
+    fewer = people_of(cohort, cohort.genotypes.sample_ids[::-1][:50])
+    stored, counts = embed(fewer, tiles, tmp_path / "s.zarr", CountingBackbone())
+    tile = stored.tile(tiles[0].contig, tiles[0].number)
+    assert tile is not None
     expected = fewer.genotypes.haplotypes(fewer.genotypes.read(tiles), tiles)[0]
-    np.testing.assert_array_equal(stored.index, expected.index)
+    np.testing.assert_array_equal(tile.index, expected.index)
+    assert counts.forward_passes == 0
 
 
-def test_content_key_changes_with_everything_it_should(cohort: Cohort) -> None:
+def test_haplotypes_key_changes_with_everything_it_should(cohort: Cohort) -> None:
     tiles = cohort.all_tiles()[:1]
     variants = cohort.genotypes.read(tiles)
-    made_by: dict[str, str | int] = {"backbone": "kmer", "tile_size": 5994}
     flipped = variants.genotypes.copy()
     flipped[0, 0] = 1 - flipped[0, 0]
     keys = {
-        content_key(made_by, b"ACGT", variants),
-        content_key({**made_by, "layer": 3}, b"ACGT", variants),
-        content_key({**made_by, "backbone": "other"}, b"ACGT", variants),
-        content_key(made_by, b"ACGA", variants),
-        content_key(made_by, b"ACGT", replace(variants, genotypes=flipped)),
-        content_key(made_by, b"ACGT", replace(variants, positions=variants.positions + 1)),
-        content_key(made_by, b"ACGT", replace(variants, sample_ids=variants.sample_ids[::-1])),
-        content_key(made_by, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:]))),
+        haplotypes_key(5994, b"ACGT", variants),
+        haplotypes_key(2994, b"ACGT", variants),
+        haplotypes_key(5994, b"ACGA", variants),
+        haplotypes_key(5994, b"ACGT", replace(variants, genotypes=flipped)),
+        haplotypes_key(5994, b"ACGT", replace(variants, positions=variants.positions + 1)),
+        haplotypes_key(5994, b"ACGT", replace(variants, sample_ids=variants.sample_ids[::-1])),
+        haplotypes_key(5994, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:]))),
     }
-    assert len(keys) == 8
-    assert content_key(dict(reversed(made_by.items())), b"ACGT", variants) in keys
+    assert len(keys) == 7
+
+
+def test_backbone_key_changes_with_every_setting() -> None:
+    first, second = KmerCounts(), KmerCounts()
+    second.settings = {**first.settings, "layer": 3}
+    assert backbone_key(first) == backbone_key(KmerCounts())
+    assert backbone_key(first) != backbone_key(second)
 
 
 @pytest.mark.parametrize("size", [0, -6, 2**21])

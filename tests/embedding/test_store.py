@@ -1,79 +1,152 @@
 """The embedding store gives back what was put in, and never what was not."""
 
 import json
+import multiprocessing
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from haploscribe.embedding.store import BlockAddress, EmbeddedTile, EmbeddingStore, StoredDeltas
+from haploscribe.arrays import Float32Array
+from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.store import (
+    BlockAddress,
+    EmbeddingStore,
+    IndexedTile,
+    StoredDeltas,
+    backbone_key,
+    sequence_digest,
+)
 from haploscribe.errors import InputError
 
-
-def embedded_tile(number: int, n_unique: int, n_samples: int = 5) -> EmbeddedTile:
-    generator = np.random.default_rng(number)
-    deltas = generator.normal(size=(n_unique, 2, 3)).astype(np.float32)
-    deltas[0] = 0
-    return EmbeddedTile(
-        number=number,
-        start=number * 10,
-        end=number * 10 + 10,
-        deltas=deltas,
-        digests=generator.integers(0, 256, size=(n_unique, 16), dtype=np.uint8),
-        index=generator.integers(0, n_unique, size=(n_samples, 2), dtype=np.int32),
-    )
+BACKBONE = KmerCounts()
+ADDRESS = BlockAddress("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
 
 
-def assert_equal_tiles(a: EmbeddedTile, b: EmbeddedTile) -> None:
-    assert (a.number, a.start, a.end) == (b.number, b.start, b.end)
-    np.testing.assert_array_equal(a.deltas, b.deltas, strict=True)
-    np.testing.assert_array_equal(a.digests, b.digests, strict=True)
-    np.testing.assert_array_equal(a.index, b.index, strict=True)
+def sequences(*names: str) -> list[bytes]:
+    """Stand-ins: the store sees digests only."""
+    return [sequence_digest(name.encode()) for name in names]
 
 
-ADDRESS = BlockAddress("chr22", 1, "0a" * 16)
+def vectors(n: int, seed: int = 0) -> Float32Array:
+    return np.random.default_rng(seed).normal(size=(n, 2, 3)).astype(np.float32)
 
 
-def test_block_reads_back_as_written(tmp_path: Path) -> None:
+def indexed_tile(number: int, names: Sequence[str], n_samples: int = 5) -> IndexedTile:
+    index = np.random.default_rng(number).integers(0, len(names), size=(n_samples, 2), dtype=np.int32)
+    digests = np.array([list(digest) for digest in sequences(*names)], dtype=np.uint8)
+    return IndexedTile(number, number * 10, number * 10 + 10, digests, index)
+
+
+def test_vectors_of_several_writes_are_found_together(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
-    tiles = [embedded_tile(19, 4), embedded_tile(17, 2)]
-    store.write_block(ADDRESS, tiles, {"backbone": "test"})
-    read = EmbeddingStore(tmp_path / "store.zarr").read_block(ADDRESS)
-    for written, found in zip(sorted(tiles, key=lambda tile: tile.number), read, strict=True):
-        assert_equal_tiles(written, found)
+    first, second = vectors(2, 1), vectors(3, 2)
+    store.write_vectors(ADDRESS, BACKBONE, sequences("a", "b"), first)
+    store.write_vectors(ADDRESS, BACKBONE, sequences("c", "d", "e"), second)
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    assert store.known_sequences(ADDRESS) == set(sequences("a", "b", "c", "d", "e"))
+    found = store.read_vectors(ADDRESS)
+    expected = dict(zip(sequences("a", "b", "c", "d", "e"), [*first, *second], strict=True))
+    assert found.keys() == expected.keys()
+    for digest, vector in expected.items():
+        np.testing.assert_array_equal(found[digest], vector, strict=True)
+
+
+def test_haplotypes_read_back_as_written(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    tiles = [indexed_tile(17, ["a", "b"]), indexed_tile(19, ["c", "d", "e"])]
+    store.write_haplotypes(ADDRESS, tiles, 5)
+    assert store.has_haplotypes(ADDRESS)
+    for written, found in zip(tiles, store.read_haplotypes(ADDRESS), strict=True):
+        assert (found.number, found.start, found.end) == (written.number, written.start, written.end)
+        np.testing.assert_array_equal(found.digests, written.digests, strict=True)
+        np.testing.assert_array_equal(found.index, written.index, strict=True)
+
+
+def test_a_block_without_variants_has_no_tiles(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    store.write_haplotypes(ADDRESS, [], 5)
+    assert store.has_haplotypes(ADDRESS)
+    assert StoredDeltas(store, [ADDRESS]).tile("chr22", 16) is None
 
 
 def test_another_key_finds_nothing(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
-    store.write_block(ADDRESS, [embedded_tile(17, 2)], {})
-    other = BlockAddress("chr22", 1, "0b" * 16)
-    assert store.read_block(other) == ()
-    assert store.tile_numbers(other) == frozenset()
+    store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
+    store.write_haplotypes(ADDRESS, [indexed_tile(17, ["a"])], 5)
+    other_people = BlockAddress("chr22", 1, ADDRESS.backbone, "0b" * 16)
+    assert not store.has_haplotypes(other_people)
+    other_backbone = BlockAddress("chr22", 1, "kmer.00", ADDRESS.haplotypes)
+    assert store.known_sequences(other_backbone) == frozenset()
 
 
-def test_rewriting_a_block_replaces_it(tmp_path: Path) -> None:
+def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
-    store.write_block(ADDRESS, [embedded_tile(17, 2)], {})
-    store.write_block(ADDRESS, [embedded_tile(17, 2), embedded_tile(18, 3)], {})
-    assert store.tile_numbers(ADDRESS) == {17, 18}
-    assert [path.name for path in (tmp_path / "store.zarr" / "chr22").iterdir() if path.is_dir()] == [
-        f"1.{ADDRESS.key}"
-    ]
+    tile, found = indexed_tile(17, ["reference", "a", "b"]), vectors(3)
+    store.write_haplotypes(ADDRESS, [tile], 5)
+    store.write_vectors(ADDRESS, BACKBONE, sequences("b", "reference", "a"), found)
+    read = StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+    assert read is not None
+    np.testing.assert_array_equal(
+        read.deltas, np.stack([0 * found[0], found[2] - found[1], found[0] - found[1]])
+    )
+
+
+def test_a_sequence_that_was_not_embedded_is_never_passed_over(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    store.write_haplotypes(ADDRESS, [indexed_tile(17, ["reference", "a"])], 5)
+    store.write_vectors(ADDRESS, BACKBONE, sequences("reference"), vectors(1))
+    with pytest.raises(KeyError):
+        StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+
+
+def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worker: int) -> None:
+    """Make a store and write the same and other pieces of it as another process does, at the same time."""
+    for round_ in range(15):
+        barrier.wait(timeout=60)
+        store = EmbeddingStore(path / f"{round_}.zarr")
+        both, own = sequences("r", "s"), sequences(f"own{worker}")
+        store.write_vectors(ADDRESS, BACKBONE, both, vectors(2))
+        store.write_haplotypes(ADDRESS, [indexed_tile(17, ["r", "s"])], 5)
+        store.write_vectors(ADDRESS, BACKBONE, own, vectors(1, worker))
+        assert store.known_sequences(ADDRESS) >= {*both, *own}
+
+
+def test_two_processes_that_write_one_store_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    processes = [context.Process(target=write_many, args=(tmp_path, barrier, worker)) for worker in (1, 2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    for round_ in range(15):
+        store = EmbeddingStore(tmp_path / f"{round_}.zarr")
+        assert store.known_sequences(ADDRESS) == set(sequences("r", "s", "own1", "own2"))
+        found = store.read_vectors(ADDRESS)
+        for worker in (1, 2):
+            np.testing.assert_array_equal(found[sequences(f"own{worker}")[0]], vectors(1, worker)[0])
+        left = [path.name for path in store.path.rglob("*") if path.name.startswith(".")]
+        assert left == []
 
 
 def test_store_is_plain_zarr_with_documented_attributes(tmp_path: Path) -> None:
-    EmbeddingStore(tmp_path / "store.zarr").write_block(ADDRESS, [embedded_tile(17, 2)], {"backbone": "x"})
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     root = json.loads((tmp_path / "store.zarr" / "zarr.json").read_text())
-    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 1}
-    block = json.loads((tmp_path / "store.zarr" / "chr22" / f"1.{ADDRESS.key}" / "zarr.json").read_text())
-    assert block["attributes"] == {"backbone": "x"}
+    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 2}
+    group = json.loads((tmp_path / "store.zarr" / "vectors" / ADDRESS.backbone / "zarr.json").read_text())
+    assert group["attributes"] == {"backbone": "kmer", **BACKBONE.settings}
 
 
-def test_store_of_a_newer_format_names_the_fix(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "remedy"), [(3, "upgrade Haploscribe"), (1, "remove it")])
+def test_store_of_another_format_names_the_fix(tmp_path: Path, version: int, remedy: str) -> None:
     EmbeddingStore(tmp_path / "store.zarr")
     record = tmp_path / "store.zarr" / "zarr.json"
-    record.write_text(record.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(InputError, match="upgrade Haploscribe"):
+    record.write_text(record.read_text().replace('"format_version": 2', f'"format_version": {version}'))
+    with pytest.raises(InputError, match=remedy):
         EmbeddingStore(tmp_path / "store.zarr")
 
 
@@ -90,13 +163,17 @@ def test_something_else_is_not_taken_for_a_store(tmp_path: Path, content: str) -
 
 def test_stored_deltas_keep_few_blocks_and_find_every_tile(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
-    addresses = [BlockAddress("chr22", block, "0c" * 16) for block in range(StoredDeltas.BLOCKS_KEPT + 3)]
+    addresses = [
+        BlockAddress("chr22", block, ADDRESS.backbone, "0c" * 16)
+        for block in range(StoredDeltas.BLOCKS_KEPT + 3)
+    ]
     for address in addresses:
-        store.write_block(address, [embedded_tile(address.block * 16, 2)], {})
+        store.write_haplotypes(address, [indexed_tile(address.block * 16, ["r", "s"])], 5)
+        store.write_vectors(address, BACKBONE, sequences("r", "s"), vectors(2, address.block))
     stored = StoredDeltas(store, addresses)
     for address in [*addresses, *addresses]:
         tile = stored.tile("chr22", address.block * 16)
         assert tile is not None
-        assert_equal_tiles(tile, embedded_tile(address.block * 16, 2))
+        reference, other = vectors(2, address.block)
+        np.testing.assert_array_equal(tile.deltas[1], other - reference)
     assert stored.tile("chr22", 1) is None
-    assert stored.tile("chr21", 0) is None

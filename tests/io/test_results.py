@@ -16,13 +16,19 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.io.results import Results, read_results, write_results
+from haploscribe.io.results import (
+    Results,
+    read_predictions,
+    read_results,
+    write_predictions,
+    write_results,
+)
 
 
-def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
-    """Results with these predictions, for two models and one fold."""
+def predictions_of(values: list[float], gene_id: str = "G1.2") -> pl.DataFrame:
+    """These predictions, of two models in one fold."""
     n = len(values)
-    predictions = pl.concat(
+    return pl.concat(
         pl.DataFrame(
             {
                 "gene_id": gene_id,
@@ -36,9 +42,12 @@ def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
         )
         for model, factor in (("a", 1.0), ("b", -0.5))
     )
-    metrics = gene_metrics(predictions, {gene_id: 7})
+
+
+def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
+    """Results with these predictions."""
+    metrics = gene_metrics(predictions_of(values, gene_id), {gene_id: 7})
     return Results(
-        predictions=predictions,
         metrics=metrics,
         comparison=compare_models(metrics),
         summary={
@@ -57,6 +66,14 @@ def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
     )
 
 
+def write(folder: Path, results: Results, predictions: pl.DataFrame) -> None:
+    """Write a results folder whole, its predictions in two parts."""
+    half = predictions.height // 2
+    write_predictions(folder, [predictions[:half], predictions[half:]], folder / "aside")
+    (folder / "aside").rmdir()
+    write_results(folder, results)
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=9),
@@ -64,16 +81,19 @@ def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
 )
 def test_results_read_back_exactly(tmp_path: Path, values: list[float], gene_id: str) -> None:
     written = results_of(values, gene_id)
-    write_results(tmp_path / "out", written)
+    write(tmp_path / "out", written, predictions_of(values, gene_id))
     read = read_results(tmp_path / "out")
-    for name in ("predictions", "metrics", "comparison"):
+    predictions = read_predictions(tmp_path / "out")
+    assert_frame_equal(predictions, predictions_of(values, gene_id), check_exact=True)
+    for name in ("metrics", "comparison"):
         assert_frame_equal(getattr(read, name), getattr(written, name), check_exact=True)
     assert read.summary == written.summary
     assert read.run == written.run
 
 
 def test_files_are_as_the_design_has_them(tmp_path: Path) -> None:
-    write_results(tmp_path, results_of([1.0, 2.0, 4.0, 3.0]))
+    values = [1.0, 2.0, 4.0, 3.0]
+    write(tmp_path, results_of(values), predictions_of(values))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "comparison.tsv", "metrics.tsv", "predictions.parquet", "run.json", "summary.json"
     ]  # fmt: skip
@@ -94,10 +114,10 @@ def test_files_are_as_the_design_has_them(tmp_path: Path) -> None:
 
 def test_results_of_one_model_read_back(tmp_path: Path) -> None:
     both = results_of([1.0, 2.0, 4.0, 3.0])
-    predictions = both.predictions.filter(pl.col("model") == "a")
+    predictions = predictions_of([1.0, 2.0, 4.0, 3.0]).filter(pl.col("model") == "a")
     metrics = gene_metrics(predictions, {"G1.2": 7})
-    one = Results(predictions, metrics, compare_models(metrics), both.summary, both.run)
-    write_results(tmp_path, one)
+    one = Results(metrics, compare_models(metrics), both.summary, both.run)
+    write(tmp_path, one, predictions)
     assert_frame_equal(read_results(tmp_path).comparison, one.comparison, check_exact=True)
 
 
@@ -112,7 +132,6 @@ def test_what_is_not_a_number_is_never_written(tmp_path: Path) -> None:
 def test_other_columns_are_never_written(tmp_path: Path) -> None:
     results = results_of([1.0, 2.0, 4.0, 3.0])
     wrong = Results(
-        results.predictions,
         results.metrics.select(reversed(METRIC_SCHEMA.names())),
         results.comparison,
         results.summary,
@@ -147,7 +166,8 @@ def spoil_number(path: Path) -> None:
     ],
 )
 def test_a_spoilt_folder_is_told(tmp_path: Path, name: str, spoil: Callable[[Path], None], told: str) -> None:
-    write_results(tmp_path, results_of([1.0, 2.0, 4.0, 3.0]))
+    values = [1.0, 2.0, 4.0, 3.0]
+    write(tmp_path, results_of(values), predictions_of(values))
     spoil(tmp_path / name)
     with pytest.raises(InputError) as caught:
         read_results(tmp_path)

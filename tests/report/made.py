@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, summarise_models
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.io.results import EmbeddingSummary, Results
+from haploscribe.io.results import EmbeddingSummary, Results, write_predictions, write_results
 
 EMBEDDING: EmbeddingSummary = {
     "backbone": "kmer",
@@ -52,7 +53,6 @@ def made_results(
     ]
     metrics = pl.DataFrame(rows, schema=METRIC_SCHEMA, orient="row").sort("gene_id", "model")
     return Results(
-        predictions=pl.DataFrame(schema=PREDICTION_SCHEMA),
         metrics=metrics,
         comparison=compare_models(metrics),
         summary={"models": summarise_models(metrics), "embedding": embedding, "wall_seconds": 4000.0},
@@ -65,6 +65,12 @@ def made_results(
         }
         | dict(run or {}),
     )
+
+
+def write_made(folder: Path, results: Results) -> None:
+    """Write a results folder whose predictions have no rows: the page reads none."""
+    write_predictions(folder, [pl.DataFrame(schema=PREDICTION_SCHEMA)], folder)
+    write_results(folder, results)
 
 
 def shifted(by: float, *, spread: float = 0.02, n_genes: int = 60, seed: int = 0) -> dict[str, list[float]]:

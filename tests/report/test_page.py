@@ -14,9 +14,8 @@ from scipy.stats import false_discovery_control, wilcoxon
 
 from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.io.results import write_results
 from haploscribe.report.page import render_page, write_report
-from tests.report.made import EMBEDDING, PageParser, made_results, shifted, to_number
+from tests.report.made import EMBEDDING, PageParser, made_results, shifted, to_number, write_made
 from tests.support import require_program
 
 HOSTILE = [
@@ -255,7 +254,7 @@ def test_two_thousand_genes_stay_small() -> None:
 
 def test_write_report_leaves_the_page_and_nothing_else(tmp_path: Path) -> None:
     results = made_results(shifted(0.03))
-    write_results(tmp_path, results)
+    write_made(tmp_path, results)
     before = set(tmp_path.iterdir())
     path = write_report(tmp_path)
     assert set(tmp_path.iterdir()) - before == {path}
@@ -263,7 +262,7 @@ def test_write_report_leaves_the_page_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_write_report_again_replaces_the_page(tmp_path: Path) -> None:
-    write_results(tmp_path, made_results(shifted(0.03)))
+    write_made(tmp_path, made_results(shifted(0.03)))
     (tmp_path / "report.html").write_text("old")
     assert write_report(tmp_path).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 

@@ -1,22 +1,25 @@
 """Embeds each unique haplotype sequence of each tile once."""
 
 import hashlib
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.blocks import Block, blocks_of
-from haploscribe.embedding.store import BlockAddress, EmbeddedTile, EmbeddingStore
+from haploscribe.embedding.store import (
+    BlockAddress,
+    EmbeddingStore,
+    IndexedTile,
+    backbone_key,
+    sequence_digest,
+)
 from haploscribe.errors import InputError
+from haploscribe.genome.blocks import Block
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotypes
-from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
-from haploscribe.progress import Advance
 
 SEQUENCES_PER_CALL = 256
 """Sequences handed to a backbone at once: bounds memory; the backbone makes its own batches."""
@@ -61,107 +64,93 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
         )
 
 
-def embed_tiles(
-    tiles: Iterable[Tile],
-    genotypes: Genotypes,
-    backbone: Backbone,
-    store: EmbeddingStore,
-    tile_size: int,
-    advance: Advance,
-) -> tuple[list[BlockAddress], EmbeddingCounts]:
-    """Embed all tiles that carry variants and are not yet in the store.
+def embed_block(
+    block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
+) -> tuple[BlockAddress, EmbeddingCounts]:
+    """Embed the sequences of a block's wanted tiles that are not yet in the store.
+
+    Only tiles that carry variants are embedded: the others have no deltas.
 
     Parameters
     ----------
-    tiles
-        Unique tiles, in any order.
+    block
+        Neighbouring tiles.
     genotypes
         Who carries which alleles.
     backbone
         The frozen model.
     store
-        Where the deltas go, a block of tiles at a time.
+        Where the vectors go.
     tile_size
         Size of the grid in base pairs.
-    advance
-        Told of each tile done.
 
     Returns
     -------
-    addresses
-        The blocks of these tiles, to read them by.
+    address
+        To read the block by.
     counts
         What was done.
     """
-    started = time.monotonic()
-    addresses: list[BlockAddress] = []
-    counts = EmbeddingCounts()
-    for block in blocks_of(tiles, tile_size, genotypes.reference.contigs):
-        address, done = _embed_block(block, genotypes, backbone, store, tile_size)
-        addresses.append(address)
-        counts = counts.plus(done)
-        advance(len(block.wanted))
-    return addresses, counts.plus(EmbeddingCounts(seconds=time.monotonic() - started))
-
-
-def _embed_block(
-    block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
-) -> tuple[BlockAddress, EmbeddingCounts]:
-    """Bring one block of the store up to date with the tiles wanted."""
     variants = genotypes.common(genotypes.read(block.tiles))
-    reference = genotypes.reference.fetch(block.contig, block.tiles[0].start, block.tiles[-1].end)
-    made_by = {"backbone": backbone.name, **backbone.settings, "tile_size": tile_size}
-    key = content_key(made_by, reference, variants)
-    address = BlockAddress(block.contig, block.number, key)
+    reference = genotypes.reference.fetch(block.contig, block.start, block.end)
+    key = haplotypes_key(tile_size, reference, variants)
+    address = BlockAddress(block.contig, block.number, backbone_key(backbone), key)
 
-    haplotypes = genotypes.haplotypes(variants, block.wanted)
-    carriers = [tile for tile in haplotypes if len(tile.sequences) > 1]
-    stored = store.tile_numbers(address)
-    missing = [tile for tile in carriers if tile.tile.number not in stored]
+    found = genotypes.haplotypes(variants, block.tiles)
+    carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
+    indexed = {number: _indexed(tile) for number, tile in carriers.items()}
+    wanted = [tile.number for tile in block.wanted if tile.number in carriers]
+    missing = _missing(wanted, carriers, indexed, store.known_sequences(address))
     if missing:
-        embedded = _embed_haplotypes(missing, backbone)
-        store.write_block(address, [*store.read_block(address), *embedded], made_by)
+        embedded = _embed(list(missing.values()), backbone)
+        store.write_vectors(address, backbone, list(missing), embedded)
+    if not store.has_haplotypes(address):
+        store.write_haplotypes(address, list(indexed.values()), len(genotypes.sample_ids))
     return address, EmbeddingCounts(
-        tiles=len(carriers),
-        unique_haplotypes=sum(len(tile.sequences) for tile in carriers),
-        forward_passes=sum(len(tile.sequences) for tile in missing),
-        naive_forward_passes=2 * len(genotypes.sample_ids) * len(carriers),
+        tiles=len(wanted),
+        unique_haplotypes=sum(len(carriers[number].sequences) for number in wanted),
+        forward_passes=len(missing),
+        naive_forward_passes=2 * len(genotypes.sample_ids) * len(wanted),
     )
 
 
-def _embed_haplotypes(carriers: Sequence[TileHaplotypes], backbone: Backbone) -> list[EmbeddedTile]:
-    """Embed the unique sequences of some tiles and subtract each tile's reference embedding."""
-    sequences = [sequence for haplotypes in carriers for sequence in haplotypes.sequences]
-    embeddings = np.concatenate(
-        [
-            backbone.embed(sequences[i : i + SEQUENCES_PER_CALL])
-            for i in range(0, len(sequences), SEQUENCES_PER_CALL)
-        ]
-    )
-    digests = np.array([list(hashlib.blake2b(s, digest_size=16).digest()) for s in sequences], dtype=np.uint8)
-    tiles = []
-    first = 0
-    for haplotypes in carriers:
-        rows = slice(first, first := first + len(haplotypes.sequences))
-        tile = haplotypes.tile
-        deltas = _subtract_reference(embeddings[rows])
-        tiles.append(EmbeddedTile(tile.number, tile.start, tile.end, deltas, digests[rows], haplotypes.index))
-    return tiles
+def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
+    digests = [list(sequence_digest(sequence)) for sequence in haplotypes.sequences]
+    tile = haplotypes.tile
+    return IndexedTile(tile.number, tile.start, tile.end, np.array(digests, dtype=np.uint8), haplotypes.index)
 
 
-def _subtract_reference(embeddings: Float32Array) -> Float32Array:
-    """Deltas in float32, before anything else is done: one SNP moves a pooled embedding by a thousandth."""
-    embeddings = embeddings.astype(np.float32, copy=False)
-    return embeddings - embeddings[:1]
+def _missing(
+    wanted: Sequence[int],
+    carriers: Mapping[int, TileHaplotypes],
+    indexed: Mapping[int, IndexedTile],
+    known: frozenset[bytes],
+) -> dict[bytes, bytes]:
+    """Sequences of some tiles that are still to be embedded, each once, by digest."""
+    missing: dict[bytes, bytes] = {}
+    for number in wanted:
+        for sequence, digest in zip(carriers[number].sequences, indexed[number].digests, strict=True):
+            if digest.tobytes() not in known:
+                missing[digest.tobytes()] = sequence
+    return missing
 
 
-def content_key(made_by: dict[str, str | int], reference: bytes, variants: Variants) -> str:
-    """Digest all that a block's vectors and index depend on.
+def _embed(sequences: Sequence[bytes], backbone: Backbone) -> Float32Array:
+    """Embed sequences: float32 `(n, n_bins, dimension)`."""
+    parts = [
+        backbone.embed(sequences[i : i + SEQUENCES_PER_CALL])
+        for i in range(0, len(sequences), SEQUENCES_PER_CALL)
+    ]
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
+    """Digest all that a block's haplotypes depend on.
 
     Parameters
     ----------
-    made_by
-        Backbone, revision, layer, pooling, tile size.
+    tile_size
+        Size of the grid in base pairs.
     reference
         The reference sequence of the block.
     variants
@@ -174,7 +163,7 @@ def content_key(made_by: dict[str, str | int], reference: bytes, variants: Varia
     """
     digest = hashlib.blake2b(digest_size=16)
     parts = [
-        repr(sorted(made_by.items())).encode(),
+        str(tile_size).encode(),
         reference,
         "\t".join(variants.sample_ids).encode(),
         variants.positions.astype("<i8").tobytes(),

@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.variance_prior import (
@@ -91,37 +91,34 @@ def meet_gene(
     )
 
 
-def lessons_from(genes: Sequence[Gene], met: Sequence[Met]) -> list[tuple[Lesson, ...]]:
+def priors_from(
+    genes: Sequence[Gene], moments: Sequence[Sequence[VarianceMoments]]
+) -> list[tuple[VariancePrior, ...]]:
     """Learn every gene's prior from the genes far from it.
 
     Parameters
     ----------
     genes
         `n_genes` genes.
-    met
-        What the first pass found of each.
+    moments
+        For each gene, in each fold, what it says about the priors of others.
 
     Returns
     -------
-    For each gene, one lesson a fold. The prior is the one that ships where fewer than 100 genes are far, or
-    where they show no variance that variants explain.
+    For each gene, one prior a fold: the one that ships where fewer than 100 genes are far, or where they show
+    no variance that variants explain.
     """
-    n_folds = len(met[0].moments)
-    totals = [_sum([gene.moments[fold] for gene in met]) for fold in range(n_folds)]
-    lessons = []
-    for gene, own in zip(genes, met, strict=True):
-        near = np.flatnonzero(~far_genes(genes, gene)).tolist()
+    totals = [_sum([own[fold] for own in moments]) for fold in range(len(moments[0]))]
+    priors = []
+    for near in near_genes(genes):
         enough = len(genes) - len(near) >= FEWEST_GENES
-        lessons.append(
+        priors.append(
             tuple(
-                Lesson(
-                    own.expression[fold],
-                    _learned(totals[fold], [met[i].moments[fold] for i in near]) if enough else SHIPPED_PRIOR,
-                )
-                for fold in range(n_folds)
+                _learned(total, [moments[i][fold] for i in near.tolist()]) if enough else SHIPPED_PRIOR
+                for fold, total in enumerate(totals)
             )
         )
-    return lessons
+    return priors
 
 
 def far_genes(genes: Sequence[Gene], gene: Gene) -> BoolArray:
@@ -129,6 +126,26 @@ def far_genes(genes: Sequence[Gene], gene: Gene) -> BoolArray:
     contigs = np.array([other.contig for other in genes], dtype=object)
     tss = np.array([other.tss for other in genes], dtype=np.int64)
     return np.asarray((contigs != gene.contig) | (np.abs(tss - gene.tss) >= FAR))
+
+
+def near_genes(genes: Sequence[Gene]) -> list[Int64Array]:
+    """Find, for every gene, those that may share variants with it: itself and those less than 1 Mb away.
+
+    Returns
+    -------
+    For each gene, int64 `(n_near,)`, ascending.
+    """
+    near: list[Int64Array] = [np.zeros(0, dtype=np.int64)] * len(genes)
+    tss = np.array([gene.tss for gene in genes], dtype=np.int64)
+    contigs = np.array([gene.contig for gene in genes], dtype=object)
+    for contig in set(contigs):
+        here = np.flatnonzero(contigs == contig)
+        here = here[np.argsort(tss[here], kind="stable")]
+        first = np.searchsorted(tss[here], tss[here] - FAR, side="right")
+        last = np.searchsorted(tss[here], tss[here] + FAR, side="left")
+        for i, gene in enumerate(here.tolist()):
+            near[gene] = np.sort(here[first[i] : last[i]])
+    return near
 
 
 def _sum(moments: Sequence[VarianceMoments]) -> VarianceMoments:

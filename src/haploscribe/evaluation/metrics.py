@@ -82,7 +82,7 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
     size = pl.max_horizontal(observed.std(ddof=0), predicted.abs().max())
     flat = predicted.max() - predicted.min() <= _CONSTANT_SPREAD * size
     undefined = pl.col("flat") | pl.col("observed_flat")
-    folds = ranked.group_by(group).agg(
+    folds = ranked.group_by(group, maintain_order=True).agg(
         n=pl.len(),
         flat=flat,
         observed_flat=observed.max() == observed.min(),
@@ -96,7 +96,7 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
     weight = pl.col("n").sqrt()
     genes = (
         folds.with_columns(score=pl.Series(scores))
-        .group_by("gene_id", "model")
+        .group_by("gene_id", "model", maintain_order=True)
         .agg(
             n_folds=pl.len(),
             n_samples=pl.col("n").sum(),

@@ -1,7 +1,7 @@
 """The tables and records that a run leaves in its results folder."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -67,8 +67,6 @@ class Results:
 
     Attributes
     ----------
-    predictions
-        Out-of-fold predictions; `PREDICTION_SCHEMA`.
     metrics
         One row a gene and model; `METRIC_SCHEMA`.
     comparison
@@ -79,7 +77,6 @@ class Results:
         What it was made from: versions, options, seeds, input digests.
     """
 
-    predictions: pl.DataFrame
     metrics: pl.DataFrame
     comparison: pl.DataFrame
     summary: Summary
@@ -87,7 +84,7 @@ class Results:
 
 
 def write_results(folder: Path, results: Results) -> None:
-    """Write the tables and records into a folder, made where it is missing.
+    """Write the tables and records into a folder, made where it is missing; predictions are there already.
 
     Each file appears whole or not at all; `summary.json` is written last, so that a folder that has one
     is complete. Numbers in tables read back as they were.
@@ -99,21 +96,50 @@ def write_results(folder: Path, results: Results) -> None:
     ValueError
         When a table has other columns than its schema, or a record a number that is not finite.
     """
-    for frame, schema in (
-        (results.predictions, PREDICTION_SCHEMA),
-        (results.metrics, METRIC_SCHEMA),
-        (results.comparison, COMPARISON_SCHEMA),
-    ):
-        if frame.schema != schema:
-            raise ValueError(f"columns are {frame.schema}, not {schema}")
-    with written_aside(folder / PREDICTIONS) as path:
-        results.predictions.write_parquet(path)
+    for frame, schema in ((results.metrics, METRIC_SCHEMA), (results.comparison, COMPARISON_SCHEMA)):
+        _check_columns(frame, schema)
     for name, frame in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
         with written_aside(folder / name) as path:
             frame.write_csv(path, separator="\t")
     for name, record in ((RUN, results.run), (SUMMARY, results.summary)):
         with written_aside(folder / name) as path:
             path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_predictions(folder: Path, parts: Iterable[pl.DataFrame], aside: Path) -> None:
+    """Write out-of-fold predictions, of which only a part is ever in memory.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    parts
+        At least one table with the columns of `PREDICTION_SCHEMA`, in the order of the file.
+    aside
+        Folder for the parts until all are there; emptied of them.
+
+    Raises
+    ------
+    InputError
+        When a folder cannot be written to.
+    ValueError
+        When a table has other columns.
+    """
+    written = []
+    for number, part in enumerate(parts):
+        _check_columns(part, PREDICTION_SCHEMA)
+        written.append(aside / f"part-{number:06d}.parquet")
+        with written_aside(written[-1]) as path:
+            part.write_parquet(path)
+    with written_aside(folder / PREDICTIONS) as path:
+        pl.scan_parquet(written).sink_parquet(path)
+    for path in written:
+        path.unlink()
+
+
+def _check_columns(frame: pl.DataFrame, schema: pl.Schema) -> None:
+    if frame.schema != schema:
+        raise ValueError(f"columns are {frame.schema}, not {schema}")
 
 
 def read_results(folder: Path) -> Results:
@@ -124,13 +150,24 @@ def read_results(folder: Path) -> Results:
     InputError
         When a file is missing, damaged, or has other columns.
     """
+    _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, lambda path: pl.read_parquet(path, n_rows=0))
     return Results(
-        predictions=_read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet),
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
         summary=_read_json(folder / SUMMARY),
         run=_read_json(folder / RUN),
     )
+
+
+def read_predictions(folder: Path) -> pl.DataFrame:
+    """Read the out-of-fold predictions of a results folder, with the columns of `PREDICTION_SCHEMA`.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, or has other columns.
+    """
+    return _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet)
 
 
 def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:

@@ -1,19 +1,23 @@
-"""A first reading of all variants a run will use: whatever is wrong with them stops it here."""
+"""The one reading of all variants a run will use: whatever is wrong with them stops it here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 
 from haploscribe.arrays import Int64Array
-from haploscribe.cohort import Cohort
-from haploscribe.embedding.blocks import Block, blocks_of
+from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.tiles import Tile
+from haploscribe.genome.variant_blocks import write_variant_block
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
+from haploscribe.options import CohortOptions
 from haploscribe.progress import Advance
+from haploscribe.workers.workers import Workers
 
 MAX_MISSING = 0.1
 """Largest share of missing calls a run may have; they count as reference."""
@@ -61,13 +65,67 @@ class VariantSurvey:
     counts: VariantCounts
 
 
-def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
-    """Read all variants near the genes once; check REF, phase and missing calls.
+@dataclass(frozen=True, slots=True)
+class SurveyJob:
+    """What every process needs to survey any block of the run.
+
+    Attributes
+    ----------
+    cohort
+        The inputs.
+    index_folder
+        Where indexes that the inputs lack are.
+    wide
+        Whether wide windows are read too.
+    folder
+        Where the variants used are left for later stages; None to leave nothing.
+    """
+
+    cohort: CohortOptions
+    index_folder: Path
+    wide: bool
+    folder: Path | None
+
+    def open(self) -> "OpenedSurvey":
+        """Open the cohort."""
+        return OpenedSurvey(open_cohort(self.cohort, self.index_folder, wide=self.wide), self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSurvey:
+    """A cohort to be surveyed, and where its variants are left; see `SurveyJob`."""
+
+    cohort: Cohort
+    folder: Path | None
+
+    def close(self) -> None:
+        """Close the cohort's files."""
+        self.cohort.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _SurveyedBlock:
+    """What one block's variants are like; `columns` is the position of each dosage column in its tiles."""
+
+    block: Block
+    columns: Int64Array
+    n_used: int
+    n_rare: int
+    n_overlaps: int
+    counts: VariantCounts
+
+
+def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: Advance) -> VariantSurvey:
+    """Read all variants near the genes, in one pass; check REF, phase and missing calls.
 
     Parameters
     ----------
     cohort
         The opened cohort.
+    job
+        What opens it elsewhere, and where the variants are left.
+    workers
+        Who reads.
     advance
         Told of each tile read.
 
@@ -76,21 +134,17 @@ def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
     InputError
         When REF differs from the FASTA, a heterozygote is unphased, or too many calls are missing.
     """
-    genotypes = cohort.genotypes
+    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.options.tile, cohort.genotypes.reference.contigs))
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
     counts = VariantCounts()
-    for block in blocks_of(cohort.tiles_to_read(), cohort.options.tile, genotypes.reference.contigs):
-        found = genotypes.read(block.tiles)
+    for found in workers.map(job, _survey_block, blocks, lambda: OpenedSurvey(cohort, job.folder)):
+        columns.setdefault(found.block.contig, []).append(found.columns)
         counts = _sum(counts, found.counts)
-        wanted = _within(found, block)
-        used = genotypes.common(wanted)
-        check_reference(used, genotypes.reference)
-        columns.setdefault(block.contig, []).append(_dosage_columns(used))
-        n_used += len(used.positions)
-        n_rare += len(wanted.positions) - len(used.positions)
-        n_overlaps += int(overlaps_skipped(used).sum())
-        advance(len(block.wanted))
+        n_used += found.n_used
+        n_rare += found.n_rare
+        n_overlaps += found.n_overlaps
+        advance(len(found.block.wanted))
     _stop_at_missing(counts, cohort)
     if n_used == 0:
         raise InputError(
@@ -100,6 +154,26 @@ def survey_variants(cohort: Cohort, advance: Advance) -> VariantSurvey:
     n_variants = _columns_of_genes(columns, cohort.genes, cohort.tiles)
     n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_tiles) if cohort.wide else None
     return VariantSurvey(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
+
+
+def _survey_block(opened: OpenedSurvey, block: Block) -> _SurveyedBlock:
+    """Read, check and leave one block's variants."""
+    genotypes = opened.cohort.genotypes
+    read = genotypes.read(block.tiles)
+    common = genotypes.common(read)
+    n_wanted = len(_within(read, block).positions)
+    used = _within(common, block)
+    check_reference(used, genotypes.reference)
+    if opened.folder is not None:
+        write_variant_block(opened.folder, block.number, common)
+    return _SurveyedBlock(
+        block,
+        columns=_dosage_columns(used),
+        n_used=len(used.positions),
+        n_rare=n_wanted - len(used.positions),
+        n_overlaps=int(overlaps_skipped(used).sum()),
+        counts=read.counts,
+    )
 
 
 def _within(variants: Variants, block: Block) -> Variants:

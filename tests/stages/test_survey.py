@@ -1,14 +1,21 @@
 """The survey counts what is there."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.options import CohortOptions
-from haploscribe.survey import survey_variants
+from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
+from haploscribe.workers.workers import LocalWorkers
+
+
+def survey_of(cohort: Cohort, advance: Callable[[int], None] = lambda _: None) -> VariantSurvey:
+    job = SurveyJob(cohort.options, Path(), cohort.wide, None)
+    return survey_variants(cohort, job, LocalWorkers(1), advance)
 
 
 def positions_of(example: CohortOptions) -> np.ndarray:
@@ -20,7 +27,7 @@ def test_counts_equal_those_of_the_file(example: CohortOptions, tmp_path: Path) 
     positions = positions_of(example)
     advanced: list[int] = []
     with open_cohort(example, tmp_path) as cohort:
-        survey = survey_variants(cohort, advanced.append)
+        survey = survey_of(cohort, advanced.append)
         tiles = cohort.all_tiles()
         windows = [(cohort.tiles(gene)[0].start, cohort.tiles(gene)[-1].end) for gene in cohort.genes]
         columns = [cohort.gene_inputs(gene, None).dosages.shape[1] for gene in cohort.genes]
@@ -35,7 +42,7 @@ def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
     example: CohortOptions, tmp_path: Path
 ) -> None:
     with open_cohort(replace(example, maf=0.2), tmp_path) as cohort:
-        survey = survey_variants(cohort, lambda _: None)
+        survey = survey_of(cohort)
         gene = cohort.genes[3]
         dosages = cohort.gene_inputs(gene, None).dosages
     frequency = dosages.mean(axis=0) / 2
@@ -47,7 +54,7 @@ def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
 def test_wide_windows_are_counted_where_they_are_read(example: CohortOptions, tmp_path: Path) -> None:
     positions = positions_of(example)
     with open_cohort(example, tmp_path, wide=True) as cohort:
-        survey = survey_variants(cohort, lambda _: None)
+        survey = survey_of(cohort)
         windows = [
             (cohort.wide_tiles(gene)[0].start, cohort.wide_tiles(gene)[-1].end) for gene in cohort.genes
         ]

@@ -1,43 +1,61 @@
 """The first pass over the genes: what each may learn from the others before it is fitted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
-from haploscribe.estimators.variance_prior import VarianceMoments
-from haploscribe.evaluation.lessons import Lesson, Met, far_genes, lessons_from, meet_gene
-from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
+from haploscribe.estimators.variance_prior import VarianceMoments, VariancePrior
+from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.progress import Advance
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene, folds_of
+from haploscribe.stages.heterogeneity import write_heterogeneity
+from haploscribe.workers.workers import Workers
 
 
-def learn_lessons(jobs: GeneJobs, cohort: Cohort, advance: Advance) -> list[tuple[Lesson, ...]]:
+def learn_priors(
+    jobs: GeneJobs, cohort: Cohort, workers: Workers, advance: Advance
+) -> list[tuple[VariancePrior, ...]]:
     """Take out of every gene's expression what far genes share of it, and learn each gene's prior from them.
 
     In each fold only training and validation samples are read, and a gene learns from genes of other contigs
     and those at least 1 Mb away alone: its prior holds nothing of its own expression, or of its neighbours'.
+    What is left of the expression stays in the run's files, for `lessons_of`.
 
     Parameters
     ----------
     jobs
         What to do.
     cohort
-        The cohort that `jobs.cohort` opens.
+        The cohort that `jobs` opens.
+    workers
+        Who does it.
     advance
         Told of each gene done, those of an earlier, stopped run included.
 
     Returns
     -------
-    For each gene, one lesson a fold.
+    For each gene, one prior a fold.
     """
-
-    def file(number: int) -> Path:
-        return jobs.finished / f"lesson-{number:06d}.npz"
-
+    for fold in folds_of(jobs.evaluation, cohort.match.shared):
+        write_heterogeneity(jobs.heterogeneity(fold), cohort, fold, jobs.evaluation.normalize)
     genes = cohort.genes
-    each_gene(jobs, cohort, _meet_gene, file, [()] * len(genes), advance)
-    return lessons_from(genes, [_read(file(number)) for number in range(len(genes))])
+    each_gene(
+        jobs, cohort, workers, _meet_gene, lambda number: _file(jobs, number), [()] * len(genes), advance
+    )
+    return priors_from(genes, [_read_moments(_file(jobs, number)) for number in range(len(genes))])
+
+
+def lessons_of(jobs: GeneJobs, number: int, priors: Sequence[VariancePrior]) -> list[Lesson]:
+    """Put together what other genes teach about one, a lesson a fold, behind `learn_priors`."""
+    with np.load(_file(jobs, number), allow_pickle=False) as arrays:
+        return [Lesson(arrays[f"expression{i}"], prior) for i, prior in enumerate(priors)]
+
+
+def _file(jobs: GeneJobs, number: int) -> Path:
+    return jobs.finished / f"lesson-{number:06d}.npz"
 
 
 def _meet_gene(opened: OpenedJobs, number: int, file: Path) -> None:
@@ -59,10 +77,7 @@ def _write(met: Met, path: Path) -> None:
         np.savez(handle, allow_pickle=False, **arrays)
 
 
-def _read(path: Path) -> Met:
+def _read_moments(path: Path) -> list[VarianceMoments]:
     with np.load(path, allow_pickle=False) as arrays:
         folds = range(len(arrays.files) // 3)
-        return Met(
-            tuple(arrays[f"expression{i}"] for i in folds),
-            tuple(VarianceMoments(arrays[f"kernels{i}"], arrays[f"outcomes{i}"]) for i in folds),
-        )
+        return [VarianceMoments(arrays[f"kernels{i}"], arrays[f"outcomes{i}"]) for i in folds]

@@ -10,50 +10,54 @@ from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories
+from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.cross_validation import evaluate_gene
-from haploscribe.evaluation.lessons import Lesson
-from haploscribe.gene_jobs import GeneJobs, OpenedJobs, each_gene
 from haploscribe.progress import Advance
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
+from haploscribe.stages.lessons import lessons_of
+from haploscribe.workers.workers import Workers
 
 
 def fit_genes(
     jobs: GeneJobs,
     cohort: Cohort,
+    workers: Workers,
     zero_shot: Mapping[str, Float64Array],
-    lessons: Sequence[Sequence[Lesson]] | None,
+    priors: Sequence[Sequence[VariancePrior]] | None,
     advance: Advance,
-) -> pl.DataFrame:
-    """Fit and predict every gene of the cohort in every fold.
+) -> None:
+    """Fit and predict every gene of the cohort in every fold, each leaving a file: `read_gene_fit`.
 
     Parameters
     ----------
     jobs
         What to do.
     cohort
-        The cohort that `jobs.cohort` opens.
+        The cohort that `jobs` opens.
+    workers
+        Who does it.
     zero_shot
         float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
-    lessons
-        For each gene, what the others teach it in each fold; None where no estimator asks for it.
+    priors
+        For each gene, its prior in each fold, as `learn_priors` learned it; None where no estimator learns
+        from other genes.
     advance
         Told of each gene done, those of an earlier, stopped run included.
-
-    Returns
-    -------
-    polars.DataFrame
-        Out-of-fold predictions, as `evaluation.cross_validation` gives them, gene after gene.
     """
-    numbers = range(len(cohort.genes))
     arguments = [
-        ({model: by_gene[i] for model, by_gene in zero_shot.items()}, None if lessons is None else lessons[i])
-        for i in numbers
+        ({model: by_gene[i] for model, by_gene in zero_shot.items()}, None if priors is None else priors[i])
+        for i in range(len(cohort.genes))
     ]
+    each_gene(jobs, cohort, workers, _fit_gene, lambda number: _file(jobs, number), arguments, advance)
 
-    def file(number: int) -> Path:
-        return jobs.finished / f"predictions-{number:06d}.parquet"
 
-    each_gene(jobs, cohort, _fit_gene, file, arguments, advance)
-    return pl.concat([pl.read_parquet(file(number)) for number in numbers])
+def read_gene_fit(jobs: GeneJobs, number: int) -> pl.DataFrame:
+    """Read one gene's out-of-fold predictions, as `evaluation.cross_validation` gives them."""
+    return pl.read_parquet(_file(jobs, number))
+
+
+def _file(jobs: GeneJobs, number: int) -> Path:
+    return jobs.finished / f"predictions-{number:06d}.parquet"
 
 
 def _fit_gene(
@@ -61,7 +65,7 @@ def _fit_gene(
     number: int,
     file: Path,
     zero_shot: Mapping[str, Float64Array],
-    lessons: Sequence[Lesson] | None,
+    priors: Sequence[VariancePrior] | None,
 ) -> None:
     """Fit one gene and leave its predictions."""
     cohort, evaluation = opened.cohort, opened.jobs.evaluation
@@ -72,7 +76,7 @@ def _fit_gene(
         opened.folds,
         estimators=estimator_factories(evaluation.models, evaluation.seed),
         normalisation=evaluation.normalize,
-        lessons=lessons,
+        lessons=None if priors is None else lessons_of(opened.jobs, number, priors),
     )
     with written_aside(file) as aside:
         predictions.write_parquet(aside)

@@ -1,11 +1,10 @@
 """Fits the models that learn from all genes together; a stopped run goes on with the fits not yet done."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from joblib import Parallel, delayed
 
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
@@ -13,8 +12,9 @@ from haploscribe.estimators.registry import shared_factories
 from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.shared_cross_validation import ManyGenes, evaluate_shared
 from haploscribe.expression.gene_blocks import GeneBlock
-from haploscribe.gene_jobs import GeneJobs, OpenedJobs, blocks_of, folds_of, one_thread, opened_in_worker
 from haploscribe.progress import Advance
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, blocks_of, folds_of
+from haploscribe.workers.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +51,39 @@ def shared_fits(jobs: GeneJobs, cohort: Cohort) -> list[SharedFit]:
     ]
 
 
-def fit_shared(jobs: GeneJobs, cohort: Cohort, fits: Iterable[SharedFit], advance: Advance) -> pl.DataFrame:
-    """Do the fits, several processes side by side.
+def fit_shared(
+    jobs: GeneJobs, cohort: Cohort, workers: Workers, fits: Sequence[SharedFit], advance: Advance
+) -> None:
+    """Do the fits, each leaving a file: `read_shared_fits`.
 
     Parameters
     ----------
     jobs
         What to do.
     cohort
-        The cohort that `jobs.cohort` opens.
+        The cohort that `jobs` opens.
+    workers
+        Who does it.
     fits
-        One at least, of `shared_fits`.
+        Of `shared_fits`.
     advance
         Told of each fit done, those of an earlier, stopped run included.
-
-    Returns
-    -------
-    polars.DataFrame
-        Predictions of held-out samples, as `evaluation.shared_cross_validation` gives them, fit after fit.
     """
-    wanted = list(fits)
-    remaining = [fit for fit in wanted if not fit.file(jobs).exists()]
-    advance(len(wanted) - len(remaining))
-    workers = min(jobs.evaluation.jobs, len(remaining))
-    if workers <= 1:
-        opened = OpenedJobs(jobs, cohort)
-        done: Iterable[SharedFit] = (_fit(jobs, opened, fit) for fit in remaining)
-    else:
-        parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-        done = parallel(delayed(_fit_in_worker)(jobs, fit) for fit in remaining)
-    for _ in done:
+    remaining = [fit for fit in fits if not fit.file(jobs).exists()]
+    advance(len(fits) - len(remaining))
+    for _ in workers.map(jobs, _fit, remaining, lambda: OpenedJobs(jobs, cohort)):
         advance(1)
-    return pl.concat([pl.read_parquet(fit.file(jobs)) for fit in wanted])
 
 
-def _fit_in_worker(jobs: GeneJobs, fit: SharedFit) -> SharedFit:
-    return _fit(jobs, opened_in_worker(jobs), fit)
+def read_shared_fits(jobs: GeneJobs, fits: Sequence[SharedFit], gene_ids: Sequence[str]) -> pl.DataFrame:
+    """Read predictions of some genes, as `evaluation.shared_cross_validation` gives them, fit after fit."""
+    found = pl.scan_parquet([fit.file(jobs) for fit in fits])
+    return found.filter(pl.col("gene_id").is_in(gene_ids)).collect()
 
 
-def _fit(jobs: GeneJobs, opened: OpenedJobs, fit: SharedFit) -> SharedFit:
-    """Do one fit in this process and leave its file; return it."""
-    cohort = opened.cohort
+def _fit(opened: OpenedJobs, fit: SharedFit) -> None:
+    """Do one fit in this process and leave its file."""
+    jobs, cohort = opened.jobs, opened.cohort
     genes = ManyGenes(
         inputs=lambda number: cohort.gene_inputs(cohort.genes[number], opened.stored),
         expression=cohort.values,
@@ -101,8 +93,6 @@ def _fit(jobs: GeneJobs, opened: OpenedJobs, fit: SharedFit) -> SharedFit:
     fold: Fold = opened.folds[fit.fold]
     block: GeneBlock = opened.blocks[fit.block]
     make = shared_factories([fit.model], jobs.evaluation.seed)[fit.model]
-    with one_thread():
-        predictions = evaluate_shared(genes, fold, block, fit.model, make)
+    predictions = evaluate_shared(genes, fold, block, fit.model, make)
     with written_aside(fit.file(jobs)) as aside:
         predictions.write_parquet(aside)
-    return fit

@@ -1,19 +1,16 @@
-"""Work done once for each gene, several processes side by side, each gene leaving a file."""
+"""Work done once for each gene by any worker, each gene leaving a file."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from haploscribe.arrays import Float64Array
-from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore, StoredDeltas
+from haploscribe.cohort import Cohort, open_surveyed
+from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models
@@ -21,6 +18,9 @@ from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold, read_sp
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
+from haploscribe.stages.embedding import read_addresses
+from haploscribe.stages.heterogeneity import read_heterogeneity
+from haploscribe.workers.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,34 @@ class GeneJobs:
         The inputs, opened once in each process.
     index_folder
         Where the index of a plain FASTA is.
+    variants
+        Variant blocks, as the survey left them.
     evaluation
         Estimators and folds.
     store
         The embedding store; None where no estimator reads deltas.
     addresses
-        The run's blocks in the store.
+        File of the run's blocks in the store.
     finished
         Folder of the files that pieces of work leave; what is there is not done again.
     """
 
     cohort: CohortOptions
     index_folder: Path
+    variants: Path
     evaluation: EvaluationOptions
     store: Path | None
-    addresses: tuple[BlockAddress, ...]
+    addresses: Path | None
     finished: Path
+
+    def heterogeneity(self, fold: Fold) -> Path:
+        """Folder of what all genes share in a fold."""
+        return self.finished / f"heterogeneity-{fold.number}"
+
+    def open(self) -> "OpenedJobs":
+        """Open the cohort."""
+        wide = bool(wide_models(self.evaluation.models))
+        return OpenedJobs(self, open_surveyed(self.cohort, self.index_folder, self.variants, wide=wide))
 
 
 class OpenedJobs:
@@ -59,13 +71,17 @@ class OpenedJobs:
     jobs
         What is to be done.
     cohort
-        The cohort that `jobs.cohort` opens.
+        The cohort that `jobs` opens.
     """
 
     def __init__(self, jobs: GeneJobs, cohort: Cohort) -> None:
         self.jobs = jobs
         self.cohort = cohort
         self.folds = folds_of(jobs.evaluation, cohort.match.shared)
+
+    def close(self) -> None:
+        """Close the cohort's files."""
+        self.cohort.close()
 
     @cached_property
     def blocks(self) -> tuple[GeneBlock, ...]:
@@ -75,26 +91,18 @@ class OpenedJobs:
     @cached_property
     def stored(self) -> StoredDeltas | None:
         """The embedded tiles."""
-        if self.jobs.store is None:
+        if self.jobs.store is None or self.jobs.addresses is None:
             return None
-        return StoredDeltas(EmbeddingStore(self.jobs.store), self.jobs.addresses)
+        return StoredDeltas(EmbeddingStore(self.jobs.store), read_addresses(self.jobs.addresses))
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:
         """What all genes of the table share in each fold's training and validation samples."""
-        return tuple(self._heterogeneity(fold) for fold in self.folds)
+        return tuple(read_heterogeneity(self.jobs.heterogeneity(fold)) for fold in self.folds)
 
     def prepared(self, expression: Float64Array, fold: Fold) -> Float64Array:
         """Prepare one gene's raw expression with what a fold's training samples teach; all samples."""
         return prepare_fold(expression, self.cohort.covariates, fold, self.jobs.evaluation.normalize)
-
-    def _heterogeneity(self, fold: Fold) -> Heterogeneity:
-        cohort, fitted = self.cohort, fold.fitted
-        return Heterogeneity.of(
-            np.stack([self.prepared(values, fold)[fitted] for values in cohort.all_genes.values]),
-            None if cohort.covariates is None else cohort.covariates[fitted],
-            None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
-        )
 
 
 Task = Callable[..., None]
@@ -104,6 +112,7 @@ Task = Callable[..., None]
 def each_gene(
     jobs: GeneJobs,
     cohort: Cohort,
+    workers: Workers,
     task: Task,
     file: Callable[[int], Path],
     arguments: Sequence[tuple[Any, ...]],
@@ -116,7 +125,9 @@ def each_gene(
     jobs
         What is opened for it.
     cohort
-        The cohort that `jobs.cohort` opens.
+        The cohort that `jobs` opens.
+    workers
+        Who does it.
     task
         A function of a module, so that other processes find it.
     file
@@ -127,40 +138,29 @@ def each_gene(
         Told of each gene done, those of an earlier, stopped run included.
     """
     genes = cohort.genes
+    # In genome order, so that those in work at one time share tiles.
     order = sorted(range(len(genes)), key=lambda i: (genes[i].contig, genes[i].tss))
-    remaining = [number for number in order if not file(number).exists()]
-    advance(len(order) - len(remaining))
-    workers = min(jobs.evaluation.jobs, len(remaining))
-    if workers <= 1:
-        opened = OpenedJobs(jobs, cohort)
-        done: Iterable[int] = (
-            _do(task, opened, number, file(number), arguments[number]) for number in remaining
-        )
-    else:  # genes are handed out in genome order, so that those in work at one time share tiles
-        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=2 * workers)
-        done = parallel(
-            delayed(_do_in_worker)(task, jobs, number, file(number), arguments[number])
-            for number in remaining
-        )
-    for _ in done:
+    pieces = [
+        _GenePiece(task, number, file(number), arguments[number])
+        for number in order
+        if not file(number).exists()
+    ]
+    advance(len(order) - len(pieces))
+    for _ in workers.map(jobs, _do_gene, pieces, lambda: OpenedJobs(jobs, cohort)):
         advance(1)
 
 
-@cache
-def opened_in_worker(jobs: GeneJobs) -> OpenedJobs:
-    """Open the inputs once in a worker's life."""
-    wide = bool(wide_models(jobs.evaluation.models))
-    return OpenedJobs(jobs, open_cohort(jobs.cohort, jobs.index_folder, wide=wide))
+class _GenePiece(NamedTuple):
+    """A task for one gene."""
+
+    task: Task
+    number: int
+    file: Path
+    arguments: tuple[Any, ...]
 
 
-def _do_in_worker(task: Task, jobs: GeneJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
-    return _do(task, opened_in_worker(jobs), number, file, arguments)
-
-
-def _do(task: Task, opened: OpenedJobs, number: int, file: Path, arguments: tuple[Any, ...]) -> int:
-    with one_thread():
-        task(opened, number, file, *arguments)
-    return number
+def _do_gene(opened: OpenedJobs, piece: _GenePiece) -> None:
+    piece.task(opened, piece.number, piece.file, *piece.arguments)
 
 
 def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:
@@ -196,17 +196,3 @@ def blocks_of(options: EvaluationOptions, cohort: Cohort) -> tuple[GeneBlock, ..
                 "--window"
             )
     return blocks
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread a process: the same bits whatever `jobs` is, and no more threads than cores."""
-    import torch  # noqa: PLC0415 - a second to import; only where genes are fitted
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -31,6 +31,16 @@ class Block:
     tiles: tuple[Tile, ...]
     wanted: tuple[Tile, ...]
 
+    @property
+    def start(self) -> int:
+        """0-based start in base pairs."""
+        return self.tiles[0].start
+
+    @property
+    def end(self) -> int:
+        """End in base pairs, exclusive."""
+        return self.tiles[-1].end
+
 
 def blocks_of(wanted: Iterable[Tile], size: int, contig_lengths: Mapping[str, int]) -> Iterator[Block]:
     """Group tiles into blocks, in genome order.

@@ -1,0 +1,169 @@
+"""A run's variants, read once and kept block by block: every later stage reads them from here.
+
+A variants file is read in one pass, by `haploscribe.stages.survey`. What is used of it (samples of the run,
+alleles above the frequency floor, missing calls as reference) is left in one file a block, with a bit or two
+an allele, so that no later stage has to decompress and parse text again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
+from haploscribe.atomic import written_aside
+from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.genome.variants import VariantCounts, Variants
+
+
+def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
+    """Leave the variants of one block of tiles.
+
+    Parameters
+    ----------
+    folder
+        Of the run's variant blocks.
+    number
+        The block's place on the contig's grid.
+    variants
+        All records that decide the sequences of the block's tiles, as `read_for_tiles` gives them.
+    """
+    planes = max(1, int(variants.genotypes.max(initial=0)).bit_length())
+    alleles = [allele for record in variants.alleles for allele in record]
+    names = [name.encode() for name in variants.identifiers]
+    path = _path(folder, variants.contig, number)
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            positions=variants.positions,
+            n_alleles=np.array([len(record) for record in variants.alleles], dtype=np.int64),
+            allele_lengths=np.array([len(allele) for allele in alleles], dtype=np.int64),
+            alleles=_as_bytes(alleles),
+            identifier_lengths=np.array([len(name) for name in names], dtype=np.int64),
+            identifiers=_as_bytes(names),
+            genotypes=_packed(variants.genotypes, planes),
+        )
+
+
+class VariantBlocks:
+    """Variant blocks of a run as a `VariantReader`; regions it is asked for must lie in blocks it has.
+
+    Parameters
+    ----------
+    folder
+        Where `write_variant_block` left them.
+    tile_size
+        Size of the tile grid in base pairs.
+    sample_ids
+        `n_samples` names, in the order of the sample axis.
+    """
+
+    BLOCKS_KEPT = 4
+    """Neighbouring genes read the same blocks: a cis window lies in 3 of the usual size."""
+
+    def __init__(self, folder: Path, tile_size: int, sample_ids: tuple[str, ...]) -> None:
+        self.path = folder
+        self.sample_ids = sample_ids
+        self.contigs = tuple(sorted(place.name for place in folder.iterdir())) if folder.is_dir() else ()
+        self._span = TILES_PER_BLOCK * tile_size
+        self._kept: dict[tuple[str, int], Variants] = {}
+
+    def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
+        """Read the records that overlap a region: see `VariantReader.read`.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the region lies in a block that was not left: a defect in the caller.
+        """
+        assert tuple(samples) == self.sample_ids
+        last = max(end - 1, start, 0) // self._span
+        parts, read_upto = [], 0
+        for number in range(max(start, 0) // self._span, last + 1):
+            # Left of the tiles a run wants, blocks may be missing: what reaches in from there is in the next.
+            if number == last or _path(self.path, contig, number).exists():
+                block = self._block(contig, number)
+                parts.append(block.take(block.positions >= read_upto))
+                read_upto = (number + 1) * self._span
+        found = _joined(parts)
+        return found.take((found.positions < end) & (found.ends > start))
+
+    def close(self) -> None:
+        """Forget what is kept in memory."""
+        self._kept.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _block(self, contig: str, number: int) -> Variants:
+        place = (contig, number)
+        if place not in self._kept:
+            if len(self._kept) >= self.BLOCKS_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[place] = _read(_path(self.path, contig, number), contig, self.sample_ids)
+        return self._kept[place]
+
+
+def _path(folder: Path, contig: str, number: int) -> Path:
+    return folder / contig / f"{number}.npz"
+
+
+def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:
+    with np.load(path, allow_pickle=False) as arrays:
+        stored = {name: arrays[name] for name in arrays.files}
+    alleles = iter(_as_list(stored["alleles"], stored["allele_lengths"]))
+    names = _as_list(stored["identifiers"], stored["identifier_lengths"])
+    n_variants = len(stored["positions"])
+    return Variants(
+        contig=contig,
+        positions=stored["positions"],
+        identifiers=tuple(name.decode() for name in names),
+        alleles=tuple(tuple(next(alleles) for _ in range(n)) for n in stored["n_alleles"].tolist()),
+        genotypes=_unpacked(stored["genotypes"], (n_variants, len(sample_ids), 2)),
+        sample_ids=sample_ids,
+        counts=VariantCounts(),
+    )
+
+
+def _joined(parts: Sequence[Variants]) -> Variants:
+    """Join neighbouring blocks' variants; at least one block."""
+    first, *others = parts
+    if not others:
+        return first
+    return replace(
+        first,
+        positions=np.concatenate([part.positions for part in parts]),
+        identifiers=tuple(name for part in parts for name in part.identifiers),
+        alleles=tuple(record for part in parts for record in part.alleles),
+        genotypes=np.concatenate([part.genotypes for part in parts]),
+    )
+
+
+def _packed(genotypes: Int8Array, planes: int) -> UInt8Array:
+    """Allele numbers as bits: uint8 `(planes, n_variants, ceil(2 n_samples / 8))`, lowest bit first."""
+    flat = genotypes.reshape(len(genotypes), 2 * genotypes.shape[1])
+    return np.stack([np.packbits((flat >> plane) & 1, axis=1) for plane in range(planes)])
+
+
+def _unpacked(packed: UInt8Array, shape: tuple[int, int, int]) -> Int8Array:
+    """Undo `_packed`: int8 of this shape."""
+    n_variants, n_samples, copies = shape
+    flat = np.zeros((n_variants, copies * n_samples), dtype=np.int8)
+    for plane, bits in enumerate(packed):
+        flat |= np.unpackbits(bits, axis=1, count=copies * n_samples).view(np.int8) << plane
+    return flat.reshape(shape)
+
+
+def _as_bytes(texts: Sequence[bytes]) -> UInt8Array:
+    return np.frombuffer(b"".join(texts), dtype=np.uint8)
+
+
+def _as_list(joined: UInt8Array, lengths: Int64Array) -> list[bytes]:
+    text, ends = joined.tobytes(), np.cumsum(lengths).tolist()
+    return [text[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]

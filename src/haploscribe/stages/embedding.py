@@ -1,0 +1,179 @@
+"""The embedding stage: a run's blocks of tiles, each embedded by one worker straight into the store."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+
+from haploscribe.atomic import written_aside
+from haploscribe.cohort import Cohort, open_surveyed
+from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.io.results import EmbeddingSummary
+from haploscribe.options import BackboneOptions, CohortOptions
+from haploscribe.progress import stage
+from haploscribe.stages.checked import CheckedCohort
+from haploscribe.workers.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingJob:
+    """What every process needs to embed any block of the run.
+
+    Attributes
+    ----------
+    cohort
+        The inputs.
+    index_folder
+        Where indexes that the inputs lack are.
+    variants
+        Variant blocks, as the survey left them.
+    backbone
+        The backbone.
+    store
+        The embedding store.
+    """
+
+    cohort: CohortOptions
+    index_folder: Path
+    variants: Path
+    backbone: BackboneOptions
+    store: Path
+
+    def open(self) -> "OpenedEmbedding":
+        """Open the cohort and load the model."""
+        cohort = open_surveyed(self.cohort, self.index_folder, self.variants)
+        return OpenedEmbedding(cohort, load_options(self.backbone), EmbeddingStore(self.store))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEmbedding:
+    """Who carries which alleles, the frozen model, and where its vectors go."""
+
+    cohort: Cohort
+    backbone: Backbone
+    store: EmbeddingStore
+
+    def close(self) -> None:
+        """Close the cohort's files."""
+        self.cohort.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A run's tiles, embedded.
+
+    Attributes
+    ----------
+    backbone
+        Name of the backbone.
+    store_path
+        The embedding store.
+    addresses
+        The run's blocks in it.
+    counts
+        What it took.
+    """
+
+    backbone: str
+    store_path: Path
+    addresses: tuple[BlockAddress, ...]
+    counts: EmbeddingCounts
+
+    def summary(self) -> EmbeddingSummary:
+        """Give the stage's part of `summary.json`."""
+        counts = self.counts
+        return EmbeddingSummary(
+            backbone=self.backbone,
+            tiles=counts.tiles,
+            unique_haplotypes=counts.unique_haplotypes,
+            forward_passes=counts.forward_passes,
+            naive_forward_passes=counts.naive_forward_passes,
+            seconds=counts.seconds,
+        )
+
+
+def load_options(options: BackboneOptions) -> Backbone:
+    """Load the backbone that the options name."""
+    return load_backbone(
+        options.backbone, layer=options.layer, pooling=options.pooling, device=options.device
+    )
+
+
+def embed_checked(
+    checked: CheckedCohort, options: BackboneOptions, store_path: Path, workers: Workers
+) -> Embedded:
+    """Embed the tiles of all genes' cis windows that are not yet in the store.
+
+    On this machine one process embeds, with all threads or the GPU that torch gives it; on a cluster every
+    worker has the model and embeds blocks.
+
+    Parameters
+    ----------
+    checked
+        The opened and checked cohort, its variants left for this.
+    options
+        The backbone.
+    store_path
+        The embedding store; made when missing.
+    workers
+        The run's workers.
+
+    Raises
+    ------
+    InputError
+        When the backbone cannot be loaded, does not take the tile size, or the store is unusable.
+    """
+    started = time.monotonic()
+    cohort, backbone = checked.surveyed, load_options(options)
+    size = cohort.options.tile
+    check_tile_size(backbone, size)
+    opened = OpenedEmbedding(cohort, backbone, EmbeddingStore(store_path))
+    job = EmbeddingJob(checked.job.cohort, checked.job.index_folder, checked.variants, options, store_path)
+    blocks = list(blocks_of(cohort.all_tiles(), size, cohort.genotypes.reference.contigs))
+    n_tiles = sum(len(block.wanted) for block in blocks)
+    done: list[_EmbeddedBlock] = []
+    with stage(f"Embedding with {backbone.name}", n_tiles, "tiles") as advance:
+        found = (
+            workers.map(job, _embed_block, blocks)
+            if workers.elsewhere
+            else (_embed_block(opened, block) for block in blocks)
+        )
+        for piece in found:
+            done.append(piece)
+            advance(len(piece.block.wanted))
+    counts = reduce(EmbeddingCounts.plus, (piece.counts for piece in done), EmbeddingCounts())
+    addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
+    took = EmbeddingCounts(seconds=time.monotonic() - started)
+    return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
+
+
+@dataclass(frozen=True, slots=True)
+class _EmbeddedBlock:
+    """Where a block is, and what it took."""
+
+    block: Block
+    address: BlockAddress
+    counts: EmbeddingCounts
+
+
+def _embed_block(opened: OpenedEmbedding, block: Block) -> _EmbeddedBlock:
+    cohort = opened.cohort
+    address, counts = embed_block(block, cohort.genotypes, opened.backbone, opened.store, cohort.options.tile)
+    return _EmbeddedBlock(block, address, counts)
+
+
+def write_addresses(path: Path, addresses: Iterable[BlockAddress]) -> None:
+    """Leave the run's blocks for workers: they are too many to travel with every piece of work."""
+    with written_aside(path) as aside:
+        aside.write_text("".join(json.dumps(asdict(address)) + "\n" for address in addresses))
+
+
+def read_addresses(path: Path) -> tuple[BlockAddress, ...]:
+    """Read what `write_addresses` left."""
+    return tuple(BlockAddress(**json.loads(line)) for line in path.read_text().splitlines())

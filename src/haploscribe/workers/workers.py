@@ -1,0 +1,160 @@
+"""Processes that share the work of a run: here, on this machine, or on a Dask cluster."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from haploscribe.options import WorkerOptions
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+class Opened(Protocol):
+    """What a process keeps open for a job: files, models, tables."""
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+OpenedT = TypeVar("OpenedT", bound=Opened)
+OpenedT_co = TypeVar("OpenedT_co", bound=Opened, covariant=True)
+
+
+class Job(Protocol[OpenedT_co]):
+    """A small description of work, hashable and pickled with every piece of it."""
+
+    def open(self) -> OpenedT_co:
+        """Open, in the process that works, what all pieces need."""
+        ...
+
+
+class Workers(Protocol):
+    """Where the pieces of a job are done.
+
+    Attributes
+    ----------
+    elsewhere
+        Whether they are done on a cluster rather than by this process and its children.
+    """
+
+    elsewhere: bool
+
+    def map(
+        self,
+        job: Job[OpenedT],
+        task: Callable[[OpenedT, Item], Found],
+        items: Sequence[Item],
+        here: Callable[[], OpenedT] | None = None,
+    ) -> Iterator[Found]:
+        """Do a task for every item, several at a time, each with one thread.
+
+        Parameters
+        ----------
+        job
+            What the task needs open. A process opens it once and keeps it for the next item.
+        task
+            A function of a module, so that other processes find it. It may be done twice for an item
+            where a worker dies, so what it writes is put in place by a rename.
+        items
+            Small, or made as they are asked for: they travel to the worker.
+        here
+            Gives what `job.open` would, where the work is done in this process; it is not closed then.
+
+        Yields
+        ------
+        What the task returned, in the order in which pieces are done.
+        """
+        ...
+
+
+class LocalWorkers:
+    """One process or several on this machine.
+
+    Parameters
+    ----------
+    count
+        How many.
+    """
+
+    elsewhere = False
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def map(
+        self,
+        job: Job[OpenedT],
+        task: Callable[[OpenedT, Item], Found],
+        items: Sequence[Item],
+        here: Callable[[], OpenedT] | None = None,
+    ) -> Iterator[Found]:
+        """Do a task for every item: see `Workers.map`."""
+        count = min(self._count, len(items))
+        if count > 1:  # handed out in order, so that pieces in work at one time are neighbours
+            parallel = Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch=2 * count)
+            yield from parallel(delayed(do_piece)(job, task, item) for item in items)
+        elif items:
+            opened = here() if here is not None else kept_open(job)
+            for item in items:
+                with one_thread():
+                    found = task(opened, item)
+                yield found
+
+
+@contextmanager
+def open_workers(options: WorkerOptions) -> Iterator[Workers]:
+    """Open the workers that a run asks for; a cluster made for it is closed behind the block.
+
+    Raises
+    ------
+    InputError
+        When a cluster cannot be reached or used.
+    """
+    if options.dask is None:
+        yield LocalWorkers(options.jobs)
+        return
+    from haploscribe.workers.cluster import dask_workers  # noqa: PLC0415 - an extra, for clusters alone
+
+    with dask_workers(options.dask) as workers:
+        yield workers
+
+
+_kept: dict[Any, Any] = {}
+_one_piece_at_a_time = threading.Lock()
+
+
+def do_piece(job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item) -> Found:
+    """Do one piece in a worker process. A worker of several threads does one piece after another."""
+    with _one_piece_at_a_time, one_thread():
+        return task(kept_open(job), item)
+
+
+def kept_open(job: Job[OpenedT]) -> OpenedT:
+    """Open a job once in a process's life; the one before it is closed."""
+    if job not in _kept:
+        for opened in _kept.values():
+            opened.close()
+        _kept.clear()
+        _kept[job] = job.open()
+    found: OpenedT = _kept[job]
+    return found
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread a process: the same bits whatever the number of workers, and no more threads than cores."""
+    import torch  # noqa: PLC0415 - a second to import; only where there is work to do
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,74 @@
+"""Blocks of variants say what the file that they were read from says, wherever records overlap."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haploscribe.genome.blocks import blocks_of
+from haploscribe.genome.haplotypes import read_for_tiles
+from haploscribe.genome.tiles import Tile, tiles_between
+from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block
+from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
+
+from .drawn import SAMPLES, DrawnContig, contigs, write_vcf
+
+
+def assert_equal_variants(found: Variants, expected: Variants) -> None:
+    assert found.contig == expected.contig
+    assert found.alleles == expected.alleles
+    assert found.identifiers == expected.identifiers
+    assert found.sample_ids == expected.sample_ids
+    np.testing.assert_array_equal(found.positions, expected.positions, strict=True)
+    np.testing.assert_array_equal(found.genotypes, expected.genotypes, strict=True)
+
+
+def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folder: Path) -> VariantBlocks:
+    for block in blocks_of(wanted, 1, {"c": length}):
+        write_variant_block(folder, block.number, read_for_tiles(reader, block.tiles, SAMPLES))
+    return VariantBlocks(folder, 1, SAMPLES)
+
+
+@settings(deadline=None, max_examples=60)
+@given(drawn=contigs(), data=st.data())
+def test_tiles_are_read_as_from_the_file(drawn: DrawnContig, data: st.DataObject) -> None:
+    """Tiles of 1 bp, so that a block is 16 bp and records reach across several blocks."""
+    length = len(drawn.sequence)
+    tiles = tiles_between("c", 0, length, 1, length)
+    first = data.draw(st.integers(0, length - 1), label="first tile wanted")
+    last = data.draw(st.integers(first, length - 1), label="last tile wanted")
+    elsewhere = data.draw(st.lists(st.sampled_from(tiles), max_size=2), label="others wanted")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": drawn})
+        with open_variants(vcf, max_missing=1) as reader:
+            wanted = sorted({*tiles[first : last + 1], *elsewhere})
+            with left_in_blocks(reader, wanted, length, folder / "blocks") as blocks:
+                run = tiles[first : last + 1]
+                assert_equal_variants(
+                    read_for_tiles(blocks, run, SAMPLES), read_for_tiles(reader, run, SAMPLES)
+                )
+
+
+def test_a_block_that_was_not_left_is_never_taken_for_empty(tmp_path: Path) -> None:
+    tile = Tile("c", 0, 0, 6)
+    with pytest.raises(FileNotFoundError):
+        read_for_tiles(VariantBlocks(tmp_path, 6, SAMPLES), [tile], SAMPLES)
+
+
+def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
+    alternates = tuple("ACGT"[i // 4] + "ACGT"[i % 4] for i in range(16))
+    variants = Variants(
+        contig="c",
+        positions=np.array([3, 3], dtype=np.int64),
+        identifiers=("rs1", "ä"),
+        alleles=((b"A", *(text.encode() for text in alternates)), (b"AC", b"A")),
+        genotypes=np.array([[[16, 0], [7, 9]], [[0, 1], [0, 0]]], dtype=np.int8),
+        sample_ids=SAMPLES,
+        counts=VariantCounts(),
+    )
+    write_variant_block(tmp_path, 0, variants)
+    assert_equal_variants(VariantBlocks(tmp_path, 6, SAMPLES).read("c", 0, 96, SAMPLES), variants)

@@ -1,0 +1,114 @@
+"""Runs on a Dask cluster of real processes leave the same bytes as a run in one process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from haploscribe.errors import InputError
+from haploscribe.options import CohortOptions
+from haploscribe.workers import cluster
+from haploscribe.workers.cluster import dask_workers
+from tests.test_cli import GENES, inputs_of
+from tests.workers.dask_processes import dask_processes
+
+TOLD_APART = {"summary.json", "report.html", "run.json"}
+MODELS = ("--models", "elastic-net,blup-delta,susie")
+
+
+def command(example: CohortOptions, out: Path, *where: str) -> list[str]:
+    """Run three genes with the `kmer` backbone, as a user types it; the workers are other processes."""
+    program = [sys.executable, "-c", "from haploscribe.cli import main; main()"]
+    options = ["--genes", GENES, "--backbone", "kmer", "--folds", "2", *MODELS, "--out", str(out)]
+    return [*program, "run", *inputs_of(example), *options, *where]
+
+
+def finished(arguments: list[str]) -> None:
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """All files of a results folder but those that say how long it took and where it was."""
+    files = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    return {name: found for name, found in files.items() if name not in TOLD_APART}
+
+
+@pytest.fixture(scope="module")
+def in_one_process(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("one") / "out"
+    finished(command(example, out, "--jobs", "1"))
+    found = contents(out)
+    assert {"predictions.parquet", "metrics.tsv", "comparison.tsv"} < found.keys()
+    return found
+
+
+@pytest.mark.slow
+def test_a_scheduler_and_three_workers_leave_the_same_bytes(
+    example: CohortOptions, in_one_process: dict[str, bytes], tmp_path: Path
+) -> None:
+    with dask_processes(tmp_path, 3) as dask:
+        finished(command(example, tmp_path / "out", "--dask", dask.address))
+    assert contents(tmp_path / "out") == in_one_process
+
+
+@pytest.mark.slow
+def test_a_local_cluster_leaves_the_same_bytes(
+    example: CohortOptions, in_one_process: dict[str, bytes], tmp_path: Path
+) -> None:
+    finished(command(example, tmp_path / "out", "--dask", "local:2"))
+    assert contents(tmp_path / "out") == in_one_process
+
+
+@pytest.mark.slow
+def test_killing_a_worker_in_mid_run_changes_nothing(
+    example: CohortOptions, in_one_process: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with dask_processes(tmp_path, 3) as dask:
+        running = subprocess.Popen(
+            command(example, out, "--dask", dask.address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while running.poll() is None and not list(out.glob("embeddings.zarr/vectors/*/*/*")):
+            time.sleep(0.02)
+        assert running.poll() is None  # in mid-run: some blocks are embedded, genes are still to be fitted
+        os.kill(dask.workers[0].pid, signal.SIGKILL)
+        _, told = running.communicate(timeout=600)
+    assert running.returncode == 0, told.decode()
+    # What a killed worker was building aside stays there, under a name with a dot before it: nobody reads it.
+    left = contents(out)
+    kept = {name: left[name] for name in left if "." not in {part[0] for part in Path(name).parts}}
+    assert kept == in_one_process
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers there"),
+        ("tcp://127.0.0.1", "give local:N, or an address"),
+        ("local:0", "give a number of processes"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_one_line(
+    address: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
+    with pytest.raises(InputError) as caught, dask_workers(address):
+        pass
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SECONDS_FOR_WORKERS", 1)
+    with (
+        dask_processes(tmp_path, 0) as dask,
+        pytest.raises(InputError, match="has no workers after 1 s"),
+        dask_workers(dask.address),
+    ):
+        pass
