@@ -90,6 +90,22 @@ def test_every_kind_of_file_gives_the_same_variants(vcf: Path, kind: str) -> Non
     assert sorted(vcf.parent.iterdir()) == before, "nothing is written beside the user's file"
 
 
+def test_a_vcf_of_diploid_calls_is_read_as_its_bcf_is(tmp_path: Path) -> None:
+    lines = [
+        "chr1\t10\tone\tA\tG\t.\t.\t.\tGT\t0|1\t1/1",
+        "chr1\t20\t.\tACGT\tA,*,<DEL>,AC\t.\t.\tEND=90\tGT:DP\t4|2:3\t.|3:.",
+        "chr1\t30\t.\tA\t.\t.\t.\t.\tGT\t0|0\t./.",
+        "chr1\t40\t.\ta\tt\t.\t.\t.\tGT:DP\t1|0\t0|.",
+    ]
+    vcf, bcf = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines), tmp_path / "v.bcf"
+    pysam.bcftools.view("-Ob", "-o", str(bcf), str(vcf), catch_stdout=False)
+    found, expected = _read(vcf, max_missing=1), _read(bcf, max_missing=1)
+    np.testing.assert_array_equal(found.genotypes, expected.genotypes)
+    assert found.positions.tolist() == expected.positions.tolist() == [9, 19, 39]
+    assert (found.identifiers, found.alleles) == (expected.identifiers, expected.alleles)
+    assert found.counts == expected.counts
+
+
 def test_a_region_holds_the_records_that_overlap_it(vcf: Path) -> None:
     with open_variants(vcf) as reader:
         assert reader.read("chr1", 22, 29, SAMPLES).positions.tolist() == [19]
@@ -302,15 +318,24 @@ def test_an_index_older_than_the_file_is_not_used(tmp_path: Path) -> None:
         assert reader.read("chr1", 0, 100, SAMPLES).positions.tolist() == [6, 19, 89]
 
 
-def test_a_damaged_block_is_refused_where_cyvcf2_ends_silently(tmp_path: Path) -> None:
-    lines = [f"chr1\t{1 + number}\t.\tA\tG\t.\t.\t.\tGT\t0|1\t1|0" for number in range(20_000)]
-    path = write_vcf_lines(tmp_path / "v.vcf.gz", {"chr1": 30_000}, lines)
+@pytest.mark.parametrize(
+    ("call", "suffix"),
+    [("0|1", ".vcf.gz"), ("0", ".vcf.gz"), ("0|1", ".bcf")],
+    ids=["lines", "records", "BCF"],
+)
+def test_a_damaged_block_is_refused_where_cyvcf2_ends_silently(
+    tmp_path: Path, call: str, suffix: str
+) -> None:
+    lines = [f"chr1\t{1 + number}\t.\tA\tG\t.\t.\t.\tGT\t{call}\t1|0" for number in range(20_000)]
+    vcf = write_vcf_lines(tmp_path / "whole.vcf.gz", {"chr1": 30_000}, lines)
+    path, kind = tmp_path / f"v{suffix}", "-Ob" if suffix == ".bcf" else "-Oz"
+    pysam.bcftools.view(kind, "-o", str(path), str(vcf), catch_stdout=False)
+    pysam.bcftools.index(str(path), catch_stdout=False)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 50] = bytes(byte ^ 255 for byte in content[middle : middle + 50])
     path.write_bytes(content)
-    for index in tmp_path.glob("v.vcf.gz.*"):
-        index.touch()  # or it would be older than the file, and made anew
+    Path(f"{path}.csi").touch()  # or it would be older than the file, and made anew
     plain = cyvcf2.VCF(str(path))
     assert 0 < len(list(plain("chr1:1-30000"))) < len(lines)
     plain.close()

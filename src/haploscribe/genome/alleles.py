@@ -96,12 +96,16 @@ def applied_alleles(
 
     Returns
     -------
-    int8 `(n_variants, n_samples, 2)`
+    int8 `(n_variants, n_samples, 2)`; `genotypes` itself, not a copy, where no records overlap.
     """
-    applied = genotypes.copy()
     lengths = np.array([len(record[0]) for record in alleles], dtype=np.int64)
-    for first, last in _overlap_chains(positions, positions + lengths):
-        _apply_chain(positions[first:last], alleles[first:last], applied[first:last])
+    chains = _overlap_chains(positions, positions + lengths)
+    if not chains:
+        return genotypes
+    applied = genotypes.copy()
+    flat = applied.reshape(len(applied), 2 * applied.shape[1])
+    for first, last in chains:
+        _apply_chain(positions[first:last], alleles[first:last], flat[first:last])
     return applied
 
 
@@ -117,16 +121,16 @@ def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int
 
 
 def _apply_chain(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], applied: Int8Array) -> None:
-    """Set skipped alleles to 0 in place, walking over the records of one chain."""
-    occupied = np.full(applied.shape[1:], -1, dtype=np.int64)
-    inserted = np.zeros(applied.shape[1:], dtype=np.bool_)
+    """Set skipped alleles of one chain to 0, in place; int8 `(n_variants, n_haplotypes)`."""
+    occupied = np.full(applied.shape[1], -1, dtype=np.int64)
+    inserted = np.zeros(applied.shape[1], dtype=np.bool_)
     for row, position, record in zip(applied, positions.tolist(), alleles, strict=True):
         for number, alternate in enumerate(record[1:], start=1):
-            carried: BoolArray = row == number
-            free = occupied < position
+            carriers = np.flatnonzero(row == number)  # mostly few
+            free: BoolArray = occupied[carriers] < position
             if is_anchored(record[0], alternate):
-                free |= (occupied == position) & ~inserted
-            row[carried & ~free] = 0
-            applies = carried & free
+                free |= (occupied[carriers] == position) & ~inserted[carriers]
+            row[carriers[~free]] = 0
+            applies = carriers[free]
             occupied[applies] = position + len(record[0]) - 1
             inserted[applies] = len(alternate) > len(record[0])

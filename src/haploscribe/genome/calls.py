@@ -1,7 +1,9 @@
 """From the calls in a genotype file to phased alleles: what is skipped, counted, and refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,8 @@ MISSING = -1
 ABSENT = -2
 _MAX_ALLELES = 127  # genotypes are int8
 
-Int16Array = npt.NDArray[np.int16]
+Int16Array: TypeAlias = npt.NDArray[np.int16]
+AlleleNumbers: TypeAlias = Int8Array | Int16Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,8 @@ class Calls:
     identifiers, alleles
         `n_records` names, and alleles with REF first, as in the file.
     numbers
-        int16 `(n_records, n_samples, 2)`; allele numbers, `MISSING`, or `ABSENT` for the second copy of a
-        haploid call.
+        int8 or int16 `(n_records, n_samples, 2)`; allele numbers, `MISSING`, or `ABSENT` for the second
+        copy of a haploid call.
     phased
         bool `(n_records, n_samples)`; whether the order of the two alleles is known.
     """
@@ -38,7 +41,7 @@ class Calls:
     positions: Int64Array
     identifiers: tuple[str, ...]
     alleles: tuple[tuple[str, ...], ...]
-    numbers: Int16Array
+    numbers: AlleleNumbers
     phased: BoolArray
 
 
@@ -59,6 +62,33 @@ class CallRules:
     path: Path
     assume_phased: bool
     max_missing: float
+
+
+def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
+    """Join the calls of neighbouring stretches of records.
+
+    Parameters
+    ----------
+    parts
+        In file order; may be none.
+    n_samples
+        Their number of samples.
+    """
+    if not parts:
+        unphased = np.zeros((0, n_samples), dtype=np.bool_)
+        return Calls(np.zeros(0, np.int64), (), (), np.zeros((0, n_samples, 2), np.int8), unphased)
+    positions = np.concatenate([part.positions for part in parts])
+    if all(part.phased.all() for part in parts):  # as it mostly is: no memory then
+        phased = np.broadcast_to(np.True_, (len(positions), n_samples))
+    else:
+        phased = np.concatenate([part.phased for part in parts])
+    return Calls(
+        positions=positions,
+        identifiers=tuple(name for part in parts for name in part.identifiers),
+        alleles=tuple(record for part in parts for record in part.alleles),
+        numbers=np.concatenate([part.numbers for part in parts]),
+        phased=phased,
+    )
 
 
 def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rules: CallRules) -> Variants:
@@ -86,43 +116,78 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     """
     _require_sorted(calls, contig, rules)
     _require_listed(calls, contig, rules)
-    plain = [[allele.isalpha() for allele in record[1:]] for record in calls.alleles]
-    keep = np.array([any(usable) for usable in plain], dtype=np.bool_)
-    rows = np.flatnonzero(keep)
-    numbers, phased = calls.numbers[rows], calls.phased[rows]
-    missing = (numbers[..., 0] == MISSING) | (numbers[..., 1] == MISSING)
-    haploid = (numbers[..., 1] == ABSENT) & (numbers[..., 0] >= 0)
-    genotypes = _renumbered(numbers, [plain[row] for row in rows.tolist()])
-    unphased = ~phased & ~missing & ~haploid & (genotypes[..., 0] != genotypes[..., 1])
-    kept = Variants(
+    judged = {record: _judged(record) for record in set(calls.alleles)}  # most sites share theirs with others
+    sites = [judged[record] for record in calls.alleles]
+    rows = np.array([row for row, site in enumerate(sites) if any(site.usable)], dtype=np.int64)
+    kept = [sites[row] for row in rows.tolist()]
+    numbers = calls.numbers if len(rows) == len(sites) else calls.numbers[rows]
+    genotypes = _renumbered(numbers, kept)
+    odd = _odd_calls(numbers, genotypes, calls.phased if len(rows) == len(sites) else calls.phased[rows])
+    variants = Variants(
         contig=contig,
         positions=calls.positions[rows],
         identifiers=tuple(calls.identifiers[row] for row in rows.tolist()),
-        alleles=tuple(
-            tuple(as_acgtn(allele.encode()) for allele in calls.alleles[row] if allele.isalpha())
-            for row in rows.tolist()
-        ),
+        alleles=tuple(site.sequences for site in kept),
         genotypes=genotypes,
         sample_ids=sample_ids,
         counts=VariantCounts(
-            n_records=len(calls.positions),
-            n_monomorphic=sum(not usable for usable in plain),
-            n_symbolic=sum(usable.count(False) for usable in plain),
-            n_calls=missing.size,
-            n_missing_calls=int(missing.sum()),
-            n_haploid_calls=int(haploid.sum()),
-            n_unphased_heterozygous=int(unphased.sum()),
+            n_records=len(sites),
+            n_monomorphic=sum(not site.usable for site in sites),
+            n_symbolic=sum(site.usable.count(False) for site in sites),
+            n_calls=len(kept) * len(sample_ids),
+            n_missing_calls=int(odd.missing.sum()),
+            n_haploid_calls=int(odd.haploid.sum()),
+            n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
     )
-    _require_called(kept, missing, rules)
-    _require_phased(kept, unphased, rules)
-    return kept
+    _require_called(variants, odd, rules)
+    _require_phased(variants, odd, rules)
+    return variants
 
 
-def _renumbered(numbers: Int16Array, plain: list[list[bool]]) -> Int8Array:
+class _Site(NamedTuple):
+    """Which ALT alleles of a record are plain sequence, and REF with those."""
+
+    usable: tuple[bool, ...]
+    sequences: tuple[bytes, ...]
+
+
+class _OddCalls(NamedTuple):
+    """The variants that have any call but a complete, phased, diploid one: int64 `(n_odd,)`.
+
+    Of those, bool `(n_odd, n_samples)`: calls with a missing allele, of a single allele, and of two different
+    alleles in an order that is not known.
+    """
+
+    rows: Int64Array
+    missing: BoolArray
+    haploid: BoolArray
+    unphased: BoolArray
+
+
+def _judged(alleles: tuple[str, ...]) -> _Site:
+    return _Site(
+        tuple(allele.isalpha() for allele in alleles[1:]),
+        tuple(as_acgtn(allele.encode()) for allele in alleles if allele.isalpha()),
+    )
+
+
+def _odd_calls(numbers: AlleleNumbers, genotypes: Int8Array, phased: BoolArray) -> _OddCalls:
+    flat = numbers.reshape(len(numbers), 2 * numbers.shape[1])
+    rows = np.flatnonzero((flat.min(axis=1, initial=0) < 0) | ~phased.all(axis=1))
+    first, second = numbers[rows, :, 0], numbers[rows, :, 1]
+    missing = (first == MISSING) | (second == MISSING)
+    haploid = (second == ABSENT) & (first >= 0)
+    heterozygous = genotypes[rows, :, 0] != genotypes[rows, :, 1]
+    return _OddCalls(rows, missing, haploid, ~phased[rows] & ~missing & ~haploid & heterozygous)
+
+
+def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
     """Allele numbers after the alleles that are no plain sequence are taken out; those become 0."""
+    if numbers.dtype == np.int8 and numbers.min(initial=0) == 0 and all(all(usable) for usable, _ in sites):
+        return numbers.astype(np.int8, copy=False)
     genotypes = np.maximum(numbers, 0).astype(np.int8)
-    for row, usable in enumerate(plain):
+    for row, (usable, _) in enumerate(sites):
         if not all(usable):
             new = np.concatenate(([0], np.where(usable, np.cumsum(usable), 0))).astype(np.int8)
             genotypes[row] = new[genotypes[row]]
@@ -155,28 +220,29 @@ def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
         )
 
 
-def _require_called(variants: Variants, missing: BoolArray, rules: CallRules) -> None:
+def _require_called(variants: Variants, odd: _OddCalls, rules: CallRules) -> None:
     counts = variants.counts
     if counts.n_missing_calls <= rules.max_missing * counts.n_calls:
         return
-    by_sample = missing.sum(axis=0)
+    by_sample = odd.missing.sum(axis=0)
     worst = int(by_sample.argmax())
+    n_variants = len(variants.positions)
     raise InputError(
         f"{rules.path} has {counts.n_missing_calls / counts.n_calls:.0%} missing calls at "
         f"{_region(variants)} (limit {rules.max_missing:.0%}; most in sample {variants.sample_ids[worst]}: "
-        f"{by_sample[worst]} of {len(missing)}); impute them or leave those samples or variants out"
+        f"{by_sample[worst]} of {n_variants}); impute them or leave those samples or variants out"
     )
 
 
-def _require_phased(variants: Variants, unphased: BoolArray, rules: CallRules) -> None:
+def _require_phased(variants: Variants, odd: _OddCalls, rules: CallRules) -> None:
     n_unphased = variants.counts.n_unphased_heterozygous
     if rules.assume_phased or not n_unphased:
         return
-    row, sample = np.argwhere(unphased)[0].tolist()
+    row, sample = np.argwhere(odd.unphased)[0].tolist()
     raise InputError(
         f"{rules.path} has {n_unphased} unphased heterozygous calls at {_region(variants)}, first sample "
-        f"{variants.sample_ids[sample]} at {variants.contig}:{variants.positions[row] + 1}; phase the file, "
-        "or take the alleles as written with --assume-phased"
+        f"{variants.sample_ids[sample]} at {variants.contig}:{variants.positions[odd.rows[row]] + 1}; "
+        "phase the file, or take the alleles as written with --assume-phased"
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from haploscribe.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from haploscribe.genome.alleles import Edit, applied_alleles, edits
+from haploscribe.genome.patterns import unique_patterns
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
 
@@ -99,7 +100,8 @@ def tile_haplotypes(
     ends = variants.ends
     # Sorted by start, records that can overlap a tile lie between these two bounds.
     reached = np.maximum.accumulate(ends) if len(ends) else ends
-    carried: BoolArray = np.any(applied.reshape(len(applied), 2 * applied.shape[1]), axis=1)
+    flat = applied.reshape(len(applied), 2 * applied.shape[1])
+    carried: BoolArray = flat.max(axis=1, initial=0) > 0
     result = []
     for tile, reference in zip(tiles, references, strict=True):
         assert len(reference) == tile.end - tile.start, (tile, len(reference))
@@ -107,7 +109,7 @@ def tile_haplotypes(
         last = int(np.searchsorted(variants.positions, tile.end, side="left"))
         rows = np.arange(first, max(first, last))
         rows = rows[(ends[rows] > tile.start) & carried[rows]]
-        result.append(_encode(tile, reference, [replacements[row] for row in rows], applied[rows]))
+        result.append(_encode(tile, reference, [replacements[row] for row in rows], flat[rows]))
     return result
 
 
@@ -160,26 +162,17 @@ def overlaps_skipped(variants: Variants) -> Int64Array:
 def _encode(
     tile: Tile, reference: bytes, replacements: Sequence[tuple[Edit, ...]], applied: Int8Array
 ) -> TileHaplotypes:
-    """Build each distinct sequence once; distinct allele patterns may still spell the same sequence."""
-    n_samples = applied.shape[1]
+    """Build each distinct sequence once; distinct allele patterns may still spell the same sequence.
+
+    `applied` is int8 `(n_variants, n_haplotypes)`, both haplotypes of a sample side by side.
+    """
     clipped = [[edit.clipped(tile.start, tile.end) for edit in record] for record in replacements]
-    patterns, carried = _unique_patterns(applied.reshape(len(applied), n_samples * 2))
+    patterns, carried = unique_patterns(applied)
     spelled = [_spell(tile.start, reference, clipped, pattern) for pattern in patterns]
     sequences = (reference, *sorted(set(spelled) - {reference}))
     number = {sequence: place for place, sequence in enumerate(sequences)}
     places = np.array([number[sequence] for sequence in spelled], dtype=np.int32)
-    return TileHaplotypes(tile, sequences, places[carried].reshape(n_samples, 2))
-
-
-def _unique_patterns(alleles: Int8Array) -> tuple[Int8Array, Int64Array]:
-    """Find the distinct columns of int8 `(n_variants, n_haplotypes)`, as rows, and which one each equals."""
-    n_variants, n_haplotypes = alleles.shape
-    if n_variants == 0:
-        return np.zeros((min(n_haplotypes, 1), 0), dtype=np.int8), np.zeros(n_haplotypes, dtype=np.int64)
-    rows = np.ascontiguousarray(alleles.T)
-    keys = rows.view(np.dtype((np.void, n_variants))).ravel()
-    _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return rows[firsts], np.asarray(inverse, dtype=np.int64)
+    return TileHaplotypes(tile, sequences, places[carried].reshape(-1, 2))
 
 
 def _spell(
@@ -188,8 +181,9 @@ def _spell(
     """Write the sequence that begins at `start` under one allele pattern, int8 `(n_variants,)`."""
     pieces: list[bytes] = []
     done = 0
-    for row in np.flatnonzero(pattern).tolist():
-        first, last, sequence = clipped[row][pattern[row] - 1]
+    rows = np.flatnonzero(pattern)
+    for row, number in zip(rows.tolist(), pattern[rows].tolist(), strict=True):
+        first, last, sequence = clipped[row][number - 1]
         pieces += (reference[done : first - start], sequence)
         done = max(done, last - start)
     pieces.append(reference[done:])

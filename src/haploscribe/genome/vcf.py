@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,15 +16,18 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
+from haploscribe.arrays import Int64Array
 from haploscribe.atomic import make_folder, written_aside
 from haploscribe.errors import InputError
 from haploscribe.genome.bgzf import compression
-from haploscribe.genome.calls import ABSENT, MISSING, CallRules, Calls, Int16Array, phased_variants
+from haploscribe.genome.calls import CallRules, Calls, phased_variants
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.index_files import is_fresh, own_name
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
+from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
+from haploscribe.genome.vcf_records import calls_of_records
 
 
 class VcfReader:
@@ -61,17 +64,15 @@ class VcfReader:
         self.contigs = _contigs_with_records(self._indexed, path)
         self._subset: frozenset[str] | None = None
         self._vcf: cyvcf2.VCF | None = None
+        self._lines = _opened_lines(self._indexed) if self._walk.is_vcf else None
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`."""
         name = require_contig(contig, self._walk.header.contigs, str(self.path))
-        vcf = self._opened_for(samples)
-        records = self._overlapping(vcf, name, start, end)
-        called = _called(records, len(vcf.samples), self.path)
-        order = places_of(samples, vcf.samples, self.path)
-        if not np.array_equal(order, np.arange(len(vcf.samples))):
-            called = called[:, order]
-        return phased_variants(_calls(records, called), contig, tuple(samples), self._rules)
+        calls = self._calls_of_lines(name, start, end, samples)
+        if calls is None:
+            calls = self._calls_of_records(name, start, end, samples)
+        return phased_variants(calls, contig, tuple(samples), self._rules)
 
     def close(self) -> None:
         """Close the file and remove the temporary folder."""
@@ -79,6 +80,8 @@ class VcfReader:
             self._walk.close()
         if self._vcf is not None:
             self._vcf.close()
+        if self._lines is not None:
+            self._lines.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -87,6 +90,37 @@ class VcfReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _calls_of_lines(self, name: str, start: int, end: int, samples: Sequence[str]) -> Calls | None:
+        """Read the calls from the text of a VCF; None where there is none, or it needs htslib's parser."""
+        order = places_of(samples, self.sample_ids, self.path)
+        if self._lines is None or name not in self.contigs or not len(order) or start >= end:
+            return None
+        columns = _columns(order, len(self.sample_ids))
+        lines = self._fetched(self._lines, name, start, end)
+        try:
+            with quiet():
+                return calls_of_lines(lines, start, end, len(self.sample_ids), columns)
+        except IrregularLineError:
+            return None
+
+    def _fetched(self, file: pysam.TabixFile, name: str, start: int, end: int) -> Iterator[str]:
+        try:
+            yield from file.fetch(name, max(start, 0), end)
+        except UnicodeDecodeError:
+            raise IrregularLineError from None
+        except (OSError, ValueError) as error:
+            raise self._damaged(name, start, end, error) from None
+
+    def _calls_of_records(self, name: str, start: int, end: int, samples: Sequence[str]) -> Calls:
+        """Read the calls of any VCF or BCF."""
+        vcf = self._opened_for(samples)
+        self._require_readable(name, start, end)
+        columns = _columns(places_of(samples, vcf.samples, self.path), len(vcf.samples))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="no intervals found")
+            records = self._records(vcf, name, start, end) if start < end else ()
+            return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
 
     def _opened_for(self, samples: Sequence[str]) -> cyvcf2.VCF:
         """Open the file to decode the wanted samples only; kept open until others are wanted."""
@@ -102,19 +136,19 @@ class VcfReader:
             self._subset = subset
         return self._vcf
 
-    def _overlapping(self, vcf: cyvcf2.VCF, name: str, start: int, end: int) -> list[cyvcf2.Variant]:
-        self._require_readable(name, start, end)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="no intervals found")
+    def _records(self, vcf: cyvcf2.VCF, name: str, start: int, end: int) -> Iterator[cyvcf2.Variant]:
+        found = vcf(f"{name}:{max(start, 0) + 1}-{end}")
+        while True:
             try:
-                found = list(vcf(f"{name}:{max(start, 0) + 1}-{end}")) if start < end else []
+                record = next(found, None)
             except Exception as error:  # cyvcf2 raises no narrower class
                 raise InputError(
                     f"{self.path} cannot be read at {name}:{start + 1}-{end} ({error}); "
                     "write it again with bcftools view"
                 ) from None
-        # The index counts INFO/END as the end of a record; here it is the end of REF.
-        return [record for record in found if record.start < end and record.start + len(record.REF) > start]
+            if record is None:
+                return
+            yield record
 
     def _require_readable(self, name: str, start: int, end: int) -> None:
         """Walk over the region once with pysam, because cyvcf2 ends silently where a file is damaged."""
@@ -125,18 +159,33 @@ class VcfReader:
         except (OSError, ValueError) as error:
             if "invalid contig" in str(error):  # a contig of the header that has no records
                 return
-            raise InputError(
-                f"{self.path} is damaged at {name}:{start + 1}-{end} ({error}); copy or make it again"
-            ) from None
+            raise self._damaged(name, start, end, error) from None
+
+    def _damaged(self, name: str, start: int, end: int, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path} is damaged at {name}:{start + 1}-{end} ({error}); copy or make it again"
+        )
 
 
 def _opened(path: Path, indexed: Path) -> pysam.VariantFile:
     try:
         with quiet():
-            return pysam.VariantFile(str(indexed))
+            return pysam.VariantFile(str(indexed), drop_samples=True)  # calls are decoded elsewhere
     except (OSError, ValueError):
         require_unique(_header_samples(path), path)
         raise InputError(f"{path} cannot be read as VCF or BCF; check that its header is complete") from None
+
+
+def _columns(order: Int64Array, n_samples: int) -> Int64Array | None:
+    """Say None where the order wanted, int64 `(n_wanted,)`, is that of the file: nothing is copied then."""
+    return None if np.array_equal(order, np.arange(n_samples)) else order
+
+
+def _opened_lines(indexed: Path) -> pysam.TabixFile:
+    csi = Path(f"{indexed}.csi")  # where there are two indices, htslib takes this one
+    return pysam.TabixFile(
+        str(indexed), index=str(csi if csi.is_file() else f"{indexed}.tbi"), encoding="utf-8"
+    )
 
 
 def _header_samples(path: Path) -> list[str]:
@@ -195,39 +244,3 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"cannot read {path}: {error}; copy or make it again") from None
-
-
-def _called(records: list[cyvcf2.Variant], n_samples: int, path: Path) -> Int16Array:
-    """int16 `(n_records, n_samples, 3)`: two allele numbers and whether they are phased."""
-    if not records:
-        return np.zeros((0, n_samples, 3), dtype=np.int16)
-    return np.stack([_genotype(record, n_samples, path) for record in records])
-
-
-def _calls(records: list[cyvcf2.Variant], called: Int16Array) -> Calls:
-    return Calls(
-        positions=np.array([record.start for record in records], dtype=np.int64),
-        identifiers=tuple(record.ID or "." for record in records),
-        alleles=tuple((record.REF, *record.ALT) for record in records),
-        numbers=called[:, :, :2],
-        phased=called[:, :, 2] != 0,
-    )
-
-
-def _genotype(record: cyvcf2.Variant, n_samples: int, path: Path) -> Int16Array:
-    """int16 `(n_samples, 3)`: two allele numbers and whether they are phased; all missing without GT."""
-    if "GT" not in record.FORMAT:
-        return np.full((n_samples, 3), (MISSING, MISSING, 0), dtype=np.int16)
-    called: Int16Array = record.genotype.array()
-    ploidy = called.shape[1] - 1
-    if ploidy == 2:
-        return called
-    if ploidy == 1:
-        absent = np.full(len(called), ABSENT, dtype=np.int16)
-        return np.stack((called[:, 0], absent, called[:, 1]), axis=1)
-    if (called[:, 2:-1] != ABSENT).any():
-        raise InputError(
-            f"{path} has calls of more than two alleles at {record.CHROM}:{record.POS}; "
-            "only haploid and diploid genotypes can be read"
-        )
-    return called[:, [0, 1, -1]]
