@@ -118,7 +118,8 @@ def main() -> None:
         "",
         f"`haploscribe run` with {arguments.jobs} workers, backbone `kmer`, models "
         f"{MODELS.replace(',', ', ')}, 2 folds, cis windows of 196,608 bp. 358 people are the benchmark "
-        "cohort's; more are joined from pieces of their haplotypes. Proportional set size: pages that processes share count once.",
+        "cohort's; more are joined from pieces of their haplotypes. Proportional set size: pages that "
+        "processes share count once.",
         "",
         "| people | genes | all processes, GiB | largest process, GiB | seconds |",
         "|---|---|---|---|---|",
