@@ -4,6 +4,7 @@ import gzip
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from haploscribe.evaluation import lessons as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
+from haploscribe.genome.vcf import VcfReader
 from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
@@ -230,6 +232,23 @@ def test_other_options_do_not_go_on_with_unfinished_work(
     alone = predictions_of(two_genes, tmp_path / "alone", ("blup",), seed=1)
     assert second.equals(alone)
     assert not second.equals(first)
+
+
+def test_variants_are_read_in_one_pass(
+    two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions: list[tuple[str, int, int]] = []
+    read = VcfReader.read
+
+    def counting(self, contig, start, end, samples):  # type: ignore[no-untyped-def]
+        regions.append((contig, start, end))
+        return read(self, contig, start, end, samples)
+
+    monkeypatch.setattr(VcfReader, "read", counting)
+    predictions_of(two_genes, tmp_path / "out", ("elastic-net-1mb", "blup-delta", "susie"))
+    regions.sort()
+    assert len(regions) > 2
+    assert all(a[2] <= b[1] for a, b in pairwise(regions))  # no base is read twice
 
 
 def test_a_gene_without_variants_gets_constant_predictions_from_every_model(

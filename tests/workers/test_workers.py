@@ -1,0 +1,115 @@
+"""Workers do every piece once, open a job once, and are told of a few pieces at a time."""
+
+import os
+import pickle
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cloudpickle
+import distributed
+import pytest
+from threadpoolctl import threadpool_info
+
+from haploscribe.options import CohortOptions, EvaluationOptions
+from haploscribe.stages.genes import GeneJobs
+from haploscribe.workers.cluster import PIECES_PER_WORKER, DaskWorkers
+from haploscribe.workers.workers import LocalWorkers, do_piece
+
+
+@dataclass
+class OpenedNotes:
+    """Writes down when it is opened and closed."""
+
+    path: Path
+    notes: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        with self.path.open("a") as stream:
+            stream.write(f"closed by {os.getpid()}\n")
+
+
+@dataclass(frozen=True)
+class NotesJob:
+    path: Path
+
+    def open(self) -> OpenedNotes:
+        with self.path.open("a") as stream:
+            stream.write(f"opened by {os.getpid()}\n")
+        return OpenedNotes(self.path)
+
+
+def squared(_: OpenedNotes, item: int) -> int:
+    return item * item
+
+
+def threads_of_a_piece(_: OpenedNotes, item: int) -> list[int]:
+    import torch
+
+    return [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_piece_is_done_once_and_a_job_is_opened_once_a_process(count: int, tmp_path: Path) -> None:
+    job = NotesJob(tmp_path / "notes")
+    items = list(range(30))
+    assert sorted(LocalWorkers(count).map(job, squared, items)) == [item * item for item in items]
+    opened = job.path.read_text().splitlines()
+    assert len(opened) == len(set(opened)) <= count
+
+
+def test_the_next_job_closes_the_one_before_it(tmp_path: Path) -> None:
+    first, second = NotesJob(tmp_path / "first"), NotesJob(tmp_path / "second")
+    do_piece(first, squared, 2)
+    do_piece(second, squared, 2)
+    own = os.getpid()
+    assert first.path.read_text() == f"opened by {own}\nclosed by {own}\n"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_piece_has_one_thread(count: int, tmp_path: Path) -> None:
+    """Of torch, BLAS and OpenMP alike: as many processes as cores leave no room for more."""
+    found = list(LocalWorkers(count).map(NotesJob(tmp_path / "notes"), threads_of_a_piece, range(4)))
+    assert all(set(threads) == {1} for threads in found)
+
+
+def test_a_scheduler_is_told_of_a_few_pieces_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_workers, n_items, submitted, most = 2, 60, 0, 0
+    with (
+        distributed.LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        submit = client.submit
+
+        def counting(*arguments, **options):  # type: ignore[no-untyped-def]
+            nonlocal submitted
+            submitted += 1
+            return submit(*arguments, **options)
+
+        monkeypatch.setattr(client, "submit", counting)
+        found = []
+        for piece in DaskWorkers(client).map(NotesJob(tmp_path / "notes"), squared, range(n_items)):
+            found.append(piece)
+            most = max(most, submitted - len(found))
+            time.sleep(0.001)
+    assert sorted(found) == [item * item for item in range(n_items)]
+    assert most <= PIECES_PER_WORKER * n_workers
+
+
+def test_what_travels_with_a_gene_is_small(tmp_path: Path, example: CohortOptions) -> None:
+    """A job names files; nothing in it grows with the number of genes, tiles or people."""
+    jobs = GeneJobs(
+        cohort=example,
+        index_folder=tmp_path / "index",
+        variants=tmp_path / "variants",
+        evaluation=EvaluationOptions(),
+        store=tmp_path / "embeddings.zarr",
+        addresses=tmp_path / "blocks.jsonl",
+        finished=tmp_path / "done",
+    )
+    assert len(cloudpickle.dumps((do_piece, jobs))) < 4_000
+    assert pickle.loads(pickle.dumps(jobs)) == jobs
