@@ -9,7 +9,8 @@ from pathlib import Path
 import cloudpickle
 import distributed
 import pytest
-from threadpoolctl import threadpool_info
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.stages.genes import GeneJobs
@@ -44,8 +45,6 @@ def squared(_: OpenedNotes, item: int) -> int:
 
 
 def threads_of_a_piece(_: OpenedNotes, item: int) -> list[int]:
-    import torch
-
     return [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
 
 
@@ -66,10 +65,12 @@ def test_the_next_job_closes_the_one_before_it(tmp_path: Path) -> None:
     assert first.path.read_text() == f"opened by {own}\nclosed by {own}\n"
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_piece_has_one_thread(count: int, tmp_path: Path) -> None:
+def test_a_piece_has_one_thread(tmp_path: Path) -> None:
     """Of torch, BLAS and OpenMP alike: as many processes as cores leave no room for more."""
-    found = list(LocalWorkers(count).map(NotesJob(tmp_path / "notes"), threads_of_a_piece, range(4)))
+    torch.set_num_threads(2)
+    with threadpool_limits(2):
+        assert 2 in threads_of_a_piece(OpenedNotes(tmp_path), 0)
+        found = list(LocalWorkers(1).map(NotesJob(tmp_path / "notes"), threads_of_a_piece, range(4)))
     assert all(set(threads) == {1} for threads in found)
 
 
