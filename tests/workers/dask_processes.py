@@ -38,8 +38,8 @@ def started(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def dask_processes(folder: Path, n_workers: int) -> Iterator[DaskProcesses]:
-    """Start a scheduler and workers of one thread each, without nannies: what is killed stays dead."""
+def dask_processes(folder: Path, n_workers: int, n_threads: int = 1) -> Iterator[DaskProcesses]:
+    """Start a scheduler and workers, without nannies: what is killed stays dead."""
     told = folder / "scheduler.json"
     with ExitStack() as stack:
         scheduler = stack.enter_context(
@@ -53,7 +53,7 @@ def dask_processes(folder: Path, n_workers: int) -> Iterator[DaskProcesses]:
         workers = [
             stack.enter_context(
                 started(
-                    *("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
+                    *("worker", address, "--nthreads", str(n_threads), "--no-nanny", "--no-dashboard"),
                     *("--local-directory", str(folder / f"worker-{i}")),
                     log=folder / f"worker-{i}.log",
                 )

@@ -87,7 +87,8 @@ def dask_workers(address: str) -> Iterator[Workers]:
     Raises
     ------
     InputError
-        When the scheduler cannot be reached, has no workers, or these have another version of Haploscribe.
+        When the scheduler cannot be reached, has no workers, or these have several threads or another
+        version of Haploscribe.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with ExitStack() as stack:
@@ -98,6 +99,7 @@ def dask_workers(address: str) -> Iterator[Workers]:
             client = stack.enter_context(_local_client(address, count))
         else:
             client = stack.enter_context(_remote_client(address))
+        _require_one_thread(client, address)
         _require_same_version(client, address)
         yield DaskWorkers(client)
 
@@ -138,6 +140,18 @@ def _remote_client(address: str) -> Iterator[distributed.Client]:
                 f"start some with `dask worker {address} --nthreads 1`"
             ) from None
         yield client
+
+
+def _require_one_thread(client: distributed.Client, address: str) -> None:
+    """Refuse workers of several threads: all but one would stand idle."""
+    threads: dict[str, int] = client.nthreads()
+    several = {worker: count for worker, count in threads.items() if count > 1}
+    if several:
+        worker, count = next(iter(several.items()))
+        raise InputError(
+            f"--dask {address}: worker {worker} has {count} threads, but a worker does one piece at a time; "
+            f"start workers with `dask worker {address} --nworkers {count} --nthreads 1`"
+        )
 
 
 def _require_same_version(client: distributed.Client, address: str) -> None:
