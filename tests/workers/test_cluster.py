@@ -107,7 +107,7 @@ def test_a_cluster_that_cannot_be_used_is_one_line(
 def test_workers_of_several_threads_are_refused_in_one_line(tmp_path: Path) -> None:
     with (
         dask_processes(tmp_path, 1, n_threads=3) as dask,
-        pytest.raises(InputError, match="has 3 threads.*--nworkers 3 --nthreads 1"),
+        pytest.raises(InputError, match=r"has 3 threads.*--nworkers 3 --nthreads 1"),
         dask_workers(dask.address),
     ):
         pass
