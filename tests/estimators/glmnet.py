@@ -40,7 +40,8 @@ for (i in seq_len(as.integer(arguments[1]))) {
   }
   seconds <- sum((proc.time() - started)[c("user.self", "sys.self")])
   output <- file(paste0(i, ".out"), "wb")
-  writeBin(c(seconds, least, length(lambda), lambda, error, as.vector(coef(full, s = least))), output)
+  path <- as.vector(as.matrix(coef(full)))
+  writeBin(c(seconds, least, length(lambda), lambda, error, as.vector(coef(full, s = least)), path), output)
   close(output)
 }
 """
@@ -62,7 +63,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class GlmnetFit:
-    """What `cv.glmnet` found, and its processor time; coefficients and intercept at `lambda.min`."""
+    """What `cv.glmnet` found, and its processor time; coefficients and intercept at `lambda.min`.
+
+    `path` holds those of all λ, `(n_lambdas, 1 + n_variants)`, the intercept first.
+    """
 
     seconds: float
     lambda_min: float
@@ -70,6 +74,7 @@ class GlmnetFit:
     errors: Float64Array
     intercept: float
     coefficients: Float64Array
+    path: Float64Array
 
 
 def cv_glmnet(problems: Sequence[Problem], folder: Path, threshold: float = 1e-7) -> list[GlmnetFit]:
@@ -83,13 +88,23 @@ def cv_glmnet(problems: Sequence[Problem], folder: Path, threshold: float = 1e-7
     command = [rscript, "cv_glmnet.R", str(len(problems)), str(threshold)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [_read(folder / f"{number}.out") for number in range(1, len(problems) + 1)]
+    return [
+        _read(folder / f"{number}.out", problem.dosages.shape[1])
+        for number, problem in enumerate(problems, 1)
+    ]
 
 
-def _read(path: Path) -> GlmnetFit:
+def _read(path: Path, n_variants: int) -> GlmnetFit:
     numbers = np.fromfile(path)
     n_lambdas = int(numbers[2])
-    lambdas, errors, coefficients = np.split(numbers[3:], [n_lambdas, 2 * n_lambdas])
+    ends = np.cumsum([n_lambdas, n_lambdas, 1 + n_variants])
+    lambdas, errors, least, all_lambdas = np.split(numbers[3:], ends)
     return GlmnetFit(
-        float(numbers[0]), float(numbers[1]), lambdas, errors, float(coefficients[0]), coefficients[1:]
+        float(numbers[0]),
+        float(numbers[1]),
+        lambdas,
+        errors,
+        float(least[0]),
+        least[1:],
+        all_lambdas.reshape(n_lambdas, 1 + n_variants),
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.compiled import compiled
 from haploscribe.estimators.coordinate_descent import elastic_net_path
-from haploscribe.estimators.shared_columns import FittedSamples, shared_columns
+from haploscribe.estimators.shared_columns import FittedSamples, SharedColumns, shared_columns
 
 
 def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array, Float64Array]:
@@ -32,8 +32,20 @@ def _path(
     samples = _all_samples(x, y)
     lambdas = np.abs(samples.correlation).max() / alpha * np.geomspace(1, 1e-2, n_lambdas)
     columns = shared_columns(np.ascontiguousarray(x.T))
-    coefficients = elastic_net_path(columns, samples, np.ones(x.shape[1]), alpha, lambdas)
+    coefficients = _from_zero(columns, samples, np.ones(x.shape[1]), alpha, lambdas)
     return lambdas[: len(coefficients)], coefficients
+
+
+def _from_zero(
+    columns: SharedColumns,
+    samples: FittedSamples,
+    ridge_weights: Float64Array,
+    alpha: float,
+    lambdas: Float64Array,
+) -> Float64Array:
+    start = np.zeros(len(ridge_weights))
+    after, _ = elastic_net_path(columns, samples, ridge_weights, alpha, lambdas, start, 0)
+    return np.vstack([start, after])
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +87,7 @@ def test_ridge_weight_of_a_merged_column_leaves_the_objective_as_it_was() -> Non
     copies = [0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7]
     lambdas, expanded = _path(x[:, copies], y, alpha=0.5)
     columns = shared_columns(np.ascontiguousarray(x.T))
-    merged = elastic_net_path(columns, _all_samples(x, y), 1 / np.bincount(copies), 0.5, lambdas)
+    merged = _from_zero(columns, _all_samples(x, y), 1 / np.bincount(copies), 0.5, lambdas)
     sums = np.array([[row[np.equal(copies, column)].sum() for column in range(8)] for row in expanded])
     np.testing.assert_allclose(merged, sums, atol=1e-9)
 
@@ -86,6 +98,33 @@ def test_path_ends_where_nothing_is_left_to_explain() -> None:
     unexplained = np.mean((x[:, 3] - coefficients @ x.T) ** 2, axis=1)
     assert len(lambdas) < 400
     assert unexplained[-1] < 0.001 < unexplained[-2]
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_stretches_of_a_path_equal_the_path_in_one_go(alpha: float) -> None:
+    x, y = _correlated(50, 80, seed=5)
+    lambdas, whole = _path(x, y, alpha, n_lambdas=30)
+    columns, samples = shared_columns(np.ascontiguousarray(x.T)), _all_samples(x, y)
+    rows = np.zeros((1, 80))
+    for stop in (2, 3, 10, 30):
+        stretch = lambdas[len(rows) - 1 : stop]
+        added, ended = elastic_net_path(
+            columns, samples, np.ones(80), alpha, stretch, rows[-1], len(rows) - 1
+        )
+        rows = np.vstack([rows, added])
+        assert not ended
+    np.testing.assert_allclose(rows, whole, atol=1e-9)
+
+
+def test_path_in_stretches_ends_where_the_whole_does() -> None:
+    x, _ = _correlated(50, 8, seed=2)
+    lambdas, whole = _path(x, x[:, 3], alpha=1.0, n_lambdas=400)
+    columns, samples = shared_columns(np.ascontiguousarray(x.T)), _all_samples(x, x[:, 3])
+    added, ended = elastic_net_path(
+        columns, samples, np.ones(8), 1.0, lambdas[-2:], whole[-2], len(lambdas) - 2
+    )
+    assert ended
+    np.testing.assert_allclose(added, whole[-1:], atol=1e-9)
 
 
 def test_kernel_without_a_place_for_its_cache_still_runs() -> None:
@@ -116,8 +155,8 @@ def test_paths_that_leave_out_samples_share_products_and_equal_those_of_the_othe
         left_out = np.ascontiguousarray(np.delete(x, kept, axis=0).T)
         correlation = standardised.T @ outcome / len(kept)
         samples = FittedSamples(left_out, len(kept), means, np.where(constant, np.inf, scales), correlation)
-        ours = elastic_net_path(shared, samples, np.ones(90), 0.5, lambdas)
-        alone = elastic_net_path(
+        ours = _from_zero(shared, samples, np.ones(90), 0.5, lambdas)
+        alone = _from_zero(
             shared_columns(np.ascontiguousarray(standardised.T)),
             _all_samples(standardised, outcome),
             np.ones(90),

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.distinct_columns import distinct_columns
-from haploscribe.estimators.elastic_net import CrossValidatedPath, ElasticNet, cross_validated_path
+from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.expression.genes import Gene
 from tests.estimators.cases import nothing_to_learn
@@ -49,9 +50,14 @@ def _inputs(dosages: Float64Array) -> GeneInputs:
     )
 
 
-def _ours(problem: Problem) -> CrossValidatedPath:
+def _ours(problem: Problem, *, every_lambda: bool = False) -> CrossValidatedPath:
     return cross_validated_path(
-        problem.dosages, problem.expression, problem.held_out, alpha=problem.alpha, n_lambdas=100
+        problem.dosages,
+        problem.expression,
+        problem.held_out,
+        alpha=problem.alpha,
+        n_lambdas=100,
+        every_lambda=every_lambda,
     )
 
 
@@ -85,7 +91,7 @@ def glmnet_fits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GlmnetFit
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_lambdas_and_errors_equal_glmnet(name: str, glmnet_fits: dict[str, GlmnetFit]) -> None:
-    theirs, ours = glmnet_fits[name], _ours(PROBLEMS[name])
+    theirs, ours = glmnet_fits[name], _ours(PROBLEMS[name], every_lambda=True)
     np.testing.assert_allclose(ours.lambdas, theirs.lambdas, rtol=1e-10)
     np.testing.assert_allclose(ours.mean_squared_errors, theirs.errors, rtol=1e-4)
 
@@ -93,10 +99,39 @@ def test_lambdas_and_errors_equal_glmnet(name: str, glmnet_fits: dict[str, Glmne
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_coefficients_at_least_error_equal_glmnet(name: str, glmnet_fits: dict[str, GlmnetFit]) -> None:
     theirs, ours = glmnet_fits[name], _ours(PROBLEMS[name])
-    best = int(np.argmin(ours.mean_squared_errors))
-    assert ours.lambdas[best] == pytest.approx(theirs.lambda_min, rel=1e-10)
-    np.testing.assert_allclose(ours.coefficients[best], theirs.coefficients, atol=2e-5)
-    assert ours.intercepts[best] == pytest.approx(theirs.intercept, abs=1e-4)
+    assert ours.lambdas[ours.chosen] == pytest.approx(theirs.lambda_min, rel=1e-10)
+    np.testing.assert_allclose(ours.coefficients[ours.chosen], theirs.coefficients, atol=2e-5)
+    assert ours.intercepts[ours.chosen] == pytest.approx(theirs.intercept, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_samples=st.integers(20, 60),
+    n_variants=st.integers(2, 80),
+    effect=st.sampled_from([0.0, 1.0, 20.0]),
+    n_folds=st.integers(1, 8),
+    alpha=st.sampled_from([0.2, 0.5, 1.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_lambdas_that_cannot_win_change_nothing(
+    n_samples: int, n_variants: int, effect: float, n_folds: int, alpha: float, seed: int
+) -> None:
+    """No effect has λ chosen at the path's start, a large one near its end, which glmnet's rules may cut."""
+    rng = np.random.default_rng(seed)
+    dosages = _dosages(n_samples, n_variants, rng)
+    dosages[:2, 0] = 0, 1
+    expression = effect * dosages[:, 0] + rng.normal(size=n_samples)
+    fold = rng.permutation(np.arange(n_samples) % max(n_folds, 2)) + 1
+    problem = Problem(dosages, expression, np.where(fold <= n_folds, fold, 0), alpha)
+    every, ours = _ours(problem, every_lambda=True), _ours(problem)
+    assert ours.chosen == every.chosen == ours.lambdas.size - 1
+    np.testing.assert_array_equal(ours.lambdas, every.lambdas[: every.chosen + 1])
+    np.testing.assert_allclose(ours.coefficients[-1], every.coefficients[every.chosen], atol=1e-8)
+    assert ours.intercepts[-1] == pytest.approx(every.intercepts[every.chosen], abs=1e-8)
+    seen = np.isfinite(ours.mean_squared_errors)
+    np.testing.assert_allclose(
+        ours.mean_squared_errors[seen], every.mean_squared_errors[: every.chosen + 1][seen], rtol=1e-8
+    )
 
 
 @given(
@@ -115,7 +150,7 @@ def test_distinct_columns_are_those_not_perfectly_correlated(matrix: list[list[f
                 correlation = np.corrcoef(columns[:, i], columns[:, j])[0, 1]
                 assert (distinct.group[i] == distinct.group[j]) == bool(abs(correlation) > 1 - 1e-9)
                 if distinct.group[i] == distinct.group[j]:
-                    assert distinct.sign[i] * distinct.sign[j] == np.sign(correlation)
+                    assert np.sign(distinct.slope[i] * distinct.slope[j]) == np.sign(correlation)
     np.testing.assert_array_equal(distinct.group >= 0, np.ptp(columns, axis=0) > 0)
 
 
@@ -161,7 +196,7 @@ def test_lasso_of_variants_that_inner_folds_cannot_tell_apart_is_fitted(seed: in
     dosages[rng.integers(0, 40, 120), np.arange(60, 180)] = rng.integers(0, 3, 120)
     expression = dosages[:, 0] - dosages[:, 3] + rng.normal(size=40)
     held_out = np.array_split(rng.permutation(40), 10)
-    path = cross_validated_path(dosages, expression, held_out, alpha=1.0, n_lambdas=100)
+    path = cross_validated_path(dosages, expression, held_out, alpha=1.0, n_lambdas=100, every_lambda=True)
     standardised = (dosages - dosages.mean(axis=0)) / dosages.std(axis=0)
     residual = expression[:, None] - path.intercepts - dosages @ path.coefficients.T
     np.testing.assert_allclose(np.abs(standardised.T @ residual / 40).max(axis=0), path.lambdas, rtol=1e-6)
@@ -178,7 +213,9 @@ def test_nothing_to_learn_predicts_the_training_mean(dosages: Float64Array, expr
 def test_expression_constant_outside_a_fold_is_fitted() -> None:
     problem = _problem(20, 5, seed=9, n_folds=2)
     expression = np.where(problem.fold == 1, problem.expression, 1.0)
-    path = cross_validated_path(problem.dosages, expression, problem.held_out, alpha=0.5, n_lambdas=100)
+    path = cross_validated_path(
+        problem.dosages, expression, problem.held_out, alpha=0.5, n_lambdas=100, every_lambda=True
+    )
     assert np.isfinite(path.mean_squared_errors).all()
 
 
@@ -219,6 +256,26 @@ def test_fewer_samples_than_folds_are_refused() -> None:
 def test_split_without_training_or_validation_samples_is_refused(for_validation: bool) -> None:
     with pytest.raises(InputError, match="mend the split"):
         ElasticNet().fit(_inputs(np.ones((20, 1))), np.arange(20.0), np.full(20, for_validation))
+
+
+@pytest.mark.parametrize("seed", [3, 130, 223, 592])
+def test_path_that_ends_before_the_lambda_that_folds_prefer_is_chosen_from(seed: int) -> None:
+    """With seed 3 its last λ is chosen, with the others one before."""
+    rng = np.random.default_rng(seed)
+    n_samples, n_variants = int(rng.integers(10, 40)), int(rng.integers(2, 12))
+    dosages = rng.binomial(2, 0.3, (n_samples, n_variants)).astype(np.float64)
+    dosages[:2, 0] = 0, 1
+    expression = rng.choice([3.0, 20.0, 100.0]) * dosages[:, 0] + rng.normal(size=n_samples)
+    fold = np.empty(n_samples, dtype=np.int64)
+    for number, held_out in enumerate(
+        np.array_split(rng.permutation(n_samples), int(rng.integers(2, 6))), start=1
+    ):
+        fold[held_out] = number
+    problem = Problem(dosages, expression, fold)
+    every, ours = _ours(problem, every_lambda=True), _ours(problem)
+    assert every.lambdas.size < 100
+    assert ours.chosen == every.chosen
+    np.testing.assert_allclose(ours.coefficients[-1], every.coefficients[every.chosen], atol=1e-8)
 
 
 def _pearson_r(predicted: Float64Array, observed: Float64Array) -> float:

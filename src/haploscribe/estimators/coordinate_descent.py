@@ -27,16 +27,28 @@ _SWEEPS_PER_ROUND = 10
 _MOST_ROUNDS = 10_000
 _SMALLEST_CHANGE = 1e-10  # of a coefficient on the standardised scale, in a whole sweep
 _DEPENDENT = 1e-10  # share of a column that the others leave unexplained, if only by rounding error
+_PRODUCTS_AT_ONCE = 64
 _SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient that is zero
 
 
 @compiled
-def _know(columns: SharedColumns, wanted: Int64Array) -> None:
-    """Fill in the products of some columns with all columns."""
-    missing = wanted[~columns.known[wanted]]
-    if missing.size > 0:
-        columns.products[missing] = np.dot(columns.values[missing], columns.values.T)
-        columns.known[missing] = True
+def _know(columns: SharedColumns, wanted: Int64Array, gradient: Float64Array) -> None:
+    """Fill in the products of some columns with all columns.
+
+    A matrix product of few columns waits for memory. So where few are missing, the columns with the largest
+    gradient, which will be wanted next, are made with them.
+    """
+    place = columns.place
+    made = wanted[place[wanted] < 0]
+    if made.size == 0:
+        return
+    n_known = np.count_nonzero(place >= 0)
+    if made.size < _PRODUCTS_AT_ONCE:
+        eager = np.where(place < 0, np.abs(gradient), -1.0)
+        eager[made] = np.inf
+        made = np.argsort(-eager)[: min(_PRODUCTS_AT_ONCE, place.size - n_known)]
+    columns.products[n_known : n_known + made.size] = np.dot(columns.values[made], columns.values.T)
+    place[made] = np.arange(n_known, n_known + made.size)
 
 
 @compiled
@@ -57,9 +69,10 @@ def _fill_correlations(
     left_out, means, scales = samples.left_out, samples.means, samples.scales
     for row in range(n_filled, members.size):
         i = members[row]
+        products = columns.products[columns.place[i]]
         for column in range(row):
             j = members[column]
-            product = columns.products[i, j]
+            product = products[j]
             for sample in range(left_out.shape[1]):
                 product -= left_out[i, sample] * left_out[j, sample]
             covariance = product / samples.n_samples - means[i] * means[j]
@@ -237,19 +250,22 @@ def _to_minimum_of_nonzero(
 ) -> None:
     """Minimise over the non-zero coefficients, in place, dropping those whose sign would turn."""
     active, factor = _factorised_nonzero(gram, gradient, coefficients, l2)
-    while active.size > 0:
-        current = coefficients[active]
-        direction = gradient[active] - l1 * np.sign(current) - l2[active] * current
+    moved = coefficients[active]
+    slope = gradient[active] - l1 * np.sign(moved) - l2[active] * moved
+    left = np.arange(active.size)
+    while left.size > 0:
+        current, direction = moved[left], slope.copy()
         _solve(factor, direction)
         step, stopped_by = _longest_step(current, direction)
-        current += step * direction
-        if stopped_by >= 0:
-            current[stopped_by] = 0.0
-        _move(gram, gradient, coefficients, active, current)
+        moved[left] = current + step * direction
         if stopped_by < 0:
             break
-        _drop(factor, active.size, stopped_by)
-        active = np.delete(active, stopped_by)
+        # A share of the way to the minimum takes as much off the slope.
+        slope = np.delete((1.0 - step) * slope, stopped_by)
+        moved[left[stopped_by]] = 0.0
+        _drop(factor, left.size, stopped_by)
+        left = np.delete(left, stopped_by)
+    _move(gram, gradient, coefficients, active, moved)
 
 
 @compiled
@@ -280,7 +296,7 @@ def _gradient(columns: SharedColumns, samples: FittedSamples, coefficients: Floa
     fitted_mean = 0.0
     for active in np.flatnonzero(coefficients):
         coefficient = coefficients[active] / samples.scales[active]
-        row = columns.products[active]
+        row = columns.products[columns.place[active]]
         for j in range(explained.size):
             explained[j] += coefficient * row[j]
         for k in range(fitted_left_out.size):
@@ -300,8 +316,10 @@ def elastic_net_path(
     ridge_weights: Float64Array,
     alpha: float,
     lambdas: Float64Array,
-) -> Float64Array:
-    """Elastic-net coefficients along a falling sequence of penalties.
+    start: Float64Array,
+    n_before: int,
+) -> tuple[Float64Array, bool]:
+    """Elastic-net coefficients along a falling sequence of penalties, or along a stretch of it.
 
     Minimises, for each λ,
 
@@ -323,18 +341,26 @@ def elastic_net_path(
     alpha
         Share of the L1 penalty, above 0, at most 1.
     lambdas
-        float64 `(n_lambdas,)`, falling; the first must be `max |correlation| / alpha` or more, where all
-        coefficients are zero.
+        float64 `(n_lambdas,)`, falling.
+    start
+        float64 `(n_columns,)`; the coefficients at the first λ: all zero where that is
+        `max |correlation| / alpha` or more.
+    n_before
+        How many λ of the path come before the first one here.
 
     Returns
     -------
-    float64 `(n_fitted, n_columns)`; one row for each λ up to the end of the path.
+    coefficients
+        float64 `(n_fitted, n_columns)`; one row for each λ after the first, up to the end of the path.
+    ended
+        Whether the path ended, at the last row.
     """
     correlation = samples.correlation
-    coefficients = np.zeros((lambdas.size, correlation.size))
-    current = np.zeros(correlation.size)
-    gradient = correlation.copy()
-    explained = 0.0
+    coefficients = np.zeros((lambdas.size - 1, correlation.size))
+    current = start.copy()
+    _know(columns, np.flatnonzero(current), correlation)
+    gradient = _gradient(columns, samples, current)
+    explained = np.sum(current * (correlation + gradient))
     # The columns that any λ so far has asked for, their correlations, and where a column is among them.
     members = np.empty(0, dtype=np.int64)
     gram = np.empty((0, 0))
@@ -348,7 +374,7 @@ def elastic_net_path(
             working = np.flatnonzero(included)
             added = working[place[working] < 0]
             if added.size > 0:
-                _know(columns, added)
+                _know(columns, added, gradient)
                 place[added] = np.arange(members.size, members.size + added.size)
                 members = np.concatenate((members, added))
                 gram = _grown(gram, members.size)
@@ -362,12 +388,12 @@ def elastic_net_path(
             if not missed.any():
                 break
             included |= missed
-        coefficients[k] = current
+        coefficients[k - 1] = current
         before = explained
         # R² = 2 cᵀb − bᵀGb, and the gradient is c − Gb.
         explained = np.sum(current * (correlation + gradient))
-        if k + 1 >= _FEWEST_LAMBDAS and (
+        if n_before + k + 1 >= _FEWEST_LAMBDAS and (
             explained - before < _LEAST_GAIN * explained or explained > _MOST_EXPLAINED
         ):
-            return coefficients[: k + 1]
-    return coefficients
+            return coefficients[:k], True
+    return coefficients, False

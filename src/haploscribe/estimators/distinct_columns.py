@@ -18,13 +18,14 @@ class DistinctColumns:
     group
         int64 `(n_columns,)`; the place in `columns` of the column that stands for this one; -1 for a
         constant column, which nothing stands for.
-    sign
-        float64 `(n_columns,)`; 1, or -1 where the column runs against the one that stands for it.
+    slope
+        float64 `(n_columns,)`; how many units the column changes by where the one that stands for it changes
+        by one: negative where it runs against it, 1 for a constant column.
     """
 
     columns: Int64Array
     group: Int64Array
-    sign: Float64Array
+    slope: Float64Array
 
     @property
     def multiplicity(self) -> Float64Array:
@@ -45,16 +46,16 @@ def distinct_columns(matrix: Float64Array) -> DistinctColumns:
     shifted = matrix - matrix[0]
     varying = np.flatnonzero(shifted.any(axis=0))
     unit = shifted[(shifted != 0.0).argmax(axis=0), np.arange(matrix.shape[1])]
+    # Starts at 0 and first moves to 1, whatever the location, scale and sign; + 0.0 makes −0.0 a 0.0.
+    canonical = np.ascontiguousarray((shifted[:, varying] / unit[varying]).T) + 0.0
     columns: list[int] = []
     group = np.full(matrix.shape[1], -1, dtype=np.int64)
     seen: dict[bytes, int] = {}
-    for column in varying:
-        # Starts at 0 and first moves to 1, whatever the location, scale and sign; + 0.0 makes −0.0 a 0.0.
-        canonical = (shifted[:, column] / unit[column] + 0.0).tobytes()
-        group[column] = seen.setdefault(canonical, len(columns))
+    for column, values in zip(varying, canonical, strict=True):
+        group[column] = seen.setdefault(values.tobytes(), len(columns))
         if group[column] == len(columns):
             columns.append(int(column))
     kept = np.array(columns, dtype=np.int64)
-    sign = np.ones(matrix.shape[1])
-    sign[varying] = np.sign(unit[varying]) * np.sign(unit[kept[group[varying]]])
-    return DistinctColumns(kept, group, sign)
+    slope = np.ones(matrix.shape[1])
+    slope[varying] = unit[varying] / unit[kept[group[varying]]]
+    return DistinctColumns(kept, group, slope)

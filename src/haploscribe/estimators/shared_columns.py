@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.arrays import Float64Array, Int64Array
 
 
 class SharedColumns(NamedTuple):
@@ -16,19 +16,20 @@ class SharedColumns(NamedTuple):
         float64 `(n_columns, n_samples)`, C-contiguous; a row for each column of X, about centred, so that
         sums of products lose no digits.
     products
-        float64 `(n_columns, n_columns)`; rows of `values @ values.T`. Memory is taken by rows in use only.
-    known
-        bool `(n_columns,)`; which rows of `products` are filled in.
+        float64 `(n_columns, n_columns)`; rows of `values @ values.T`, as they were asked for one after the
+        other. Memory is taken by rows in use only.
+    place
+        int64 `(n_columns,)`; a column's row of `products`, -1 where there is none yet.
     """
 
     values: Float64Array
     products: Float64Array
-    known: BoolArray
+    place: Int64Array
 
 
 def shared_columns(values: Float64Array) -> SharedColumns:
     """Take columns, a row each as in `SharedColumns.values`, with no product known yet."""
-    return SharedColumns(values, np.empty((len(values), len(values))), np.zeros(len(values), dtype=np.bool_))
+    return SharedColumns(values, np.empty((len(values), len(values))), np.full(len(values), -1))
 
 
 class FittedSamples(NamedTuple):
