@@ -1,8 +1,13 @@
 """The benchmark cohort: which genes, people and covariates every benchmark on it uses."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from haploscribe.cohort import Cohort
+from haploscribe.embedding.blocks import blocks_of
 from haploscribe.expression.table import read_expression
+from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.tiles import Tile
 from haploscribe.options import DEFAULT_TILE, CohortOptions
 
 EXPRESSION_PCS = 25
@@ -42,3 +47,13 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
         genes=str(genes),
         tile=tile,
     )
+
+
+def haplotypes_of(cohort: Cohort, tiles: Iterable[Tile]) -> list[TileHaplotypes]:
+    """Find the unique haplotypes of tiles, each given once, in genome order; variant-free tiles included."""
+    genotypes = cohort.genotypes
+    return [
+        haplotypes
+        for block in blocks_of(tiles, cohort.options.tile, genotypes.reference.contigs)
+        for haplotypes in genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
+    ]

@@ -58,3 +58,24 @@ def write_table(path: Path, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines))
     print(path.read_text())
+
+
+def write_sections(path: Path, head: str, title: str, lines: Sequence[str]) -> None:
+    """Write one section of a page of results, in place of the one of that title, and print the page.
+
+    Parameters
+    ----------
+    path
+        The page. Its other sections stay.
+    head
+        Title and introduction of the page.
+    title
+        Of the section.
+    lines
+        What stands in it.
+    """
+    old = path.read_text().split("\n## ")[1:] if path.exists() else []
+    sections = dict(section.split("\n", 1) for section in old)
+    sections[title] = "\n" + "\n".join(lines) + "\n"
+    pages = [f"## {name}\n{text.rstrip()}\n" for name, text in sorted(sections.items())]
+    write_table(path, [head, "", *pages])

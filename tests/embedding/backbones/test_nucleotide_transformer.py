@@ -24,6 +24,7 @@ from tests.embedding.backbones.support import (
     V2_VOCABULARY,
     random_v2_tensors,
     v2_hidden_states,
+    write_folder,
     write_v1,
     write_v2,
 )
@@ -126,7 +127,19 @@ def test_a_row_depends_on_its_own_sequence_alone(
     backbone: NucleotideTransformer, sequences: list[bytes]
 ) -> None:
     alone = np.concatenate([backbone.embed([sequence]) for sequence in sequences])
-    np.testing.assert_allclose(backbone.embed(sequences), alone, atol=1e-5)
+    np.testing.assert_array_equal(backbone.embed(sequences), alone)  # to the bit, on a CPU
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_bits_do_not_depend_on_the_number_of_threads(backbone: NucleotideTransformer, threads: int) -> None:
+    sequences = [FULL[i:] + FULL[:i] for i in range(20)] + [FULL * 2, FULL[:7], b""]
+    before = torch.get_num_threads()
+    embedded = []
+    for number in (1, threads):
+        torch.set_num_threads(number)
+        embedded.append(backbone.embed(sequences))
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(embedded[0], embedded[1])
 
 
 @pytest.mark.parametrize("budget", [1, 20, 50])
@@ -154,8 +167,8 @@ def test_the_protocol_is_kept(backbone: NucleotideTransformer) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"layer": 2}, {"pooling": "bins-2"}],
-    ids=["layer", "pooling"],
+    [{"layer": 2}, {"pooling": "bins-2"}, {"precision": "mixed"}],
+    ids=["layer", "pooling", "precision"],
 )
 def test_an_option_that_changes_vectors_changes_settings(
     backbone: NucleotideTransformer, folder: Path, options: dict[str, Any]
@@ -167,6 +180,38 @@ def test_a_layer_counted_from_the_end_has_the_settings_of_its_index(
     backbone: NucleotideTransformer, folder: Path
 ) -> None:
     assert load(folder, layer=N_LAYERS).settings == backbone.settings
+
+
+@pytest.mark.parametrize("layer", [0, 2, N_LAYERS])
+def test_mixed_precision_loses_no_more_than_float16_does(folder: Path, layer: int) -> None:
+    sequences = [FULL, FULL[:30] + b"C" + FULL[31:], FULL * 2]
+    exact = load(folder, layer=layer).embed(sequences)
+    mixed = load(folder, layer=layer, precision="mixed").embed(sequences)
+    assert mixed.dtype == np.float32
+    # Ten bits of mantissa, three layers.
+    np.testing.assert_allclose(mixed, exact, atol=20 * 2.0**-11 * np.abs(exact).max())
+
+
+def test_mixed_precision_keeps_the_residual_stream_in_float32(folder: Path) -> None:
+    assert np.array_equal(
+        load(folder, layer=0, precision="mixed").embed([FULL]), load(folder, layer=0).embed([FULL])
+    )
+    mixed = load(folder, layer=2, precision="mixed").embed([FULL])
+    assert not np.array_equal(mixed, mixed.astype(np.float16))
+
+
+def test_numbers_beyond_float16_are_refused_in_mixed_precision(tmp_path: Path) -> None:
+    tensors = random_v2_tensors(V2_CONFIGURATION)
+    tensors["esm.encoder.layer.1.intermediate.dense.weight"] *= 1e4
+    write_folder(tmp_path, V2_CONFIGURATION, V2_VOCABULARY, tensors)
+    assert np.isfinite(load(tmp_path).embed([FULL])).all()
+    with pytest.raises(InputError, match="--precision float32"):
+        load(tmp_path, precision="mixed").embed([FULL])
+
+
+def test_an_unknown_precision_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="float32 or mixed"):
+        load(folder, precision="bfloat16")
 
 
 @pytest.mark.parametrize("layer", [N_LAYERS + 1, -N_LAYERS - 2])

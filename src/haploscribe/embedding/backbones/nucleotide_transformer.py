@@ -1,6 +1,7 @@
 """The Nucleotide Transformer, first and second version, as a backbone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +13,16 @@ from haploscribe.embedding.backbones.checkpoint import Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v1 import keep_layers
 from haploscribe.embedding.backbones.loading import load_masked_token_model
+from haploscribe.embedding.backbones.threads import each_by_one_thread
 from haploscribe.embedding.backbones.token_axis import Window, bin_weights, n_bins_of, windows
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
 from haploscribe.errors import InputError
 
-# Tokens that go through the model at once, padding included. More gains nothing on a CPU; on a GPU this
-# fills the multiprocessors and keeps the activations of the widest model within a few GiB.
-TOKENS_PER_BATCH = {"cpu": 4_096}
+# Tokens that go through the model at once, at least one window. On a CPU a window at a time: its thousand
+# tokens fill a core, more fall out of its cache, and a matrix product with more rows may add up in another
+# order. On a GPU this fills the multiprocessors and keeps the activations of the widest model within a few
+# GiB.
+TOKENS_PER_BATCH = {"cpu": 1}
 TOKENS_PER_BATCH_ON_A_GPU = 32_768
 
 
@@ -31,7 +35,7 @@ class _Job(NamedTuple):
 
 
 class NucleotideTransformer:
-    """Embeds DNA with a frozen Nucleotide Transformer in float32.
+    """Embeds DNA with a frozen Nucleotide Transformer.
 
     A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
     states at one layer are averaged over the tokens, the class token left out. A haplotype with insertions
@@ -40,6 +44,10 @@ class NucleotideTransformer:
     the last one ends at the last token and reaches back as far as it can, giving hidden states only to the
     tokens that no window before it held. All tokens are pooled together. A sequence without bases (its tile
     deleted) is embedded as zeros.
+
+    On a CPU each window goes through the model by itself and is computed by one thread: the bits of a
+    sequence's vectors depend neither on the sequences beside it nor on the number of threads. On a GPU
+    windows of equal length go through together; nothing is ever padded.
 
     Parameters
     ----------
@@ -52,18 +60,28 @@ class NucleotideTransformer:
         `mean`: one vector; `bins-K`: K vectors, means over equal parts of the token axis.
     device
         A torch device (`cpu`, `cuda`, `cuda:1`, …), or `auto`: a GPU where there is one.
+    precision
+        `float32`; or `mixed`, for GPUs: matrix products and attention in float16, the weights, the residual
+        stream, layer norms and pooling in float32. Deltas survive that; those of one haplotype in thirty do
+        not survive bfloat16 (`nano` on real haplotypes, benchmarks/results/half_precision.md).
 
     Raises
     ------
     InputError
-        When the layer or pooling does not exist, the device is not there, or the checkpoint is not one of
-        the Nucleotide Transformer.
+        When the layer, pooling or precision does not exist, the device is not there, or the checkpoint is
+        not one of the Nucleotide Transformer.
     """
 
     tile_multiple = K
 
     def __init__(
-        self, checkpoint: Checkpoint, *, layer: int = -1, pooling: str = "mean", device: str = "cpu"
+        self,
+        checkpoint: Checkpoint,
+        *,
+        layer: int = -1,
+        pooling: str = "mean",
+        device: str = "cpu",
+        precision: str = "float32",
     ) -> None:
         configuration = checkpoint.configuration
         self.n_bins = n_bins_of(pooling)
@@ -79,19 +97,42 @@ class NucleotideTransformer:
             "revision": checkpoint.revision,
             "layer": self.layer,
             "pooling": pooling,
-            "dtype": "float32",
+            "dtype": _resolve_precision(precision),
         }
+        self._mixed = precision == "mixed"
         model = load_masked_token_model(checkpoint)
         self._hidden_states = _encoder(model.esm, configuration.family, self.layer, self._device)
 
     def embed(self, sequences: Sequence[bytes]) -> Float32Array:
-        """Embed sequences: float32 `(n_sequences, n_bins, dimension)`; each row by its sequence alone."""
+        """Embed sequences: float32 `(n_sequences, n_bins, dimension)`; each row by its sequence alone.
+
+        Raises
+        ------
+        InputError
+            When numbers of the model are too large for float16 in mixed precision.
+        """
         pooled = np.zeros((len(sequences), self.n_bins, self.dimension), dtype=np.float32)
         jobs = [job for row, sequence in enumerate(sequences) for job in self._jobs(row, sequence)]
-        for batch in _batches(jobs, TOKENS_PER_BATCH.get(self._device.type, TOKENS_PER_BATCH_ON_A_GPU)):
-            for job, part in zip(batch, self._embed_batch(batch), strict=True):
-                pooled[job.row] += part
+        batches = _batches(jobs, TOKENS_PER_BATCH.get(self._device.type, TOKENS_PER_BATCH_ON_A_GPU))
+        for job, part in zip(chain.from_iterable(batches), self._embed_batches(batches), strict=True):
+            pooled[job.row] += part
+        if self._mixed and not np.isfinite(pooled).all():
+            raise InputError(
+                f"backbone {self.name} has numbers beyond float16's; embed with --precision float32"
+            )
         return pooled
+
+    def _embed_batches(self, batches: Sequence[Sequence[_Job]]) -> Float32Array:
+        """Pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
+        if not batches:
+            return np.zeros((0, self.n_bins, self.dimension), dtype=np.float32)
+        if self._device.type == "cpu":
+            parts = each_by_one_thread(self._embed_batch, batches)
+        else:
+            parts = [self._embed_batch(batch) for batch in batches]
+        # All batches are under way before the first result is waited for.
+        embedded: Float32Array = torch.cat(parts).cpu().numpy()
+        return embedded
 
     def _jobs(self, row: int, sequence: bytes) -> Iterator[_Job]:
         """Cut one sequence's tokens into windows, each with the class token before it."""
@@ -101,22 +142,21 @@ class NucleotideTransformer:
             ids = np.concatenate(([self._tokenise.class_id], tokens[window.start : window.end]))
             yield _Job(row, ids, _kept(weights, window))
 
-    def _embed_batch(self, batch: Sequence[_Job]) -> Float32Array:
-        """Pooled parts `(n_jobs, n_bins, dimension)` of one batch; padding is neither read nor pooled."""
-        lengths = [len(job.ids) for job in batch]
-        ids = np.full((len(batch), max(lengths)), self._tokenise.pad_id, dtype=np.int64)
-        weights = np.zeros((len(batch), self.n_bins, max(lengths)), dtype=np.float32)
-        for place, job in enumerate(batch):
-            ids[place, : lengths[place]] = job.ids
-            weights[place, :, : lengths[place]] = job.weights
-        attend = None if min(lengths) == max(lengths) else torch.from_numpy(ids != self._tokenise.pad_id)
+    def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
+        """Pooled parts `(n_jobs, n_bins, dimension)` of one batch, on the device, where it may still run."""
         with torch.inference_mode():
-            hidden = self._hidden_states(
-                torch.from_numpy(ids).to(self._device),
-                None if attend is None else attend.to(self._device),
-            )
-            pooled: Float32Array = torch.bmm(torch.from_numpy(weights).to(self._device), hidden).cpu().numpy()
-        return pooled
+            ids = self._send(np.stack([job.ids for job in batch]))
+            weights = self._send(np.stack([job.weights for job in batch]))
+            with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._mixed):
+                hidden = self._hidden_states(ids)
+            return torch.bmm(weights, hidden)
+
+    def _send(self, values: Int64Array | Float32Array) -> Tensor:
+        """Copy an array to the device; to a GPU from pinned memory, which it reads while it computes."""
+        tensor = torch.from_numpy(values)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
 
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
@@ -126,31 +166,26 @@ def _kept(weights: Float32Array, window: Window) -> Float32Array:
     return kept
 
 
-def _batches(jobs: Sequence[_Job], budget: int) -> Iterator[list[_Job]]:
-    """Jobs of like length together, as many as the token budget holds (at least one)."""
-    batch: list[_Job] = []
-    for job in sorted(jobs, key=lambda job: len(job.ids)):  # ascending: the newest is the longest
-        if batch and (len(batch) + 1) * len(job.ids) > budget:
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
+def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
+    """Jobs of one length together, as many as the token budget holds (at least one), the longest first."""
+    batches = []
+    longest_first = sorted(jobs, key=lambda job: len(job.ids), reverse=True)
+    for length, members in groupby(longest_first, key=lambda job: len(job.ids)):
+        alike = list(members)
+        size = max(1, budget // length)
+        batches += [alike[i : i + size] for i in range(0, len(alike), size)]
+    return batches
 
 
-def _encoder(
-    esm: Any, family: str, layer: int, device: torch.device
-) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """Make the function from token numbers and attention mask to hidden states of one layer."""
+def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Make the function from token numbers `(n, length)`, none of them padding, to one layer's states."""
     esm.requires_grad_(False)
     if family == "nt-v2":
         esm.to(device)
-        return lambda ids, attend: esm(ids, attend, layer)
+        return lambda ids: esm(ids, layer=layer)
     keep_layers(esm, layer)
     esm.to(device)
-    return lambda ids, attend: (
-        esm(input_ids=ids, attention_mask=None if attend is None else attend.long()).last_hidden_state
-    )
+    return lambda ids: esm(input_ids=ids).last_hidden_state
 
 
 def _resolve_layer(layer: int, n_layers: int) -> int:
@@ -160,6 +195,14 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
             f"{-(n_layers + 1)} to -1 from the end"
         )
     return layer % (n_layers + 1)
+
+
+def _resolve_precision(precision: str) -> str:
+    """Name a precision in the settings."""
+    names = {"float32": "float32", "mixed": "float16 products"}
+    if precision not in names:
+        raise InputError(f"precision {precision!r} is unknown; use {' or '.join(names)}")
+    return names[precision]
 
 
 def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:

@@ -152,10 +152,16 @@ BACKBONES: tuple[BackboneEntry, ...] = (
 
 DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
+DEFAULT_PRECISION = "float32"
 
 
 def load_backbone(
-    name_or_path: str, *, layer: int = DEFAULT_LAYER, pooling: str = DEFAULT_POOLING, device: str = "cpu"
+    name_or_path: str,
+    *,
+    layer: int = DEFAULT_LAYER,
+    pooling: str = DEFAULT_POOLING,
+    device: str = "cpu",
+    precision: str = DEFAULT_PRECISION,
 ) -> Backbone:
     """Load a backbone.
 
@@ -165,8 +171,8 @@ def load_backbone(
         A short name or a hub id of the table, or a folder with a checkpoint of the Nucleotide Transformer
         in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never looked up
         on the hub; names go before folders, so a folder called like a name is given as `./name`.
-    layer, pooling, device
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector, and runs on the CPU.
+    layer, pooling, device, precision
+        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU.
 
     Raises
     ------
@@ -175,14 +181,18 @@ def load_backbone(
     """
     entry = _entry(name_or_path)
     if entry is not None and entry.family == "kmer":
-        if (layer, pooling) != (DEFAULT_LAYER, DEFAULT_POOLING):
-            raise InputError(f"backbone {entry.name!r} has no layers and no pooling; leave both options out")
+        if (layer, pooling, precision) != (DEFAULT_LAYER, DEFAULT_POOLING, DEFAULT_PRECISION):
+            raise InputError(
+                f"backbone {entry.name!r} has no layers, pooling or precision; leave these options out"
+            )
         return KmerCounts()
     # torch takes seconds to import, and the table and `kmer` do without it.
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
     with opened_checkpoint(name_or_path) as checkpoint:
-        return NucleotideTransformer(checkpoint, layer=layer, pooling=pooling, device=device)
+        return NucleotideTransformer(
+            checkpoint, layer=layer, pooling=pooling, device=device, precision=precision
+        )
 
 
 @contextmanager

@@ -1,0 +1,94 @@
+"""The plain loop is a fair peer, and the benchmarks of the embedding stage run."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from benchmarks import embedding, half_precision, large_models
+from benchmarks.plain_loop import Way, embed_all, transformers_encoder
+from benchmarks.tables import write_sections
+
+from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
+
+RANDOM = np.random.default_rng(5)
+SEQUENCES = [bytes(RANDOM.choice(list(b"ACGT"), 300).tolist()) for _ in range(5)]
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_the_plain_loop_computes_what_the_backbone_does(side_by_side: bool) -> None:
+    with opened_checkpoint("nano") as checkpoint:
+        encoder = transformers_encoder(checkpoint)
+    plain = embed_all(encoder, embedding.token_numbers(SEQUENCES), Way(2, side_by_side))
+    np.testing.assert_allclose(load_backbone("nano").embed(SEQUENCES)[:, 0], plain, atol=1e-5)
+
+
+def test_operations_are_those_that_pytorch_counts() -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    ids = torch.from_numpy(embedding.token_numbers(SEQUENCES))
+    with opened_checkpoint("nano") as checkpoint:
+        encoder, configuration = transformers_encoder(checkpoint), checkpoint.configuration
+    # The counter knows plain products, not the CPU's fused attention.
+    plain = sdpa_kernel(SDPBackend.MATH)
+    with torch.inference_mode(), plain, FlopCounterMode(display=False) as counter:
+        encoder(ids)
+    expected = embedding.operations_per_token(configuration, ids.shape[1]) * ids.numel()
+    assert counter.get_total_flops() == expected
+
+
+def test_a_section_takes_the_place_of_its_namesake(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    for title, line in (("b", "old"), ("a", "first"), ("b", "new")):
+        write_sections(page, "# Head", title, [line])
+    assert page.read_text() == "# Head\n\n## a\n\nfirst\n\n## b\n\nnew\n"
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_stage_beats_the_plain_loop_and_its_vectors_are_the_same(
+    shared_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[embedding.Comparison] = []
+    comparison_lines = embedding.comparison_lines
+
+    def keeping(comparison: embedding.Comparison) -> list[str]:
+        found.append(comparison)
+        return comparison_lines(comparison)
+
+    monkeypatch.setattr(embedding, "comparison_lines", keeping)
+    table = tmp_path / "table.md"
+    monkeypatch.setattr(
+        sys, "argv", f"x --source {shared_cohort} --tiles 1 --every 100 --table {table}".split()
+    )
+    embedding.main()
+    assert max(found[0].embeddings_apart, found[0].deltas_apart) < 1e-5
+    assert found[0].loop_seconds > 10 * found[0].stage.seconds
+    assert "times fewer" in table.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_half_precision_is_measured(
+    shared_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "table.md"
+    command = f"x --source {shared_cohort} --tiles 2 --haplotypes 2 --table {table}"
+    monkeypatch.setattr(sys, "argv", command.split())
+    half_precision.main()
+    rows = [line.split(" | ") for line in table.read_text().splitlines() if "float64 (" in line]
+    assert float(rows[0][2]) > 0.999  # float32 itself keeps the delta
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_large_models_are_measured(
+    shared_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "table.md"
+    monkeypatch.setattr(large_models, "MODELS", ("nano",))
+    monkeypatch.setattr(sys, "argv", f"x --source {shared_cohort} --table {table}".split())
+    large_models.main()
+    assert "| nano | bfloat16, mixed |" in table.read_text()
