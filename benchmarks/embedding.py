@@ -11,6 +11,7 @@ cohort's mean. Writes `benchmarks/results/embedding.md`.
 
 import argparse
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,9 +37,9 @@ from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.blocks import TILES_PER_BLOCK
-from haploscribe.embedding.engine import embed_tiles
+from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddedTile, EmbeddingStore, StoredDeltas
+from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
 
 TABLE = Path(__file__).parent / "results" / "embedding.md"
@@ -78,14 +79,14 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
     timed = TimedBackbone(backbone)
     wanted = [tile.tile for tile in haplotypes]
     with tempfile.TemporaryDirectory() as folder:
-        store = EmbeddingStore(Path(folder) / "embeddings.zarr")
-        size = cohort.options.tile
-        addresses, counts = embed_tiles(wanted, cohort.genotypes, timed, store, size, lambda _: None)
-        stored = StoredDeltas(store, addresses)
+        store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile
+        (block,) = blocks_of(wanted, size, cohort.genotypes.reference.contigs)
+        started = time.perf_counter()
+        address, counts = embed_block(block, cohort.genotypes, timed, store, size)
+        seconds = time.perf_counter() - started
+        stored = StoredDeltas(store, [address])
         tiles = [stored.tile(tile.contig, tile.number) for tile in wanted]
-    return Stage(
-        counts.seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None]
-    )
+    return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
 
 
 def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[TileHaplotypes]:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_info
 from haploscribe.estimators.penalty_choice import cross_validated_path
-from haploscribe.gene_jobs import one_thread
+from haploscribe.workers.workers import one_thread
 
 rng = np.random.default_rng(0)
 dosages = rng.binomial(2, 0.3, (280, 3000)).astype(np.float64)

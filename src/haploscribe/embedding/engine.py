@@ -21,7 +21,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.variants import Variants
 
-SEQUENCES_PER_CALL = 256
+SEQUENCES_PER_CALL = 1024
 """Sequences handed to a backbone at once: bounds memory; the backbone makes its own batches."""
 
 
