@@ -99,6 +99,14 @@ BACKBONE = (
         help="Mean over the tile's tokens, or over each of K equal stretches.",
     ),
     click.option(
+        "--precision",
+        type=click.Choice(["float32", "mixed"]),
+        default="float32",
+        show_default=True,
+        help="Of the backbone. mixed, for GPUs: float16 products, all else float32; refused where real "
+        "haplotypes' deltas do not survive it.",
+    ),
+    click.option(
         "--device",
         metavar="auto|cpu|cuda[:N]",
         default="auto",

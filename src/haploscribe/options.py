@@ -73,6 +73,8 @@ class BackboneOptions:
         Index of the hidden state: 0 is the token embedding, negative counts from the last layer.
     pooling
         `mean` over the tile's tokens, or `bins-K` for the means of K equal stretches.
+    precision
+        `float32`, or `mixed`: float16 products, for GPUs.
     device
         `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
     """
@@ -80,6 +82,7 @@ class BackboneOptions:
     backbone: str = "nano"
     layer: int = -1
     pooling: str = "mean"
+    precision: str = "float32"
     device: str = "auto"
 
 

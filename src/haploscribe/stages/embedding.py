@@ -2,23 +2,30 @@
 
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+import numpy as np
+
+from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort, open_surveyed
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.precision import delta_cosines, require_surviving
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore, subtract_reference
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.io.results import EmbeddingSummary
 from haploscribe.options import BackboneOptions, CohortOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.workers.workers import Workers
+
+BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
+"""What half precision is judged by: so many blocks along the run, and haplotypes of a tile of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class EmbeddingJob:
     def open(self) -> "OpenedEmbedding":
         """Open the cohort and load the model."""
         cohort = open_surveyed(self.cohort, self.index_folder, self.variants)
-        return OpenedEmbedding(cohort, load_options(self.backbone), EmbeddingStore(self.store))
+        return OpenedEmbedding(cohort, self.backbone, load_options(self.backbone), EmbeddingStore(self.store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class OpenedEmbedding:
     """Who carries which alleles, the frozen model, and where its vectors go."""
 
     cohort: Cohort
+    options: BackboneOptions
     backbone: Backbone
     store: EmbeddingStore
 
@@ -101,7 +109,11 @@ class Embedded:
 def load_options(options: BackboneOptions) -> Backbone:
     """Load the backbone that the options name."""
     return load_backbone(
-        options.backbone, layer=options.layer, pooling=options.pooling, device=options.device
+        options.backbone,
+        layer=options.layer,
+        pooling=options.pooling,
+        device=options.device,
+        precision=options.precision,
     )
 
 
@@ -127,16 +139,20 @@ def embed_checked(
     Raises
     ------
     InputError
-        When the backbone cannot be loaded, does not take the tile size, or the store is unusable.
+        When the backbone cannot be loaded, does not take the tile size, loses the deltas in the precision
+        asked for, or the store is unusable.
     """
     started = time.monotonic()
     cohort, backbone = checked.surveyed, load_options(options)
     size = cohort.options.tile
     check_tile_size(backbone, size)
-    opened = OpenedEmbedding(cohort, backbone, EmbeddingStore(store_path))
+    opened = OpenedEmbedding(cohort, options, backbone, EmbeddingStore(store_path))
     job = EmbeddingJob(checked.job.cohort, checked.job.index_folder, checked.variants, options, store_path)
     blocks = list(blocks_of(cohort.all_tiles(), size, cohort.genotypes.reference.contigs))
     n_tiles = sum(len(block.wanted) for block in blocks)
+    if options.precision != "float32":
+        step = -(-len(blocks) // BLOCKS_COMPARED)
+        _require_precision(opened, job, workers, blocks[::step])
     done: list[_EmbeddedBlock] = []
     with stage(f"Embedding with {backbone.name}", n_tiles, "tiles") as advance:
         found = (
@@ -151,6 +167,33 @@ def embed_checked(
     addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
     took = EmbeddingCounts(seconds=time.monotonic() - started)
     return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
+
+
+def _require_precision(
+    opened: OpenedEmbedding, job: EmbeddingJob, workers: Workers, blocks: Sequence[Block]
+) -> None:
+    """Stop where deltas of real haplotypes do not survive the precision, on the device that will embed."""
+    if workers.elsewhere:
+        (cosines,) = workers.map(job, _cosines_to_float32, [blocks])
+    else:
+        cosines = _cosines_to_float32(opened, blocks)
+    require_surviving(cosines, opened.backbone.name)
+
+
+def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[Block]) -> Float64Array:
+    """Embed a few haplotypes of a tile of each block in both precisions, and compare their deltas."""
+    exact = load_options(replace(opened.options, precision="float32"))
+    genotypes = opened.cohort.genotypes
+    cosines = [np.zeros(0)]
+    for block in blocks:
+        found = genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
+        most_varied = max(found, key=lambda tile: len(tile.sequences))
+        sequences = most_varied.sequences[: 1 + HAPLOTYPES_COMPARED]
+        deltas, wanted = (
+            subtract_reference(backbone.embed(sequences))[1:] for backbone in (opened.backbone, exact)
+        )
+        cosines.append(delta_cosines(deltas, wanted))
+    return np.concatenate(cosines)
 
 
 @dataclass(frozen=True, slots=True)
