@@ -36,4 +36,4 @@ def test_fit_under_the_limit_leaves_other_threads_idle() -> None:
     )
     assert done.returncode == 0, done.stderr
     everyone, alone = map(float, done.stdout.split())
-    assert everyone < 1.1 * alone
+    assert everyone < 1.5 * alone

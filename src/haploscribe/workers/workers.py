@@ -149,7 +149,10 @@ def kept_open(job: Job[OpenedT]) -> OpenedT:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One thread a process: the same bits whatever the number of workers, and no more threads than cores."""
-    import torch  # noqa: PLC0415 - a second to import; only where there is work to do
+    # Seconds to import, so only where there is work to do. Both before the limit is set: it holds for the
+    # libraries that are loaded then, and each of these brings its own.
+    import scipy.linalg  # noqa: F401, PLC0415
+    import torch  # noqa: PLC0415
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
