@@ -1,0 +1,133 @@
+"""Processor time of fitting one gene against people, stage by stage.
+
+    python -m benchmarks.fitting --source FOLDER [--genes N]
+
+FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`. The default models of `run`, 5 folds,
+one process of one thread: processor time, so that other work on the machine changes it little. Real genes of
+the benchmark's people; and genes with random expression of made people (`benchmarks.memory`), for the growth.
+Compilation is left out: one gene is done before. Writes `benchmarks/results/fitting.md`.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+# One thread, before numpy is loaded.
+os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
+
+import numpy as np
+
+from benchmarks.cohort import benchmark_cohort
+from benchmarks.memory import cohort_of
+from benchmarks.tables import write_table
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.stages.checked import checked_cohort
+from haploscribe.stages.embedding import embed_checked, write_addresses
+from haploscribe.stages.gene_fits import fit_genes
+from haploscribe.stages.genes import GeneJobs
+from haploscribe.stages.lessons import learn_priors
+from haploscribe.workers.workers import LocalWorkers
+
+TABLE = Path(__file__).parent / "results" / "fitting.md"
+SIZES = (179, 358, 716)
+ALL_GENES = 20_000
+EXTRAPOLATED_TO = 3_202
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Processor seconds a gene of each stage."""
+
+    lessons: float
+    fits: float
+
+
+def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
+    """Time all genes of a cohort but the first, which is done before the clock is read."""
+    workers = LocalWorkers(1)
+    with checked_cohort(options, workers, folder) as checked:
+        embedded = embed_checked(checked, BackboneOptions("kmer"), folder / "embeddings.zarr", workers)
+        n_genes = len(checked.cohort.genes)
+        write_addresses(folder / "blocks.jsonl", embedded.addresses)
+        jobs = GeneJobs(
+            cohort=options,
+            index_folder=checked.job.index_folder,
+            variants=checked.variants,
+            evaluation=EvaluationOptions(),
+            store=embedded.store_path,
+            addresses=folder / "blocks.jsonl",
+            finished=folder / "done",
+        )
+        cohort, clock = checked.surveyed, [time.process_time()]
+
+        def look(_: int) -> None:
+            clock.append(time.process_time())
+
+        priors = learn_priors(jobs, cohort, workers, look)
+        lessons = clock[-1] - clock[2]
+        clock.clear()
+        fit_genes(jobs, cohort, workers, {}, priors, look)
+        fits = clock[-1] - clock[1]
+    return Seconds(lessons / (n_genes - 1), fits / (n_genes - 1))
+
+
+def real_genes(source: Path, folder: Path, n_genes: int) -> CohortOptions:
+    """Describe every N-th gene of the benchmark cohort."""
+    return benchmark_cohort(source, folder, every=300 // n_genes)
+
+
+def made_people(source: Path, folder: Path, n_people: int, n_genes: int) -> CohortOptions:
+    """Describe genes of made people."""
+    files = cohort_of(source, folder, n_people, n_genes)
+    return CohortOptions(files.variants, source / "reference.fa.gz", files.expression)
+
+
+def main() -> None:
+    """Time all sizes and write the table."""
+    parser = argparse.ArgumentParser(description="Processor time of fitting against people.")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--genes", type=int, default=6)
+    arguments = parser.parse_args()
+    rows, totals = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        place = folder / "real"
+        real = seconds_of(real_genes(arguments.source, place, arguments.genes), place)
+        rows.append(("358, real expression", real))
+        for n_people in SIZES:
+            place = folder / str(n_people)
+            place.mkdir()
+            found = seconds_of(made_people(arguments.source, place, n_people, arguments.genes), place)
+            rows.append((f"{n_people}, random expression", found))
+            totals.append(found.lessons + found.fits)
+    exponent = np.polyfit(np.log(SIZES), np.log(totals), 1)[0]
+    all_genes = ALL_GENES * (real.lessons + real.fits) / 3600
+    more = all_genes * (EXTRAPOLATED_TO / 358) ** exponent
+    lines = [
+        "# Time of fitting a gene",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.fitting --source FOLDER "
+        f"--genes {arguments.genes}`.",
+        "",
+        f"Default models of `run` ({', '.join(EvaluationOptions().models)}), 5 folds, backbone `kmer`, one "
+        "thread; processor seconds a gene. `comparing` is the first pass, which learns from other genes.",
+        "",
+        "| people | comparing, s | fitting, s |",
+        "|---|---|---|",
+        *(f"| {name} | {seconds.lessons:.2f} | {seconds.fits:.2f} |" for name, seconds in rows),
+        "",
+        f"Seconds grow as people to the power of {exponent:.2f}.",
+        "",
+        f"{ALL_GENES:,} genes of 358 people take {all_genes:,.0f} core hours. Those of {EXTRAPOLATED_TO:,} "
+        f"people, **extrapolated** by that power, {more:,.0f}.",
+        "",
+    ]
+    write_table(TABLE, lines)
+
+
+if __name__ == "__main__":
+    main()
