@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import kept_on_success, written_aside
+from haploscribe.atomic import kept_on_success, written_aside, written_once
 from haploscribe.errors import InputError
 
 
@@ -58,3 +58,24 @@ def test_folder_made_for_a_failed_block_is_taken_away(tmp_path: Path, was_there:
     with pytest.raises(RuntimeError), kept_on_success(folder):
         raise RuntimeError
     assert folder.exists() == was_there
+
+
+def test_written_once_keeps_what_was_there_first(tmp_path: Path) -> None:
+    for content in ("first", "second"):
+        with written_once(tmp_path / "folder") as aside:
+            aside.mkdir()
+            (aside / "file").write_text(content)
+    assert (tmp_path / "folder" / "file").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_written_once_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
+    def fail() -> None:
+        with written_once(tmp_path / "folder") as aside:
+            aside.mkdir()
+            (aside / "file").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
