@@ -9,7 +9,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_info
 from haploscribe.estimators.penalty_choice import cross_validated_path
-from haploscribe.workers.workers import one_thread
+from haploscribe.workers.workers import threads
 
 rng = np.random.default_rng(0)
 dosages = rng.binomial(2, 0.3, (280, 3000)).astype(np.float64)
@@ -19,7 +19,7 @@ held_out = np.array_split(rng.permutation(280), 3)
 def fit(n_lambdas):
     cross_validated_path(dosages, expression, held_out, alpha=0.5, n_lambdas=n_lambdas)
 
-with one_thread():
+with threads(1):
     fit(2)  # compiles, and loads every library
     assert {pool["num_threads"] for pool in threadpool_info()} == {1}, threadpool_info()
     everyone, alone = time.process_time(), time.thread_time()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -22,7 +22,7 @@ from haploscribe.io.results import EmbeddingSummary
 from haploscribe.options import BackboneOptions, CohortOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
-from haploscribe.workers.workers import Workers
+from haploscribe.workers.workers import Workers, threads
 
 BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
 """What half precision is judged by: so many blocks along the run, and haplotypes of a tile of each."""
@@ -122,8 +122,8 @@ def embed_checked(
 ) -> Embedded:
     """Embed the tiles of all genes' cis windows that are not yet in the store.
 
-    On this machine one process embeds, with all threads or the GPU that torch gives it; on a cluster every
-    worker has the model and embeds blocks.
+    On this machine one process embeds, on a GPU or with as many threads as there are workers: the model is in
+    memory once. On a cluster every worker has the model and embeds blocks.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def embed_checked(
         found = (
             workers.map(job, _embed_block, blocks)
             if workers.elsewhere
-            else (_embed_block(opened, block) for block in blocks)
+            else _embed_here(opened, blocks, workers.count)
         )
         for piece in found:
             done.append(piece)
@@ -167,6 +167,15 @@ def embed_checked(
     addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
     took = EmbeddingCounts(seconds=time.monotonic() - started)
     return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
+
+
+def _embed_here(
+    opened: OpenedEmbedding, blocks: Iterable[Block], n_threads: int
+) -> Iterator["_EmbeddedBlock"]:
+    """Embed block after block in this process, the sequences of each side by side."""
+    with threads(n_threads):
+        for block in blocks:
+            yield _embed_block(opened, block)
 
 
 def _require_precision(

@@ -63,15 +63,16 @@ class DaskWorkers:
             ]
 
         with _one_line_errors():
-            in_work = distributed.as_completed(submitted(PIECES_PER_WORKER * self._n_workers()))
+            in_work = distributed.as_completed(submitted(PIECES_PER_WORKER * self.count))
             for future in in_work:
                 found: Found = future.result()
-                wanted = PIECES_PER_WORKER * self._n_workers() - in_work.count()
+                wanted = PIECES_PER_WORKER * self.count - in_work.count()
                 in_work.update(submitted(max(wanted, 0)))
                 yield found
 
-    def _n_workers(self) -> int:
-        """Workers come and go."""
+    @property
+    def count(self) -> int:
+        """How many workers there are; they come and go."""
         return max(1, len(self._client.nthreads()))
 
 

@@ -45,6 +45,11 @@ class Workers(Protocol):
 
     elsewhere: bool
 
+    @property
+    def count(self) -> int:
+        """How many pieces can be in work at a time."""
+        ...
+
     def map(
         self,
         job: Job[OpenedT],
@@ -85,7 +90,7 @@ class LocalWorkers:
     elsewhere = False
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self.count = count
 
     def map(
         self,
@@ -95,14 +100,14 @@ class LocalWorkers:
         here: Callable[[], OpenedT] | None = None,
     ) -> Iterator[Found]:
         """Do a task for every item: see `Workers.map`."""
-        count = min(self._count, len(items))
+        count = min(self.count, len(items))
         if count > 1:  # handed out in order, so that pieces in work at one time are neighbours
             parallel = Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch=2 * count)
             yield from parallel(delayed(do_piece)(job, task, item) for item in items)
         elif items:
             opened = here() if here is not None else kept_open(job)
             for item in items:
-                with one_thread():
+                with threads(1):
                     found = task(opened, item)
                 yield found
 
@@ -131,7 +136,7 @@ _one_piece_at_a_time = threading.Lock()
 
 def do_piece(job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item) -> Found:
     """Do one piece in a worker process. A worker of several threads does one piece after another."""
-    with _one_piece_at_a_time, one_thread():
+    with _one_piece_at_a_time, threads(1):
         return task(kept_open(job), item)
 
 
@@ -147,17 +152,17 @@ def kept_open(job: Job[OpenedT]) -> OpenedT:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread a process: the same bits whatever the number of workers, and no more threads than cores."""
+def threads(count: int) -> Iterator[None]:
+    """Let numerical libraries use so many threads and no more; one gives the same bits everywhere."""
     # Seconds to import, so only where there is work to do. Both before the limit is set: it holds for the
     # libraries that are loaded then, and each of these brings its own.
     import scipy.linalg  # noqa: F401, PLC0415
     import torch  # noqa: PLC0415
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(count):
             yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
