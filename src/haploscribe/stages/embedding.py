@@ -44,6 +44,8 @@ class EmbeddingJob:
         The backbone.
     store
         The embedding store.
+    run
+        See `SurveyJob`.
     """
 
     cohort: CohortOptions
@@ -51,6 +53,7 @@ class EmbeddingJob:
     variants: Path
     backbone: BackboneOptions
     store: Path
+    run: str
 
     def open(self) -> "OpenedEmbedding":
         """Open the cohort and load the model."""
@@ -147,7 +150,10 @@ def embed_checked(
     size = cohort.options.tile
     check_tile_size(backbone, size)
     opened = OpenedEmbedding(cohort, options, backbone, EmbeddingStore(store_path))
-    job = EmbeddingJob(checked.job.cohort, checked.job.index_folder, checked.variants, options, store_path)
+    surveyed = checked.job
+    job = EmbeddingJob(
+        surveyed.cohort, surveyed.index_folder, checked.variants, options, store_path, surveyed.run
+    )
     blocks = list(blocks_of(cohort.all_tiles(), size, cohort.genotypes.reference.contigs))
     n_tiles = sum(len(block.wanted) for block in blocks)
     if options.precision != "float32":

@@ -1,7 +1,8 @@
 """The one reading of all variants a run will use: whatever is wrong with them stops it here."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,15 @@ class SurveyJob:
         Whether wide windows are read too.
     folder
         Where the variants used are left for later stages; None to leave nothing.
+    run
+        Different in every run: workers that outlive one open the files of the next anew.
     """
 
     cohort: CohortOptions
     index_folder: Path
     wide: bool
     folder: Path | None
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def open(self) -> "OpenedSurvey":
         """Open the cohort."""
@@ -206,9 +210,8 @@ def _columns_of_genes(
 
 
 def _sum(a: VariantCounts, b: VariantCounts) -> VariantCounts:
-    return VariantCounts(
-        *(getattr(a, field.name) + getattr(b, field.name) for field in fields(VariantCounts))
-    )
+    names = [count.name for count in fields(VariantCounts)]
+    return VariantCounts(*(getattr(a, name) + getattr(b, name) for name in names))
 
 
 def _stop_at_missing(counts: VariantCounts, cohort: Cohort) -> None:

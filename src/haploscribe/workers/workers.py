@@ -67,7 +67,7 @@ class Workers(Protocol):
             A function of a module, so that other processes find it. It may be done twice for an item
             where a worker dies, so what it writes is put in place by a rename.
         items
-            Small, or made as they are asked for: they travel to the worker.
+            Small: they travel to the worker.
         here
             Gives what `job.open` would, where the work is done in this process; it is not closed then.
 
