@@ -33,7 +33,7 @@ from haploscribe.stages.lessons import learn_priors
 from haploscribe.workers.workers import LocalWorkers
 
 TABLE = Path(__file__).parent / "results" / "fitting.md"
-SIZES = (179, 358, 716)
+SIZES = (179, 358, 716, 1_432)
 ALL_GENES = 20_000
 EXTRAPOLATED_TO = 3_202
 
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--genes", type=int, default=6)
     arguments = parser.parse_args()
-    rows, totals = [], []
+    rows, made = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         place = folder / "real"
@@ -103,10 +103,11 @@ def main() -> None:
             place.mkdir()
             found = seconds_of(made_people(arguments.source, place, n_people, arguments.genes), place)
             rows.append((f"{n_people}, random expression", found))
-            totals.append(found.lessons + found.fits)
-    exponent = np.polyfit(np.log(SIZES), np.log(totals), 1)[0]
-    all_genes = ALL_GENES * (real.lessons + real.fits) / 3600
-    more = all_genes * (EXTRAPOLATED_TO / 358) ** exponent
+            made.append(found)
+    lessons, fits = (np.array([getattr(seconds, stage) for seconds in made]) for stage in ("lessons", "fits"))
+    powers = [float(np.log2(seconds[-1] / seconds[-2])) for seconds in (lessons, fits)]
+    more = EXTRAPOLATED_TO / 358
+    grown = real.lessons * more ** powers[0] + real.fits * more ** powers[1]
     lines = [
         "# Time of fitting a gene",
         "",
@@ -120,10 +121,12 @@ def main() -> None:
         "|---|---|---|",
         *(f"| {name} | {seconds.lessons:.2f} | {seconds.fits:.2f} |" for name, seconds in rows),
         "",
-        f"Seconds grow as people to the power of {exponent:.2f}.",
+        f"From {SIZES[-2]:,} to {SIZES[-1]:,} people, comparing grows as people to the power of "
+        f"{powers[0]:.2f}, fitting as to that of {powers[1]:.2f}.",
         "",
-        f"{ALL_GENES:,} genes of 358 people take {all_genes:,.0f} core hours. Those of {EXTRAPOLATED_TO:,} "
-        f"people, **extrapolated** by that power, {more:,.0f}.",
+        f"{ALL_GENES:,} genes of 358 people take {ALL_GENES * (real.lessons + real.fits) / 3600:,.0f} core "
+        f"hours. Those of {EXTRAPOLATED_TO:,} people, **extrapolated** by these powers, "
+        f"{ALL_GENES * grown / 3600:,.0f}.",
         "",
     ]
     write_table(TABLE, lines)
