@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from haploscribe.options import CohortOptions, EvaluationOptions
+from haploscribe.errors import InputError
+from haploscribe.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.stages.genes import GeneJobs
 from haploscribe.workers.cluster import PIECES_PER_WORKER, DaskWorkers
-from haploscribe.workers.workers import LocalWorkers, do_piece
+from haploscribe.workers.workers import LocalWorkers, do_piece, open_workers
 
 
 @dataclass
@@ -114,3 +116,13 @@ def test_what_travels_with_a_gene_is_small(tmp_path: Path, example: CohortOption
     )
     assert len(cloudpickle.dumps((do_piece, jobs))) < 4_000
     assert pickle.loads(pickle.dumps(jobs)) == jobs
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "haploscribe.workers.cluster", raising=False)
+    with (
+        pytest.raises(InputError, match=r"pip install 'haploscribe\[cluster\]'"),
+        open_workers(WorkerOptions(dask="local:2")),
+    ):
+        pass
