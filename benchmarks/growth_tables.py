@@ -17,8 +17,8 @@ UK_BIOBANK, UK_BIOBANK_VARIANTS = 150_119, 585_040_410
 AUTOSOMES = 2_875_001_522
 """Base pairs of GRCh38's chromosomes 1 to 22; about 5 % are gaps, so tiles are counted too high."""
 
-DIGEST_BYTES, INDEX_BYTES = 16, 8
-"""What the store keeps beside vectors: a digest a sequence, and two int32 a person."""
+DIGEST_BYTES, INDEX_BYTES = 32, 8
+"""What the store keeps beside vectors: two digests a sequence, and two int32 a person."""
 
 
 @dataclass(frozen=True, slots=True)
