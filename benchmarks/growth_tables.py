@@ -60,7 +60,7 @@ class PassCost:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of its vectors and its digest."""
+        """Bytes of its vectors and of its digests."""
         return self.vector_bytes + DIGEST_BYTES
 
 
@@ -106,7 +106,7 @@ def size_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
     yield from (
         "## A tile's cost",
         "",
-        "Bytes of vectors (with a digest a sequence) and of the index (two int32 a person) are those of the "
+        "Bytes of vectors (with two digests a sequence) and of the index (two int32 a person) are those of the "
         "arrays; the store's compression makes little of vectors and much of the index.",
         "",
         "| people | MAF at least | variants | forward passes | times fewer | vectors, bytes | index, bytes "
