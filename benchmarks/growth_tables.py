@@ -106,8 +106,8 @@ def size_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
     yield from (
         "## A tile's cost",
         "",
-        "Bytes of vectors (with two digests a sequence) and of the index (two int32 a person) are those of the "
-        "arrays; the store's compression makes little of vectors and much of the index.",
+        "Bytes of vectors (with two digests a sequence) and of the index (two int32 a person) are those of "
+        "the arrays; the store's compression makes little of vectors and much of the index.",
         "",
         "| people | MAF at least | variants | forward passes | times fewer | vectors, bytes | index, bytes "
         "| index as stored | haplotypes, s | `nano`, s |",

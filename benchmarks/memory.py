@@ -24,7 +24,7 @@ from haploscribe.arrays import Int8Array
 from haploscribe.genome.variants import Variants, open_variants
 
 TABLE = Path(__file__).parent / "results" / "memory.md"
-MODELS = "blup,blup-delta,susie"
+MODELS = "elastic-net,blup-distance,blup-delta"
 CONTIG = "chr22"
 FIRST, LAST = 17_000_000, 50_000_000
 """Where starts of transcription are put, in base pairs."""
@@ -32,8 +32,8 @@ STRETCH = (23_000_000, 27_000_000)
 """Where those of made people are put; only there do they have variants."""
 PIECE = 100
 """Neighbouring variants that a made haplotype takes from one real one."""
-SIZES = ((358, 75), (358, 300), (358, 1_200), (358, 4_800), (1_000, 75), (3_000, 75))
-"""People and genes; the first is compared with the others."""
+SIZES = ((358, 20), (358, 75), (358, 300), (358, 1_200), (1_000, 20), (3_000, 20))
+"""People and genes."""
 
 
 @dataclass(frozen=True, slots=True)

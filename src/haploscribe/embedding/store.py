@@ -298,7 +298,8 @@ class StoredDeltas:
         The blocks of the run, as the engine returned them.
     """
 
-    BLOCKS_KEPT = 12
+    BLOCKS_KEPT = 4
+    """A cis window of the usual size lies in 3 blocks."""
 
     def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockAddress]) -> None:
         self._store = store
@@ -323,21 +324,18 @@ class StoredDeltas:
 
 
 class _Block:
-    """A block of the store in memory; deltas are made as tiles are asked for."""
+    """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
 
     def __init__(self, store: EmbeddingStore, address: BlockAddress) -> None:
         self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
         self._vectors = store.read_vectors(address)
-        self._tiles: dict[int, EmbeddedTile] = {}
 
     def tile(self, number: int) -> EmbeddedTile | None:
-        if number not in self._tiles and number in self._indexed:
-            found = self._indexed[number]
-            embeddings = np.stack([self._vectors[row.tobytes()] for row in found.digests])
-            self._tiles[number] = EmbeddedTile(
-                number, found.start, found.end, subtract_reference(embeddings), found.index
-            )
-        return self._tiles.get(number)
+        found = self._indexed.get(number)
+        if found is None:
+            return None
+        embeddings = np.stack([self._vectors[row.tobytes()] for row in found.digests])
+        return EmbeddedTile(number, found.start, found.end, subtract_reference(embeddings), found.index)
 
 
 def subtract_reference(embeddings: Float32Array) -> Float32Array:
