@@ -14,7 +14,7 @@ from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 
-from .drawn import SAMPLES, DrawnContig, contigs, write_vcf
+from .drawn import SAMPLES, DrawnContig, Record, contigs, write_vcf
 
 
 def assert_equal_variants(found: Variants, expected: Variants) -> None:
@@ -51,6 +51,21 @@ def test_tiles_are_read_as_from_the_file(drawn: DrawnContig, data: st.DataObject
                 assert_equal_variants(
                     read_for_tiles(blocks, run, SAMPLES), read_for_tiles(reader, run, SAMPLES)
                 )
+
+
+@pytest.mark.parametrize("bytes_kept", [0, 40, 1 << 20])
+def test_what_is_kept_in_memory_changes_nothing(
+    bytes_kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = tuple(Record(position, "A", ("C",), ("0|1", "1|1")) for position in range(0, 64, 5))
+    vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": DrawnContig("A" * 64, records)})
+    tiles = tiles_between("c", 0, 64, 1, 64)
+    monkeypatch.setattr(VariantBlocks, "BYTES_KEPT", bytes_kept)
+    with open_variants(vcf) as reader:
+        blocks = left_in_blocks(reader, list(tiles), 64, tmp_path / "blocks")
+        for first in (0, 40, 10, 33, 0):
+            run = tiles[first : first + 30]
+            assert_equal_variants(read_for_tiles(blocks, run, SAMPLES), read_for_tiles(reader, run, SAMPLES))
 
 
 def test_a_block_that_was_not_left_is_never_taken_for_empty(tmp_path: Path) -> None:

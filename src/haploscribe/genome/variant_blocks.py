@@ -61,8 +61,8 @@ class VariantBlocks:
         `n_samples` names, in the order of the sample axis.
     """
 
-    BLOCKS_KEPT = 4
-    """Neighbouring genes read the same blocks: a cis window lies in 3 of the usual size."""
+    BYTES_KEPT = 64 << 20
+    """Of genotypes in memory, the last block's at least: neighbouring genes read the same blocks."""
 
     def __init__(self, folder: Path, tile_size: int, sample_ids: tuple[str, ...]) -> None:
         self.path = folder
@@ -104,9 +104,11 @@ class VariantBlocks:
     def _block(self, contig: str, number: int) -> Variants:
         place = (contig, number)
         if place not in self._kept:
-            if len(self._kept) >= self.BLOCKS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[place] = _read(_path(self.path, contig, number), contig, self.sample_ids)
+            block = _read(_path(self.path, contig, number), contig, self.sample_ids)
+            kept = sum(other.genotypes.nbytes for other in self._kept.values())
+            while self._kept and kept + block.genotypes.nbytes > self.BYTES_KEPT:
+                kept -= self._kept.pop(next(iter(self._kept))).genotypes.nbytes
+            self._kept[place] = block
         return self._kept[place]
 
 

@@ -1,6 +1,7 @@
 """The first pass over the genes: what each may learn from the others before it is fitted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def _file(jobs: GeneJobs, number: int) -> Path:
 
 def _meet_gene(opened: OpenedJobs, number: int, file: Path) -> None:
     """Meet one gene and leave what was found."""
-    cohort = opened.cohort
+    cohort = replace(opened.cohort, wide=False)  # lessons are of the cis window
     inputs = cohort.gene_inputs(cohort.genes[number], None)
     # By name: contigs are named as in the file there, as in the reference here.
     own = next(gene for gene in cohort.all_genes.genes if gene.gene_id == inputs.gene.gene_id)
