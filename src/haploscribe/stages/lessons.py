@@ -13,7 +13,7 @@ from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, pr
 from haploscribe.progress import Advance
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene, folds_of
 from haploscribe.stages.heterogeneity import write_heterogeneity
-from haploscribe.workers.workers import Workers
+from haploscribe.workers.workers import Workers, threads
 
 
 def learn_priors(
@@ -40,8 +40,9 @@ def learn_priors(
     -------
     For each gene, one prior a fold.
     """
-    for fold in folds_of(jobs.evaluation, cohort.match.shared):
-        write_heterogeneity(jobs.heterogeneity(fold), cohort, fold, jobs.evaluation.normalize)
+    with threads(1):
+        for fold in folds_of(jobs.evaluation, cohort.match.shared):
+            write_heterogeneity(jobs.heterogeneity(fold), cohort, fold, jobs.evaluation.normalize)
     genes = cohort.genes
     each_gene(
         jobs, cohort, workers, _meet_gene, lambda number: _file(jobs, number), [()] * len(genes), advance
