@@ -23,14 +23,14 @@ os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
-from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
-from tests.estimators.real_genes import HALF_WINDOW, real_genes
 from threadpoolctl import threadpool_limits
 
 from benchmarks.tables import write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.distinct_columns import distinct_columns
 from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
+from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
+from tests.estimators.real_genes import HALF_WINDOW, real_genes
 
 HALF_WINDOWS = (HALF_WINDOW, 1_000_000)
 FEWEST_VARIANTS, MOST_VARIANTS = 500, 5_000

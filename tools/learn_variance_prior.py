@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from benchmarks.cohort import benchmark_cohort
 
+from benchmarks.cohort import benchmark_cohort
 from haploscribe.cohort import open_cohort
 from haploscribe.estimators.variance_prior import VarianceMoments, variance_moments
 from haploscribe.evaluation.lessons import far_genes

@@ -7,6 +7,11 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
 from benchmarks.growth import count_stretch, stored_bytes
 from benchmarks.growth_tables import SIZES, exponents, extrapolated, with_error
 from benchmarks.log_plot import Panel, Series, log_log_svg
@@ -17,11 +22,6 @@ from benchmarks.simulated_people import (
     simulate_stretch,
     tile_variants,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy import stats
-
 from haploscribe.arrays import Float64Array
 from haploscribe.genome.haplotypes import tile_haplotypes
 

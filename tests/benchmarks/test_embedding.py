@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.plain_loop import Way, embed_all, transformers_encoder
-from benchmarks.tables import write_sections
 
 from benchmarks import embedding, half_precision, large_models
+from benchmarks.plain_loop import Way, embed_all, transformers_encoder
+from benchmarks.tables import write_sections
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 
 RANDOM = np.random.default_rng(5)
