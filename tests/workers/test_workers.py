@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -126,3 +127,14 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         open_workers(WorkerOptions(dask="local:2")),
     ):
         pass
+
+
+def killed(_: OpenedNotes, item: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give fewer with --jobs"):
+        list(LocalWorkers(2).map(NotesJob(tmp_path / "notes"), killed, range(4)))
+    assert sorted(LocalWorkers(2).map(NotesJob(tmp_path / "notes"), squared, [3, 4])) == [9, 16]

@@ -61,7 +61,7 @@ class VariantBlocks:
         `n_samples` names, in the order of the sample axis.
     """
 
-    BYTES_KEPT = 64 << 20
+    BYTES_KEPT = 16 << 20
     """Of genotypes in memory, the last block's at least: neighbouring genes read the same blocks."""
 
     def __init__(self, folder: Path, tile_size: int, sample_ids: tuple[str, ...]) -> None:

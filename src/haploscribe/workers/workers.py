@@ -1,13 +1,16 @@
 """Processes that share the work of a run: here, on this machine, or on a Dask cluster."""
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
+from haploscribe.errors import InputError
 from haploscribe.options import WorkerOptions
 
 Item = TypeVar("Item")
@@ -99,11 +102,26 @@ class LocalWorkers:
         items: Sequence[Item],
         here: Callable[[], OpenedT] | None = None,
     ) -> Iterator[Found]:
-        """Do a task for every item: see `Workers.map`."""
+        """Do a task for every item: see `Workers.map`.
+
+        Raises
+        ------
+        InputError
+            When a worker is killed.
+        """
         count = min(self.count, len(items))
         if count > 1:  # handed out in order, so that pieces in work at one time are neighbours
             parallel = Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch=2 * count)
-            yield from parallel(delayed(do_piece)(job, task, item) for item in items)
+            with warnings.catch_warnings():
+                # joblib replaces a worker that has grown by 300 MB, as one does that loads a model.
+                warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+                try:
+                    yield from parallel(delayed(do_piece)(job, task, item) for item in items)
+                except TerminatedWorkerError:
+                    raise InputError(
+                        f"a worker of {count} died, most likely for lack of memory; give fewer with --jobs, "
+                        "and run again: it goes on where it was"
+                    ) from None
         elif items:
             opened = here() if here is not None else kept_open(job)
             for item in items:
