@@ -49,6 +49,25 @@ def vcf_with(example: CohortOptions, path: Path, edit: Callable[[str], str], eve
     return write_vcf(path, "\n".join([*header, *edited]) + "\n")
 
 
+def test_a_run_that_is_refused_leaves_an_older_runs_folder_as_it_was(
+    example: CohortOptions, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").write_text("{}")
+    variants = vcf_with(example, tmp_path / "v.vcf.gz", lambda line: line.replace("0|1", "0/1"))
+    refused(*inputs_of(example, variants=variants), "--genes", ONE_GENE)
+
+
+def test_embedding_that_is_refused_leaves_nothing(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants = vcf_with(example, tmp_path / "v.vcf.gz", lambda line: line.replace("0|1", "0/1"))
+    before = sorted(tmp_path.rglob("*"))
+    arguments = ["embed", *inputs_of(example, variants=variants), "--genes", ONE_GENE, "--backbone", "kmer"]
+    assert run_cli(*arguments, "--store", tmp_path / "s.zarr", monkeypatch=monkeypatch) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_wrong_build(example: CohortOptions, tmp_path: Path, refused: Refused) -> None:
     def shifted(line: str) -> str:
         contig, position, rest = line.split("\t", 2)

@@ -79,11 +79,15 @@ def embed(
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
     work = store_path.with_name(f".{store_path.name}.work")
-    with open_workers(worker_options) as workers:
-        with checked_cohort(cohort_options, workers, work) as checked:
+    try:
+        with (
+            open_workers(worker_options) as workers,
+            checked_cohort(cohort_options, workers, work) as checked,
+        ):
             embedded = embed_checked(checked, backbone_options, store_path, workers)
+            return {**checked.facts(), **embedded.summary()}
+    finally:
         shutil.rmtree(work, ignore_errors=True)
-        return {**checked.facts(), **embedded.summary()}
 
 
 def run(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.options import CohortOptions
@@ -106,7 +107,11 @@ def checked_cohort(
         cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide))
         variants = None if folder is None else folder / UNFINISHED_NAME / _variants_key(cohort)
         job = SurveyJob(options, index_folder, wide, variants)
-        with stage("Reading variants", len(cohort.tiles_to_read()), "tiles") as advance:
+        with ExitStack() as keeping:
+            if variants is not None:
+                keeping.enter_context(kept_on_success(variants.parent))
+                keeping.enter_context(kept_on_success(variants))
+            advance = keeping.enter_context(stage("Reading variants", len(cohort.tiles_to_read()), "tiles"))
             survey = survey_variants(cohort, job, workers, advance)
         yield CheckedCohort(cohort, survey, job)
 
