@@ -8,7 +8,7 @@ import numpy as np
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.checks import require_complete
-from haploscribe.estimators.compiled import compiled
+from haploscribe.estimators.compiled import compiled, compiled_into_callers
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
@@ -89,7 +89,7 @@ def fit_adaptive_shrinkage(
     return AdaptiveShrinkageFit(means, shares, variance, n_sweeps)
 
 
-@compiled
+@compiled_into_callers
 def _weigh_sizes(
     log_shares: Float64Array,
     log_ratios: Float64Array,

@@ -23,7 +23,21 @@ def compiled(kernel: _Kernel) -> _Kernel:
     kernel
         A function of numbers and arrays that numba's nopython mode accepts.
     """
+    return _compiled(kernel)
+
+
+def compiled_into_callers(kernel: _Kernel) -> _Kernel:
+    """Compile a kernel whose code becomes part of the kernels that call it: see `compiled`.
+
+    Left to choose, LLVM may put it there when both are compiled in one process, and not when one comes from
+    the cache; sums are then added up in another order, and the first run differs in the last bit from all
+    later ones.
+    """
+    return _compiled(kernel, forceinline=True)
+
+
+def _compiled(kernel: _Kernel, **options: bool) -> _Kernel:
     try:
-        return cast("_Kernel", njit(cache=True, fastmath=set(_FASTMATH))(kernel))
+        return cast("_Kernel", njit(cache=True, fastmath=set(_FASTMATH), **options)(kernel))
     except RuntimeError:  # numba: "cannot cache function …: no locator available"
-        return cast("_Kernel", njit(fastmath=set(_FASTMATH))(kernel))
+        return cast("_Kernel", njit(fastmath=set(_FASTMATH), **options)(kernel))
