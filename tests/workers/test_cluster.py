@@ -38,6 +38,11 @@ def contents(out: Path) -> dict[str, bytes]:
     return {name: found for name, found in files.items() if name not in TOLD_APART}
 
 
+def without_hidden(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out what killed workers were building aside, under names with a dot before: nobody reads it."""
+    return {name: found[name] for name in found if "." not in {part[0] for part in Path(name).parts}}
+
+
 @pytest.fixture(scope="module")
 def in_one_process(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("one") / "out"
@@ -79,10 +84,7 @@ def test_killing_a_worker_in_mid_run_changes_nothing(
         os.kill(dask.workers[0].pid, signal.SIGKILL)
         _, told = running.communicate(timeout=600)
     assert running.returncode == 0, told.decode()
-    # What a killed worker was building aside stays there, under a name with a dot before it: nobody reads it.
-    left = contents(out)
-    kept = {name: left[name] for name in left if "." not in {part[0] for part in Path(name).parts}}
-    assert kept == in_one_process
+    assert without_hidden(contents(out)) == in_one_process
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,28 @@ def test_a_cluster_that_cannot_be_used_is_one_line(
         pass
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_one_line(
+    example: CohortOptions, in_one_process: dict[str, bytes], tmp_path: Path
+) -> None:
+    """And the same command goes on, here without a cluster, to the same end."""
+    out = tmp_path / "out"
+    with dask_processes(tmp_path, 2) as dask:
+        running = subprocess.Popen(
+            command(example, out, "--dask", dask.address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while running.poll() is None and not list(out.glob("embeddings.zarr/vectors/*/*/*")):
+            time.sleep(0.02)
+        dask.scheduler.kill()
+        _, told = running.communicate(timeout=600)
+    assert running.returncode == 2
+    lines = [line for line in told.decode().splitlines() if not line.startswith(("Reading", "Embedding"))]
+    assert len(lines) == 1
+    assert "the Dask scheduler went away" in lines[0]
+    finished(command(example, out, "--jobs", "1"))
+    assert without_hidden(contents(out)) == in_one_process
 
 
 @pytest.mark.slow

@@ -91,7 +91,12 @@ def dask_workers(address: str) -> Iterator[Workers]:
         When the scheduler cannot be reached, has no workers, or these have several threads or another
         version of Haploscribe.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in (
+        "distributed",
+        "distributed.client",
+        "tornado.application",
+    ):  # what becomes of the cluster is said in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         kind, _, count = address.partition(":")
         if kind != "local" and not _ADDRESS.fullmatch(address):
@@ -187,12 +192,12 @@ def _one_line_errors() -> Iterator[None]:
             "Dask workers died again and again at the same piece of work, most likely for lack of memory; "
             "give each worker more memory or fewer neighbours, and run again: it goes on where it was"
         ) from None
-    except (CommClosedError, FutureCancelledError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise InputError(
-                f"a Dask worker cannot see {error.filename}: put inputs and results where all workers see "
-                "them by the same path"
-            ) from None
+    except (CommClosedError, FutureCancelledError):
         raise InputError(
             "the Dask scheduler went away; start it and run the same command again: it goes on where it was"
+        ) from None
+    except FileNotFoundError as error:
+        raise InputError(
+            f"a Dask worker cannot see {error.filename}: put inputs and results where all workers see them "
+            "by the same path"
         ) from None
