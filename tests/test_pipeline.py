@@ -234,6 +234,21 @@ def test_other_options_do_not_go_on_with_unfinished_work(
     assert not second.equals(first)
 
 
+def test_another_list_of_genes_under_the_same_name_does_not_go_on_with_unfinished_work(
+    two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work is numbered by gene; the list is a file that was edited meanwhile."""
+    listed = tmp_path / "genes.txt"
+    cohort = replace(two_genes, genes=str(listed))
+    listed.write_text(GENES.replace(",", "\n"))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if stopped just before cleaning up
+    predictions_of(cohort, tmp_path / "out", ("blup",))
+    monkeypatch.undo()
+    listed.write_text(GENES.split(",")[1])
+    found = predictions_of(cohort, tmp_path / "out", ("blup",))
+    assert set(found["gene_id"]) == {GENES.split(",")[1]}
+
+
 def test_variants_are_read_in_one_pass(
     two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

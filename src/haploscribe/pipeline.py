@@ -153,7 +153,9 @@ def run(
         zero_shot = _predict_zero_shot(
             checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
         )
-        jobs = _gene_jobs(checked, evaluation_options, embedded, out, _work_key(record, embedded))
+        jobs = _gene_jobs(
+            checked, evaluation_options, embedded, out, _work_key(record, checked.cohort, embedded)
+        )
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
         metrics = predict_held_out(jobs, checked, workers, by_model, out)
 
@@ -232,8 +234,19 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
         prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 
 
-def _work_key(record: dict[str, Any], embedded: Embedded | None) -> str:
-    """Digest what a gene's predictions depend on: a stopped run goes on with its own work only."""
+def _work_key(record: dict[str, Any], cohort: Cohort, embedded: Embedded | None) -> str:
+    """Digest what a gene's predictions depend on: a stopped run goes on with its own work only.
+
+    Files count by what is in them, wherever they are, and genes by name and order, as their work is numbered.
+    """
+    inputs = record["inputs"]
+    options = {
+        name: value for name, value in record["options"].items() if name not in inputs and name != "genes"
+    }
+    contents = {
+        name: {what: value for what, value in read.items() if what != "path"} for name, read in inputs.items()
+    }
+    genes = [gene.gene_id for gene in cohort.genes]
     addresses = [asdict(address) for address in embedded.addresses] if embedded else []
-    parts = [record["haploscribe"], record["versions"], record["options"], record["inputs"], addresses]
+    parts = [record["haploscribe"], record["versions"], options, contents, genes, addresses]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
