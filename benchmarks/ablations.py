@@ -29,7 +29,7 @@ from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.options import EvaluationOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import checked_cohort
-from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
+from haploscribe.stages.genes import OpenedJobs, each_gene, gene_jobs
 from haploscribe.stages.lessons import learn_priors, lessons_of
 from haploscribe.workers.workers import LocalWorkers
 
@@ -92,15 +92,7 @@ def main() -> None:
     workers = LocalWorkers(arguments.jobs)
     with checked_cohort(options, workers, out) as checked:
         cohort = checked.surveyed
-        jobs = GeneJobs(
-            cohort=options,
-            index_folder=checked.job.index_folder,
-            variants=checked.variants,
-            evaluation=EvaluationOptions(models=MEMBERS),
-            store=None,
-            addresses=None,
-            finished=out / f"every-{arguments.every}",
-        )
+        jobs = gene_jobs(checked, EvaluationOptions(models=MEMBERS), None, out / f"every-{arguments.every}")
         files = [jobs.finished / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
         with stage("Comparing genes", len(files), "genes") as advance:
             priors = learn_priors(jobs, cohort, workers, advance)

@@ -26,9 +26,9 @@ from benchmarks.memory import cohort_of
 from benchmarks.tables import write_table
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
-from haploscribe.stages.embedding import embed_checked, write_addresses
+from haploscribe.stages.embedding import embed_checked
 from haploscribe.stages.gene_fits import fit_genes
-from haploscribe.stages.genes import GeneJobs
+from haploscribe.stages.genes import gene_jobs
 from haploscribe.stages.lessons import learn_priors
 from haploscribe.workers.workers import LocalWorkers
 
@@ -52,16 +52,7 @@ def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
     with checked_cohort(options, workers, folder) as checked:
         embedded = embed_checked(checked, BackboneOptions("kmer"), folder / "embeddings.zarr", workers)
         n_genes = len(checked.cohort.genes)
-        write_addresses(folder / "blocks.jsonl", embedded.addresses)
-        jobs = GeneJobs(
-            cohort=options,
-            index_folder=checked.job.index_folder,
-            variants=checked.variants,
-            evaluation=EvaluationOptions(),
-            store=embedded.store_path,
-            addresses=folder / "blocks.jsonl",
-            finished=folder / "done",
-        )
+        jobs = gene_jobs(checked, EvaluationOptions(), embedded, folder / "done")
         cohort, clock = checked.surveyed, [time.process_time()]
 
         def look(_: int) -> None:

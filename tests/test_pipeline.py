@@ -24,7 +24,7 @@ from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOption
 from haploscribe.pipeline import run
 from haploscribe.stages import gene_fits
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
-from haploscribe.stages.genes import GeneJobs
+from haploscribe.stages.genes import gene_jobs
 from haploscribe.stages.lessons import learn_priors
 from haploscribe.workers.workers import LocalWorkers
 
@@ -131,15 +131,7 @@ def test_a_prior_is_learned_from_far_genes_alone(
         path = expression_with(cohort, tmp_path / name / "e.parquet", values, list(table.sample_ids))
         options = replace(cohort, expression=path)
         with checked_cohort(options, LocalWorkers(1), tmp_path / name) as checked:
-            jobs = GeneJobs(
-                cohort=options,
-                index_folder=tmp_path / name,
-                variants=checked.variants,
-                evaluation=evaluation,
-                store=None,
-                addresses=None,
-                finished=tmp_path / name / "done",
-            )
+            jobs = gene_jobs(checked, evaluation, None, tmp_path / name / "done")
             learned = learn_priors(jobs, checked.surveyed, LocalWorkers(1), lambda _: None)
         priors.append(np.array([[prior.weights for prior in gene] for gene in learned]))
     moved = np.abs(priors[1] - priors[0]).max(axis=(1, 2)) / priors[0].max()

@@ -29,9 +29,9 @@ from haploscribe.options import (
 )
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
-from haploscribe.stages.checked import UNFINISHED_NAME, CheckedCohort, checked_cohort
-from haploscribe.stages.embedding import Embedded, embed_checked, write_addresses
-from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of
+from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
+from haploscribe.stages.embedding import Embedded, embed_checked
+from haploscribe.stages.genes import blocks_of, folds_of, gene_jobs
 from haploscribe.stages.predictions import predict_held_out
 from haploscribe.workers.workers import open_workers
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
@@ -153,9 +153,8 @@ def run(
         zero_shot = _predict_zero_shot(
             checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
         )
-        jobs = _gene_jobs(
-            checked, evaluation_options, embedded, out, _work_key(record, checked.cohort, embedded)
-        )
+        finished = out / UNFINISHED_NAME / _work_key(record, checked.cohort, embedded)
+        jobs = gene_jobs(checked, evaluation_options, embedded, finished)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
         metrics = predict_held_out(jobs, checked, workers, by_model, out)
 
@@ -172,30 +171,6 @@ def run(
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
-
-
-def _gene_jobs(
-    checked: CheckedCohort,
-    evaluation: EvaluationOptions,
-    embedded: Embedded | None,
-    out: Path,
-    key: str,
-) -> GeneJobs:
-    """Describe the work on genes, and leave the list of the run's blocks for whoever does it."""
-    finished = out / UNFINISHED_NAME / key
-    addresses = None
-    if embedded is not None:
-        addresses = finished / "blocks.jsonl"
-        write_addresses(addresses, embedded.addresses)
-    return GeneJobs(
-        cohort=checked.job.cohort,
-        index_folder=checked.job.index_folder,
-        variants=checked.variants,
-        evaluation=evaluation,
-        store=embedded.store_path if embedded else None,
-        addresses=addresses,
-        finished=finished,
-    )
 
 
 def _predict_zero_shot(

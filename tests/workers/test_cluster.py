@@ -32,6 +32,15 @@ def finished(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def in_mid_run(arguments: list[str], out: Path) -> subprocess.Popen[bytes]:
+    """Start a run and wait until some blocks are embedded; genes are still to be fitted."""
+    running = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while running.poll() is None and not list(out.glob("embeddings.zarr/vectors/*/*/*")):
+        time.sleep(0.02)
+    assert running.poll() is None
+    return running
+
+
 def contents(out: Path) -> dict[str, bytes]:
     """All files of a results folder but those that say how long it took and where it was."""
     files = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -75,12 +84,7 @@ def test_killing_a_worker_in_mid_run_changes_nothing(
 ) -> None:
     out = tmp_path / "out"
     with dask_processes(tmp_path, 3) as dask:
-        running = subprocess.Popen(
-            command(example, out, "--dask", dask.address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        while running.poll() is None and not list(out.glob("embeddings.zarr/vectors/*/*/*")):
-            time.sleep(0.02)
-        assert running.poll() is None  # in mid-run: some blocks are embedded, genes are still to be fitted
+        running = in_mid_run(command(example, out, "--dask", dask.address), out)
         os.kill(dask.workers[0].pid, signal.SIGKILL)
         _, told = running.communicate(timeout=600)
     assert running.returncode == 0, told.decode()
@@ -112,11 +116,7 @@ def test_a_scheduler_that_dies_is_one_line(
     """And the same command goes on, here without a cluster, to the same end."""
     out = tmp_path / "out"
     with dask_processes(tmp_path, 2) as dask:
-        running = subprocess.Popen(
-            command(example, out, "--dask", dask.address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        while running.poll() is None and not list(out.glob("embeddings.zarr/vectors/*/*/*")):
-            time.sleep(0.02)
+        running = in_mid_run(command(example, out, "--dask", dask.address), out)
         dask.scheduler.kill()
         _, told = running.communicate(timeout=600)
     assert running.returncode == 2

@@ -18,7 +18,8 @@ from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold, read_sp
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
-from haploscribe.stages.embedding import read_addresses
+from haploscribe.stages.checked import CheckedCohort
+from haploscribe.stages.embedding import Embedded, read_addresses, write_addresses
 from haploscribe.stages.heterogeneity import read_heterogeneity
 from haploscribe.workers.workers import Workers
 
@@ -61,6 +62,37 @@ class GeneJobs:
         """Open the cohort."""
         wide = bool(wide_models(self.evaluation.models))
         return OpenedJobs(self, open_surveyed(self.cohort, self.index_folder, self.variants, wide=wide))
+
+
+def gene_jobs(
+    checked: CheckedCohort, evaluation: EvaluationOptions, embedded: Embedded | None, finished: Path
+) -> GeneJobs:
+    """Describe the work on a run's genes, and leave the list of its blocks for whoever does it.
+
+    Parameters
+    ----------
+    checked
+        The cohort, its variants left for this.
+    evaluation
+        Estimators and folds.
+    embedded
+        The run's tiles; None where no estimator reads deltas.
+    finished
+        See `GeneJobs`.
+    """
+    addresses = None
+    if embedded is not None:
+        addresses = finished / "blocks.jsonl"
+        write_addresses(addresses, embedded.addresses)
+    return GeneJobs(
+        cohort=checked.job.cohort,
+        index_folder=checked.job.index_folder,
+        variants=checked.variants,
+        evaluation=evaluation,
+        store=embedded.store_path if embedded else None,
+        addresses=addresses,
+        finished=finished,
+    )
 
 
 class OpenedJobs:
