@@ -1,42 +1,35 @@
-"""The inputs of a run, opened and matched: who is in it, which genes, and one gene's inputs."""
+"""The inputs of a run, opened and matched: who is in it, and which genes."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
-from haploscribe.embedding.store import StoredDeltas
+from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.covariates import read_covariates
-from haploscribe.expression.genes import Gene
 from haploscribe.expression.samples import SampleMatch, match_samples
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile, cis_tiles
-from haploscribe.genome.variant_blocks import VariantBlocks
-from haploscribe.genome.variants import Variants, dosages, open_variants
+from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions
+from haploscribe.windows import GeneWindows
 
 
-@dataclass(frozen=True, slots=True)
-class Cohort:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort(GeneWindows):
     """Genotypes, sequence and expression of the same people.
 
     Attributes
     ----------
     options
         What it was opened with.
-    genotypes
-        Alleles of the matched samples on the reference.
     expression
-        Genes, on contigs as the reference names them, and their values in the matched samples, as read.
+        The table of `genes` in the matched samples, as read.
     all_genes
         The whole expression table, genes that the run leaves out among them, contigs named as in the file.
     covariates
@@ -47,105 +40,20 @@ class Cohort:
         Who is in and who was left out; `match.shared` is the order of every sample axis.
     genes_without_variants_file
         Genes left out because the variants file does not cover their contig.
-    wide
-        Whether the dosages of the genes' wide windows are read too.
     """
 
     options: CohortOptions
-    genotypes: Genotypes
     expression: ExpressionTable
     all_genes: ExpressionTable
     covariates: Float64Array | None
     hidden_factors: Float64Array | None
     match: SampleMatch
     genes_without_variants_file: int
-    wide: bool = False
-
-    @property
-    def genes(self) -> tuple[Gene, ...]:
-        """`n_genes` genes."""
-        return self.expression.genes
 
     @property
     def values(self) -> Float64Array:
         """float64 `(n_genes, n_samples)`; expression as read."""
         return self.expression.values
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the variants file and the FASTA."""
-        self.genotypes.reader.close()
-        self.genotypes.reference.close()
-
-    def reading_from(self, folder: Path) -> Self:
-        """Read variants from the blocks that the survey of this cohort left in a folder.
-
-        The file that they came from stays open in the cohort that was opened.
-        """
-        reader = VariantBlocks(folder, self.options.tile, self.match.shared)
-        # What is rarer than the floor was left out when the blocks were written.
-        return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
-
-    def tiles(self, gene: Gene) -> tuple[Tile, ...]:
-        """List the tiles of a gene's cis window."""
-        return self._window_tiles(gene, self.options.window)
-
-    def all_tiles(self) -> list[Tile]:
-        """List the tiles of all genes' cis windows, each once, in order."""
-        return sorted({tile for gene in self.genes for tile in self.tiles(gene)})
-
-    def wide_tiles(self, gene: Gene) -> tuple[Tile, ...]:
-        """List the tiles of a gene's wide window."""
-        return self._window_tiles(gene, WIDE_WINDOW)
-
-    def tiles_to_read(self) -> list[Tile]:
-        """List the tiles whose variants any gene's inputs hold, each once, in order."""
-        return sorted({tile for gene in self.genes for tile in self._tiles_to_read(gene)})
-
-    def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
-        """Tiles of the wider of a gene's windows: both are about the TSS, so one holds the other."""
-        return self._window_tiles(gene, max(self.options.window, WIDE_WINDOW if self.wide else 0))
-
-    def _window_tiles(self, gene: Gene, window: int) -> tuple[Tile, ...]:
-        length = self.genotypes.reference.contigs[gene.contig]
-        return cis_tiles(gene.contig, gene.tss, window, self.options.tile, length)
-
-    def gene_inputs(self, gene: Gene, stored: StoredDeltas | None) -> GeneInputs:
-        """Collect what estimators read of one gene.
-
-        Parameters
-        ----------
-        gene
-            One of `genes`.
-        stored
-            The embedded tiles; None where no estimator of the run reads deltas.
-        """
-        tiles = self.tiles(gene)
-        variants = self.genotypes.common(self.genotypes.read(self._tiles_to_read(gene)))
-        positions, copies = _dosages_of_tiles(variants, tiles)
-        found = [] if stored is None else [stored.tile(tile.contig, tile.number) for tile in tiles]
-        return GeneInputs(
-            gene=gene,
-            sample_ids=self.match.shared,
-            positions=positions,
-            dosages=copies,
-            tiles=tuple(
-                TileDeltas(tile.start, tile.end, tile.deltas, tile.index)
-                for tile in found
-                if tile is not None
-            ),
-            wide=WideDosages(*_dosages_of_tiles(variants, self.wide_tiles(gene))) if self.wide else None,
-        )
-
-
-def _dosages_of_tiles(variants: Variants, tiles: tuple[Tile, ...]) -> tuple[Int64Array, Float32Array]:
-    """Positions and dosages of the variants that start in neighbouring tiles."""
-    return dosages(variants.between(tiles[0].start, tiles[-1].end))
 
 
 def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = False) -> Cohort:
@@ -185,13 +93,16 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     return Cohort(
         options=options,
         genotypes=Genotypes(reference, reader, match.shared, options.maf),
+        genes=expression.genes,
+        window=options.window,
+        tile_size=options.tile,
+        wide=wide,
         expression=expression,
         all_genes=all_genes.take_samples(match.shared),
         hidden_factors=_read_hidden_factors(options.hidden_factors, match.shared),
         covariates=None if covariates is None else covariates.take_samples(match.shared).values,
         match=match,
         genes_without_variants_file=len(table.genes) - len(expression.genes),
-        wide=wide,
     )
 
 

@@ -30,7 +30,7 @@ from haploscribe.options import (
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
-from haploscribe.stages.embedding import Embedded, embed_checked
+from haploscribe.stages.embedding import Embedded, embed_tiles
 from haploscribe.stages.genes import blocks_of, folds_of, gene_jobs
 from haploscribe.stages.predictions import predict_held_out
 from haploscribe.workers.workers import open_workers
@@ -84,7 +84,7 @@ def embed(
             open_workers(worker_options) as workers,
             checked_cohort(cohort_options, workers, work) as checked,
         ):
-            embedded = embed_checked(checked, backbone_options, store_path, workers)
+            embedded = embed_tiles(checked.surveyed, checked.kept, backbone_options, store_path, workers)
             return {**checked.facts(), **embedded.summary()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -149,7 +149,9 @@ def run(
             record = run_record(options, sequence_models, facts)
         embedded = None
         if reads_deltas(evaluation_options.models):
-            embedded = embed_checked(checked, backbone_options, store_path or out / STORE_NAME, workers)
+            embedded = embed_tiles(
+                checked.surveyed, checked.kept, backbone_options, store_path or out / STORE_NAME, workers
+            )
         zero_shot = _predict_zero_shot(
             checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
         )

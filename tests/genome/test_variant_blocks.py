@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.haplotypes import read_for_tiles
 from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block
+from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 
 from .drawn import SAMPLES, DrawnContig, Record, contigs, write_vcf
@@ -27,9 +27,10 @@ def assert_equal_variants(found: Variants, expected: Variants) -> None:
 
 
 def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folder: Path) -> VariantBlocks:
+    write_variant_samples(folder, SAMPLES)
     for block in blocks_of(wanted, 1, {"c": length}):
         write_variant_block(folder, block.number, read_for_tiles(reader, block.tiles, SAMPLES))
-    return VariantBlocks(folder, 1, SAMPLES)
+    return VariantBlocks(folder, 1)
 
 
 @settings(deadline=None, max_examples=60)
@@ -70,8 +71,9 @@ def test_what_is_kept_in_memory_changes_nothing(
 
 def test_a_block_that_was_not_left_is_never_taken_for_empty(tmp_path: Path) -> None:
     tile = Tile("c", 0, 0, 6)
+    write_variant_samples(tmp_path, SAMPLES)
     with pytest.raises(FileNotFoundError):
-        read_for_tiles(VariantBlocks(tmp_path, 6, SAMPLES), [tile], SAMPLES)
+        read_for_tiles(VariantBlocks(tmp_path, 6), [tile], SAMPLES)
 
 
 def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
@@ -85,5 +87,6 @@ def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
         sample_ids=SAMPLES,
         counts=VariantCounts(),
     )
+    write_variant_samples(tmp_path, SAMPLES)
     write_variant_block(tmp_path, 0, variants)
-    assert_equal_variants(VariantBlocks(tmp_path, 6, SAMPLES).read("c", 0, 96, SAMPLES), variants)
+    assert_equal_variants(VariantBlocks(tmp_path, 6).read("c", 0, 96, SAMPLES), variants)

@@ -31,6 +31,11 @@ class Genotypes:
     sample_ids: Sequence[str]
     minimum_maf: float = 0.0
 
+    def close(self) -> None:
+        """Close the variants file and the FASTA."""
+        self.reader.close()
+        self.reference.close()
+
     def read(self, tiles: Sequence[Tile]) -> Variants:
         """Read all records that decide the sequences of neighbouring tiles, rare ones included.
 

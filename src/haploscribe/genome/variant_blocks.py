@@ -5,8 +5,9 @@ alleles above the frequency floor, missing calls as reference) is left in one fi
 an allele, so that no later stage has to decompress and parse text again.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,17 @@ import numpy as np
 from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
 from haploscribe.atomic import written_aside
 from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import VariantCounts, Variants
+
+_SAMPLES = "samples.json"
+
+
+def write_variant_samples(folder: Path, sample_ids: Sequence[str]) -> None:
+    """Leave the names of the samples whose variant blocks a folder will hold, in the order of their axis."""
+    with written_aside(folder / _SAMPLES) as aside:
+        aside.write_text(json.dumps(list(sample_ids)), encoding="utf-8")
 
 
 def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
@@ -48,6 +59,36 @@ def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptGenotypes:
+    """Genotypes of which variant blocks were left: small, hashable, and opened in any process.
+
+    Attributes
+    ----------
+    reference
+        The FASTA.
+    index_folder
+        Where its index is, if the file has none beside it.
+    folder
+        Of the variant blocks.
+    tile_size
+        Size of the tile grid in base pairs.
+    run
+        Different in every run: workers that outlive one open the files of the next anew.
+    """
+
+    reference: Path
+    index_folder: Path
+    folder: Path
+    tile_size: int
+    run: str
+
+    def open(self) -> Genotypes:
+        """Open the FASTA and the blocks."""
+        blocks = VariantBlocks(self.folder, self.tile_size)
+        return Genotypes(Reference.open(self.reference, self.index_folder), blocks, blocks.sample_ids)
+
+
 class VariantBlocks:
     """Variant blocks of a run as a `VariantReader`; regions it is asked for must lie in blocks it has.
 
@@ -57,17 +98,15 @@ class VariantBlocks:
         Where `write_variant_block` left them.
     tile_size
         Size of the tile grid in base pairs.
-    sample_ids
-        `n_samples` names, in the order of the sample axis.
     """
 
     BYTES_KEPT = 16 << 20
     """Of genotypes in memory, the last block's at least: neighbouring genes read the same blocks."""
 
-    def __init__(self, folder: Path, tile_size: int, sample_ids: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, tile_size: int) -> None:
         self.path = folder
-        self.sample_ids = sample_ids
-        self.contigs = tuple(sorted(place.name for place in folder.iterdir())) if folder.is_dir() else ()
+        self.sample_ids: tuple[str, ...] = tuple(json.loads((folder / _SAMPLES).read_text(encoding="utf-8")))
+        self.contigs = tuple(sorted(place.name for place in folder.iterdir() if place.is_dir()))
         self._span = TILES_PER_BLOCK * tile_size
         self._kept: dict[tuple[str, int], Variants] = {}
 

@@ -13,6 +13,7 @@ import polars as pl
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.options import CohortOptions
 from haploscribe.progress import stage
 from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
@@ -45,6 +46,12 @@ class CheckedCohort:
         """Folder of the variants used."""
         assert self.job.folder is not None
         return self.job.folder
+
+    @property
+    def kept(self) -> KeptGenotypes:
+        """Where the genotypes used are, for any process."""
+        options, job = self.cohort.options, self.job
+        return KeptGenotypes(options.reference, job.index_folder, self.variants, options.tile, job.run)
 
     @property
     def surveyed(self) -> Cohort:

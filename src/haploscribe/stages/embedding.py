@@ -11,17 +11,18 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
-from haploscribe.cohort import Cohort, open_surveyed
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, subtract_reference
 from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.io.results import EmbeddingSummary
-from haploscribe.options import BackboneOptions, CohortOptions
+from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
-from haploscribe.stages.checked import CheckedCohort
+from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import Workers, threads
 
 BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
@@ -34,45 +35,37 @@ class EmbeddingJob:
 
     Attributes
     ----------
-    cohort
-        The inputs.
-    index_folder
-        Where indexes that the inputs lack are.
-    variants
-        Variant blocks, as the survey left them.
+    genotypes
+        Who carries which alleles.
     backbone
         The backbone.
     store
         The embedding store.
-    run
-        See `SurveyJob`.
     """
 
-    cohort: CohortOptions
-    index_folder: Path
-    variants: Path
+    genotypes: KeptGenotypes
     backbone: BackboneOptions
     store: Path
-    run: str
 
     def open(self) -> "OpenedEmbedding":
-        """Open the cohort and load the model."""
-        cohort = open_surveyed(self.cohort, self.index_folder, self.variants)
-        return OpenedEmbedding(cohort, self.backbone, load_options(self.backbone), EmbeddingStore(self.store))
+        """Open the genotypes and load the model."""
+        return OpenedEmbedding(
+            self, self.genotypes.open(), load_options(self.backbone), EmbeddingStore(self.store)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedEmbedding:
     """Who carries which alleles, the frozen model, and where its vectors go."""
 
-    cohort: Cohort
-    options: BackboneOptions
+    job: EmbeddingJob
+    genotypes: Genotypes
     backbone: Backbone
     store: EmbeddingStore
 
     def close(self) -> None:
-        """Close the cohort's files."""
-        self.cohort.close()
+        """Close the files of the genotypes."""
+        self.genotypes.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +113,24 @@ def load_options(options: BackboneOptions) -> Backbone:
     )
 
 
-def embed_checked(
-    checked: CheckedCohort, options: BackboneOptions, store_path: Path, workers: Workers
+def embed_tiles(
+    windows: GeneWindows,
+    genotypes: KeptGenotypes,
+    options: BackboneOptions,
+    store_path: Path,
+    workers: Workers,
 ) -> Embedded:
-    """Embed the tiles of all genes' cis windows that are not yet in the store.
+    """Embed the tiles of genes' cis windows that are not yet in the store.
 
     On this machine one process embeds, on a GPU or with as many threads as there are workers: the model is in
     memory once. On a cluster every worker has the model and embeds blocks.
 
     Parameters
     ----------
-    checked
-        The opened and checked cohort, its variants left for this.
+    windows
+        The windows of the genes, read from what a survey left.
+    genotypes
+        How other processes open what the survey left.
     options
         The backbone.
     store_path
@@ -146,19 +145,16 @@ def embed_checked(
         asked for, or the store is unusable.
     """
     started = time.monotonic()
-    cohort, backbone = checked.surveyed, load_options(options)
-    size = cohort.options.tile
-    check_tile_size(backbone, size)
-    opened = OpenedEmbedding(cohort, options, backbone, EmbeddingStore(store_path))
-    surveyed = checked.job
-    job = EmbeddingJob(
-        surveyed.cohort, surveyed.index_folder, checked.variants, options, store_path, surveyed.run
-    )
-    blocks = list(blocks_of(cohort.all_tiles(), size, cohort.genotypes.reference.contigs))
+    backbone = load_options(options)
+    check_tile_size(backbone, windows.tile_size)
+    job = EmbeddingJob(genotypes, options, store_path)
+    opened = OpenedEmbedding(job, windows.genotypes, backbone, EmbeddingStore(store_path))
+    contigs = windows.genotypes.reference.contigs
+    blocks = list(blocks_of(windows.all_tiles(), windows.tile_size, contigs))
     n_tiles = sum(len(block.wanted) for block in blocks)
     if options.precision != "float32":
         step = -(-len(blocks) // BLOCKS_COMPARED)
-        _require_precision(opened, job, workers, blocks[::step])
+        _require_precision(opened, workers, blocks[::step])
     done: list[_EmbeddedBlock] = []
     with stage(f"Embedding with {backbone.name}", n_tiles, "tiles") as advance:
         found = (
@@ -184,12 +180,10 @@ def _embed_here(
             yield _embed_block(opened, block)
 
 
-def _require_precision(
-    opened: OpenedEmbedding, job: EmbeddingJob, workers: Workers, blocks: Sequence[Block]
-) -> None:
+def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequence[Block]) -> None:
     """Stop where deltas of real haplotypes do not survive the precision, on the device that will embed."""
     if workers.elsewhere:
-        (cosines,) = workers.map(job, _cosines_to_float32, [blocks])
+        (cosines,) = workers.map(opened.job, _cosines_to_float32, [blocks])
     else:
         cosines = _cosines_to_float32(opened, blocks)
     require_surviving(cosines, opened.backbone.name)
@@ -197,8 +191,8 @@ def _require_precision(
 
 def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[Block]) -> Float64Array:
     """Embed a few haplotypes of a tile of each block in both precisions, and compare their deltas."""
-    exact = load_options(replace(opened.options, precision="float32"))
-    genotypes = opened.cohort.genotypes
+    exact = load_options(replace(opened.job.backbone, precision="float32"))
+    genotypes = opened.genotypes
     cosines = [np.zeros(0)]
     for block in blocks:
         found = genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
@@ -221,8 +215,8 @@ class _EmbeddedBlock:
 
 
 def _embed_block(opened: OpenedEmbedding, block: Block) -> _EmbeddedBlock:
-    cohort = opened.cohort
-    address, counts = embed_block(block, cohort.genotypes, opened.backbone, opened.store, cohort.options.tile)
+    size = opened.job.genotypes.tile_size
+    address, counts = embed_block(block, opened.genotypes, opened.backbone, opened.store, size)
     return _EmbeddedBlock(block, address, counts)
 
 

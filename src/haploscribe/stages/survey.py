@@ -14,7 +14,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variant_blocks import write_variant_block
+from haploscribe.genome.variant_blocks import write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.options import CohortOptions
 from haploscribe.progress import Advance
@@ -138,7 +138,9 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
     InputError
         When REF differs from the FASTA, a heterozygote is unphased, or too many calls are missing.
     """
-    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.options.tile, cohort.genotypes.reference.contigs))
+    if job.folder is not None:
+        write_variant_samples(job.folder, cohort.match.shared)
+    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
     counts = VariantCounts()
