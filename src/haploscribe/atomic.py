@@ -36,7 +36,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield aside
-        _replace(aside, path)
+        replace_path(aside, path)
     finally:
         _remove(aside)
 
@@ -107,8 +107,11 @@ def kept_on_success(path: Path) -> Iterator[None]:
         raise
 
 
-def _replace(aside: Path, path: Path) -> None:
-    """Rename, taking an existing directory out of the way first (rename replaces only files)."""
+def replace_path(aside: Path, path: Path) -> None:
+    """Put what was built aside, on the same file system, in place.
+
+    An existing directory is taken out of the way first (rename replaces only files).
+    """
     if path.is_dir():
         old = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.old")
         path.rename(old)

@@ -12,7 +12,8 @@ from typing import Any
 
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort
-from haploscribe.estimators.registry import check_names, reads_deltas, wide_models
+from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
+from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.evaluation.metrics import summarise_models
@@ -31,9 +32,11 @@ from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
 from haploscribe.stages.embedding import Embedded, embed_tiles
-from haploscribe.stages.genes import blocks_of, folds_of, gene_jobs
+from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of, gene_jobs
+from haploscribe.stages.lessons import learn_priors
+from haploscribe.stages.models import Trained, keep_models
 from haploscribe.stages.predictions import predict_held_out
-from haploscribe.workers.workers import open_workers
+from haploscribe.workers.workers import Workers, open_workers
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
 from haploscribe.zero_shot.predictions import Averaging, check_averaging
 from haploscribe.zero_shot.registry import LoadedModel, read_models
@@ -158,7 +161,15 @@ def run(
         finished = out / UNFINISHED_NAME / _work_key(record, checked.cohort, embedded)
         jobs = gene_jobs(checked, evaluation_options, embedded, finished)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        metrics = predict_held_out(jobs, checked, workers, by_model, out)
+        priors = _learn_priors(jobs, checked.surveyed, workers)
+        metrics = predict_held_out(jobs, checked, workers, by_model, priors, out)
+        trained = Trained(
+            by_model,
+            priors,
+            backbone=backbone_options if embedded else None,
+            backbone_key=embedded.key if embedded else None,
+        )
+        keep_models(jobs, checked.surveyed, workers, trained, out)
 
     order = genome_order(checked.cohort.genes)
     summary = Summary(
@@ -173,6 +184,14 @@ def run(
     write_report(out)
     shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
     return results
+
+
+def _learn_priors(jobs: GeneJobs, cohort: Cohort, workers: Workers) -> list[tuple[VariancePrior, ...]] | None:
+    """Let every gene learn from the others; None where no estimator does."""
+    if not uses_other_genes(jobs.evaluation.models):
+        return None
+    with stage("Comparing genes", len(cohort.genes), "genes") as advance:
+        return learn_priors(jobs, cohort, workers, advance)
 
 
 def _predict_zero_shot(

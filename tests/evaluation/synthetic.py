@@ -7,10 +7,24 @@ import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
 
 
-class Ridge:
+class NotKept:
+    """What an estimator needs that is fitted and asked, and never written down."""
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        return None
+
+    def state(self) -> State:
+        raise NotImplementedError
+
+    def restore(self, state: State) -> Self:
+        raise NotImplementedError
+
+
+class Ridge(NotKept):
     """Ridge regression on centred dosages; keeps what it was given, for tests to look at."""
 
     reads_deltas: ClassVar[bool] = False
@@ -36,7 +50,7 @@ class Ridge:
         return predicted
 
 
-class Constant:
+class Constant(NotKept):
     """Predicts one number for everyone."""
 
     reads_deltas: ClassVar[bool] = False

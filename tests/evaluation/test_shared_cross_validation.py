@@ -17,7 +17,7 @@ from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.evaluation.shared_cross_validation import ManyGenes, evaluate_shared
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen
 from haploscribe.expression.preparation import prepare
-from tests.evaluation.synthetic import synthetic_gene
+from tests.evaluation.synthetic import NotKept, synthetic_gene
 
 N_SAMPLES = 60
 
@@ -31,7 +31,7 @@ class Seen:
     validation: BoolArray | None
 
 
-class SharedRidge:
+class SharedRidge(NotKept):
     """One vector of effects for the dosages of all genes; keeps what it was given, for tests to look at."""
 
     reads_deltas: ClassVar[bool] = False

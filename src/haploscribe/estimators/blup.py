@@ -1,15 +1,18 @@
 """BLUP: every variant, or every direction of the embedding, has a small random effect."""
 
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int32Array
 from haploscribe.estimators.checks import require_complete
-from haploscribe.estimators.delta_scores import ScoredTile, fit_score_basis
+from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_score_basis
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.posterior import POSTERIOR, EffectPosterior, Evidence
 from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.state import State
 
 
 class DosageBlup(DosageModel):
@@ -52,7 +55,37 @@ class DosageBlup(DosageModel):
         self.coefficients_ = np.zeros(dosages.shape[1])
         self.coefficients_[varying] = standardised.T @ fit.dual / scale
         self.intercept_ = float(expression.mean() - self.coefficients_ @ mean)
+        self._posterior: EffectPosterior | None = None
+        self._evidence: Evidence | None = None
+        if np.isfinite(fit.variance_ratio):
+            scales = np.zeros(dosages.shape[1])
+            scales[varying] = scale
+            explained = float((expression - expression.mean()) @ fit.dual)
+            self._evidence = Evidence(standardised, scales, mean, fit, explained)
         return self
+
+    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
+        """Give the posterior standard deviation; see `Estimator.standard_errors`."""
+        posterior = self._known_posterior()
+        return None if posterior is None else posterior.standard_errors(inputs.dosages)
+
+    def state(self) -> State:
+        """Give coefficients and their posterior; see `Estimator.state`."""
+        posterior, state = self._known_posterior(), super().state()
+        return state if posterior is None else replace(state, parts={POSTERIOR: posterior.state()})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        super().restore(state)
+        self._evidence = None
+        kept = state.parts.get(POSTERIOR)
+        self._posterior = None if kept is None else EffectPosterior.restored(kept)
+        return self
+
+    def _known_posterior(self) -> EffectPosterior | None:
+        if self._evidence is not None:
+            self._posterior, self._evidence = EffectPosterior.of(self._evidence), None
+        return self._posterior
 
 
 class DeltaBlup:
@@ -128,6 +161,25 @@ class DeltaBlup:
             for tile, effects in zip(self.basis_.scored(inputs), self.effects_, strict=True):
                 prediction += (_flat(tile) @ effects.ravel())[tile.index].sum(axis=1)
         return prediction
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        """Give none: the posterior of all scores of all tiles is too large to keep."""
+
+    def state(self) -> State:
+        """Give level, basis and effects, the bins of all tiles one after another; see `Estimator.state`."""
+        numbers = {"intercept": self.intercept_, "h2": self.h2_}
+        if self.basis_ is None:
+            return State(numbers)
+        return State(numbers, {"effects": np.concatenate(self.effects_)}, {"basis": self.basis_.state()})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.intercept_, self.h2_ = state.numbers["intercept"], state.numbers["h2"]
+        self.basis_, self.effects_ = None, ()
+        if "basis" in state.parts:
+            self.basis_ = ScoreBasis.restored(state.parts["basis"])
+            self.effects_ = tuple(self.basis_.split(state.arrays["effects"]))
+        return self
 
     def _scale(self, tile: ScoredTile, inputs: GeneInputs) -> Float64Array:
         """Root of the prior variance of each bin's effects, float64 `(n_bins,)`."""

@@ -1,12 +1,14 @@
 """From a gene's tile deltas to scores: decorrelated directions, and tiles of equal variance."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Int32Array
+from haploscribe.arrays import Float32Array, Float64Array, Int32Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
 
 N_SCORES = 256
@@ -107,6 +109,32 @@ class ScoreBasis:
             scores = (tile.deltas @ self.axes - centre.mean) * np.float32(centre.scale)
             found.append(ScoredTile(centre.start, centre.end, scores, tile.index))
         return found
+
+    def state(self) -> State:
+        """Give axes and centres, the bins of all tiles one after another."""
+        return State(
+            arrays={
+                "axes": self.axes,
+                "starts": np.array([tile.start for tile in self.tiles], dtype=np.int64),
+                "ends": np.array([tile.end for tile in self.tiles], dtype=np.int64),
+                "n_bins": np.array([len(tile.mean) for tile in self.tiles], dtype=np.int64),
+                "means": np.concatenate([tile.mean for tile in self.tiles]),
+                "scales": np.array([tile.scale for tile in self.tiles], dtype=np.float64),
+            }
+        )
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """Make the basis again from what `state` gave."""
+        arrays = state.arrays
+        means = np.split(arrays["means"], np.cumsum(arrays["n_bins"])[:-1])
+        places = (arrays[name].tolist() for name in ("starts", "ends"))
+        tiles = zip(*places, means, arrays["scales"].tolist(), strict=True)
+        return cls(arrays["axes"], tuple(TileCentre(*tile) for tile in tiles))
+
+    def split(self, rows: Float64Array) -> list[Float64Array]:
+        """Part the rows of all tiles' bins, float64 `(n_all_bins, n_scores)`, into one array a tile."""
+        return np.split(rows, np.cumsum([len(tile.mean) for tile in self.tiles])[:-1])
 
 
 def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis | None:

@@ -1,9 +1,10 @@
 """What a fitted model that is linear in dosages knows, and how it predicts."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.state import State
 
 
 class DosageModel:
@@ -29,3 +30,16 @@ class DosageModel:
         assert inputs.dosages.shape[1] == self.coefficients_.size
         prediction: Float64Array = self.intercept_ + inputs.dosages @ self.coefficients_
         return prediction
+
+    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
+        """See `Estimator.standard_errors`."""
+        return None
+
+    def state(self) -> State:
+        """Give intercept and coefficients; see `Estimator.state`."""
+        return State({"intercept": self.intercept_}, {"coefficients": self.coefficients_})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.intercept_, self.coefficients_ = state.numbers["intercept"], state.arrays["coefficients"]
+        return self

@@ -10,8 +10,12 @@ from haploscribe.estimators.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.posterior import POSTERIOR
 from haploscribe.estimators.protocol import Estimator
+from haploscribe.estimators.state import State
 from haploscribe.estimators.susie import Susie
+
+_MEMBERS = ("dense", "susie", "adaptive-shrinkage", "elastic-net")
 
 
 class DosageEnsemble:
@@ -43,17 +47,33 @@ class DosageEnsemble:
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Fit all members; see `Estimator.fit`."""
-        self.members_: tuple[Estimator, ...] = (
-            fitted(self._dense(by_distance=True), inputs, expression, validation),
-            fitted(Susie(), inputs, expression, validation),
-            fitted(AdaptiveShrinkage(), inputs, expression, validation),
-            fitted(ElasticNet(seed=self.seed), inputs, expression, validation),
+        self.members_: tuple[Estimator, ...] = tuple(
+            fitted(member, inputs, expression, validation) for member in self._members()
         )
         return self
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression; see `Estimator.predict`."""
         return np.asarray(np.mean([member.predict(inputs) for member in self.members_], axis=0))
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        """Give none: how far the members' errors go together is not known."""
+
+    def state(self) -> State:
+        """Give the members' states; see `Estimator.state`."""
+        states = zip(_MEMBERS, (member.state() for member in self.members_), strict=True)
+        return State(parts={name: state.without(POSTERIOR) for name, state in states})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.members_ = tuple(
+            member.restore(state.parts[name]) for name, member in zip(_MEMBERS, self._members(), strict=True)
+        )
+        return self
+
+    def _members(self) -> tuple[Estimator, ...]:
+        dense = self._dense(by_distance=True)
+        return dense, Susie(), AdaptiveShrinkage(), ElasticNet(seed=self.seed)
 
 
 class DeltaEnsemble(DosageEnsemble):

@@ -4,6 +4,7 @@ from typing import ClassVar, Protocol, Self
 
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.state import State
 
 
 class Estimator(Protocol):
@@ -46,5 +47,26 @@ class Estimator(Protocol):
         ...
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
-        """Predict expression, float64 `(n_samples,)`, on the scale that `fit` was given."""
+        """Predict expression, float64 `(n_samples,)`, on the scale that `fit` was given.
+
+        Additive over a sample's two haplotypes: what one of them adds does not depend on the other.
+        """
+        ...
+
+    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
+        """Say how far the mean expression of people with these genotypes may lie from what is predicted.
+
+        Returns
+        -------
+        float64 `(n_samples,)`; the standard deviation, given the data of `fit`, of the genetic part of
+        expression and the level. None where the model does not say.
+        """
+        ...
+
+    def state(self) -> State:
+        """Give what `fit` learned."""
+        ...
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave, in place of a fit; the parameters must be those of that estimator."""
         ...

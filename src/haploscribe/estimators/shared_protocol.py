@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol, Self
 
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.state import State
 
 
 class SharedEstimator(Protocol):
@@ -52,4 +53,12 @@ class SharedEstimator(Protocol):
             Of any samples, for a gene of `fit` or any other gene. What is predicted for one sample does not
             depend on the others.
         """
+        ...
+
+    def state(self) -> State:
+        """Give what `fit` learned."""
+        ...
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave, in place of a fit; the parameters must be those of that estimator."""
         ...

@@ -21,6 +21,8 @@ from haploscribe.estimators.shared_network import (
     shared_training_epochs,
 )
 from haploscribe.estimators.shared_scores import SharedAxes, fit_shared_axes
+from haploscribe.estimators.state import State
+from haploscribe.estimators.transformer_network import restore_weights, weights_state
 from haploscribe.expression.gene_blocks import GeneBlock, cut_genes
 from haploscribe.expression.genes import Gene
 
@@ -49,6 +51,20 @@ class SeenGene:
     network: int
     tiles: tuple[tuple[int, int], ...]
     effects: Float32Array
+
+    def state(self) -> State:
+        """Give all of it."""
+        return State(
+            {"intercept": self.intercept, "network": self.network},
+            {"tiles": np.array(self.tiles, dtype=np.int64).reshape(-1, 2), "effects": self.effects},
+        )
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """Make it again from what `state` gave."""
+        tiles = tuple((start, end) for start, end in state.arrays["tiles"].tolist())
+        numbers, effects = state.numbers, state.arrays["effects"]
+        return cls(numbers["intercept"], int(numbers["network"]), tiles, effects)
 
 
 class SharedTransformer:
@@ -181,6 +197,30 @@ class SharedTransformer:
         inputs = _with_tiles(inputs, seen, len(self.axes_.axes))
         gene = GeneTokens.of(self.axes_.scored(inputs), inputs.gene)
         return seen.intercept + self.networks_[seen.network].outputs(gene) + own_outputs(gene, seen.effects)
+
+    def state(self) -> State:
+        """Give axes, networks and what is particular to genes; see `SharedEstimator.state`."""
+        networks = {str(i): weights_state(network) for i, network in enumerate(self.networks_)}
+        genes = {gene_id: seen.state() for gene_id, seen in self.genes_.items()}
+        return State(
+            {"n_epochs": self.n_epochs_},
+            {} if self.axes_ is None else {"axes": self.axes_.axes},
+            {"networks": State(parts=networks), "genes": State(parts=genes)},
+        )
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `SharedEstimator.restore`."""
+        self.n_epochs_ = int(state.numbers["n_epochs"])
+        self.axes_, self.networks_ = None, []
+        genes = state.parts["genes"].parts
+        self.genes_ = {gene_id: SeenGene.restored(seen) for gene_id, seen in genes.items()}
+        if "axes" in state.arrays:
+            self.axes_ = SharedAxes(state.arrays["axes"])
+            for weights in state.parts["networks"].parts.values():
+                network = self._untrained(self.axes_.axes.shape[1])
+                restore_weights(network, weights)
+                self.networks_.append(network)
+        return self
 
     def _train(
         self,

@@ -14,9 +14,15 @@ from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
-from haploscribe.estimators.transformer_network import HaplotypeNetwork, training_epochs
+from haploscribe.estimators.state import State
+from haploscribe.estimators.transformer_network import (
+    HaplotypeNetwork,
+    restore_weights,
+    training_epochs,
+    weights_state,
+)
 from haploscribe.estimators.transformer_tokens import Tokens
-from haploscribe.estimators.variance_prior import VariancePrior
+from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
@@ -125,6 +131,39 @@ class Transformer:
         if self.basis_ is None or self.network_ is None:
             return np.full(len(inputs.sample_ids), self.intercept_)
         return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(self.basis_.scored(inputs)))
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        """Give none: a network of point estimates does not say how sure it is."""
+
+    def state(self) -> State:
+        """Give level, scale, basis and weights; see `Estimator.state`."""
+        numbers = {"intercept": self.intercept_, "scale": self._scale, "n_epochs": self.n_epochs_}
+        if self.basis_ is None or self.network_ is None:
+            return State(numbers)
+        return State(numbers, parts={"basis": self.basis_.state(), "network": weights_state(self.network_)})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.intercept_, self._scale = state.numbers["intercept"], state.numbers["scale"]
+        self.n_epochs_ = int(state.numbers["n_epochs"])
+        self.basis_ = self.network_ = None
+        if "network" in state.parts:
+            self.basis_ = ScoreBasis.restored(state.parts["basis"])
+            weights = state.parts["network"]
+            n_tokens, n_scores = weights.arrays["linear_value"].shape
+            # Where tokens lie and what is expected of them is among the weights.
+            self.network_ = HaplotypeNetwork(
+                n_scores,
+                np.zeros(n_tokens, dtype=np.float32),
+                SHIPPED_PRIOR,
+                width=self.width,
+                n_layers=self.n_layers,
+                n_heads=self.n_heads,
+                token_norm=1.0,
+                generator=torch.Generator(),
+            )
+            restore_weights(self.network_, weights)
+        return self
 
     def _held_out(self, n_samples: int) -> BoolArray:
         drawn = np.random.default_rng(self.seed).permutation(n_samples)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.estimators.state import State
 from haploscribe.estimators.transformer_tokens import Tokens
 from haploscribe.estimators.variance_prior import VariancePrior
 
@@ -198,3 +199,14 @@ def drawn_weights(
 def layer_normalised(tokens: Tensor) -> Tensor:
     """Centre each token's numbers and scale them to variance 1."""
     return functional.layer_norm(tokens, tokens.shape[-1:])
+
+
+def weights_state(network: nn.Module) -> State:
+    """Give a network's weights and buffers by name."""
+    return State(arrays={name: weights.numpy() for name, weights in network.state_dict().items()})
+
+
+def restore_weights(network: nn.Module, state: State) -> None:
+    """Put weights and buffers into a network of the same shape, for prediction only."""
+    network.load_state_dict({name: torch.from_numpy(weights) for name, weights in state.arrays.items()})
+    network.requires_grad_(requires_grad=False)

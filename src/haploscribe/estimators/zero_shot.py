@@ -6,6 +6,7 @@ import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.state import State
 
 
 class ZeroShot:
@@ -55,3 +56,16 @@ class ZeroShot:
         deviation = inputs.zero_shot[self.model] - self.centre_
         predicted: Float64Array = self.intercept_ + self.scale_ * deviation
         return predicted
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        """Give none: sequence models do not say how sure they are."""
+
+    def state(self) -> State:
+        """Give level and stretch; see `Estimator.state`."""
+        return State({"intercept": self.intercept_, "centre": self.centre_, "scale": self.scale_})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.intercept_, self.centre_ = state.numbers["intercept"], state.numbers["centre"]
+        self.scale_ = state.numbers["scale"]
+        return self

@@ -1,6 +1,6 @@
 """Out-of-fold predictions: the only place where `fit` and `predict` meet folds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -83,22 +83,39 @@ def evaluate_gene(
         prepared = prepare_fold(expression, covariates, fold, normalisation)
         lesson = None if lessons is None else lessons[place]
         test_inputs = inputs.take(fold.test)
-        for model, predicted in _predict_fold(
-            inputs, test_inputs, prepared, fold, estimators, lesson
-        ).items():
+        for model, estimator in fit_fold(inputs, prepared, fold, estimators, lesson):
+            where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
+            predicted = checked_predictions(estimator.predict(test_inputs), fold.test, where)
             tables.append(prediction_rows(test_inputs, fold, model, prepared[fold.test], predicted))
     return pl.concat(tables) if tables else pl.DataFrame(schema=PREDICTION_SCHEMA)
 
 
-def _predict_fold(
+def fit_fold(
     inputs: GeneInputs,
-    test_inputs: GeneInputs,
     prepared: Float64Array,
     fold: Fold,
     estimators: Mapping[str, Callable[[], Estimator]],
     lesson: Lesson | None,
-) -> dict[str, Float64Array]:
-    """Fit every estimator on a fold and predict its test samples, float64 `(n_test,)` a model."""
+) -> Iterator[tuple[str, Estimator]]:
+    """Fit every estimator on a fold's training and validation samples, one after another.
+
+    Parameters
+    ----------
+    inputs
+        The gene's inputs for all samples; those of the fold are taken.
+    prepared
+        float64 `(n_samples,)`; the gene's expression as `prepare_fold` gives it.
+    fold
+        The fold.
+    estimators
+        For each model's name, what makes a fresh estimator.
+    lesson
+        What other genes teach about this one in this fold, or None.
+
+    Yields
+    ------
+    The model's name and the fitted estimator, for prediction only.
+    """
     validation = validation_mask(fold)
     fit_inputs = inputs.take(fold.fitted)
     alone = prepared[fold.fitted]
@@ -107,14 +124,10 @@ def _predict_fold(
         fit_inputs = replace(fit_inputs, prior=lesson.prior)
         taught = lesson.expression
         assert taught.shape == alone.shape
-    predicted = {}
     for model, make in estimators.items():
         estimator = make()
         expression = taught if estimator.uses_other_genes else alone
-        where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
-        found = fitted(estimator, fit_inputs, expression, validation).predict(test_inputs)
-        predicted[model] = checked_predictions(found, fold.test, where)
-    return predicted
+        yield model, fitted(estimator, fit_inputs, expression, validation)
 
 
 def validation_mask(fold: Fold) -> BoolArray | None:

@@ -27,7 +27,7 @@ class Fold:
     Attributes
     ----------
     number
-        1-based; as in `predictions.parquet`.
+        1-based; as in `predictions.parquet`. 0 for the fold of `everyone`.
     training
         int64 `(n_training,)`; places of the samples everything is fitted on.
     validation
@@ -91,6 +91,22 @@ def make_folds(sample_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold
         Fold(number + 1, by_name[fold_of_rank != number], nobody, by_name[fold_of_rank == number])
         for number in range(n_folds)
     )
+
+
+def everyone(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
+    """Give the fold, number 0, in which the models that are kept learn: from everyone, nobody held out.
+
+    Parameters
+    ----------
+    sample_ids
+        All samples.
+    folds
+        The folds of the run; a sample that is in no set of any of them is left out here too.
+    """
+    found = np.unique(np.concatenate([part for fold in folds for part in (fold.fitted, fold.test)]))
+    names = np.asarray(sample_ids, dtype=object)[found]
+    nobody = np.empty(0, dtype=np.int64)
+    return Fold(0, found[np.argsort(names)], nobody, nobody)
 
 
 def read_split(path: Path, sample_ids: Sequence[str]) -> Split:

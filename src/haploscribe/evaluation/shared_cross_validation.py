@@ -57,6 +57,24 @@ class _InputsOfSamples:
         return (self._genes.inputs(number).take(self._samples) for number in self._numbers.tolist())
 
 
+def fit_shared_fold(
+    genes: ManyGenes, fold: Fold, block: GeneBlock, make: Callable[[], SharedEstimator]
+) -> SharedEstimator:
+    """Fit an estimator on a fold's training and validation samples, at a block's training genes.
+
+    Parameters
+    ----------
+    genes, fold, block, make
+        As for `evaluate_shared`.
+    """
+    fitted = fold.fitted
+    return make().fit(
+        _InputsOfSamples(genes, block.training, fitted),
+        [genes.prepared(number, fold)[fitted] for number in block.training.tolist()],
+        validation_mask(fold),
+    )
+
+
 def evaluate_shared(
     genes: ManyGenes, fold: Fold, block: GeneBlock, model: str, make: Callable[[], SharedEstimator]
 ) -> pl.DataFrame:
@@ -88,12 +106,7 @@ def evaluate_shared(
     RuntimeError
         When predictions have the wrong shape or are not finite: a defect in the estimator.
     """
-    fitted = fold.fitted
-    estimator = make().fit(
-        _InputsOfSamples(genes, block.training, fitted),
-        [genes.prepared(number, fold)[fitted] for number in block.training.tolist()],
-        validation_mask(fold),
-    )
+    estimator = fit_shared_fold(genes, fold, block, make)
     tables = []
     for number in block.held_out.tolist():
         inputs = genes.inputs(number).take(fold.test)

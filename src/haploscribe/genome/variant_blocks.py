@@ -6,12 +6,13 @@ an allele, so that no later stage has to decompress and parse text again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
 from haploscribe.atomic import written_aside
@@ -42,21 +43,43 @@ def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
         All records that decide the sequences of the block's tiles, as `read_for_tiles` gives them.
     """
     planes = max(1, int(variants.genotypes.max(initial=0)).bit_length())
-    alleles = [allele for record in variants.alleles for allele in record]
-    names = [name.encode() for name in variants.identifiers]
     path = _path(folder, variants.contig, number)
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez(
             file,
             allow_pickle=False,
-            positions=variants.positions,
-            n_alleles=np.array([len(record) for record in variants.alleles], dtype=np.int64),
-            allele_lengths=np.array([len(allele) for allele in alleles], dtype=np.int64),
-            alleles=_as_bytes(alleles),
-            identifier_lengths=np.array([len(name) for name in names], dtype=np.int64),
-            identifiers=_as_bytes(names),
+            **site_arrays(variants),
             genotypes=_packed(variants.genotypes, planes),
         )
+
+
+def site_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
+    """Write what a variants file says of its records, people left out, as arrays: undone by `read_sites`."""
+    alleles = [allele for record in variants.alleles for allele in record]
+    names = [name.encode() for name in variants.identifiers]
+    return {
+        "positions": variants.positions,
+        "n_alleles": np.array([len(record) for record in variants.alleles], dtype=np.int64),
+        "allele_lengths": np.array([len(allele) for allele in alleles], dtype=np.int64),
+        "alleles": _as_bytes(alleles),
+        "identifier_lengths": np.array([len(name) for name in names], dtype=np.int64),
+        "identifiers": _as_bytes(names),
+    }
+
+
+def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
+    """Make the records of `site_arrays` again, with nobody who carries them."""
+    alleles = iter(_as_list(arrays["alleles"], arrays["allele_lengths"]))
+    names = _as_list(arrays["identifiers"], arrays["identifier_lengths"])
+    return Variants(
+        contig=contig,
+        positions=arrays["positions"],
+        identifiers=tuple(name.decode() for name in names),
+        alleles=tuple(tuple(next(alleles) for _ in range(n)) for n in arrays["n_alleles"].tolist()),
+        genotypes=np.zeros((len(arrays["positions"]), 0, 2), dtype=np.int8),
+        sample_ids=(),
+        counts=VariantCounts(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +181,9 @@ def _path(folder: Path, contig: str, number: int) -> Path:
 def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:
     with np.load(path, allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
-    alleles = iter(_as_list(stored["alleles"], stored["allele_lengths"]))
-    names = _as_list(stored["identifiers"], stored["identifier_lengths"])
-    n_variants = len(stored["positions"])
-    return Variants(
-        contig=contig,
-        positions=stored["positions"],
-        identifiers=tuple(name.decode() for name in names),
-        alleles=tuple(tuple(next(alleles) for _ in range(n)) for n in stored["n_alleles"].tolist()),
-        genotypes=_unpacked(stored["genotypes"], (n_variants, len(sample_ids), 2)),
-        sample_ids=sample_ids,
-        counts=VariantCounts(),
-    )
+    sites = read_sites(stored, contig)
+    shape = (len(sites.positions), len(sample_ids), 2)
+    return replace(sites, genotypes=_unpacked(stored["genotypes"], shape), sample_ids=sample_ids)
 
 
 def _joined(parts: Sequence[Variants]) -> Variants:

@@ -15,7 +15,7 @@ from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore, subtract_reference
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key, subtract_reference
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -76,6 +76,8 @@ class Embedded:
     ----------
     backbone
         Name of the backbone.
+    key
+        What names it with all its settings and weights.
     store_path
         The embedding store.
     addresses
@@ -85,6 +87,7 @@ class Embedded:
     """
 
     backbone: str
+    key: str
     store_path: Path
     addresses: tuple[BlockAddress, ...]
     counts: EmbeddingCounts
@@ -168,7 +171,7 @@ def embed_tiles(
     counts = reduce(EmbeddingCounts.plus, (piece.counts for piece in done), EmbeddingCounts())
     addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
     took = EmbeddingCounts(seconds=time.monotonic() - started)
-    return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
+    return Embedded(backbone.name, backbone_key(backbone), store_path, tuple(addresses), counts.plus(took))
 
 
 def _embed_here(

@@ -39,7 +39,7 @@ def fit_genes(
     zero_shot
         float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
     priors
-        For each gene, its prior in each fold, as `learn_priors` learned it; None where no estimator learns
+        For each gene, its priors, as `learn_priors` learned them; None where no estimator learns
         from other genes.
     advance
         Told of each gene done, those of an earlier, stopped run included.

@@ -14,7 +14,8 @@ from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models
-from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold, read_split
+from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
+from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
@@ -110,6 +111,12 @@ class OpenedJobs:
         self.jobs = jobs
         self.cohort = cohort
         self.folds = folds_of(jobs.evaluation, cohort.match.shared)
+        self.everyone = everyone(cohort.match.shared, self.folds)
+
+    @property
+    def fits(self) -> tuple[Fold, ...]:
+        """All in which models are fitted: the folds, and everyone."""
+        return (*self.folds, self.everyone)
 
     def close(self) -> None:
         """Close the cohort's files."""
@@ -129,8 +136,18 @@ class OpenedJobs:
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:
-        """What all genes of the table share in each fold's training and validation samples."""
-        return tuple(read_heterogeneity(self.jobs.heterogeneity(fold)) for fold in self.folds)
+        """What all genes of the table share in the samples of each of `fits`."""
+        return tuple(read_heterogeneity(self.jobs.heterogeneity(fold)) for fold in self.fits)
+
+    def many_genes(self) -> ManyGenes:
+        """Give what estimators that learn from all genes together read."""
+        cohort = self.cohort
+        return ManyGenes(
+            inputs=lambda number: cohort.gene_inputs(cohort.genes[number], self.stored),
+            expression=cohort.values,
+            covariates=cohort.covariates,
+            normalisation=self.jobs.evaluation.normalize,
+        )
 
     def prepared(self, expression: Float64Array, fold: Fold) -> Float64Array:
         """Prepare one gene's raw expression with what a fold's training samples teach; all samples."""

@@ -11,7 +11,7 @@ from haploscribe.cohort import Cohort
 from haploscribe.estimators.variance_prior import VarianceMoments, VariancePrior
 from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.progress import Advance
-from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene, folds_of
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.heterogeneity import write_heterogeneity
 from haploscribe.workers.workers import Workers, threads
 
@@ -38,10 +38,10 @@ def learn_priors(
 
     Returns
     -------
-    For each gene, one prior a fold.
+    For each gene, one prior for each of `OpenedJobs.fits`: the folds, then everyone.
     """
     with threads(1):
-        for fold in folds_of(jobs.evaluation, cohort.match.shared):
+        for fold in OpenedJobs(jobs, cohort).fits:
             write_heterogeneity(jobs.heterogeneity(fold), cohort, fold, jobs.evaluation.normalize)
     genes = cohort.genes
     each_gene(
@@ -51,7 +51,7 @@ def learn_priors(
 
 
 def lessons_of(jobs: GeneJobs, number: int, priors: Sequence[VariancePrior]) -> list[Lesson]:
-    """Put together what other genes teach about one, a lesson a fold, behind `learn_priors`."""
+    """Put together what other genes teach about one, a lesson for each fit, behind `learn_priors`."""
     with np.load(_file(jobs, number), allow_pickle=False) as arrays:
         return [Lesson(arrays[f"expression{i}"], prior) for i, prior in enumerate(priors)]
 
@@ -66,9 +66,9 @@ def _meet_gene(opened: OpenedJobs, number: int, file: Path) -> None:
     inputs = cohort.gene_inputs(cohort.genes[number], None)
     # By name: contigs are named as in the file there, as in the reference here.
     own = next(gene for gene in cohort.all_genes.genes if gene.gene_id == inputs.gene.gene_id)
-    prepared = [opened.prepared(cohort.values[number], fold) for fold in opened.folds]
+    prepared = [opened.prepared(cohort.values[number], fold) for fold in opened.fits]
     far = far_genes(cohort.all_genes.genes, own)
-    _write(meet_gene(inputs, prepared, opened.folds, opened.heterogeneity, far), file)
+    _write(meet_gene(inputs, prepared, opened.fits, opened.heterogeneity, far), file)
 
 
 def _write(met: Met, path: Path) -> None:

@@ -7,13 +7,13 @@ import polars as pl
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort
-from haploscribe.estimators.registry import estimator_factories, uses_other_genes, wide_models
+from haploscribe.estimators.registry import estimator_factories, wide_models
+from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.io.results import write_predictions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.gene_fits import fit_genes, read_gene_fit
 from haploscribe.stages.genes import GeneJobs
-from haploscribe.stages.lessons import learn_priors
 from haploscribe.stages.shared_fits import SharedFit, fit_shared, read_shared_fits, shared_fits
 from haploscribe.workers.workers import Workers
 
@@ -26,6 +26,7 @@ def predict_held_out(
     checked: CheckedCohort,
     workers: Workers,
     zero_shot: Mapping[str, Float64Array],
+    priors: Sequence[Sequence[VariancePrior]] | None,
     out: Path,
 ) -> pl.DataFrame:
     """Predict held-out samples with every model, write that, and measure it gene by gene.
@@ -40,6 +41,9 @@ def predict_held_out(
         Who fits.
     zero_shot
         float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
+    priors
+        For each gene, its priors, as `learn_priors` learned them; None where no estimator learns from other
+        genes.
     out
         Results folder, for the predictions.
 
@@ -51,10 +55,6 @@ def predict_held_out(
     n_genes = len(cohort.genes)
     fits_genes = bool(estimator_factories(jobs.evaluation.models, jobs.evaluation.seed))
     if fits_genes:
-        priors = None
-        if uses_other_genes(jobs.evaluation.models):
-            with stage("Comparing genes", n_genes, "genes") as advance:
-                priors = learn_priors(jobs, cohort, workers, advance)
         with stage("Fitting genes", n_genes, "genes") as advance:
             fit_genes(jobs, cohort, workers, zero_shot, priors, advance)
     fits = shared_fits(jobs, cohort)

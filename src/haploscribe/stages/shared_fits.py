@@ -10,7 +10,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import shared_factories
 from haploscribe.evaluation.folds import Fold
-from haploscribe.evaluation.shared_cross_validation import ManyGenes, evaluate_shared
+from haploscribe.evaluation.shared_cross_validation import evaluate_shared
 from haploscribe.expression.gene_blocks import GeneBlock
 from haploscribe.progress import Advance
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, blocks_of, folds_of
@@ -83,16 +83,10 @@ def read_shared_fits(jobs: GeneJobs, fits: Sequence[SharedFit], gene_ids: Sequen
 
 def _fit(opened: OpenedJobs, fit: SharedFit) -> None:
     """Do one fit in this process and leave its file."""
-    jobs, cohort = opened.jobs, opened.cohort
-    genes = ManyGenes(
-        inputs=lambda number: cohort.gene_inputs(cohort.genes[number], opened.stored),
-        expression=cohort.values,
-        covariates=cohort.covariates,
-        normalisation=jobs.evaluation.normalize,
-    )
+    jobs = opened.jobs
     fold: Fold = opened.folds[fit.fold]
     block: GeneBlock = opened.blocks[fit.block]
     make = shared_factories([fit.model], jobs.evaluation.seed)[fit.model]
-    predictions = evaluate_shared(genes, fold, block, fit.model, make)
+    predictions = evaluate_shared(opened.many_genes(), fold, block, fit.model, make)
     with written_aside(fit.file(jobs)) as aside:
         predictions.write_parquet(aside)

@@ -1,0 +1,167 @@
+"""The folder of kept models: what `run` leaves for `predict`, `explain` and `export`.
+
+    models/                                  (haploscribe-models, version 1)
+      models.json                            what was trained on what: `ModelsRecord`; written last
+      genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's place in models.json
+      shared/MODEL.safetensors               a model that learned from all genes together
+      variants/CONTIG/BLOCK.safetensors      the variants trained on and how often each allele was there
+
+States are as `haploscribe.io.state_files` writes them. There is no person's genotype, expression or name in
+it, and nothing that is run when it is read.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from haploscribe import __version__
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.estimators.state import State
+from haploscribe.expression.genes import Gene
+from haploscribe.genome.known_variants import KnownVariants
+from haploscribe.io.state_files import read_state, write_state
+from haploscribe.options import BackboneOptions
+
+FORMAT = "haploscribe-models"
+FORMAT_VERSION = 1
+RECORD = "models.json"
+
+_ADVICE = "give the `models` folder of a finished `haploscribe run`"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsRecord:
+    """What was trained, on what.
+
+    Attributes
+    ----------
+    models
+        Estimator names.
+    genes
+        The genes, on contigs as the reference of training names them; a gene's file has its place here.
+    window, tile
+        Width of the cis window and size of the tile grid in base pairs.
+    normalize
+        How expression was normalised. With covariates taken out, and mean 0 and variance 1 over the training
+        people, that is the scale of predictions.
+    seed
+        Of the estimators.
+    n_samples
+        Training people.
+    backbone
+        What embedded the tiles; None where no model reads deltas.
+    backbone_key
+        What names the backbone with all its settings and weights; None likewise.
+    """
+
+    models: tuple[str, ...]
+    genes: tuple[Gene, ...]
+    window: int
+    tile: int
+    normalize: str
+    seed: int
+    n_samples: int
+    backbone: BackboneOptions | None
+    backbone_key: str | None
+
+
+def write_record(folder: Path, record: ModelsRecord) -> None:
+    """Write `models.json`, which makes the folder complete."""
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "haploscribe": __version__,
+        **asdict(record),
+    }
+    with written_aside(folder / RECORD) as aside:
+        aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> ModelsRecord:
+    """Read `models.json`.
+
+    Raises
+    ------
+    InputError
+        When the folder has none, it is damaged, or it is of another version of the format.
+    """
+    path = folder / RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder} has no {RECORD}; {_ADVICE}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); {_ADVICE}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path} is no record of models; {_ADVICE}")
+    _check_version(path, content)
+    try:
+        return _record(content)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); copy it again, or run again") from None
+
+
+def _check_version(path: Path, content: Mapping[str, Any]) -> None:
+    version = content.get("format_version")
+    if version == FORMAT_VERSION:
+        return
+    made_by = f"Haploscribe {content.get('haploscribe')}"
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has models of format {version}, made by {made_by}; this is Haploscribe {__version__}, "
+            f"which reads format {FORMAT_VERSION}: upgrade it (pip install --upgrade haploscribe)"
+        )
+    raise InputError(
+        f"{path} has models of format {version}, made by {made_by}, which are no longer read: run again"
+    )
+
+
+def _record(content: Mapping[str, Any]) -> ModelsRecord:
+    backbone = content["backbone"]
+    return ModelsRecord(
+        models=tuple(content["models"]),
+        genes=tuple(Gene(**gene) for gene in content["genes"]),
+        window=content["window"],
+        tile=content["tile"],
+        normalize=content["normalize"],
+        seed=content["seed"],
+        n_samples=content["n_samples"],
+        backbone=None if backbone is None else BackboneOptions(**backbone),
+        backbone_key=content["backbone_key"],
+    )
+
+
+def gene_file(folder: Path, number: int) -> Path:
+    """Name the file of a gene's models, by the gene's place in the record."""
+    return folder / "genes" / f"{number:06d}.safetensors"
+
+
+def shared_file(folder: Path, model: str) -> Path:
+    """Name the file of a model that learned from all genes together."""
+    return folder / "shared" / f"{model}.safetensors"
+
+
+def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:
+    """Write the variants of a block of tiles that the models know."""
+    path = folder / "variants" / known.sites.contig / f"{block}.safetensors"
+    write_state(path, State(arrays=known.arrays()))
+
+
+def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
+    """Read what `write_known_variants` wrote.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged.
+    """
+    path = folder / "variants" / contig / f"{block}.safetensors"
+    return KnownVariants.from_arrays(read_state(path).arrays, contig)
+
+
+def kept_models(state: State) -> Iterator[tuple[str, State]]:
+    """Go through the states of a gene's models, by model."""
+    yield from state.parts["models"].parts.items()

@@ -1,0 +1,75 @@
+"""States of fitted estimators in safetensors files: arrays as they are, and JSON that says what each is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.estimators.state import State
+
+_TREE = "state"
+"""The one entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+
+
+def write_state(path: Path, state: State) -> None:
+    """Write a state; the same state gives the same bytes.
+
+    Arrays are numbered, not named, in the file, so that names from the data, such as a gene's, may be of any
+    kind.
+
+    Raises
+    ------
+    InputError
+        When the place cannot be written to.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    tree = json.dumps(_numbered(state, arrays), allow_nan=False)
+    with written_aside(path) as aside:
+        save_file(arrays, aside, metadata={_TREE: tree})
+
+
+def read_state(path: Path) -> State:
+    """Read what `write_state` wrote.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, cut short, or something else.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tree = json.loads(file.metadata()[_TREE])
+            return _named(tree, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; copy the whole folder of models, or run again") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} is damaged or no kept model ({reason}); copy or make it again") from None
+
+
+def _numbered(state: State, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Describe a state in what JSON has, and put its arrays by number into `arrays`."""
+    places = {}
+    for name, array in state.arrays.items():
+        places[name] = str(len(arrays))
+        arrays[places[name]] = np.ascontiguousarray(array)
+    return {
+        "numbers": {name: float(number) for name, number in state.numbers.items()},
+        "arrays": places,
+        "parts": {name: _numbered(part, arrays) for name, part in state.parts.items()},
+    }
+
+
+def _named(tree: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+    return State(
+        dict(tree["numbers"]),
+        {name: arrays[place] for name, place in tree["arrays"].items()},
+        {name: _named(part, arrays) for name, part in tree["parts"].items()},
+    )

@@ -1,0 +1,151 @@
+"""Fits every model on everyone and keeps it, once all are judged on people they had not seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from haploscribe.arrays import Float64Array
+from haploscribe.atomic import replace_path
+from haploscribe.cohort import Cohort
+from haploscribe.estimators.registry import estimator_factories, shared_factories
+from haploscribe.estimators.state import State
+from haploscribe.estimators.variance_prior import VariancePrior
+from haploscribe.evaluation.cross_validation import fit_fold
+from haploscribe.evaluation.shared_cross_validation import fit_shared_fold
+from haploscribe.expression.gene_blocks import all_genes_seen
+from haploscribe.genome.blocks import blocks_of
+from haploscribe.genome.known_variants import KnownVariants
+from haploscribe.io.model_folder import (
+    ModelsRecord,
+    gene_file,
+    shared_file,
+    write_known_variants,
+    write_record,
+)
+from haploscribe.io.state_files import write_state
+from haploscribe.options import BackboneOptions
+from haploscribe.progress import stage
+from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
+from haploscribe.stages.lessons import lessons_of
+from haploscribe.workers.workers import Workers
+
+MODELS_NAME = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What models were trained with, beside the run's jobs.
+
+    Attributes
+    ----------
+    zero_shot
+        float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
+    priors
+        For each gene, its priors, as `learn_priors` learned them; None where no estimator learns from other
+        genes.
+    backbone, backbone_key
+        What embedded the tiles; None where no estimator reads deltas.
+    """
+
+    zero_shot: Mapping[str, Float64Array]
+    priors: Sequence[Sequence[VariancePrior]] | None
+    backbone: BackboneOptions | None
+    backbone_key: str | None
+
+
+def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Trained, out: Path) -> None:
+    """Fit every model of a run on everyone, and leave the folder of kept models in the results.
+
+    Parameters
+    ----------
+    jobs
+        What to do.
+    cohort
+        The cohort that `jobs` opens, reading what the survey left.
+    workers
+        Who does it.
+    trained
+        What else the fits take.
+    out
+        Results folder.
+    """
+    folder = jobs.finished / MODELS_NAME
+    evaluation = jobs.evaluation
+    if estimator_factories(evaluation.models, evaluation.seed):
+        arguments = [
+            (
+                {model: by_gene[i] for model, by_gene in trained.zero_shot.items()},
+                None if trained.priors is None else trained.priors[i],
+            )
+            for i in range(len(cohort.genes))
+        ]
+        with stage("Fitting everyone, to keep the models", len(cohort.genes), "genes") as advance:
+            each_gene(
+                jobs,
+                cohort,
+                workers,
+                _keep_gene,
+                lambda number: gene_file(folder, number),
+                arguments,
+                advance,
+            )
+    shared = list(shared_factories(evaluation.models, evaluation.seed))
+    if shared:
+        left = [model for model in shared if not shared_file(folder, model).exists()]
+        with stage("Fitting everyone at all genes", len(shared), "models") as advance:
+            advance(len(shared) - len(left))
+            for _ in workers.map(jobs, _keep_shared, left, lambda: OpenedJobs(jobs, cohort)):
+                advance(1)
+    _keep_variants(folder, cohort)
+    write_record(folder, _record(jobs, cohort, trained))
+    replace_path(folder, out / MODELS_NAME)
+
+
+def _keep_gene(
+    opened: OpenedJobs,
+    number: int,
+    file: Path,
+    zero_shot: Mapping[str, Float64Array],
+    priors: Sequence[VariancePrior] | None,
+) -> None:
+    """Fit one gene on everyone and leave its models."""
+    cohort, evaluation, fold = opened.cohort, opened.jobs.evaluation, opened.everyone
+    inputs = replace(cohort.gene_inputs(cohort.genes[number], opened.stored), zero_shot=zero_shot)
+    prepared = opened.prepared(cohort.values[number], fold)
+    lesson = None if priors is None else lessons_of(opened.jobs, number, priors)[-1]
+    makers = estimator_factories(evaluation.models, evaluation.seed)
+    states = {
+        model: estimator.state() for model, estimator in fit_fold(inputs, prepared, fold, makers, lesson)
+    }
+    write_state(file, State(parts={"models": State(parts=states)}))
+
+
+def _keep_shared(opened: OpenedJobs, model: str) -> None:
+    """Fit one model on all genes and everyone, and leave it."""
+    jobs = opened.jobs
+    (everything,) = all_genes_seen(len(opened.cohort.genes))
+    make = shared_factories([model], jobs.evaluation.seed)[model]
+    estimator = fit_shared_fold(opened.many_genes(), opened.everyone, everything, make)
+    write_state(shared_file(jobs.finished / MODELS_NAME, model), estimator.state())
+
+
+def _keep_variants(folder: Path, cohort: Cohort) -> None:
+    """Leave the variants of all windows, block by block."""
+    contigs = cohort.genotypes.reference.contigs
+    for block in blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs):
+        variants = cohort.genotypes.read(block.tiles)
+        write_known_variants(folder, block.number, KnownVariants.of(variants))
+
+
+def _record(jobs: GeneJobs, cohort: Cohort, trained: Trained) -> ModelsRecord:
+    return ModelsRecord(
+        models=jobs.evaluation.models,
+        genes=cohort.genes,
+        window=cohort.window,
+        tile=cohort.tile_size,
+        normalize=jobs.evaluation.normalize,
+        seed=jobs.evaluation.seed,
+        n_samples=OpenedJobs(jobs, cohort).everyone.training.size,
+        backbone=trained.backbone,
+        backbone_key=trained.backbone_key,
+    )
