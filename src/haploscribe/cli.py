@@ -11,6 +11,7 @@ from haploscribe.cli_options import (
     BACKBONE,
     COHORT,
     EVALUATION,
+    PREDICTION,
     PRETRAINING,
     SCORING,
     WORKERS,
@@ -18,6 +19,7 @@ from haploscribe.cli_options import (
     backbone_options,
     cohort_options,
     evaluation_options,
+    prediction_options,
     with_options,
     worker_options,
     zero_shot_options,
@@ -106,6 +108,31 @@ def embed(store: Path, **values: Any) -> None:
     _print_facts(
         embed_cohort(cohort_options(values), backbone_options(values), store, worker_options(values))
     )
+
+
+@cli.command()
+@with_options(
+    PREDICTION,
+    WORKERS,
+    [
+        click.option(
+            "--out",
+            type=_OUT,
+            required=True,
+            help="File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.",
+        )
+    ],
+)
+def predict(out: Path, **values: Any) -> None:
+    """Predict the expression of new people with the models that a run has kept.
+
+    A stopped job goes on where it was when the same command is given again.
+    """
+    from haploscribe.prediction import predict as predict_people
+
+    predicted = predict_people(prediction_options(values), worker_options(values), out)
+    _print_facts(predicted.facts())
+    click.echo(f"Predictions: {out}")
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
+    PredictionOptions,
     WorkerOptions,
     ZeroShotOptions,
 )
@@ -281,6 +282,35 @@ PRETRAINING = (
     BACKBONE[-1],
 )
 
+PREDICTION = (
+    click.option(
+        "--models", type=_FILE, required=True, help="Folder of kept models: `models` of a finished run."
+    ),
+    *COHORT[:2],
+    COHORT[5],
+    click.option(
+        "--min-coverage",
+        type=float,
+        default=0.8,
+        show_default=True,
+        help="Predict a gene only where the file has this share of the variants that its models know.",
+    ),
+    click.option(
+        "--absent-is-reference",
+        is_flag=True,
+        help="Read known variants that the file lacks as reference: for whole genomes that list only sites "
+        "where someone differs. Without it everyone gets what training people had on average.",
+    ),
+    click.option(
+        "--backbone",
+        metavar="NAME|PATH",
+        help="Where the backbone of the training is now. [default: as the models say]",
+    ),
+    click.option("--store", type=_FILE, help="Embedding store to use and add to. [default: one of its own]"),
+    BACKBONE[-1],
+    COHORT[-1],
+)
+
 SCORING = (
     *_GENOME,
     click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
@@ -335,6 +365,11 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
 def cohort_options(values: dict[str, Any]) -> CohortOptions:
     """Take the cohort's options out of a command's values."""
     return CohortOptions(**{name: values.pop(name) for name in CohortOptions.__dataclass_fields__})
+
+
+def prediction_options(values: dict[str, Any]) -> PredictionOptions:
+    """Take the options of a prediction out of a command's values."""
+    return PredictionOptions(**{name: values.pop(name) for name in PredictionOptions.__dataclass_fields__})
 
 
 def backbone_options(values: dict[str, Any]) -> BackboneOptions:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
 from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
@@ -51,14 +51,7 @@ class CohortOptions:
 
     def absolute(self) -> "CohortOptions":
         """Name every file by its absolute path, for processes that work in other folders."""
-        found: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Path):
-                found[field.name] = value.absolute()
-        if self.genes is not None and Path(self.genes).is_file():
-            found["genes"] = str(Path(self.genes).absolute())
-        return replace(self, **found)
+        return _absolute(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +109,49 @@ class EvaluationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """New people, and the models that predict them.
+
+    Attributes
+    ----------
+    models
+        Folder of kept models.
+    variants, reference
+        The new people's genotypes, and the FASTA that they were called on.
+    genes
+        As `CohortOptions.genes`; None for all genes of the models.
+    min_coverage
+        A gene is predicted only where the file has this share of the variants that its models know.
+    absent_is_reference
+        Read a known variant that the file lacks as the reference in everyone, and count it as found: for
+        files of whole genomes that list only sites where someone differs from the reference.
+    backbone
+        Where the backbone that the models were trained on is now; None for the name or folder that they have.
+    store
+        An embedding store to use and to add to, such as that of the training; None for one of this job's own.
+    device
+        As `BackboneOptions.device`.
+    assume_phased
+        Read unphased heterozygotes as if phased.
+    """
+
+    models: Path
+    variants: Path
+    reference: Path
+    genes: str | None = None
+    min_coverage: float = 0.8
+    absent_is_reference: bool = False
+    backbone: str | None = None
+    store: Path | None = None
+    device: str = "auto"
+    assume_phased: bool = False
+
+    def absolute(self) -> "PredictionOptions":
+        """Name every file by its absolute path: see `CohortOptions.absolute`."""
+        return _absolute(self)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """Where the work is done; the results do not depend on it.
 
@@ -160,3 +196,17 @@ class ZeroShotOptions:
     borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
     shifts: tuple[int, ...] = (0,)
     reverse_complement: bool = False
+
+
+_WithFiles = TypeVar("_WithFiles", CohortOptions, PredictionOptions)
+
+
+def _absolute(options: _WithFiles) -> _WithFiles:
+    found: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, Path):
+            found[field.name] = value.absolute()
+    if options.genes is not None and Path(options.genes).is_file():
+        found["genes"] = str(Path(options.genes).absolute())
+    return replace(options, **found)

@@ -96,10 +96,31 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
     InputError
         When nothing is named, or an id matches no gene or several.
     """
+    places = places_of_genes(table.genes, spec, "the expression table")
+    return table.take_genes(np.array(places, dtype=np.int64))
+
+
+def places_of_genes(genes: Sequence[Gene], spec: str, where: str) -> list[int]:
+    """Find the genes that `--genes` names: their places, ascending.
+
+    Parameters
+    ----------
+    genes
+        All genes.
+    spec
+        As for `select_genes`.
+    where
+        What has the genes, for messages.
+
+    Raises
+    ------
+    InputError
+        When nothing is named, or an id matches no gene or several.
+    """
     wanted = _named_genes(spec)
     if not wanted:
         raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
-    place = {gene.gene_id: i for i, gene in enumerate(table.genes)}
+    place = {gene.gene_id: i for i, gene in enumerate(genes)}
     by_stem: dict[str, list[int]] = {}
     for gene_id, i in place.items():
         by_stem.setdefault(_without_version(gene_id), []).append(i)
@@ -108,7 +129,7 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
     for gene_id in wanted:
         matches = [place[gene_id]] if gene_id in place else by_stem.get(_without_version(gene_id), [])
         if len(matches) > 1:
-            versions = listed([table.genes[i].gene_id for i in matches])
+            versions = listed([genes[i].gene_id for i in matches])
             raise InputError(f"--genes: {gene_id} may be any of {versions}; write the version wanted")
         if matches:
             chosen.add(matches[0])
@@ -116,10 +137,10 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
             unknown.append(gene_id)
     if unknown:
         raise InputError(
-            f"--genes: {len(unknown)} of {len(wanted)} ids are not in the expression table "
-            f"({listed(unknown)}); its ids look like {table.genes[0].gene_id}"
+            f"--genes: {len(unknown)} of {len(wanted)} ids are not in {where} "
+            f"({listed(unknown)}); its ids look like {genes[0].gene_id}"
         )
-    return table.take_genes(np.array(sorted(chosen), dtype=np.int64))
+    return sorted(chosen)
 
 
 def _named_genes(spec: str) -> list[str]:

@@ -21,6 +21,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.io.state_files import read_state, write_state
 from haploscribe.options import BackboneOptions
@@ -153,12 +154,23 @@ def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None
 def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     """Read what `write_known_variants` wrote.
 
+    Parameters
+    ----------
+    folder
+        Of the models.
+    contig
+        As the caller names it: `22` and `chr22` are matched.
+    block
+        Number of the block of tiles.
+
     Raises
     ------
     InputError
         When the file is missing or damaged.
     """
-    path = folder / "variants" / contig / f"{block}.safetensors"
+    variants = folder / "variants"
+    named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
+    path = variants / (named or contig) / f"{block}.safetensors"
     return KnownVariants.from_arrays(read_state(path).arrays, contig)
 
 

@@ -16,6 +16,7 @@ from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key, subtract_reference
+from haploscribe.errors import InputError
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -122,6 +123,7 @@ def embed_tiles(
     options: BackboneOptions,
     store_path: Path,
     workers: Workers,
+    key: str | None = None,
 ) -> Embedded:
     """Embed the tiles of genes' cis windows that are not yet in the store.
 
@@ -140,6 +142,8 @@ def embed_tiles(
         The embedding store; made when missing.
     workers
         The run's workers.
+    key
+        What `backbone_key` must give, as models were trained on it; None where any will do.
 
     Raises
     ------
@@ -150,6 +154,11 @@ def embed_tiles(
     started = time.monotonic()
     backbone = load_options(options)
     check_tile_size(backbone, windows.tile_size)
+    if key not in {None, backbone_key(backbone)}:
+        raise InputError(
+            f"backbone {options.backbone} is {backbone_key(backbone)}, but the models were trained on "
+            f"{key}: other weights or settings; give that one with --backbone, or train again"
+        )
     job = EmbeddingJob(genotypes, options, store_path)
     opened = OpenedEmbedding(job, windows.genotypes, backbone, EmbeddingStore(store_path))
     contigs = windows.genotypes.reference.contigs

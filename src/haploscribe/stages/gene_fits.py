@@ -48,7 +48,16 @@ def fit_genes(
         ({model: by_gene[i] for model, by_gene in zero_shot.items()}, None if priors is None else priors[i])
         for i in range(len(cohort.genes))
     ]
-    each_gene(jobs, cohort, workers, _fit_gene, lambda number: _file(jobs, number), arguments, advance)
+    each_gene(
+        jobs,
+        lambda: OpenedJobs(jobs, cohort),
+        cohort.genes,
+        workers,
+        _fit_gene,
+        lambda number: _file(jobs, number),
+        arguments,
+        advance,
+    )
 
 
 def read_gene_fit(jobs: GeneJobs, number: int) -> pl.DataFrame:

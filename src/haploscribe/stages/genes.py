@@ -17,12 +17,13 @@ from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
+from haploscribe.expression.genes import Gene
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.embedding import Embedded, read_addresses, write_addresses
 from haploscribe.stages.heterogeneity import read_heterogeneity
-from haploscribe.workers.workers import Workers
+from haploscribe.workers.workers import Job, Opened, OpenedT, Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,13 @@ class OpenedJobs:
 
 
 Task = Callable[..., None]
-"""Work on a gene, told the opened jobs, the gene's number, its file, and what `each_gene` has for it."""
+"""Work on a gene, told what is open, the gene's number, its file, and what `each_gene` has for it."""
 
 
 def each_gene(
-    jobs: GeneJobs,
-    cohort: Cohort,
+    job: Job[OpenedT],
+    here: Callable[[], OpenedT],
+    genes: Sequence[Gene],
     workers: Workers,
     task: Task,
     file: Callable[[int], Path],
@@ -171,22 +173,23 @@ def each_gene(
 
     Parameters
     ----------
-    jobs
+    job
         What is opened for it.
-    cohort
-        The cohort that `jobs` opens.
+    here
+        Gives what `job` opens, in this process.
+    genes
+        The genes.
     workers
         Who does it.
     task
         A function of a module, so that other processes find it.
     file
-        What the task leaves for a gene, by the gene's number in the cohort.
+        What the task leaves for a gene, by the gene's place in `genes`.
     arguments
         What else the task is given, for each gene.
     advance
         Told of each gene done, those of an earlier, stopped run included.
     """
-    genes = cohort.genes
     # In genome order, so that those in work at one time share tiles.
     order = sorted(range(len(genes)), key=lambda i: (genes[i].contig, genes[i].tss))
     pieces = [
@@ -195,7 +198,7 @@ def each_gene(
         if not file(number).exists()
     ]
     advance(len(order) - len(pieces))
-    for _ in workers.map(jobs, _do_gene, pieces, lambda: OpenedJobs(jobs, cohort)):
+    for _ in workers.map(job, _do_gene, pieces, here):
         advance(1)
 
 
@@ -208,7 +211,7 @@ class _GenePiece(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def _do_gene(opened: OpenedJobs, piece: _GenePiece) -> None:
+def _do_gene(opened: Opened, piece: _GenePiece) -> None:
     piece.task(opened, piece.number, piece.file, *piece.arguments)
 
 

@@ -45,7 +45,14 @@ def learn_priors(
             write_heterogeneity(jobs.heterogeneity(fold), cohort, fold, jobs.evaluation.normalize)
     genes = cohort.genes
     each_gene(
-        jobs, cohort, workers, _meet_gene, lambda number: _file(jobs, number), [()] * len(genes), advance
+        jobs,
+        lambda: OpenedJobs(jobs, cohort),
+        genes,
+        workers,
+        _meet_gene,
+        lambda number: _file(jobs, number),
+        [()] * len(genes),
+        advance,
     )
     return priors_from(genes, [_read_moments(_file(jobs, number)) for number in range(len(genes))])
 

@@ -82,7 +82,8 @@ def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Train
         with stage("Fitting everyone, to keep the models", len(cohort.genes), "genes") as advance:
             each_gene(
                 jobs,
-                cohort,
+                lambda: OpenedJobs(jobs, cohort),
+                cohort.genes,
                 workers,
                 _keep_gene,
                 lambda number: gene_file(folder, number),

@@ -146,12 +146,12 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
     counts = VariantCounts()
     for found in workers.map(job, _survey_block, blocks, lambda: OpenedSurvey(cohort, job.folder)):
         columns.setdefault(found.block.contig, []).append(found.columns)
-        counts = _sum(counts, found.counts)
+        counts = sum_counts(counts, found.counts)
         n_used += found.n_used
         n_rare += found.n_rare
         n_overlaps += found.n_overlaps
         advance(len(found.block.wanted))
-    _stop_at_missing(counts, cohort)
+    require_called(counts, cohort.options.variants)
     if n_used == 0:
         raise InputError(
             f"{cohort.options.variants}: no variant with MAF {cohort.options.maf:g} or more in the cis "
@@ -211,15 +211,23 @@ def _columns_of_genes(
     return counts
 
 
-def _sum(a: VariantCounts, b: VariantCounts) -> VariantCounts:
+def sum_counts(a: VariantCounts, b: VariantCounts) -> VariantCounts:
+    """Add up what was met in two regions."""
     names = [count.name for count in fields(VariantCounts)]
     return VariantCounts(*(getattr(a, name) + getattr(b, name) for name in names))
 
 
-def _stop_at_missing(counts: VariantCounts, cohort: Cohort) -> None:
+def require_called(counts: VariantCounts, variants: Path) -> None:
+    """Stop where too many calls of a variants file are missing.
+
+    Raises
+    ------
+    InputError
+        Above `MAX_MISSING`.
+    """
     share = counts.n_missing_calls / max(1, counts.n_calls)
     if counts.n_calls and share > MAX_MISSING:
         raise InputError(
-            f"{cohort.options.variants}: {share:.0%} of {counts.n_calls:,} calls are missing near the genes, "
+            f"{variants}: {share:.0%} of {counts.n_calls:,} calls are missing near the genes, "
             f"more than {MAX_MISSING:.0%}; impute them, or drop the samples or variants that miss them"
         )
