@@ -98,7 +98,16 @@ def main() -> None:
             priors = learn_priors(jobs, cohort, workers, advance)
         with stage("Fitting genes", len(files), "genes") as advance:
             arguments_of_genes = [(learned,) for learned in priors]
-            each_gene(jobs, cohort, workers, fit_variants, files.__getitem__, arguments_of_genes, advance)
+            each_gene(
+                jobs,
+                lambda: OpenedJobs(jobs, cohort),
+                cohort.genes,
+                workers,
+                fit_variants,
+                files.__getitem__,
+                arguments_of_genes,
+                advance,
+            )
         ids = [gene.gene_id for gene in cohort.genes]
         n_variants = dict(zip(ids, checked.survey.n_variants.tolist(), strict=True))
     metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)

@@ -26,7 +26,7 @@ from benchmarks.memory import cohort_of
 from benchmarks.tables import write_table
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
-from haploscribe.stages.embedding import embed_tiles
+from haploscribe.stages.embedding import LoadedBackbone, embed_tiles
 from haploscribe.stages.gene_fits import fit_genes
 from haploscribe.stages.genes import gene_jobs
 from haploscribe.stages.lessons import learn_priors
@@ -50,9 +50,9 @@ def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
     """Time all genes of a cohort but the first, which is done before the clock is read."""
     workers = LocalWorkers(1)
     with checked_cohort(options, workers, folder) as checked:
-        embedded = embed_tiles(
-            checked.surveyed, checked.kept, BackboneOptions("kmer"), folder / "embeddings.zarr", workers
-        )
+        loaded = LoadedBackbone.of(BackboneOptions("kmer"), options.tile)
+        store = folder / "embeddings.zarr"
+        embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
         n_genes = len(checked.cohort.genes)
         jobs = gene_jobs(checked, EvaluationOptions(), embedded, folder / "done")
         cohort, clock = checked.surveyed, [time.process_time()]

@@ -31,7 +31,7 @@ from haploscribe.options import (
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
-from haploscribe.stages.embedding import Embedded, embed_tiles
+from haploscribe.stages.embedding import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of, gene_jobs
 from haploscribe.stages.lessons import learn_priors
 from haploscribe.stages.models import Trained, keep_models
@@ -81,13 +81,14 @@ def embed(
     """
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
+    loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
     work = store_path.with_name(f".{store_path.name}.work")
     try:
         with (
             open_workers(worker_options) as workers,
             checked_cohort(cohort_options, workers, work) as checked,
         ):
-            embedded = embed_tiles(checked.surveyed, checked.kept, backbone_options, store_path, workers)
+            embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store_path, workers)
             return {**checked.facts(), **embedded.summary()}
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -144,6 +145,9 @@ def run(
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
+            loaded = None
+            if reads_deltas(evaluation_options.models):
+                loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
             workers = stack.enter_context(open_workers(worker_options))
             checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))
             _rehearse(checked.cohort, evaluation_options)
@@ -151,9 +155,9 @@ def run(
             options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
             record = run_record(options, sequence_models, facts)
         embedded = None
-        if reads_deltas(evaluation_options.models):
+        if loaded is not None:
             embedded = embed_tiles(
-                checked.surveyed, checked.kept, backbone_options, store_path or out / STORE_NAME, workers
+                checked.surveyed, checked.kept, loaded, store_path or out / STORE_NAME, workers
             )
         zero_shot = _predict_zero_shot(
             checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
@@ -166,8 +170,8 @@ def run(
         trained = Trained(
             by_model,
             priors,
-            backbone=backbone_options if embedded else None,
-            backbone_key=embedded.key if embedded else None,
+            backbone=loaded.options if loaded else None,
+            backbone_key=loaded.key if loaded else None,
         )
         keep_models(jobs, checked.surveyed, workers, trained, out)
 

@@ -12,7 +12,6 @@ import polars as pl
 
 from haploscribe.atomic import kept_on_success
 from haploscribe.errors import InputError
-from haploscribe.estimators.registry import reads_deltas
 from haploscribe.expression.table import places_of_genes
 from haploscribe.expression.text_tables import listed
 from haploscribe.io.kept_models import KeptModels
@@ -24,7 +23,7 @@ from haploscribe.io.new_predictions import (
 )
 from haploscribe.options import PredictionOptions, WorkerOptions
 from haploscribe.progress import stage
-from haploscribe.stages.embedding import embed_tiles, write_addresses
+from haploscribe.stages.embedding import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.stages.genes import each_gene
 from haploscribe.stages.new_people import NewPeople, matched_people
 from haploscribe.stages.new_predictions import OpenedPrediction, PredictJob, absent_columns, predict_gene
@@ -115,13 +114,14 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         with kept_on_success(work.parent), kept_on_success(work):
             workers = stack.enter_context(open_workers(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
+            loaded = _load_backbone(options, record)
             people = stack.enter_context(matched_people(options, chosen, workers, work))
             coverage = _coverage(people, options)
             _require_any(coverage, options)
         fine = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
         genes = tuple(people.windows.genes[i] for i in fine)
         people = replace(people, windows=replace(people.windows, genes=genes))
-        job, forward_passes = _embedded(people, options, record, workers, work)
+        job, forward_passes = _embedded(people, options, loaded, workers, work)
         files = _predict_genes(job, people, options, [numbers[i] for i in fine], workers, work)
         write_new_predictions(out, files, coverage)
         n_samples = len(people.windows.genotypes.sample_ids)
@@ -172,17 +172,30 @@ def _require_any(coverage: pl.DataFrame, options: PredictionOptions) -> None:
     )
 
 
+def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBackbone | None:
+    """Load the backbone of the training; None where no model reads deltas."""
+    if record.backbone is None:
+        return None
+    wanted = replace(record.backbone, device=options.device)
+    if options.backbone is not None:
+        wanted = replace(wanted, backbone=options.backbone)
+    loaded = LoadedBackbone.of(wanted, record.tile)
+    if loaded.key != record.backbone_key:
+        raise InputError(
+            f"backbone {wanted.backbone} is {loaded.key}, but the models of {options.models} were trained on "
+            f"{record.backbone_key}: other weights or settings; name that one with --backbone, or train again"
+        )
+    return loaded
+
+
 def _embedded(
-    people: NewPeople, options: PredictionOptions, record: ModelsRecord, workers: Workers, work: Path
+    people: NewPeople, options: PredictionOptions, loaded: LoadedBackbone | None, workers: Workers, work: Path
 ) -> tuple[PredictJob, int]:
     """Embed the tiles where a model reads deltas: what predicts the people, and the passes it took."""
-    if record.backbone is None or not reads_deltas(record.models):
+    if loaded is None:
         return PredictJob(options.models, people.kept, None, None), 0
-    backbone = replace(record.backbone, device=options.device)
-    if options.backbone is not None:
-        backbone = replace(backbone, backbone=options.backbone)
     store = options.store or work / "embeddings.zarr"
-    embedded = embed_tiles(people.windows, people.kept, backbone, store, workers, record.backbone_key)
+    embedded = embed_tiles(people.windows, people.kept, loaded, store, workers)
     addresses = work / "blocks.jsonl"
     write_addresses(addresses, embedded.addresses)
     return PredictJob(options.models, people.kept, store, addresses), embedded.counts.forward_passes

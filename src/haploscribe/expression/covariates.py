@@ -131,5 +131,7 @@ def remove_covariates(
     -------
     float64 `(n_samples,)`; residuals.
     """
-    residuals: Float64Array = expression - coefficients[0] - covariates @ coefficients[1:]
+    # Row by row: a matrix product rounds a sample's last bit by which others are beside it.
+    explained = np.einsum("ij,j->i", covariates, coefficients[1:])
+    residuals: Float64Array = expression - coefficients[0] - explained
     return residuals

@@ -1,5 +1,6 @@
 """States of fitted estimators in safetensors files: arrays as they are, and JSON that says what each is."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,17 +23,18 @@ def write_state(path: Path, state: State) -> None:
     """Write a state; the same state gives the same bytes.
 
     Arrays are numbered, not named, in the file, so that names from the data, such as a gene's, may be of any
-    kind.
+    kind; equal ones are written once, as models share what they are made of.
 
     Raises
     ------
     InputError
         When the place cannot be written to.
     """
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[_Content, npt.NDArray[Any]] = {}
     tree = json.dumps(_numbered(state, arrays), allow_nan=False)
     with written_aside(path) as aside:
-        save_file(arrays, aside, metadata={_TREE: tree})
+        named = {str(number): array for number, array in enumerate(arrays.values())}
+        save_file(named, aside, metadata={_TREE: tree})
 
 
 def read_state(path: Path) -> State:
@@ -54,12 +56,17 @@ def read_state(path: Path) -> State:
         raise InputError(f"{path} is damaged or no kept model ({reason}); copy or make it again") from None
 
 
-def _numbered(state: State, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """Describe a state in what JSON has, and put its arrays by number into `arrays`."""
+_Content = tuple[str, tuple[int, ...], bytes]
+
+
+def _numbered(state: State, arrays: dict[_Content, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Describe a state in what JSON has, and put its arrays, each content once, into `arrays`."""
     places = {}
     for name, array in state.arrays.items():
-        places[name] = str(len(arrays))
-        arrays[places[name]] = np.ascontiguousarray(array)
+        digest = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+        content = (array.dtype.str, array.shape, digest)
+        arrays.setdefault(content, np.ascontiguousarray(array).reshape(array.shape))
+        places[name] = str(list(arrays).index(content))
     return {
         "numbers": {name: float(number) for name, number in state.numbers.items()},
         "arrays": places,

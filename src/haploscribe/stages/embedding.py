@@ -16,7 +16,6 @@ from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key, subtract_reference
-from haploscribe.errors import InputError
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -77,8 +76,6 @@ class Embedded:
     ----------
     backbone
         Name of the backbone.
-    key
-        What names it with all its settings and weights.
     store_path
         The embedding store.
     addresses
@@ -88,7 +85,6 @@ class Embedded:
     """
 
     backbone: str
-    key: str
     store_path: Path
     addresses: tuple[BlockAddress, ...]
     counts: EmbeddingCounts
@@ -117,13 +113,46 @@ def load_options(options: BackboneOptions) -> Backbone:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedBackbone:
+    """A backbone, in memory, and how to load it elsewhere.
+
+    Attributes
+    ----------
+    options
+        What loads it.
+    backbone
+        The frozen model.
+    """
+
+    options: BackboneOptions
+    backbone: Backbone
+
+    @classmethod
+    def of(cls, options: BackboneOptions, tile_size: int) -> "LoadedBackbone":
+        """Load it, to embed tiles of this size in base pairs.
+
+        Raises
+        ------
+        InputError
+            When it cannot be loaded, or does not take tiles of this size.
+        """
+        backbone = load_options(options)
+        check_tile_size(backbone, tile_size)
+        return cls(options, backbone)
+
+    @property
+    def key(self) -> str:
+        """What names it with all its settings and weights."""
+        return backbone_key(self.backbone)
+
+
 def embed_tiles(
     windows: GeneWindows,
     genotypes: KeptGenotypes,
-    options: BackboneOptions,
+    loaded: LoadedBackbone,
     store_path: Path,
     workers: Workers,
-    key: str | None = None,
 ) -> Embedded:
     """Embed the tiles of genes' cis windows that are not yet in the store.
 
@@ -136,29 +165,20 @@ def embed_tiles(
         The windows of the genes, read from what a survey left.
     genotypes
         How other processes open what the survey left.
-    options
+    loaded
         The backbone.
     store_path
         The embedding store; made when missing.
     workers
         The run's workers.
-    key
-        What `backbone_key` must give, as models were trained on it; None where any will do.
 
     Raises
     ------
     InputError
-        When the backbone cannot be loaded, does not take the tile size, loses the deltas in the precision
-        asked for, or the store is unusable.
+        When the backbone loses the deltas in the precision asked for, or the store is unusable.
     """
     started = time.monotonic()
-    backbone = load_options(options)
-    check_tile_size(backbone, windows.tile_size)
-    if key not in {None, backbone_key(backbone)}:
-        raise InputError(
-            f"backbone {options.backbone} is {backbone_key(backbone)}, but the models were trained on "
-            f"{key}: other weights or settings; give that one with --backbone, or train again"
-        )
+    options, backbone = loaded.options, loaded.backbone
     job = EmbeddingJob(genotypes, options, store_path)
     opened = OpenedEmbedding(job, windows.genotypes, backbone, EmbeddingStore(store_path))
     contigs = windows.genotypes.reference.contigs
@@ -180,7 +200,7 @@ def embed_tiles(
     counts = reduce(EmbeddingCounts.plus, (piece.counts for piece in done), EmbeddingCounts())
     addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
     took = EmbeddingCounts(seconds=time.monotonic() - started)
-    return Embedded(backbone.name, backbone_key(backbone), store_path, tuple(addresses), counts.plus(took))
+    return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
 
 
 def _embed_here(
