@@ -1,0 +1,1 @@
+"""What the command line does, for notebooks; `import haploscribe` offers all of it."""

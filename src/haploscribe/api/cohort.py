@@ -1,0 +1,255 @@
+"""A cohort opened from a notebook: checked, embedded, and handed out gene by gene."""
+
+import tempfile
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from haploscribe.api.keywords import option_groups
+from haploscribe.api.samples import GeneSamples
+from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.cohort import open_cohort as open_inputs
+from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.errors import InputError
+from haploscribe.evaluation.folds import make_folds
+from haploscribe.examples.cohort import example_cohort as example_files
+from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
+from haploscribe.stages.checked import INDEX_NAME, CheckedCohort, checked_cohort
+from haploscribe.stages.embedding import Embedded, embed_checked
+from haploscribe.workers.workers import open_workers
+
+
+class OpenedCohort:
+    """Genotypes, sequence and expression of the same people: see `open_cohort`, which makes it.
+
+    Files are opened and matched at once. The variants are read and checked when the first method needs
+    them, and kept in a temporary folder until the cohort is closed: by `close`, at the end of a `with` block,
+    or when nothing holds it any more.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    jobs
+        Processes that read the variants, or threads that embed.
+    stack
+        What is to be closed with the cohort.
+
+    Attributes
+    ----------
+    options
+        The inputs.
+    sample_ids
+        `n_samples` names; the order of all rows.
+    genes
+        One row a gene: `gene_id`, `contig` as the reference names it, `tss` (0-based) and `strand`.
+    """
+
+    def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
+        self.options = options
+        self._jobs = WorkerOptions(jobs)
+        self._embedded: list[tuple[Embedded, StoredDeltas]] = []
+        with stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-")))
+            opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
+            self.sample_ids = opened.match.shared
+            self.genes = pl.DataFrame(
+                [(gene.gene_id, gene.contig, gene.tss, gene.strand) for gene in opened.genes],
+                schema={"gene_id": pl.String, "contig": pl.String, "tss": pl.Int64, "strand": pl.String},
+                orient="row",
+            )
+            self._stack = stack.pop_all()
+        # Not a method of this object, which would keep it alive.
+        self._finalizer = weakref.finalize(self, self._stack.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<cohort of {len(self.sample_ids)} samples, {len(self.genes)} genes>"
+
+    def close(self) -> None:
+        """Close all files and remove the temporary ones; stores and results stay."""
+        self._finalizer()
+
+    def check(self) -> dict[str, str | int]:
+        """Read all inputs and say what was found, as `haploscribe check` does.
+
+        Raises
+        ------
+        InputError
+            When an input is at fault.
+        """
+        return self._checked.facts()
+
+    def embed(self, backbone: str = "nano", *, store: str | Path, **options: Any) -> Embedded:
+        """Embed the tiles of all genes' cis windows; what the store holds already is not embedded again.
+
+        Parameters
+        ----------
+        backbone
+            A short name (`haploscribe backbones` lists them) or the folder of a checkpoint.
+        store
+            Folder of the embedding store; made when missing.
+        options
+            `layer`, `pooling`, `precision`, `device`: see `haploscribe.options.BackboneOptions`.
+
+        Returns
+        -------
+        What `gene` reads deltas from; its `summary()` says what it took.
+
+        Raises
+        ------
+        InputError
+            When an input or an option is at fault.
+        """
+        (chosen,) = option_groups((BackboneOptions,), {"backbone": str(backbone), **options})
+        checked = self._checked
+        with open_workers(self._jobs) as workers:
+            embedded = embed_checked(checked, chosen, Path(store), workers)
+        stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)
+        self._embedded.append((embedded, stored))
+        return embedded
+
+    def gene(self, gene_id: str, embedded: Embedded | None = None) -> tuple[GeneSamples, Float64Array]:
+        """Collect one gene as scikit-learn takes it: `X` and `y`.
+
+        Parameters
+        ----------
+        gene_id
+            As in `genes`; its version may be left out.
+        embedded
+            What `embed` of this cohort returned; None where no model reads deltas.
+
+        Returns
+        -------
+        X
+            Rows are people: their DNA and covariates.
+        y
+            float64 `(n_samples,)`; expression as read, in the unit of the file. Nothing is fitted to it here:
+            `GeneRegressor` prepares it, with what it learns from the people that it is fitted on.
+
+        Raises
+        ------
+        InputError
+            When there is no such gene, or `embedded` is of another cohort.
+        """
+        cohort = self._checked.surveyed
+        names = [gene.gene_id for gene in cohort.genes]
+        found = [i for i, name in enumerate(names) if gene_id in (name, name.partition(".")[0])]
+        if len(found) != 1:
+            what = "several genes" if found else "no gene"
+            raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {names[0]}")
+        inputs = cohort.gene_inputs(cohort.genes[found[0]], self._deltas(embedded))
+        return GeneSamples(inputs, cohort.covariates), cohort.values[found[0]].copy()
+
+    def folds(self, n_folds: int = 5, seed: int = 0) -> list[tuple[Int64Array, Int64Array]]:
+        """Give the folds that `run` makes with the same number and seed, for the `cv` of scikit-learn.
+
+        Returns
+        -------
+        For each fold, the places of its training people and of its test people, int64 `(n_training,)` and
+        `(n_test,)`.
+
+        Raises
+        ------
+        InputError
+            When there are fewer than 2 folds, or fewer than 3 people for each.
+        """
+        return [(fold.training, fold.test) for fold in make_folds(self.sample_ids, n_folds, seed)]
+
+    @property
+    def _checked(self) -> CheckedCohort:
+        if not self._finalizer.alive:
+            raise InputError("the cohort is closed; open it again")
+        return self._read_once
+
+    @cached_property
+    def _read_once(self) -> CheckedCohort:
+        with open_workers(self._jobs) as workers:
+            return self._stack.enter_context(checked_cohort(self.options, workers, self._folder))
+
+    def _deltas(self, embedded: Embedded | None) -> StoredDeltas | None:
+        if embedded is None:
+            return None
+        for known, stored in self._embedded:
+            if known is embedded:
+                return stored
+        raise InputError("these tiles were embedded for another cohort; call embed of this one")
+
+
+def open_cohort(
+    variants: str | Path,
+    reference: str | Path,
+    expression: str | Path,
+    covariates: str | Path | None = None,
+    *,
+    genes: str | Sequence[str] | None = None,
+    jobs: int = 1,
+    **options: Any,
+) -> OpenedCohort:
+    """Open people's genotypes and expression, matched by sample name.
+
+    Parameters
+    ----------
+    variants
+        Phased genotypes: VCF, VCF.gz, BCF or PGEN.
+    reference
+        The FASTA that the variants were called on, plain or bgzipped.
+    expression
+        BED, BED.gz or Parquet with tensorQTL's or QTLtools' columns; the row's end is the TSS.
+    covariates
+        Rows are covariates, columns samples; None for none.
+    genes
+        Gene IDs, or a file of them; None for all.
+    jobs
+        Processes that read the variants, or threads that embed.
+    options
+        `window` and `tile` in base pairs, `maf`, `hidden_factors`, `assume_phased`: see
+        `haploscribe.options.CohortOptions`.
+
+    Raises
+    ------
+    InputError
+        When an input cannot be read, an option is unknown, or no samples are shared.
+    """
+    files = {"variants": variants, "reference": reference, "expression": expression}
+    if covariates is not None:
+        files["covariates"] = covariates
+    (made,) = option_groups((CohortOptions,), {**files, "genes": _joined(genes), **options})
+    return OpenedCohort(made, jobs, ExitStack())
+
+
+def example_cohort(
+    *, genes: str | Sequence[str] | None = None, jobs: int = 1, **options: Any
+) -> OpenedCohort:
+    """Open the bundled cohort: 358 real people, 17 genes of one megabase of chromosome 22.
+
+    Parameters
+    ----------
+    genes, jobs, options
+        As for `open_cohort`.
+
+    Examples
+    --------
+    >>> import haploscribe
+    >>> haploscribe.example_cohort(maf=0.05)
+    <cohort of 358 samples, 17 genes>
+    """
+    with ExitStack() as stack:
+        files = asdict(stack.enter_context(example_files()))
+        (made,) = option_groups((CohortOptions,), {**files, "genes": _joined(genes), **options})
+        return OpenedCohort(made, jobs, stack.pop_all())
+
+
+def _joined(genes: str | Sequence[str] | None) -> str | None:
+    return genes if genes is None or isinstance(genes, str) else ",".join(genes)

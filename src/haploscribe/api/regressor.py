@@ -1,0 +1,255 @@
+"""A model of one gene as a scikit-learn estimator."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from haploscribe.api.keywords import check_normalize
+from haploscribe.api.samples import GeneSamples
+from haploscribe.arrays import Float64Array
+from haploscribe.errors import InputError
+from haploscribe.estimators.protocol import Estimator
+from haploscribe.estimators.registry import (
+    ESTIMATOR_NAMES,
+    SHARED_NAMES,
+    estimator_factories,
+    wide_models,
+)
+from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.preparation import prepare
+from haploscribe.workers.workers import threads
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
+
+try:
+    from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.utils.validation import check_is_fitted
+except ModuleNotFoundError:
+    raise InputError("GeneRegressor needs scikit-learn: pip install 'haploscribe[notebook]'") from None
+
+_OWN = ("model", "normalize")
+
+
+class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """One model of one gene, for scikit-learn's `clone`, `cross_val_predict`, `GridSearchCV` and the like.
+
+    `X` and `y` are as `OpenedCohort.gene` gives them: people's DNA with their covariates, and expression
+    as read. `fit` learns the normalisation and the covariates' effects from the people that it is given, as
+    a fold of a run does, so that cross-validation around it holds nothing of the people held out.
+    Predictions are on the scale of that preparation: mean 0 and variance 1 in the people of `fit`. `prepared`
+    puts held-out expression on this scale, and `score` compares the two. What compares predictions with `y`
+    itself (`scoring="r2"`) compares two scales.
+
+    With the folds of `OpenedCohort.folds`, out-of-fold predictions are those of a run, for models that learn
+    from their own gene alone. Models that learn from other genes too (`transformer`, `susie`, the ensembles,
+    those named distance) have here, where there are none, the prior that comes with the package.
+
+    The order of people does not matter to a fit.
+
+    Parameters
+    ----------
+    model
+        A name as in `--models`. Not for zero-shot models, `transformer-all` and `elastic-net-1mb`, which
+        read more than one gene's cis window: see `haploscribe.run`.
+    normalize
+        `inverse-normal`, `log2p1` or `none`.
+    params
+        The model's own parameters, such as `alpha` of `elastic-net`; `get_params` lists them.
+
+    Attributes
+    ----------
+    estimator_
+        The fitted model (`haploscribe.estimators`).
+    training_
+        The people that it was fitted on, in alphabetical order.
+    expression_
+        float64 `(n_training,)`; their expression as given.
+
+    Examples
+    --------
+    >>> import haploscribe
+    >>> from sklearn.model_selection import cross_val_score
+    >>> cohort = haploscribe.example_cohort(maf=0.05)
+    >>> X, y = cohort.gene("ENSG00000185252")
+    >>> cross_val_score(haploscribe.GeneRegressor("top-snp"), X, y, cv=3).round(2)
+    array([0.13, 0.18, 0.17])
+    >>> haploscribe.GeneRegressor("lasso", n_folds=5).get_params()
+    {'model': 'lasso', 'normalize': 'inverse-normal', 'alpha': 1.0, 'n_folds': 5, 'n_lambdas': 100, 'seed': 0}
+    """
+
+    def __init__(
+        self, model: str = "elastic-net", *, normalize: Normalisation = "inverse-normal", **params: Any
+    ) -> None:
+        self.model = model
+        self.normalize = normalize
+        unknown = sorted(set(params) - set(self._defaults()))
+        if unknown:
+            raise InputError(
+                f"{model} has no parameter {unknown[0]!r}; "
+                f"there are {', '.join((*_OWN[1:], *self._defaults()))}"
+            )
+        for name, value in params.items():
+            setattr(self, name, value)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """List all parameters, the model's own among them; `deep` is scikit-learn's and changes nothing."""
+        own = {name: getattr(self, name, default) for name, default in self._defaults().items()}
+        return {"model": self.model, "normalize": self.normalize, **own}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; those of another model may come with its name.
+
+        Raises
+        ------
+        InputError
+            When there is no such model.
+        ValueError
+            When the model has no such parameter.
+        """
+        self.model = params.pop("model", self.model)
+        super().set_params(**params)
+        return self
+
+    def fit(self, X: GeneSamples, y: npt.ArrayLike) -> Self:
+        """Prepare expression and learn from it.
+
+        Parameters
+        ----------
+        X
+            The people to learn from.
+        y
+            `(n_samples,)`; their expression as read.
+
+        Raises
+        ------
+        InputError
+            When `X` and `y` do not fit together, values are missing, there are too few people for the
+            covariates or the model, or the model reads deltas and `X` has none.
+        """
+        check_normalize(self.normalize)
+        expression = _expression(X, y)
+        params = {name: value for name, value in self.get_params().items() if name not in _OWN}
+        estimator = self._factory()(**params)
+        # Any variant that somebody carries is in an embedded tile.
+        if estimator.reads_deltas and not X.inputs.tiles and X.inputs.dosages.any():
+            raise InputError(f"{self.model} reads deltas: X, y = cohort.gene(gene_id, cohort.embed(...))")
+        by_name = np.argsort(np.asarray(X.sample_ids), kind="stable")
+        self.training_, self.expression_ = X[by_name], expression[by_name]
+        everyone = np.ones(len(X), dtype=np.bool_)
+        with threads(1):  # as in a run: sums of several threads have other last bits
+            prepared = prepare(self.expression_, self.training_.covariates, everyone, self.normalize)
+            self.estimator_ = estimator.fit(self.training_.inputs, prepared)
+        return self
+
+    def predict(self, X: GeneSamples) -> Float64Array:
+        """Predict expression from DNA; float64 `(n_samples,)`, on the scale of `prepared`.
+
+        Raises
+        ------
+        InputError
+            When `X` is of another gene or has other variants.
+        """
+        check_is_fitted(self)
+        self._require_same_gene(X)
+        with threads(1):
+            return np.asarray(self.estimator_.predict(X.inputs), dtype=np.float64)
+
+    def prepared(self, X: GeneSamples, y: npt.ArrayLike) -> Float64Array:
+        """Put people's expression on the scale of predictions, as the people of `fit` have it.
+
+        Parameters
+        ----------
+        X, y
+            People, held out or not, and their expression as read.
+
+        Returns
+        -------
+        float64 `(n_samples,)`; normalised, covariates taken out, centred and scaled with what `fit` learned.
+
+        Raises
+        ------
+        InputError
+            As `predict`, and when `X` and `y` do not fit together.
+        """
+        check_is_fitted(self)
+        self._require_same_gene(X)
+        expression = np.concatenate([self.expression_, _expression(X, y)])
+        training = np.arange(expression.size) < self.expression_.size
+        covariates = _stacked(self.training_.covariates, X.covariates)
+        with threads(1):
+            return prepare(expression, covariates, training, self.normalize)[~training]
+
+    def score(self, X: GeneSamples, y: npt.ArrayLike) -> float:
+        """Correlate predictions with `prepared` expression: Pearson's r, 0 where either is constant.
+
+        The mean over a run's folds is `pearson_r` of its `metrics.tsv`.
+        """
+        columns = {"observed": self.prepared(X, y), "predicted": self.predict(X)}
+        frame = pl.DataFrame(columns).with_columns(
+            gene_id=pl.lit(X.gene.gene_id), model=pl.lit(self.model), fold=1
+        )
+        r: float = gene_metrics(frame, {X.gene.gene_id: X.shape[1]}).item(0, "pearson_r")
+        return r
+
+    def _defaults(self) -> dict[str, Any]:
+        """Parameters of the model that `model` names, and their defaults."""
+        parameters = inspect.signature(self._factory()).parameters
+        return {name: parameter.default for name, parameter in parameters.items()}
+
+    def _factory(self) -> Callable[..., Estimator]:
+        """Maker of fresh models; takes their parameters as keywords."""
+        others = (*SHARED_NAMES, *ZERO_SHOT_NAMES)
+        if self.model not in ESTIMATOR_NAMES:
+            own = [name for name in ESTIMATOR_NAMES if name not in others]
+            raise InputError(f"no model {self.model!r}; there are {', '.join(own)}")
+        if self.model in others or wide_models((self.model,)):
+            raise InputError(
+                f"{self.model} reads more than the cis window of one gene; give it to haploscribe.run instead"
+            )
+        return cast("Callable[..., Estimator]", estimator_factories((self.model,), seed=0)[self.model])
+
+    def _require_same_gene(self, samples: GeneSamples) -> None:
+        """Stop where `samples` are not described as the people of `fit` were."""
+        _require_samples(samples)
+        mine, theirs = self.training_.inputs, samples.inputs
+        same = mine.gene == theirs.gene and np.array_equal(mine.positions, theirs.positions)
+        if self.estimator_.reads_deltas:
+            same &= [tile.start for tile in mine.tiles] == [tile.start for tile in theirs.tiles]
+        if not same:
+            raise InputError(
+                f"{self.model} was fitted on {self.training_} and is asked about {samples}: "
+                "give people of the same cohort and gene"
+            )
+
+
+def _require_samples(samples: object) -> None:
+    if not isinstance(samples, GeneSamples):
+        raise InputError(f"X is a {type(samples).__name__}, not a gene's people: X, y = cohort.gene(gene_id)")
+
+
+def _expression(samples: GeneSamples, values: npt.ArrayLike) -> Float64Array:
+    """Take `y` as an array that belongs to `X`."""
+    _require_samples(samples)
+    expression = np.asarray(values, dtype=np.float64)
+    if expression.shape != (len(samples),) or not np.isfinite(expression).all():
+        raise InputError(
+            f"y has shape {expression.shape} for {len(samples)} people; give each one finite number"
+        )
+    return expression
+
+
+def _stacked(first: Float64Array | None, second: Float64Array | None) -> Float64Array | None:
+    """Put covariates of two groups of people below each other."""
+    if first is None and second is None:
+        return None
+    n_covariates = [0 if table is None else table.shape[1] for table in (first, second)]
+    if first is None or second is None or n_covariates[0] != n_covariates[1]:
+        raise InputError(
+            f"fitted with {n_covariates[0]} covariates and asked with {n_covariates[1]}: give people of the "
+            "same cohort"
+        )
+    return np.concatenate([first, second])

@@ -1,0 +1,124 @@
+"""The main job and its results, from a notebook."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from haploscribe import pipeline
+from haploscribe.api.cohort import OpenedCohort
+from haploscribe.api.keywords import option_groups
+from haploscribe.io import results
+from haploscribe.io.results import Results
+from haploscribe.options import (
+    DEFAULT_MODELS,
+    BackboneOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
+
+
+def run(
+    cohort: OpenedCohort,
+    out: str | Path,
+    *,
+    models: str | Sequence[str] = DEFAULT_MODELS,
+    backbone: str = "nano",
+    folds: int = 5,
+    seed: int = 0,
+    store: str | Path | None = None,
+    jobs: int = 1,
+    **options: Any,
+) -> Results:
+    """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
+
+    A stopped run goes on where it was when the same call is made again.
+
+    Parameters
+    ----------
+    cohort
+        The people; what was embedded of them is known again where `store` is given.
+    out
+        Folder of the results; made when missing.
+    models
+        Names of models; their order is that of the tables.
+    backbone
+        What embeds the tiles.
+    folds
+        Number of folds.
+    seed
+        Seed of folds and models.
+    store
+        The embedding store; None for one in `out`.
+    jobs
+        Processes that work side by side.
+    options
+        Any other option of `haploscribe run` by its name, `_` for `-`: `normalize`, `split`, `gene_split`,
+        `layer`, `device`, `dask`, `enformer` and so on (`haploscribe.options`).
+
+    Returns
+    -------
+    Polars tables `metrics` and `comparison`, and the records `summary` and `run`.
+    `haploscribe.read_predictions(out)` gives every held-out prediction.
+
+    Raises
+    ------
+    InputError
+        When an input or an option is at fault.
+
+    Examples
+    --------
+    >>> import haploscribe
+    >>> cohort = haploscribe.example_cohort(genes=["ENSG00000128191", "ENSG00000099899"])
+    >>> results = haploscribe.run(cohort, "results", models=["top-snp", "blup"])
+    >>> results.metrics.select("gene_id", "model").rows()[:2]
+    [('ENSG00000099899.10', 'blup'), ('ENSG00000099899.10', 'top-snp')]
+    """
+    keywords = {
+        "models": (models,) if isinstance(models, str) else tuple(models),
+        "backbone": str(backbone),
+        "folds": folds,
+        "seed": seed,
+        "jobs": jobs,
+        **options,
+    }
+    kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
+    chosen, evaluation, zero_shot, workers = option_groups(kinds, keywords)
+    return pipeline.run(
+        cohort.options,
+        chosen,
+        evaluation,
+        Path(out),
+        None if store is None else Path(store),
+        zero_shot,
+        workers,
+    )
+
+
+def read_results(folder: str | Path) -> Results:
+    """Read what `run`, or `haploscribe run`, left in a folder: the same that `run` returned.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or damaged.
+    """
+    return results.read_results(Path(folder))
+
+
+def read_predictions(folder: str | Path) -> pl.DataFrame:
+    """Read every held-out prediction that a run left in a folder.
+
+    Returns
+    -------
+    Columns `gene_id`, `sample_id`, `model`, `fold`, `observed` and `predicted`, the last two on the scale of
+    the fold's training people.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged.
+    """
+    return results.read_predictions(Path(folder))
