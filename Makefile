@@ -3,7 +3,7 @@ BIN := .venv/bin
 # Two test processes on two cores: one thread each, or they wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-.PHONY: demo test test-slow test-all lint clean
+.PHONY: demo test test-slow test-all lint docs clean
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
@@ -27,6 +27,11 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+## docs: the documentation's site, in docs/_build/html; a warning is an error
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -n -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Haploscribe needs Python 3.11 or newer; run make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
@@ -37,7 +42,11 @@ lint: .venv/installed-dev
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@ .venv/installed .venv/installed-docs
+
+.venv/installed-docs: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	touch $@ .venv/installed
 
 clean:
-	rm -rf .venv demo-results
+	rm -rf .venv demo-results docs/_build

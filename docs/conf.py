@@ -1,0 +1,68 @@
+"""How Sphinx builds the site: `make docs`.
+
+The source folder is the root of the repository, not `docs/`, so that a link between any two Markdown files
+is the same on the site as where the repository is browsed.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+from haploscribe import __version__
+
+project = "Haploscribe"
+author = copyright = "The Haploscribe authors"  # noqa: A001 - Sphinx's name
+release = version = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "commands",
+    "docstrings",
+    "models",
+    "readme",
+    "schemas",
+]
+
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "benchmarks/README.md",
+    "benchmarks/results/**.md",
+    "src/haploscribe/examples/*/README.md",
+    "src/haploscribe/embedding/backbones/nano/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
+exclude_patterns = [".*", "docs/_*", "build", "dist", "demo-results", "tests", "tools", "**/__pycache__"]
+
+myst_enable_extensions = ["html_image"]
+myst_heading_anchors = 4
+
+# Docstrings write code in single backticks.
+default_role = "code"
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_custom_sections = [("Attributes", "params_style")]
+napoleon_use_rtype = False
+napoleon_attr_annotations = False
+# What others document is not on this site, and no inventory is downloaded to link to it.
+nitpick_ignore_regex = [("py:.*", r"(?!haploscribe\.).*")]
+python_use_unqualified_type_names = True
+
+html_theme = "furo"
+html_title = "Haploscribe"
+html_static_path = ["_static"]
+html_extra_path = ["_root"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+pygments_style = "tango"
+pygments_dark_style = "github-dark"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#00558a", "color-brand-content": "#00558a"},
+    "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
+}

@@ -1,0 +1,90 @@
+"""The worked examples: right by themselves, and enough for a real run."""
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from docs.examples import dinucleotides, ridge
+from docs.examples.dinucleotides import DinucleotideCounts
+from docs.examples.ridge import Ridge
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.linalg import lstsq
+
+from haploscribe.arrays import Float64Array
+from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.estimators import registry
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.protocol import Estimator
+from haploscribe.expression.genes import Gene
+from haploscribe.io.results import read_results
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.pipeline import run
+from haploscribe.stages import embedding
+
+ONE_GENE = "ENSG00000183597"
+
+
+def made_inputs(n_variants: int) -> tuple[GeneInputs, Float64Array]:
+    rng = np.random.default_rng(5)
+    dosages = rng.binomial(2, 0.3, (40, n_variants)).astype(np.float32)
+    people = tuple(f"S{i}" for i in range(40))
+    positions = np.arange(n_variants, dtype=np.int64)
+    return GeneInputs(Gene("g", "chr1", 0), people, positions, dosages), rng.normal(2.0, 1.0, 40)
+
+
+@pytest.mark.parametrize("n_variants", [0, 1, 15, 120])
+@pytest.mark.parametrize("penalty", [0.5, 100.0])
+def test_ridge_is_least_squares_with_the_penalty_as_further_samples(n_variants: int, penalty: float) -> None:
+    inputs, expression = made_inputs(n_variants)
+    centred = inputs.dosages - inputs.dosages.mean(axis=0, dtype=np.float64)
+    rows = np.vstack([centred, np.sqrt(penalty) * np.eye(n_variants)])
+    outcomes = np.concatenate([expression - expression.mean(), np.zeros(n_variants)])
+    effects = lstsq(rows, outcomes)[0] if n_variants else np.zeros(0)
+    fitted: Estimator = Ridge(penalty).fit(inputs, expression)
+    np.testing.assert_allclose(fitted.predict(inputs), expression.mean() + centred @ effects, atol=1e-9)
+
+
+@given(st.lists(st.binary(max_size=30).map(lambda raw: bytes(b"ACGTN"[i % 5] for i in raw)), max_size=4))
+def test_dinucleotides_are_counted_as_by_hand(sequences: list[bytes]) -> None:
+    backbone: Backbone = DinucleotideCounts()
+    pairs = [bytes([a, b]) for a in b"ACGT" for b in b"ACGT"]
+    by_hand = [[sum(s[i : i + 2] == p for i in range(len(s))) for p in pairs] for s in sequences]
+    found = backbone.embed(sequences)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[:, 0], np.reshape(by_hand, (len(sequences), 16)))
+
+
+@pytest.mark.parametrize("module", [ridge, dinucleotides])
+def test_an_example_is_under_40_lines(module: object) -> None:
+    assert len(Path(inspect.getfile(module)).read_text().splitlines()) < 40  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_estimator_takes_part_in_a_run(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = registry._Entry("docs.examples.ridge", "Ridge", seeded=False)
+    monkeypatch.setitem(registry._ESTIMATORS, "ridge", entry)
+    cohort = one_gene(example)
+    run(cohort, BackboneOptions(), EvaluationOptions(models=("top-snp", "ridge"), folds=2), tmp_path / "out")
+    assert set(read_results(tmp_path / "out").metrics["model"]) == {"top-snp", "ridge"}
+
+
+@pytest.mark.slow
+def test_the_backbone_takes_part_in_a_run(
+    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "load_options", lambda _options: DinucleotideCounts())
+    evaluation = EvaluationOptions(models=("blup", "blup-delta"), folds=2)
+    run(one_gene(example), BackboneOptions("dinucleotides"), evaluation, tmp_path / "out")
+    found = read_results(tmp_path / "out").summary["embedding"]
+    assert found is not None
+    assert found["backbone"] == "dinucleotides"
+    assert found["forward_passes"] == found["unique_haplotypes"] > 0
+
+
+def one_gene(example: CohortOptions) -> CohortOptions:
+    return replace(example, genes=ONE_GENE)

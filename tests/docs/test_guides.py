@@ -1,0 +1,62 @@
+"""What the guides tell a reader to type, and to expect, is what the code takes and writes."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from haploscribe.cli import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def written_texts() -> str:
+    """All texts of the code, what is filled in left out."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py")))
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n".join(node.value for node in nodes if isinstance(node.value, str))
+
+
+def explained() -> list[str]:
+    guide = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
+    table = guide.split("## What an error line means")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.parametrize("phrase", explained())
+def test_an_explained_line_is_written_somewhere(phrase: str) -> None:
+    assert phrase in written_texts()
+
+
+def typed() -> Iterator[tuple[str, str]]:
+    """Each line with `haploscribe` in a block of shell code, with its file; continued lines joined."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for block in re.findall(
+            r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        ):
+            for line in block.replace("\\\n", " ").splitlines():
+                if re.search(r"\bhaploscribe ", line):
+                    yield path.name, line.partition("#")[0].strip()
+
+
+@pytest.mark.parametrize(("page", "line"), list(typed()))
+def test_typed_options_are_those_of_the_verb(page: str, line: str) -> None:
+    words = line.split("haploscribe ", maxsplit=1)[1].split()
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    known = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    assert command is not cli
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_the_configuration_shown_has_options_of_run() -> None:
+    guide = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
+    shown = tomllib.loads(guide.split("```toml\n")[1].split("```")[0])
+    assert shown
+    assert set(shown) <= {parameter.name for parameter in cli.commands["run"].params}
