@@ -14,6 +14,7 @@ from haploscribe.cli_options import (
     PREDICTION,
     PRETRAINING,
     SCORING,
+    SIMULATION,
     WORKERS,
     ZERO_SHOT,
     backbone_options,
@@ -155,6 +156,29 @@ def haplotypes(
     samples = [name.strip() for name in sample.split(",") if name.strip()]
     records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
     write_fasta(records, out)
+
+
+@cli.command()
+@with_options(
+    [
+        click.option(
+            "--out", type=_OUT, required=True, help="Folder of the cohort; an earlier one is replaced."
+        )
+    ],
+    SIMULATION,
+)
+def simulate(out: Path, **values: Any) -> None:
+    """Simulate a cohort whose causal variants are known, on real or simulated haplotypes.
+
+    Ends with the command that runs on it.
+    """
+    from haploscribe.options import SimulationOptions
+    from haploscribe.simulation.cohort import run_command
+    from haploscribe.simulation.cohort import simulate as simulate_cohort
+
+    options = SimulationOptions(**values)
+    _print_facts(simulate_cohort(options, out))
+    click.echo(run_command(options, out))
 
 
 @cli.command()

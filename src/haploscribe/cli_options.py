@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -14,10 +14,12 @@ from haploscribe.options import (
     DEFAULT_MODELS,
     DEFAULT_TILE,
     DEFAULT_WINDOW,
+    Architecture,
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     PredictionOptions,
+    SimulationOptions,
     WorkerOptions,
     ZeroShotOptions,
 )
@@ -316,6 +318,59 @@ SCORING = (
     click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
     BACKBONE[-1],
     click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+)
+
+
+_SIMULATION = SimulationOptions()
+
+SIMULATION = (
+    click.option(
+        "--samples", type=int, metavar="N", help="People. [default: all of --variants, if there is one]"
+    ),
+    click.option(
+        "--genes", type=int, metavar="G", help="Genes. [default: all of --expression, if there is one]"
+    ),
+    click.option(
+        "--seed", type=int, default=_SIMULATION.seed, show_default=True, help="Seed of all that is drawn."
+    ),
+    click.option(
+        "--variants",
+        type=_FILE,
+        help="Phased genotypes of real people. [default: people are simulated; needs the extra [simulate]]",
+    ),
+    click.option("--reference", type=_FILE, help="Reference FASTA of --variants, plain or bgzipped."),
+    click.option(
+        "--expression",
+        type=_FILE,
+        help="Table whose genes are taken, not their values. [default: genes lie where there are variants]",
+    ),
+    click.option(
+        "--architecture",
+        type=click.Choice(get_args(Architecture)),
+        default=_SIMULATION.architecture,
+        show_default=True,
+        help="A few causal alleles; all of them; or pairs in a tile that act when on the same haplotype.",
+    ),
+    click.option(
+        "--causal",
+        type=int,
+        metavar="K",
+        default=_SIMULATION.causal,
+        show_default=True,
+        help="Causal alleles of a sparse gene, pairs of an epistatic one.",
+    ),
+    click.option(
+        "--main-effects", is_flag=True, help="Epistatic: each allele of a pair also has an effect of its own."
+    ),
+    click.option(
+        "--h2",
+        type=float,
+        metavar="X",
+        default=_SIMULATION.h2,
+        show_default=True,
+        help="Share of the variance of expression that is genetic, exactly so in the sample.",
+    ),
+    *COHORT[-4:],
 )
 
 

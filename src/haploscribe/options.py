@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
 from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # scipy is slow to import, and `--help` needs none of it
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
+Architecture = Literal["sparse", "polygenic", "epistatic"]
 DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
 
 
@@ -196,6 +197,52 @@ class ZeroShotOptions:
     borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
     shifts: tuple[int, ...] = (0,)
     reverse_complement: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationOptions:
+    """A cohort whose causal variants are known.
+
+    Attributes
+    ----------
+    samples
+        Number of people; None for all of `variants`.
+    genes
+        Number of genes; None for all of `expression`.
+    seed
+        Of all that is drawn.
+    variants, reference
+        Phased genotypes of real people and their reference; None for both to simulate these too.
+    expression
+        A table whose genes are taken, not their values; None to place genes where there are variants.
+    architecture
+        `sparse`, `polygenic` or `epistatic`.
+    causal
+        Causal alleles of a sparse gene, pairs of an epistatic one.
+    main_effects
+        Give each allele of an epistatic pair an effect of its own beside that of the pair.
+    h2
+        Share of the variance of expression that is genetic, 0 to 1.
+    window, tile, maf
+        As in `CohortOptions`; the causal alleles are among those that a run with them sees.
+    assume_phased
+        Read unphased heterozygotes as if phased.
+    """
+
+    samples: int | None = None
+    genes: int | None = None
+    seed: int = 0
+    variants: Path | None = None
+    reference: Path | None = None
+    expression: Path | None = None
+    architecture: Architecture = "sparse"
+    causal: int = 2
+    main_effects: bool = False
+    h2: float = 0.2
+    window: int = DEFAULT_WINDOW
+    tile: int = DEFAULT_TILE
+    maf: float = 0.01
+    assume_phased: bool = False
 
 
 _WithFiles = TypeVar("_WithFiles", CohortOptions, PredictionOptions)

@@ -1,0 +1,1 @@
+"""Cohorts whose causal variants are known."""
