@@ -1,0 +1,1 @@
+"""Variant effects, attributions and what a region's figure shows."""
