@@ -153,6 +153,31 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplanationOptions:
+    """What is to be explained.
+
+    Attributes
+    ----------
+    results
+        Folder of a finished run.
+    gene
+        Its ID; the version may be left out.
+    models
+        Names of the models to ask; None for all that were trained.
+    variants
+        Further ALT alleles to ask about, `chr:pos:ref:alt`, seen in training or not; 1-based.
+    saturate
+        A stretch of the window, `chr:start-end`, of which every base is substituted; None for none.
+    """
+
+    results: Path
+    gene: str
+    models: tuple[str, ...] | None = None
+    variants: tuple[str, ...] = ()
+    saturate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """Where the work is done; the results do not depend on it.
 

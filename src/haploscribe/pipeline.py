@@ -31,7 +31,7 @@ from haploscribe.options import (
 from haploscribe.progress import stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
-from haploscribe.stages.embedding import Embedded, LoadedBackbone, embed_tiles
+from haploscribe.stages.embedding import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of, gene_jobs
 from haploscribe.stages.lessons import learn_priors
 from haploscribe.stages.models import Trained, keep_models
@@ -41,7 +41,6 @@ from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
 from haploscribe.zero_shot.predictions import Averaging, check_averaging
 from haploscribe.zero_shot.registry import LoadedModel, read_models
 
-STORE_NAME = "embeddings.zarr"
 ZERO_SHOT_NAME = "zero_shot"
 
 

@@ -21,7 +21,7 @@ from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.stages.checked import INDEX_NAME, CheckedCohort, checked_cohort
-from haploscribe.stages.embedding import Embedded, embed_checked
+from haploscribe.stages.embedding import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.workers.workers import open_workers
 
 
@@ -115,7 +115,8 @@ class OpenedCohort:
         (chosen,) = option_groups((BackboneOptions,), {"backbone": str(backbone), **options})
         checked = self._checked
         with open_workers(self._jobs) as workers:
-            embedded = embed_checked(checked, chosen, Path(store), workers)
+            loaded = LoadedBackbone.of(chosen, self.options.tile)
+            embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
         stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)
         self._embedded.append((embedded, stored))
         return embedded

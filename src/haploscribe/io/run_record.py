@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from haploscribe import __version__
+from haploscribe.errors import InputError
 from haploscribe.io.digests import file_digest, folder_digest
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.registry import LoadedModel
+
+_Group = TypeVar("_Group", CohortOptions, BackboneOptions, EvaluationOptions)
 
 _PACKAGES = (
     "cyvcf2",
@@ -68,6 +71,61 @@ def run_record(
         "inputs": inputs,
         "data": dict(data),
     }
+
+
+def recorded_options(
+    record: Mapping[str, Any], source: Path
+) -> tuple[CohortOptions, BackboneOptions, EvaluationOptions]:
+    """Make a run's options again from its record.
+
+    Parameters
+    ----------
+    record
+        The content of `run.json`.
+    source
+        That file, for messages.
+
+    Raises
+    ------
+    InputError
+        When it lacks an option.
+    """
+    options = record.get("options", {})
+
+    def made(group: type[_Group]) -> _Group:
+        values: dict[str, Any] = {}
+        for name, kind in get_type_hints(group, {"Normalisation": str}).items():
+            if name not in options:
+                raise InputError(f"{source} lacks the option {name!r}; run again with this version")
+            value = options[name]
+            if value is not None and kind in {Path, Path | None}:
+                value = Path(value)
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return group(**values)
+
+    return made(CohortOptions), made(BackboneOptions), made(EvaluationOptions)
+
+
+def require_unchanged(record: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Stop where an input is no longer what a run has read.
+
+    Parameters
+    ----------
+    record
+        The content of `run.json`.
+    names
+        Of the inputs that are about to be read again.
+
+    Raises
+    ------
+    InputError
+        Naming the file.
+    """
+    for name in names:
+        if name in record["inputs"]:
+            path = Path(record["inputs"][name]["path"])
+            if file_digest(path) != record["inputs"][name]["digest"]:
+                raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
 
 
 def _weights(loaded: LoadedModel) -> dict[str, str]:

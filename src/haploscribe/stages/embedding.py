@@ -25,6 +25,9 @@ from haploscribe.progress import stage
 from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import Workers, threads
 
+STORE_NAME = "embeddings.zarr"
+"""A run's own store, in its results."""
+
 BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
 """What half precision is judged by: so many blocks along the run, and haplotypes of a tile of each."""
 

@@ -1,0 +1,238 @@
+"""The job behind the verb `explain`: which variants and tiles drive the prediction of one gene."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.atomic import kept_on_success
+from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.registry import reads_deltas, wide_models
+from haploscribe.expression.genes import Gene
+from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.region import parse_region
+from haploscribe.genome.variants import Variants
+from haploscribe.interpret.association import marginal_association
+from haploscribe.interpret.effects import Predictor, dosage_effects, tile_weights, wide_effects
+from haploscribe.interpret.made_up import with_alleles
+from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
+from haploscribe.options import ExplanationOptions, WorkerOptions
+from haploscribe.progress import stage
+from haploscribe.reopened import ReopenedRun, reopened_run
+from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
+from haploscribe.workers.workers import open_workers, threads
+
+LONGEST_STRETCH = 10_000
+"""Base pairs of a saturation map at most: each takes three forward passes."""
+
+_Wanted = tuple[int, bytes, bytes]
+
+
+def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Path) -> Explanation:
+    """Explain one gene of a finished run, and write the tables and the figure.
+
+    Parameters
+    ----------
+    options
+        The run, the gene, and what is asked.
+    worker_options
+        Where the work is done.
+    out
+        Folder for the tables and the figure; made when missing.
+
+    Raises
+    ------
+    InputError
+        When the run, the gene, an allele or the stretch is at fault. Nothing is written then.
+    """
+    work = out / ".work"
+    with kept_on_success(out):
+        try:
+            with (
+                open_workers(worker_options) as workers,
+                reopened_run(
+                    options.results, workers, work, genes=options.gene, models=options.models
+                ) as opened,
+            ):
+                explained = _explain(opened, options, worker_options.jobs)
+                write_explanation(out, explained)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return explained
+
+
+def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
+    if len(opened.cohort.genes) != 1:
+        raise InputError(f"--gene {options.gene}: name one gene")
+    (gene,) = opened.cohort.genes
+    region = _Region.of(opened, gene)
+    asked = [region.parsed(text) for text in options.variants]
+    mutations = [] if options.saturate is None else region.substitutions(options.saturate)
+    models = opened.models_of(gene)
+    inputs, expression = opened.inputs(gene), opened.expression(gene)
+    tiles = opened.cohort.tiles(gene)
+    spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
+    weights = {}
+    with stage("Weighing tiles", len(models), "models") as advance, threads(1):
+        for name, model in models.items():
+            weights[name] = tile_weights(model, inputs, spans)
+            advance(1)
+    ask = _Asking(opened, region, inputs, models, n_threads)
+    return Explanation(
+        gene=gene,
+        names=region.names,
+        frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
+        association=marginal_association(inputs.dosages, expression),
+        effects=ask.observed(),
+        spans=spans,
+        tile_weights=weights,
+        attention={},
+        asked=_names(asked),
+        asked_effects=ask.others("Asking about your variants", asked, backgrounds=True),
+        mutations=_names(mutations),
+        mutation_effects=ask.others("Mutating every base", mutations, backgrounds=False),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A gene's cis window: its records, and what its alleles are called."""
+
+    gene: Gene
+    start: int
+    end: int
+    reference: Reference
+    variants: Variants
+    names: AlleleNames
+
+    @classmethod
+    def of(cls, opened: ReopenedRun, gene: Gene) -> "_Region":
+        tiles = opened.cohort.tiles(gene)
+        read = opened.cohort.genotypes.read(tiles)
+        here = read.between(tiles[0].start, tiles[-1].end)
+        found = [
+            ((position, record[0], alternate), name)
+            for position, record, name in zip(
+                here.positions.tolist(), here.alleles, here.identifiers, strict=True
+            )
+            for alternate in record[1:]
+        ]
+        names = _names([allele for allele, _ in found], [name for _, name in found])
+        reference = opened.cohort.genotypes.reference
+        return cls(gene, tiles[0].start, tiles[-1].end, reference, read, names)
+
+    def parsed(self, text: str) -> _Wanted:
+        """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA."""
+        parts = text.strip().replace(",", "").split(":")
+        if (
+            len(parts) != 4
+            or not parts[1].isdigit()
+            or not all(set(p.upper()) <= set("ACGT") for p in parts[2:])
+        ):
+            raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
+        contig, position = parts[0], int(parts[1]) - 1
+        ref, alt = (part.upper().encode() for part in parts[2:])
+        if match_contig(contig, [self.gene.contig]) is None or not self.start <= position < self.end:
+            raise InputError(
+                f"--variant {text}: lies outside the window of {self.gene.gene_id}, "
+                f"{self.gene.contig}:{self.start + 1}-{self.end}"
+            )
+        found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), self.end))
+        if not ref or not alt or ref == alt or found != ref:
+            raise InputError(
+                f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
+            )
+        return position, ref, alt
+
+    def substitutions(self, stretch: str) -> list[_Wanted]:
+        """List every single-base substitution of a stretch."""
+        contig, start, end = parse_region(stretch, "--saturate")
+        if match_contig(contig, [self.gene.contig]) is None or not self.start <= start < end <= self.end:
+            raise InputError(
+                f"--saturate {stretch}: lies outside the window of {self.gene.gene_id}, "
+                f"{self.gene.contig}:{self.start + 1}-{self.end}"
+            )
+        if end - start > LONGEST_STRETCH:
+            raise InputError(f"--saturate {stretch}: {end - start:,} bp; give {LONGEST_STRETCH:,} at most")
+        sequence = self.reference.fetch(self.gene.contig, start, end)
+        bases = [bytes([base]) for base in sequence]
+        return [
+            (start + i, base, other)
+            for i, base in enumerate(bases)
+            if base != b"N"
+            for other in (b"A", b"C", b"G", b"T")
+            if other != base
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks models about alleles, each in the way that it can be asked."""
+
+    opened: ReopenedRun
+    region: _Region
+    inputs: GeneInputs
+    models: dict[str, Predictor]
+    n_threads: int
+
+    def observed(self) -> dict[str, Float64Array]:
+        """Ask all models about the alleles that they know."""
+        effects: dict[str, Float64Array] = {}
+        for name, model in self.models.items():
+            if wide_models([name]):
+                effects[name] = self._of_cis(wide_effects(model, self.inputs))
+            elif not reads_deltas([name]):
+                effects[name] = dosage_effects(model, self.inputs)
+        wanted = list(
+            zip(
+                self.region.names.positions.tolist(),
+                (text.encode() for text in self.region.names.references),
+                (text.encode() for text in self.region.names.alternates),
+                strict=True,
+            )
+        )
+        effects |= self.others("Asking about each variant", wanted, backgrounds=True)
+        return {name: effects[name] for name in self.models}
+
+    def others(self, title: str, wanted: Sequence[_Wanted], *, backgrounds: bool) -> dict[str, Float64Array]:
+        """Ask models that read sequence about any alleles."""
+        models = {name: model for name, model in self.models.items() if reads_deltas([name])}
+        if not models or not wanted:
+            return {}
+        loaded = self.opened.loaded
+        assert loaded is not None
+        variants, alleles, known = with_alleles(self.region.variants, wanted)
+        question = AlleleQuestion(
+            self.region.gene, variants, self._columns(variants, known), alleles, backgrounds
+        )
+        store = self.opened.work / "made-up.zarr"
+        with stage(title, len(alleles), "alleles") as advance:
+            return sequence_effects(
+                question, models, self.opened.cohort, loaded, store, self.n_threads, advance
+            )
+
+    def _columns(self, variants: Variants, known: BoolArray) -> BoolArray:
+        """Tell which of the columns that start in the window were there before."""
+        n_alternates = np.array([len(record) - 1 for record in variants.alleles], dtype=np.int64)
+        positions = np.repeat(variants.positions, n_alternates)
+        return known[(positions >= self.region.start) & (positions < self.region.end)]
+
+    def _of_cis(self, effects: Float64Array) -> Float64Array:
+        """Take the cis window's columns out of those of the wide window, which holds it."""
+        assert self.inputs.wide is not None
+        positions = self.inputs.wide.positions
+        return effects[(positions >= self.region.start) & (positions < self.region.end)]
+
+
+def _names(alleles: Sequence[_Wanted], identifiers: Sequence[str] | None = None) -> AlleleNames:
+    return AlleleNames(
+        np.array([position for position, _, _ in alleles], dtype=np.int64),
+        tuple(reference.decode() for _, reference, _ in alleles),
+        tuple(alternate.decode() for _, _, alternate in alleles),
+        tuple(identifiers) if identifiers is not None else (".",) * len(alleles),
+    )

@@ -1,0 +1,143 @@
+"""The tables that explain the predictions of one gene."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.atomic import written_aside
+from haploscribe.expression.genes import Gene
+from haploscribe.interpret.association import MarginalAssociation
+
+VARIANTS, ASKED, TILES, SATURATION = "variants.tsv", "asked.tsv", "tiles.tsv", "saturation.tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class AlleleNames:
+    """What ALT alleles are called.
+
+    Attributes
+    ----------
+    positions
+        int64 `(n_alleles,)`; 0-based.
+    references, alternates, identifiers
+        `n_alleles` texts each.
+    """
+
+    positions: Int64Array
+    references: tuple[str, ...]
+    alternates: tuple[str, ...]
+    identifiers: tuple[str, ...]
+
+    def columns(self, contig: str) -> dict[str, object]:
+        """Give the columns that name alleles in a table; positions are 1-based, as in VCF."""
+        return {
+            "contig": contig,
+            "position": self.positions + 1,
+            "ref": self.references,
+            "alt": self.alternates,
+            "identifier": self.identifiers,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What models say of the alleles and tiles of one gene.
+
+    Attributes
+    ----------
+    gene
+        The gene.
+    names
+        The alleles of its window that the models know.
+    frequencies
+        float64 `(n_alleles,)`; of ALT among the haplotypes of training.
+    association
+        Expression of the training people regressed on each allele alone.
+    effects
+        float64 `(n_alleles,)` for each model: change in expression per copy; NaN where it does not see the
+        allele.
+    spans
+        int64 `(n_tiles, 2)`; start and end of the tiles of the cis window.
+    tile_weights
+        float64 `(n_tiles,)` for each model; see `haploscribe.interpret.effects.tile_weights`.
+    attention
+        float64 `(n_tiles,)` for each model that has attention: its mean over haplotypes of training.
+    asked, asked_effects
+        Alleles that the user has named, and their effects; empty without any.
+    mutations, mutation_effects
+        All single-base substitutions of a stretch, and their effects on the reference; empty without one.
+    """
+
+    gene: Gene
+    names: AlleleNames
+    frequencies: Float64Array
+    association: MarginalAssociation
+    effects: Mapping[str, Float64Array]
+    spans: Int64Array
+    tile_weights: Mapping[str, Float64Array]
+    attention: Mapping[str, Float64Array]
+    asked: AlleleNames
+    asked_effects: Mapping[str, Float64Array]
+    mutations: AlleleNames
+    mutation_effects: Mapping[str, Float64Array]
+
+
+def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
+    """Write the tables of one gene: variants and tiles, and what else was asked.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
+    gene, contig = explained.gene, explained.gene.contig
+    tables = {
+        VARIANTS: {
+            **explained.names.columns(contig),
+            "distance": _distances(gene, explained.names.positions),
+            "frequency": explained.frequencies,
+            "marginal_slope": explained.association.slope,
+            "marginal_standard_error": explained.association.standard_error,
+            "marginal_log10_p": explained.association.log10_p,
+            **_prefixed("effect", explained.effects),
+        },
+        TILES: {
+            "contig": contig,
+            "start": explained.spans[:, 0],
+            "end": explained.spans[:, 1],
+            "distance": _distances(gene, explained.spans.mean(axis=1)),
+            **_prefixed("weight", explained.tile_weights),
+            **_prefixed("attention", explained.attention),
+        },
+    }
+    for name, alleles, effects in (
+        (ASKED, explained.asked, explained.asked_effects),
+        (SATURATION, explained.mutations, explained.mutation_effects),
+    ):
+        if alleles.positions.size:
+            columns = {
+                **alleles.columns(contig),
+                "distance": _distances(gene, alleles.positions),
+                **_prefixed("effect", effects),
+            }
+            tables[name] = columns
+    for name, columns in tables.items():
+        frame = pl.DataFrame({"gene_id": gene.gene_id, **columns}, strict=False).with_columns(
+            pl.selectors.float().fill_nan(None)
+        )
+        with written_aside(folder / name) as aside:
+            frame.write_csv(aside, separator="\t")
+    return [folder / name for name in tables]
+
+
+def _distances(gene: Gene, positions: Sequence[float] | Int64Array | Float64Array) -> Float64Array:
+    """Count base pairs from the TSS, positive downstream along the gene's strand."""
+    return (1.0 if gene.strand == "+" else -1.0) * (np.asarray(positions, dtype=np.float64) - gene.tss)
+
+
+def _prefixed(prefix: str, values: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
+    return {f"{prefix}_{model}": of for model, of in values.items()}
