@@ -1,0 +1,1 @@
+"""What a prediction rests on: variants, tiles, and where they lie."""
