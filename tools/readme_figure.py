@@ -33,7 +33,8 @@ def main() -> None:
     x, y = (r[model].to_numpy() for model in ("elastic-net", "transformer"))
     axis = axis_for(r.drop("gene_id").to_numpy().ravel())
     svg = scatter_svg(x, y, r["gene_id"].to_list(), x_name="elastic-net", y_name="transformer", axis=axis)
-    css = files("haploscribe.report").joinpath("page.css").read_text(encoding="utf-8")
+    report = files("haploscribe.report")
+    css = "".join((report / name).read_text(encoding="utf-8") for name in ("page.css", "figures.css"))
     with written_aside(arguments.out) as aside:
         aside.write_text(standalone(svg, css), encoding="utf-8")
 

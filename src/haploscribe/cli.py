@@ -30,6 +30,9 @@ from haploscribe.errors import InputError
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
 _OUT = click.Path(path_type=Path)
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -40,8 +43,8 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
-@with_options(WORKERS)
-def demo(out: Path, **values: Any) -> None:
+@with_options(WORKERS, [_JSON])
+def demo(out: Path, as_json: bool, **values: Any) -> None:
     """Run the main job on the bundled real people: 358 of them, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.options import BackboneOptions, EvaluationOptions
@@ -51,7 +54,7 @@ def demo(out: Path, **values: Any) -> None:
         run_pipeline(
             cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=worker_options(values)
         )
-    _print_results(out)
+    _print_results(out, as_json=as_json)
 
 
 @cli.command()
@@ -74,9 +77,10 @@ def check(**values: Any) -> None:
     [
         click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
         click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        _JSON,
     ],
 )
-def run(out: Path, store: Path | None, **values: Any) -> None:
+def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report: the main job.
 
     A stopped run goes on where it was when the same command is given again.
@@ -92,7 +96,7 @@ def run(out: Path, store: Path | None, **values: Any) -> None:
         zero_shot_options(values),
         worker_options(values),
     )
-    _print_results(out)
+    _print_results(out, as_json=as_json)
 
 
 @cli.command()
@@ -238,10 +242,19 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 
 @cli.command()
 @click.option("--results", type=_OUT, required=True, help="Results folder of a finished run.")
-def report(results: Path) -> None:
-    """Write the HTML page of a finished run again."""
+@click.option("--figures", type=_OUT, help="Folder for the page's figures as SVG files. [default: none]")
+@click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
+def report(results: Path, figures: Path | None, png: bool) -> None:
+    """Write the HTML page of a finished run again, and its figures as files."""
+    from haploscribe.io.results import read_results
+    from haploscribe.report.figures import write_figures
     from haploscribe.report.page import write_report
 
+    if png and figures is None:
+        raise click.UsageError("--png says how to write figures; say where with --figures DIR")
+    if figures is not None:
+        written = write_figures(read_results(results), figures, png=png)
+        click.echo(f"Figures: {len(written)} files in {figures}")
     click.echo(f"Report: {write_report(results)}")
 
 
@@ -266,12 +279,17 @@ def _stop(message: str) -> None:
     sys.exit(2)
 
 
-def _print_results(out: Path) -> None:
-    """Print the table of models and where the page is."""
+def _print_results(out: Path, *, as_json: bool) -> None:
+    """Print the table of models and where the page is, or all as JSON."""
+    import json
+
     from haploscribe.io.results import read_results
-    from haploscribe.report.terminal import model_table
+    from haploscribe.report.terminal import model_table, results_json
 
     results = read_results(out)
+    if as_json:
+        click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
+        return
     _print(model_table(results))
     click.echo(f"Report: {out / 'report.html'}")
 

@@ -1,5 +1,6 @@
 """Results made up for the tests of the page and the terminal table."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,8 @@ import polars as pl
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, summarise_models
 from haploscribe.evaluation.paired import compare_models
+from haploscribe.expression.genes import Gene
+from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.results import EmbeddingSummary, Results, write_predictions, write_results
 
 EMBEDDING: EmbeddingSummary = {
@@ -67,6 +70,37 @@ def made_results(
     )
 
 
+def made_tracks(gene_id: str = "GENE0000", *, n_variants: int = 600, seed: int = 0) -> RegionTracks:
+    """Tracks of a made-up gene with one strong signal, four neighbours, two linear and one sequence model."""
+    rng = np.random.default_rng(seed)
+    start, end, tile = 20_000_000, 20_196_608, 5994
+    positions = np.sort(rng.choice(np.arange(start, end), n_variants, replace=False)).astype(np.int64)
+    log10_p = rng.exponential(0.43, n_variants) + 9 * np.exp(-np.abs(positions - 20_080_000) / 6000)
+    log10_p[::17] = np.nan
+    sparse = np.full(n_variants, np.nan)
+    chosen = np.argsort(-np.nan_to_num(log10_p))[:40:5]
+    sparse[chosen] = rng.normal(0, 0.1, len(chosen))
+    edges = np.arange(start // tile, end // tile + 1, dtype=np.int64) * tile
+    return RegionTracks(
+        gene=Gene(gene_id, "22", 20_098_304, "-"),
+        neighbours=(
+            Gene("ENSG00000100426.2", "22", 20_060_000),
+            Gene("ENSG00000184058.8", "22", 20_105_000),
+            Gene("ENSG00000099899.10", "22", 20_190_000),
+            Gene("ENSG00000183773.11", "22", 20_003_000, "-"),
+        ),
+        contig="22",
+        start=start,
+        end=end,
+        positions=positions,
+        names=tuple(f"22:{position + 1}:A:G" for position in positions),
+        log10_p=log10_p,
+        effects={"elastic-net": sparse, "blup": rng.normal(0, 0.002, n_variants), "transformer": sparse / 3},
+        tiles=np.stack([edges, edges + tile], axis=1),
+        tile_weights={"transformer": rng.exponential(1.0, len(edges))},
+    )
+
+
 def write_made(folder: Path, results: Results) -> None:
     """Write a results folder whose predictions have no rows: the page reads none."""
     write_predictions(folder, [pl.DataFrame(schema=PREDICTION_SCHEMA)], folder)
@@ -92,6 +126,10 @@ class PageParser(HTMLParser):
         Cells' text by the table's id (or by what labels it): one list a row.
     texts
         All text inside an element, for every element with an id.
+    scripts
+        The text of each script that may run.
+    data
+        What each block of JSON holds, by its id.
     """
 
     def __init__(self, page: str) -> None:
@@ -100,6 +138,7 @@ class PageParser(HTMLParser):
         self.tables: dict[str, list[list[str]]] = {}
         self.texts: dict[str, str] = {}
         self.scripts: list[str] = []
+        self.data: dict[str, Any] = {}
         self.svgs: list[str] = []
         self._open: list[tuple[str, dict[str, str | None]]] = []
         self._table = ""
@@ -131,7 +170,11 @@ class PageParser(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = [tag for tag, _ in self._open]
         if inside and inside[-1] == "script":
-            self.scripts.append(data)
+            attributes = self._open[-1][1]
+            if attributes.get("type") == "application/json":
+                self.data[attributes["id"] or ""] = json.loads(data)
+            else:
+                self.scripts.append(data)
         if "th" in inside or "td" in inside:
             self.tables[self._table][-1][-1] += data
         for _, attributes in self._open:

@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
+import json
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ from scipy.stats import false_discovery_control, wilcoxon
 from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.report.page import render_page, write_report
-from tests.report.made import EMBEDDING, PageParser, made_results, shifted, to_number, write_made
-from tests.support import require_program
+from haploscribe.report.region_data import region_data
+from tests.report.made import PageParser, made_results, made_tracks, shifted, to_number, write_made
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -146,13 +146,15 @@ def test_two_models_need_no_table_of_pairs() -> None:
 @pytest.mark.parametrize(("n_models", "opened"), [(4, True), (5, False)])
 def test_a_long_table_of_pairs_is_folded(n_models: int, opened: bool) -> None:
     r = {f"model{i}": shifted(0.01 * i)["transformer"] for i in range(n_models)}
-    ((_, attributes),) = (tag for tag in PageParser(render_page(made_results(r))).tags if tag[0] == "details")
+    page = PageParser(render_page(made_results(r)))
+    (attributes,) = (named for tag, named in page.tags if tag == "details" and "id" not in named)
     assert ("open" in attributes) is opened
 
 
 def test_gene_table_has_the_results_numbers(parsed: PageParser, r: dict[str, list[float]]) -> None:
     heading, *rows = parsed.tables["gene-table"]
     assert heading == ["Gene", "Variants", *r]
+    rows.sort()
     assert [row[0] for row in rows] == [f"GENE{i:04d}" for i in range(60)]
     assert [to_number(row[1]) for row in rows] == [1000 + i for i in range(60)]
     shown = [[to_number(cell.removesuffix("c")) for cell in row[2:]] for row in rows]
@@ -164,25 +166,65 @@ def test_gene_table_has_the_results_numbers(parsed: PageParser, r: dict[str, lis
 def test_a_model_that_lacks_a_gene_shows_a_dash() -> None:
     r = shifted(0.03)
     r["transformer"][4] = float("nan")
-    rows = PageParser(render_page(made_results(r))).tables["gene-table"][1:]
+    rows = sorted(PageParser(render_page(made_results(r))).tables["gene-table"][1:])
     assert rows[4][3] == "–"
     assert rows[5][3] != "–"
 
 
-def test_cost_has_the_results_numbers(parsed: PageParser) -> None:
-    cost = {row[0]: row[1] for row in parsed.tables["cost"]}
-    assert cost["Backbone"] == EMBEDDING["backbone"]
-    assert to_number(cost["Tiles"]) == EMBEDDING["tiles"]
-    assert to_number(cost["Unique haplotype sequences"]) == EMBEDDING["unique_haplotypes"]
-    assert to_number(cost["Forward passes"]) == EMBEDDING["forward_passes"]
-    assert cost["If every haplotype were embedded"] == "987,200 (40 times as many)"
-    assert cost["Time"] == "4 min 32 s"
-    assert cost["Whole run"] == "1 h 6 min"
+def test_genes_stand_by_the_r_of_the_best_model(r: dict[str, list[float]]) -> None:
+    r = {model: list(values) for model, values in r.items()}
+    best = max(r, key=lambda model: np.mean(r[model]))
+    r[best][7] = float("nan")
+    parsed = PageParser(render_page(made_results(r)))
+    genes = [row[0] for row in parsed.tables["gene-table"][1:]]
+    values = np.array(r[best])
+    assert genes == [f"GENE{i:04d}" for i in np.argsort(np.nan_to_num(-values, nan=np.inf), kind="stable")]
+    sorted_by = [named for tag, named in parsed.tags if tag == "th" and "aria-sort" in named]
+    assert [named["aria-sort"] for named in sorted_by] == ["descending"]
+    assert parsed.data["page-data"]["models"][parsed.data["page-data"]["sorted"]] == best
+
+
+def test_without_script_200_genes_are_shown_and_the_page_says_so() -> None:
+    page = render_page(made_results(shifted(0.03, n_genes=250)))
+    parsed = PageParser(page)
+    assert len(parsed.tables["gene-table"]) == 201
+    assert len(parsed.data["page-data"]["genes"]) == 250
+    assert "the first 200 of 250 genes stand here" in page
+
+
+def test_cost_has_the_results_numbers(parsed: PageParser, page: str) -> None:
+    assert parsed.tables["cost-table"][1:] == [["kmer", "24,680", "987,200", "40.0 times", "4 min 32 s"]]
+    assert "1,357 tiles have 24,680 unique haplotype sequences" in page
+    assert "The whole run took 1 h 6 min." in page
+
+
+def test_zero_shot_models_stand_in_the_costs() -> None:
+    results = made_results(shifted(0.03), embedding=None)
+    results.summary["zero_shot"] = {
+        "xpresso": {"forward_passes": 0, "naive_forward_passes": 5000, "seconds": 1.0}
+    }
+    parsed = PageParser(render_page(results))
+    assert parsed.tables["cost-table"][1:] == [["xpresso", "0", "5,000", "all: read before", "1.0 s"]]
+
+
+def test_time_by_stage_is_a_bar_each() -> None:
+    results = made_results(shifted(0.03))
+    results.summary["stages"] = {"embedding": 80.0, "elastic-net": 20.0}
+    page = render_page(results)
+    assert PageParser(page).tables["stages"] == [
+        ["embedding", "1 min 20 s", ""],
+        ["elastic-net", "20.0 s", ""],
+    ]
+    assert re.findall(r'style="width:([\d.]+)%"', page) == ["100.0", "25.0"]
+
+
+def test_without_stages_there_is_no_table_of_them(parsed: PageParser) -> None:
+    assert "stages" not in parsed.tables
 
 
 def test_without_embedding_there_is_no_cost() -> None:
     parsed = PageParser(render_page(made_results(shifted(0.03), embedding=None)))
-    assert "cost" not in parsed.tables
+    assert "cost-table" not in parsed.tables
     assert ("a", {"href": "#cost"}) not in parsed.tags
 
 
@@ -207,7 +249,8 @@ def test_hostile_names_stay_text() -> None:
     run = {"haploscribe": HOSTILE[1], "versions": hostile, "inputs": inputs, "data": hostile}
     parsed = PageParser(render_page(made_results(r, genes=names, run=run)))
     assert {tag for tag, _ in parsed.tags}.isdisjoint({"img", "b"})
-    assert sum(tag == "script" for tag, _ in parsed.tags) == 1
+    assert len(parsed.scripts) == 1
+    assert set(parsed.data["page-data"]["genes"]) == set(names)
     assert {row[0] for row in parsed.tables["gene-table"][1:]} == set(names)
     assert [row[0] for row in parsed.tables["inputs"]] == HOSTILE
 
@@ -249,7 +292,36 @@ def test_two_thousand_genes_stay_small() -> None:
     r = {model: rng.uniform(-0.1, 0.7, 2000).tolist() for model in ("elastic-net", "blup", "kmer", "nano")}
     genes = [f"ENSG{i:011d}.{i % 17}" for i in range(2000)]
     page = render_page(made_results(r, genes=genes))
-    assert len(page.encode()) < 1.5e6
+    assert len(page.encode()) < 0.4e6
+
+
+def test_script_data_are_the_results(parsed: PageParser, r: dict[str, list[float]]) -> None:
+    data = parsed.data["page-data"]
+    order = [int(gene.removeprefix("GENE")) for gene in data["genes"]]
+    assert data["models"] == list(r)
+    assert data["variants"] == [1000 + i for i in order]
+    np.testing.assert_allclose(np.array(data["r"]) / 1000, np.array(list(r.values()))[:, order], atol=5.1e-4)
+    constant = [{order[k] for k in genes} for genes in data["constant"]]
+    assert constant == [set(range(7)) if model == "blup" else set() for model in r]
+    for i, a in enumerate(r.values()):
+        assert data["higher"][i] == [int((np.array(a) > np.array(b)).sum()) for b in r.values()]
+
+
+def test_pairs_for_the_script_are_the_tables_pairs(parsed: PageParser, r: dict[str, list[float]]) -> None:
+    models = list(r)
+    for key, pair in parsed.data["page-data"]["pairs"].items():
+        later, earlier = (r[models[int(place)]] for place in key.split())
+        assert pair["means"] == pytest.approx([np.mean(later), np.mean(earlier)], abs=1e-6)
+        assert float(pair["p"]) == pytest.approx(wilcoxon(np.subtract(later, earlier)).pvalue, rel=0.051)
+        interval = mean_intervals(np.subtract(later, earlier)[:, None], 1)[:, 0]
+        assert pair["ci"] == pytest.approx(interval, abs=1e-6)
+    assert len(parsed.data["page-data"]["pairs"]) == 6
+
+
+def test_regions_are_in_the_page_by_gene() -> None:
+    tracks = made_tracks(HOSTILE[0])
+    parsed = PageParser(render_page(made_results(shifted(0.03)), {HOSTILE[0]: tracks}))
+    assert parsed.data["region-data"] == {HOSTILE[0]: json.loads(json.dumps(region_data(tracks)))}
 
 
 def test_write_report_leaves_the_page_and_nothing_else(tmp_path: Path) -> None:
@@ -270,44 +342,3 @@ def test_write_report_again_replaces_the_page(tmp_path: Path) -> None:
 def test_a_folder_without_results_is_the_users_fault(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no .*haploscribe run"):
         write_report(tmp_path)
-
-
-@pytest.mark.slow
-def test_a_browser_sorts_and_finds_genes(tmp_path: Path, page: str, r: dict[str, list[float]]) -> None:
-    """Clicks and types in a real browser; the policy is taken out, as it forbids the test's own script."""
-    acting = """<script>(() => {
-      const table = document.getElementById("gene-table"), kmer = table.tHead.rows[0].cells[5];
-      const genes = () => Array.from(table.tBodies[0].rows).filter((row) => !row.hidden)
-        .map((row) => row.cells[0].textContent);
-      const said = [];
-      for (let i = 0; i < 2; i++) {
-        kmer.querySelector("button").click();
-        said.push(kmer.getAttribute("aria-sort"), genes()[0]);
-      }
-      const find = document.getElementById("find");
-      find.value = "ene0033";
-      find.dispatchEvent(new Event("input"));
-      said.push(genes(), document.querySelectorAll("circle.found").length);
-      document.body.textContent = "said " + said.join(" ");
-    })()</script></body>"""
-    free = re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", acting)
-    shown = seen_by_browser(free, tmp_path)
-    kmer = np.array(r["kmer"])
-    best, worst = f"GENE{kmer.argmax():04d}", f"GENE{kmer.argmin():04d}"
-    assert f"said descending {best} ascending {worst} GENE0033 3" in shown
-
-
-@pytest.mark.slow
-def test_the_pages_policy_lets_its_script_run(tmp_path: Path, page: str) -> None:
-    assert '<button type="button">Gene</button>' in seen_by_browser(page, tmp_path)
-
-
-def seen_by_browser(page: str, folder: Path) -> str:
-    """The document as it stands once a real browser has loaded the page."""
-    path = folder / "page.html"
-    path.write_text(page, encoding="utf-8")
-    browser = [require_program("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    where = [f"--user-data-dir={folder / 'browser'}", "--dump-dom", path.as_uri()]
-    command = [*browser, *quiet, *where]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout

@@ -156,3 +156,18 @@ def test_a_model_without_genes_is_drawn_empty() -> None:
     figure = ET.fromstring(distribution_svg({"a": np.array([0.1]), "b": np.array([np.nan])}))
     texts = [element.text for element in figure.iter("text")]
     assert "no genes" in texts
+
+
+def test_many_points_are_one_path_and_stay_where_they_are() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-0.2, 0.9, (2, 3000))
+    figure = scatter(x, y)
+    assert not list(figure.iter("circle"))
+    (dots,) = (element for element in figure.iter("path") if element.get("class") == "dots")
+    places = np.array(re.findall(r"M([\d.]+) ([\d.]+)h0", dots.get("d", "")), dtype=float)
+    assert 2500 < len(places) <= 3000
+    x_offset, x_slope = read_axis(figure, "tick x", "x")
+    y_offset, y_slope = read_axis(figure, "tick y", "y")
+    expected = np.stack([x * x_slope + x_offset, y * y_slope + y_offset - 4], axis=1)
+    nearest = np.abs(expected[:, None] - places[None]).max(axis=2).min(axis=1)
+    assert nearest.max() < 0.3

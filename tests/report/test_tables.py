@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.report.tables import Versus, format_interval, format_p, format_r, model_rows
-from haploscribe.report.typeset import typeset_duration, typeset_number, typeset_sentence, typeset_setting
+from haploscribe.report.tables import Versus, format_interval, format_p, format_r, genes_by_best_r, model_rows
+from haploscribe.report.typeset import (
+    typeset_duration,
+    typeset_fact,
+    typeset_number,
+    typeset_sentence,
+    typeset_setting,
+)
 from tests.report.made import made_results, shifted
 
 
@@ -112,3 +118,25 @@ def test_sentences_raise_exponents_of_p_values_only() -> None:
         "model 1e-5 &lt;x&gt; (p\u00a0=\u00a01.3\u00a0×\u00a010<sup>−5</sup>; "
         "q\u00a0&lt;\u00a01\u00a0×\u00a010<sup>−300</sup>; p\u00a0=\u00a00.43), by −0.1"
     )
+
+
+def test_genes_go_by_the_best_of_their_models() -> None:
+    nan = float("nan")
+    metrics = made_results({"a": [0.1, 0.5, 0.2, 0.2], "b": [0.7, nan, 0.1, 0.2]}).metrics
+    assert genes_by_best_r(metrics) == ["GENE0000", "GENE0001", "GENE0002", "GENE0003"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        ("0 of 1118392", "0 of 1,118,392"),
+        (83564, "83,564"),
+        ("358 samples shared", "358 samples shared"),
+        ("/data/20231/a.vcf", "/data/20231/a.vcf"),
+        ("ENSG00000123", "ENSG00000123"),
+        (0.00125, "0.00125"),
+        (True, "yes"),
+    ],
+)
+def test_facts_have_thousands_separators(fact: object, text: str) -> None:
+    assert typeset_fact(fact) == text

@@ -1,14 +1,16 @@
 """The table of models on a terminal."""
 
 import io
+import json
 
 import numpy as np
+import pytest
 from rich.console import Console
 from scipy.stats import wilcoxon
 
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.io.results import Results
-from haploscribe.report.terminal import model_table
+from haploscribe.report.terminal import model_table, results_json
 from tests.report.made import made_results, shifted
 
 
@@ -60,3 +62,16 @@ def test_numbers_stay_whole_at_80_columns_beside_a_long_name() -> None:
     assert max(len(line) for line in lines) <= 80
     assert any("12000 / 0" in line for line in lines)
     assert any("12000" in line and f"{base.mean() + 0.01:.3f}" in line for line in lines)
+
+
+def test_json_is_the_summary_and_the_rows_of_the_table() -> None:
+    r = shifted(0.03)
+    r["blup"] = [float("nan")] * 59 + [0.1]
+    results = made_results(r)
+    record = json.loads(json.dumps(results_json(results), allow_nan=False))
+    table = record.pop("table")
+    assert record == json.loads(json.dumps(results.summary))
+    assert [row["model"] for row in table] == list(r)
+    assert table[0]["versus"] is None
+    expected = wilcoxon(np.array(r["transformer"]) - np.array(r["elastic-net"])).pvalue
+    assert table[1]["versus"]["p"] == pytest.approx(expected)

@@ -95,7 +95,7 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
         When the folder cannot be written to.
     """
     gene, contig = explained.gene, explained.gene.contig
-    tables = {
+    tables: dict[str, dict[str, object]] = {
         VARIANTS: {
             **explained.names.columns(contig),
             "distance": _distances(gene, explained.names.positions),
@@ -119,12 +119,11 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
         (SATURATION, explained.mutations, explained.mutation_effects),
     ):
         if alleles.positions.size:
-            columns = {
+            tables[name] = {
                 **alleles.columns(contig),
                 "distance": _distances(gene, alleles.positions),
                 **_prefixed("effect", effects),
             }
-            tables[name] = columns
     for name, columns in tables.items():
         frame = pl.DataFrame({"gene_id": gene.gene_id, **columns}, strict=False).with_columns(
             pl.selectors.float().fill_nan(None)

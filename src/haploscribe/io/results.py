@@ -52,12 +52,13 @@ class Summary(TypedDict):
     """A run in a few numbers.
 
     `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is left out where
-    the run has none.
+    the run has none. `stages`, the seconds that each stage of the run took, is left out by older versions.
     """
 
     models: dict[str, ModelSummary]
     embedding: EmbeddingSummary | None
     zero_shot: NotRequired[dict[str, ZeroShotSummary]]
+    stages: NotRequired[dict[str, float]]
     wall_seconds: float
 
 

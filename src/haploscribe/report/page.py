@@ -2,21 +2,24 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
+from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.results import Results, read_results
 from haploscribe.report.answer import answer, scope
-from haploscribe.report.plots import axis_for, distribution_svg, scatter_svg
+from haploscribe.report.page_data import cost_rows, page_data, r_by_model
+from haploscribe.report.plots import distribution_svg, scatters_against_baseline
+from haploscribe.report.region_data import json_for_page, region_data
 from haploscribe.report.tables import GeneRow, baseline_of, gene_rows, model_rows, models_in_order, pair_rows
 from haploscribe.report.typeset import (
     typeset_duration,
+    typeset_fact,
     typeset_interval,
     typeset_number,
     typeset_p,
@@ -24,6 +27,12 @@ from haploscribe.report.typeset import (
     typeset_sentence,
     typeset_setting,
 )
+
+STYLES = ("page.css", "figures.css")
+SCRIPTS = ("common.js", "region.js", "scatter.js", "gene_table.js")
+
+STATIC_ROWS = 200
+"""Genes that the page shows without script and on paper; a script shows all, a few at a time."""
 
 
 def write_report(results: Path) -> Path:
@@ -51,54 +60,64 @@ def write_report(results: Path) -> Path:
     return path
 
 
-def render_page(results: Results) -> str:
-    """Make the page's HTML; the same results give the same bytes."""
+def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = None) -> str:
+    """Make the page's HTML; the same results give the same bytes.
+
+    Parameters
+    ----------
+    results
+        What a run found.
+    regions
+        Gene to what its region figure shows; `region_data.regions_within_budget` picks as many as a page
+        can hold. At any other gene the page names the command that draws the figure.
+    """
     models = models_in_order(results)
     rows = model_rows(results)
-    genes = gene_rows(results.metrics, models)
+    pairs = pair_rows(results)
+    sorted_by = max(range(len(rows)), key=lambda i: rows[i].mean_r)
+    measured = gene_rows(results.metrics, models)
+    genes = _sorted_by_r(measured, sorted_by)
+    series = r_by_model(measured, models)
+    scatters = scatters_against_baseline(series, [gene.gene_id for gene in measured])
+    drawn = {gene: region_data(tracks) for gene, tracks in (regions or {}).items()}
     environment = _environment()
-    style, script = (_asset(environment, name) for name in ("page.css", "page.js"))
+    style = "".join(_asset(environment, name) for name in STYLES)
+    script = "".join(_asset(environment, name) for name in SCRIPTS)
+    stages = results.summary.get("stages", {})
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=Markup(  # noqa: S704 - has no <
+            json_for_page(page_data(genes, models, rows, pairs, sorted_by=sorted_by))
+        ),
+        region_data=Markup(json_for_page(drawn)),  # noqa: S704 - has no <
         answer=answer(rows),
         scope=scope(results.run["options"]),
         baseline=baseline_of(models),
         models=models,
         rows=rows,
         several=sum(row.versus is not None for row in rows) > 1,
-        pairs=pair_rows(results) if len(models) > 2 else {},
+        pairs=pairs if len(models) > 2 else {},
         genes=genes,
+        sorted_by=sorted_by,
+        static_rows=STATIC_ROWS,
         any_constant=any(any(gene.constant) for gene in genes),
         n_samples=max(results.metrics["n_samples"].to_list(), default=0),
-        scatters=_scatters(genes, models),
-        distribution=Markup(distribution_svg(_series(genes, models))),  # noqa: S704 - escaped in plots
+        scatters=[Markup(scatter) for scatter in scatters.values()],  # noqa: S704 - escaped in plots
+        distribution=Markup(distribution_svg(series)),  # noqa: S704 - escaped in plots
         embedding=results.summary["embedding"],
+        costs=cost_rows(results.summary),
+        stages=stages,
+        longest_stage=max(stages.values(), default=0.0) or 1.0,
         wall_seconds=results.summary["wall_seconds"],
         run=results.run,
     )
 
 
-def _scatters(genes: Sequence[GeneRow], models: Sequence[str]) -> list[Markup]:
-    """Draw every other model against the baseline, all on the same axis."""
-    baseline = baseline_of(models)
-    series = _series(genes, models)
-    axis = axis_for(np.concatenate(list(series.values())))
-    labels = [gene.gene_id for gene in genes]
-    return [
-        Markup(  # noqa: S704 - escaped in plots
-            scatter_svg(series[baseline], series[model], labels, x_name=baseline, y_name=model, axis=axis)
-        )
-        for model in models
-        if model != baseline
-    ]
-
-
-def _series(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:
-    """Give each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
-    r = np.array([gene.r for gene in genes], dtype=np.float64).reshape(len(genes), len(models))
-    return {model: r[:, i] for i, model in enumerate(models)}
+def _sorted_by_r(genes: Sequence[GeneRow], model: int) -> list[GeneRow]:
+    """Put genes with the highest r of one model first, those without r last."""
+    return sorted(genes, key=lambda gene: (math.isnan(gene.r[model]), -gene.r[model]))
 
 
 def _environment() -> Environment:
@@ -117,6 +136,7 @@ def _environment() -> Environment:
         "number": typeset_number,
         "duration": typeset_duration,
         "setting": typeset_setting,
+        "fact": typeset_fact,
     }
     return environment
 

@@ -8,10 +8,12 @@ from html import escape
 import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.report.tables import baseline_of
 from haploscribe.report.typeset import typeset_r
 
 BIN_WIDTH = 0.05
 ROW_HEIGHT, BAR_HEIGHT = 68.0, 40.0
+MOST_NAMED_POINTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def scatter_svg(
     x, y
         float64 `(n_genes,)`; Pearson r of the two models. Pairs with a NaN are not drawn.
     labels
-        `n_genes` names, shown when the pointer rests on a point.
+        `n_genes` names, shown when the pointer rests on a point; above 1,000 points they are left out.
     x_name, y_name
         The models' names.
     axis
@@ -86,16 +88,16 @@ def scatter_svg(
         *_ticks_up(axis, left, right, top, bottom),
         f'<path class="base" d="M{left} {top}V{bottom}H{right}"/>',
         f'<path class="identity" d="M{left} {bottom}L{right} {top}"/>',
-        '<g class="points">',
     ]
-    places = zip(axis.place(x, left, right), axis.place(y, bottom, top), strict=True)
-    radius = 3.6 if x.size <= 100 else 2.6 if x.size <= 1000 else 1.8
-    for name, value_x, value_y, (cx, cy) in zip(names, x, y, places, strict=True):
-        title = f"{name}: {y_name} {typeset_r(value_y)}, {x_name} {typeset_r(value_x)}"
-        parts.append(
-            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
-        )
-    parts.append("</g>")
+    places = np.stack([axis.place(x, left, right), axis.place(y, bottom, top)], axis=1)
+    if x.size <= MOST_NAMED_POINTS:
+        titles = [
+            f"{name}: {y_name} {typeset_r(value_y)}, {x_name} {typeset_r(value_x)}"
+            for name, value_x, value_y in zip(names, x, y, strict=True)
+        ]
+        parts += _named_points(places, titles)
+    else:
+        parts.append(_dots(places))
     if x.size:
         mean_x, mean_y = axis.place(x, left, right).mean(), axis.place(y, bottom, top).mean()
         title = f"Mean: {y_name} {typeset_r(y.mean())}, {x_name} {typeset_r(x.mean())}"
@@ -110,6 +112,41 @@ def scatter_svg(
         "</g></svg>",
     ]
     return "".join(parts)
+
+
+def _named_points(places: Float64Array, titles: Sequence[str]) -> Iterator[str]:
+    """Draw a circle a point, float64 `(n, 2)`, each with its title."""
+    radius = 3.6 if len(titles) <= 100 else 2.6
+    yield '<g class="points">'
+    for (x, y), title in zip(places, titles, strict=True):
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
+    yield "</g>"
+
+
+def _dots(places: Float64Array) -> str:
+    """Draw points, float64 `(n, 2)`, as one path; those that fall on the same half pixel once."""
+    dots = np.unique(np.round(places * 2).astype(np.int64), axis=0) / 2
+    path = "".join(f"M{x:g} {y:g}h0" for x, y in dots)
+    return f'<path class="dots" style="stroke-width:2.6" d="{path}"/>'
+
+
+def scatters_against_baseline(series: Mapping[str, Float64Array], labels: Sequence[str]) -> dict[str, str]:
+    """Draw every other model against the baseline, all on the same axis.
+
+    Parameters
+    ----------
+    series
+        Model name to r over genes, float64 `(n_genes,)`, NaN where it has none.
+    labels
+        `n_genes` names.
+    """
+    baseline = baseline_of(list(series))
+    axis = axis_for(np.concatenate(list(series.values())))
+    return {
+        model: scatter_svg(series[baseline], r, labels, x_name=baseline, y_name=model, axis=axis)
+        for model, r in series.items()
+        if model != baseline
+    }
 
 
 def distribution_svg(series: Mapping[str, Float64Array]) -> str:
@@ -170,7 +207,7 @@ def _bars(
     """Draw the bars of one histogram; `tallest` genes fill BAR_HEIGHT, places are edges on the figure."""
     for k in np.flatnonzero(counts):
         height = BAR_HEIGHT * counts[k] / tallest
-        title = f"{_tick_text(edges[k], 2)} to {_tick_text(edges[k + 1], 2)}: {counts[k]:,} genes"
+        title = f"{tick_text(edges[k], 2)} to {tick_text(edges[k + 1], 2)}: {counts[k]:,} genes"
         yield (
             f'<rect x="{places[k] + 0.5:.1f}" y="{base - height:.2f}" '
             f'width="{places[k + 1] - places[k] - 1:.1f}" height="{height:.2f}"><title>{title}</title></rect>'
@@ -179,26 +216,27 @@ def _bars(
 
 def _ticks(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
     """Draw the ticks of the horizontal axis, each with a line through the figure."""
-    digits = _digits(axis)
+    digits = axis_digits(axis)
     for tick, at in zip(axis.ticks, axis.place(np.array(axis.ticks), left, right), strict=True):
         yield f'<path class="{"grid" if tick else "zero"}" d="M{at:.2f} {top}V{bottom}"/>'
-        yield _text(at, bottom + 16, _tick_text(tick, digits), "tick x")
+        yield _text(at, bottom + 16, tick_text(tick, digits), "tick x")
 
 
 def _ticks_up(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
     """Draw the ticks of the vertical axis, each with a line through the figure."""
-    digits = _digits(axis)
+    digits = axis_digits(axis)
     for tick, at in zip(axis.ticks, axis.place(np.array(axis.ticks), bottom, top), strict=True):
         yield f'<path class="{"grid" if tick else "zero"}" d="M{left} {at:.2f}H{right}"/>'
-        yield _text(left - 6, at + 4, _tick_text(tick, digits), "tick y", "end")
+        yield _text(left - 6, at + 4, tick_text(tick, digits), "tick y", "end")
 
 
-def _digits(axis: Axis) -> int:
+def axis_digits(axis: Axis) -> int:
     """Count the decimals that tell the ticks apart."""
     return max(1, -math.floor(math.log10(axis.ticks[1] - axis.ticks[0]) + 1e-9))
 
 
-def _tick_text(value: float, digits: int) -> str:
+def tick_text(value: float, digits: int) -> str:
+    """Write a tick's value with so many decimals and a true minus sign."""
     return f"{value + 0.0:.{digits}f}".replace("-", "−")
 
 

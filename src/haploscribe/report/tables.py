@@ -184,6 +184,12 @@ def gene_rows(metrics: pl.DataFrame, models: Sequence[str]) -> list[GeneRow]:
     return [GeneRow(gene, variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r]
 
 
+def genes_by_best_r(metrics: pl.DataFrame) -> list[str]:
+    """Name all genes, those that any model predicts best first."""
+    best = metrics.group_by("gene_id").agg(pl.col("pearson_r").fill_nan(None).max())
+    return best.sort("pearson_r", "gene_id", descending=[True, False], nulls_last=True)["gene_id"].to_list()
+
+
 def format_r(r: float) -> str:
     """Write a correlation, or a difference of two, with three decimals; `-` where there is none."""
     if math.isnan(r):

@@ -1,4 +1,8 @@
-"""The table of models for a terminal."""
+"""The table of models for a terminal, and the same for programs."""
+
+import math
+from dataclasses import asdict
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -38,6 +42,25 @@ def model_table(results: Results) -> Table:
         # Text, as a model may be a path and square brackets in it are no markup
         table.add_row(Text(row.model), *_cells(row))
     return table
+
+
+def results_json(results: Results) -> dict[str, Any]:
+    """Give what `--json` prints: `summary.json`, and as `table` the rows of the table of models.
+
+    A number that is not there is None.
+    """
+    return {**results.summary, "table": [_without_nan(asdict(row)) for row in model_rows(results)]}
+
+
+def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_nan(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and math.isnan(value)
+        else value
+        for name, value in record.items()
+    }
 
 
 def _cells(row: ModelRow) -> list[str]:

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from haploscribe.report.tables import Interval, format_interval, format_p, format_r
 
 _P_VALUE = re.compile(r"([pq] [=<] \d[\d.]*(?:e-\d+)?)")
+_LONG_NUMBER = re.compile(r"(?<![\w.,/-])[1-9]\d{3,14}(?![\w.,/-])")
 _NEGATIVE = re.compile(r"(?<=\s)-(?=\d)")
 
 
@@ -65,6 +66,13 @@ def typeset_setting(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(typeset_setting(item) for item in value)
     return str(value)
+
+
+def typeset_fact(value: object) -> str:
+    """Write a fact about the data; whole numbers have thousands separators, also within a text."""
+    if isinstance(value, str):
+        return _LONG_NUMBER.sub(lambda digits: f"{int(digits[0]):,}", value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else typeset_setting(value)
 
 
 def _raise_exponents(text: str) -> Markup:

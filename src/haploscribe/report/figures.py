@@ -1,0 +1,155 @@
+"""The page's figures as files of their own, for papers: SVG always, PNG where it is asked for."""
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.io.results import Results
+from haploscribe.report.page_data import r_by_model
+from haploscribe.report.plots import distribution_svg, scatters_against_baseline
+from haploscribe.report.region_figure import region_svg
+from haploscribe.report.tables import gene_rows, models_in_order
+
+FONTS = 'Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif'
+DOTS_PER_INCH = 300
+_CSS_DOTS_PER_INCH = 96
+_SAMPLE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" style="font-family: '
+    + FONTS.replace('"', "'")
+    + '"><text y="15">{}</text></svg>'
+)
+
+
+def write_figures(
+    results: Results, folder: Path, *, regions: Mapping[str, RegionTracks] | None = None, png: bool = False
+) -> list[Path]:
+    """Write every figure of the page into a folder.
+
+    Parameters
+    ----------
+    results
+        What a run found.
+    folder
+        Where to: `distribution.svg`, `scatter-MODEL.svg` and `region-GENE.svg`; made when missing.
+    regions
+        Genes whose region is drawn.
+    png
+        Write each as PNG of 300 dots an inch as well.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to, or PNG is asked for and its library or any
+        font is missing.
+    """
+    rasterise = png_rasteriser() if png else None
+    written = []
+    for name, figure in page_figures(results, regions or {}).items():
+        written += write_figure(folder / name, figure, rasterise)
+    return written
+
+
+def write_figure(path: Path, figure: str, rasterise: Callable[[str], bytes] | None = None) -> list[Path]:
+    """Write one figure as `path` with the suffix .svg and, where `rasterise` is given, as .png."""
+    svg = stand_alone(figure)
+    written = [path.with_name(f"{path.name}.svg")]
+    with written_aside(written[0]) as aside:
+        aside.write_text(svg, encoding="utf-8")
+    if rasterise is not None:
+        written.append(path.with_name(f"{path.name}.png"))
+        with written_aside(written[1]) as aside:
+            aside.write_bytes(rasterise(svg))
+    return written
+
+
+def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[str, str]:
+    """Draw all figures of a page, each under a name that may stand in a path."""
+    models = models_in_order(results)
+    genes = gene_rows(results.metrics, models)
+    series = r_by_model(genes, models)
+    scatters = scatters_against_baseline(series, [gene.gene_id for gene in genes])
+    drawn = {"distribution": distribution_svg(series)}
+    drawn |= {f"scatter-{model}": svg for model, svg in scatters.items()}
+    drawn |= {f"region-{gene}": region_svg(tracks) for gene, tracks in regions.items()}
+    named: dict[str, str] = {}
+    for name, svg in drawn.items():
+        safe = _file_name(name)
+        # Two names may differ only in what a path cannot hold.
+        number = next(n for n in range(1, len(drawn) + 1) if _numbered(safe, n) not in named)
+        named[_numbered(safe, number)] = svg
+    return named
+
+
+def stand_alone(figure: str) -> str:
+    """Give a figure of the page what it needs on its own: a size, the light colours, and paper.
+
+    Parameters
+    ----------
+    figure
+        SVG text as `plots` and `region_figure` draw it.
+    """
+    box = re.match(r'<svg ([^>]*?)viewBox="0 0 ([\d.]+) ([\d.]+)"', figure)
+    assert box is not None, "not a figure of ours"
+    before, width, height = box.groups()
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {before}width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}"'
+    )
+    opening, body = figure[box.end() :].split(">", 1)
+    paper = f'<path style="fill:#fff;stroke:none" d="M0 0H{width}V{height}H0z"/>'
+    return f"{head}{opening}><style>{_light_style()}</style>{paper}{body}\n"
+
+
+def _light_style() -> str:
+    """Put the page's light colours into the style of the figures."""
+    folder = files("haploscribe.report")
+    light = (folder / "page.css").read_text(encoding="utf-8").split("@media", 1)[0]
+    palette = dict(re.findall(r"--(\w+): ([^;]+);", light)) | {"plain": FONTS}
+    style = (folder / "figures.css").read_text(encoding="utf-8")
+    return re.sub(r"var\(--(\w+)\)", lambda name: palette[name[1]], style)
+
+
+def png_rasteriser() -> Callable[[str], bytes]:
+    """Give what turns SVG text into PNG of 300 dots an inch.
+
+    Raises
+    ------
+    InputError
+        When the library or any font is missing.
+    """
+    try:
+        from resvg_py import svg_to_bytes  # noqa: PLC0415 - an extra that most installs do without
+    except ImportError:
+        raise InputError(
+            "PNG figures need resvg-py: pip install 'haploscribe[figures]', or leave --png out for SVG alone"
+        ) from None
+    zoom = DOTS_PER_INCH / _CSS_DOTS_PER_INCH
+
+    def rasterise(svg: str) -> bytes:
+        return bytes(svg_to_bytes(svg_string=svg, zoom=zoom))
+
+    # Without any font the library draws no text and does not say so.
+    blank, letter = (rasterise(_SAMPLE.format(text)) for text in ("", "x"))
+    if blank == letter:
+        raise InputError(
+            "PNG figures need a font and this machine has none: install one such as DejaVu Sans, "
+            "or leave --png out for SVG alone"
+        )
+    return rasterise
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", name)[:100]
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

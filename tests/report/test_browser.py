@@ -1,0 +1,419 @@
+"""The page in a real browser: with mouse, with keyboard, on a phone, in the dark, and with 20,000 genes."""
+
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Protocol
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from haploscribe.report.page import render_page
+from haploscribe.report.region_data import region_data
+from haploscribe.report.region_figure import draw_region
+from haploscribe.report.tables import format_r
+from tests.report.made import made_results, made_tracks, shifted
+from tests.support import require_program
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed; pip install 'haploscribe[dev]'")
+
+from selenium.webdriver import Chrome, ChromeOptions, Keys  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
+from selenium.webdriver.support.select import Select  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "it's $(a) `b`", "__proto__"]
+N_GENES = 60
+
+
+class Shows(Protocol):
+    """Loads a page in the browser."""
+
+    def __call__(self, page: str, *, width: int = 1200, scheme: str = "light") -> Chrome: ...
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = require_program("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # The driver is named, so that selenium never looks for one on a network.
+    driver = Chrome(options, Service(require_program("chromedriver")))
+    driver.set_page_load_timeout(60)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def shows(browser: Chrome, tmp_path: Path) -> Iterator[Shows]:
+    """Loads a page 1,200 pixels wide; at the end nothing may stand on the console."""
+
+    def show(page: str, *, width: int = 1200, scheme: str = "light") -> Chrome:
+        path = tmp_path / "page.html"
+        path.write_text(page, encoding="utf-8")
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        log(browser, "performance")
+        browser.get(path.as_uri())
+        return browser
+
+    yield show
+    assert [entry["message"] for entry in log(browser, "browser")] == []
+
+
+@pytest.fixture(scope="module")
+def r() -> dict[str, list[float]]:
+    three = shifted(0.03) | {"kmer": shifted(0.0, seed=3)["transformer"]}
+    three["kmer"][5] = -0.25
+    three["kmer"][9] = float("nan")
+    return three
+
+
+@pytest.fixture(scope="module")
+def page(r: dict[str, list[float]]) -> str:
+    regions = {f"GENE{i:04d}": made_tracks(f"GENE{i:04d}", seed=i) for i in range(N_GENES - 1)}
+    return render_page(made_results(r), regions)
+
+
+def log(driver: Chrome, kind: str) -> list[dict[str, Any]]:
+    """Take what the browser has logged since it was last asked."""
+    entries: list[dict[str, Any]] = driver.get_log(kind)  # type: ignore[no-untyped-call]
+    return entries
+
+
+def of(driver: Chrome, css: str) -> list[WebElement]:
+    return driver.find_elements("css selector", css)
+
+
+def one(driver: Chrome, css: str) -> WebElement:
+    return driver.find_element("css selector", css)
+
+
+def genes_shown(driver: Chrome) -> list[str]:
+    return [button.text for button in of(driver, "#gene-table button.open")]
+
+
+def sort_by(driver: Chrome, heading: str) -> WebElement:
+    (found,) = (cell for cell in of(driver, "#gene-table thead th") if cell.text.startswith(heading))
+    found.find_element("css selector", "button").click()
+    return found
+
+
+def search(driver: Chrome, wanted: str) -> None:
+    field = one(driver, "#find")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(wanted or Keys.BACKSPACE)
+
+
+def overflow(driver: Chrome) -> int:
+    """Pixels by which the page is wider than its window."""
+    root = "document.documentElement"
+    return int(driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth"))
+
+
+def test_nothing_is_loaded_from_anywhere(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    sort_by(driver, "kmer")
+    one(driver, "button.open").click()
+    messages = [json.loads(entry["message"])["message"] for entry in log(driver, "performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked == [driver.current_url]
+
+
+@pytest.mark.parametrize("model", ["elastic-net", "transformer", "kmer"])
+def test_sorting_by_a_model_goes_both_ways(
+    shows: Shows, page: str, r: dict[str, list[float]], model: str
+) -> None:
+    driver = shows(page)
+    sort_by(driver, "Gene")
+    values = np.round(np.array(r[model]), 3)
+    for direction, sign in (("descending", -1), ("ascending", 1)):
+        heading = sort_by(driver, model)
+        assert heading.get_attribute("aria-sort") == direction
+        assert len(of(driver, "th[aria-sort]")) == 1
+        shown = [values[int(gene.removeprefix("GENE"))] for gene in genes_shown(driver)]
+        np.testing.assert_array_equal(shown, sign * np.sort(sign * values)[:25])
+
+
+def test_genes_without_r_come_last_either_way(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    for _ in range(2):
+        sort_by(driver, "kmer")
+        one(driver, "button[data-to=last]").click()
+        assert genes_shown(driver)[-1] == "GENE0009"
+
+
+def test_names_sort_by_the_numbers_in_them(shows: Shows) -> None:
+    names = ["ENSG10", "ENSG9", "ENSG100"]
+    driver = shows(render_page(made_results({"a": [0.1, 0.2, 0.3], "b": [0.1, 0.3, 0.2]}, genes=names)))
+    sort_by(driver, "Gene")
+    assert genes_shown(driver) == ["ENSG9", "ENSG10", "ENSG100"]
+
+
+def test_search_shows_the_genes_whose_name_holds_it(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    search(driver, "ene003")
+    assert sorted(genes_shown(driver)) == [f"GENE{i:04d}" for i in range(30, 40)]
+    assert one(driver, "#found").text == "10 of 60 genes"
+    assert str(one(driver, "path.found").get_attribute("d")).count("M") == 10
+    search(driver, "nowhere")
+    assert genes_shown(driver) == []
+    assert one(driver, "#shown").text == "no gene has this in its name"
+
+
+def test_pages_turn_to_the_end_and_back(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    seen = genes_shown(driver)
+    assert one(driver, "#shown").text == "1–25 of 60, by r of transformer"
+    for shown in ("26–50 of 60", "51–60 of 60", "51–60 of 60"):
+        one(driver, "button[data-to=next]").send_keys(Keys.ENTER)
+        assert one(driver, "#shown").text.startswith(shown)
+        seen += genes_shown(driver)
+    assert set(seen) == {f"GENE{i:04d}" for i in range(N_GENES)}
+    assert driver.switch_to.active_element == one(driver, "button[data-to=next]")
+    assert one(driver, "button[data-to=next]").get_attribute("aria-disabled") == "true"
+    one(driver, "button[data-to=first]").send_keys(Keys.SPACE)
+    assert one(driver, "#shown").text == "1–25 of 60, by r of transformer"
+
+
+@pytest.mark.parametrize("key", [None, Keys.ENTER, Keys.SPACE])
+def test_a_row_opens_its_region_and_closes_it(shows: Shows, page: str, key: str | None) -> None:
+    driver = shows(page)
+    button = of(driver, "button.open")[2]
+    act = button.click if key is None else lambda: button.send_keys(key)
+    act()
+    assert button.get_attribute("aria-expanded") == "true"
+    inside = one(driver, f"#{button.get_attribute('aria-controls')}")
+    figure = inside.find_element("css selector", "svg[role=img]")
+    assert str(figure.get_attribute("aria-label")).startswith(
+        f"Region of {button.text}, 22:20,000,001-20,196,608"
+    )
+    assert driver.switch_to.active_element == button
+    act()
+    assert button.get_attribute("aria-expanded") == "false"
+    assert of(driver, ".detail") == []
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_script_and_python_draw_the_same_region(shows: Shows, page: str, width: int) -> None:
+    driver = shows(page, width=width)
+    button = one(driver, "button.open")
+    driver.execute_script("arguments[0].click()", button)
+    text = one(driver, ".detail svg").get_property("outerHTML")
+    drawn = ET.fromstring(re.sub(r' xmlns="[^"]*"', "", str(text)))
+    size = float(drawn.get("viewBox", "").split()[2])
+    tracks = made_tracks(button.text, seed=int(button.text.removeprefix("GENE")))
+    expected = ET.fromstring(draw_region(json.loads(json.dumps(region_data(tracks))), size))
+    pairs = list(zip(drawn.iter(), expected.iter(), strict=True))
+    assert len(pairs) > 500
+    for ours, theirs in pairs:
+        assert ours.tag == theirs.tag
+        assert ours.text == theirs.text
+        assert set(ours.attrib) == set(theirs.attrib)
+        for name, value in ours.attrib.items():
+            words, places = split_numbers(value)
+            expected_words, expected_places = split_numbers(theirs.attrib[name])
+            assert words == expected_words
+            np.testing.assert_allclose(places, expected_places, atol=0.101)
+
+
+def split_numbers(text: str) -> tuple[list[str], list[float]]:
+    number = r"-?\d+\.?\d*"
+    return re.split(number, text), [float(found) for found in re.findall(number, text)]
+
+
+def test_a_gene_without_a_region_names_the_command(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    search(driver, f"GENE{N_GENES - 1:04d}")
+    one(driver, "button.open").click()
+    command = f"haploscribe explain --results DIR --gene GENE{N_GENES - 1:04d} --out DIR"
+    assert one(driver, ".detail code").text == command
+
+
+def test_hostile_names_stay_text_in_the_document(shows: Shows) -> None:
+    values = shifted(0.03, n_genes=len(HOSTILE))
+    r: dict[str, list[float]] = {"elastic-net": values["elastic-net"], HOSTILE[0]: values["transformer"]}
+    tracks = made_tracks(HOSTILE[0])
+    driver = shows(render_page(made_results(r, genes=HOSTILE), {HOSTILE[0]: tracks}))
+    assert set(genes_shown(driver)) == set(HOSTILE)
+    commands = set()
+    for button in of(driver, "button.open"):
+        button.click()
+    for code in of(driver, ".detail code"):
+        commands.add(shlex.split(code.text)[5])
+    assert commands == set(HOSTILE[1:])
+    assert one(driver, ".region .own .name").get_property("textContent") == HOSTILE[0]
+    assert [option.text for option in Select(one(driver, "#pair-y")).options] == list(r)
+    assert of(driver, "img") == []
+    assert len(of(driver, "script")) == 3
+
+
+def test_any_pair_of_models_can_be_chosen(shows: Shows, page: str, r: dict[str, list[float]]) -> None:
+    driver = shows(page)
+    across, up = Select(one(driver, "#pair-x")), Select(one(driver, "#pair-y"))
+    for x, y in permutations(r, 2):
+        across.select_by_visible_text(x)
+        up.select_by_visible_text(y)
+        a, b = np.array(r[x]), np.array(r[y])
+        both = np.isfinite(a) & np.isfinite(b)
+        figure = one(driver, "svg.pair")
+        label = f"{y} is higher in {(b > a).sum()} genes, {x} in {(a > b).sum()}."
+        assert str(figure.get_attribute("aria-label")).endswith(label)
+        assert str(one(driver, "svg.pair path.dots").get_attribute("d")).count("M") == both.sum()
+        numbers = {row.text for row in of(driver, "#pair-numbers tr")}
+        difference = format_r(float(b[both].mean() - a[both].mean())).replace("-", "−")
+        assert {f"Difference in mean r {difference}", f"Genes {both.sum()}"} <= numbers
+
+
+def test_one_model_alone_has_a_table_that_works(shows: Shows) -> None:
+    driver = shows(render_page(made_results({"blup": [0.1, 0.3, 0.2]})))
+    assert genes_shown(driver) == ["GENE0001", "GENE0002", "GENE0000"]
+    search(driver, "0002")
+    assert genes_shown(driver) == ["GENE0002"]
+
+
+def test_a_model_against_itself_asks_for_another(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    Select(one(driver, "#pair-y")).select_by_visible_text("elastic-net")
+    assert "choose another" in one(driver, "#pair-numbers").text
+
+
+def test_scatter_points_read_back_and_open_their_gene(
+    shows: Shows, page: str, r: dict[str, list[float]]
+) -> None:
+    driver = shows(page)
+    ticks = of(driver, "svg.pair .tick.x")
+    values = [float(tick.text.replace("−", "-")) for tick in ticks]
+    slope, offset = np.polyfit(values, [float(tick.get_attribute("x") or "nan") for tick in ticks], 1)
+    points = re.findall(r"M([\d.]+) ([\d.]+)h0", str(one(driver, "svg.pair path.dots").get_attribute("d")))
+    shown = sorted((float(x) - offset) / slope for x, _ in points)
+    np.testing.assert_allclose(shown, sorted(r["elastic-net"]), atol=1e-3)
+    figure = one(driver, "svg.pair")
+    best = int(np.argmax(r["elastic-net"]))
+    x, y = max((float(x), float(y)) for x, y in points)
+    scale = figure.size["width"] / 460
+    middle = (figure.size["width"] / 2, figure.size["height"] / 2)
+    at = [round(place * scale - half) for place, half in zip((x, y), middle, strict=True)]
+    ActionChains(driver).move_to_element_with_offset(figure, *at).perform()
+    assert one(driver, "#pair-point").text.startswith(f"GENE{best:04d}: transformer ")
+    ActionChains(driver).click().perform()
+    assert genes_shown(driver) == [f"GENE{best:04d}"]
+    assert len(of(driver, ".detail svg")) == 1
+
+
+def test_tab_reaches_every_control_and_shows_where_it_is(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    wanted = "a[href], button, select, input, summary"
+    controls = driver.execute_script(
+        f"return [...document.querySelectorAll('{wanted}')].filter((one) => one.checkVisibility())"
+    )
+    reached: list[Any] = []
+    for _ in range(2 * len(controls)):
+        ActionChains(driver).send_keys(Keys.TAB).perform()
+        outline, focused = driver.execute_script(
+            "const one = document.activeElement; const style = getComputedStyle(one);"
+            "return [one === document.body ? '' : `${style.outlineStyle} ${style.outlineWidth}`, one]"
+        )
+        if outline == "":
+            break
+        assert outline in {"solid 2px", "auto 1px"}, focused.get_property("outerHTML")
+        reached.append(focused)
+    assert len(controls) > 40
+    assert [control for control in controls if control not in reached] == []
+
+
+def test_every_control_and_figure_says_what_it_is(shows: Shows, page: str) -> None:
+    driver = shows(page)
+    one(driver, "button.open").click()
+    wanted = of(driver, "button, select, input, summary, svg, table, [role=region], [role=group]")
+    there = [element for element in wanted if element.is_displayed()]
+    assert len(there) > 50
+    assert [element.get_property("outerHTML") for element in there if not element.accessible_name] == []
+
+
+@pytest.mark.parametrize("width", [360, 800, 1200])
+def test_no_width_scrolls_sideways(shows: Shows, page: str, width: int) -> None:
+    driver = shows(page, width=width)
+    driver.execute_script(
+        "document.querySelectorAll('details').forEach((one) => { one.open = true; });"
+        "[...document.querySelectorAll('button.open')].slice(0, 2).forEach((one) => one.click());"
+    )
+    assert overflow(driver) <= 0
+    detail = of(driver, ".inside")[0]
+    assert detail.size["width"] <= width
+
+
+def test_long_names_scroll_nothing_sideways_on_a_phone(shows: Shows) -> None:
+    values = shifted(0.03, n_genes=3)
+    long = "a-model/kept-in-a-folder/" * 8
+    r = {"elastic-net": values["elastic-net"], long: values["transformer"]}
+    driver = shows(render_page(made_results(r, genes=["G" * 150, "b", "c"])), width=360)
+    assert overflow(driver) <= 0
+
+
+def test_dark_readers_get_a_dark_page(shows: Shows, page: str) -> None:
+    backgrounds = {}
+    for scheme in ("light", "dark"):
+        driver = shows(page, scheme=scheme)
+        backgrounds[scheme] = one(driver, "body").value_of_css_property("background-color")
+    assert backgrounds == {"light": "rgba(255, 255, 255, 1)", "dark": "rgba(22, 24, 26, 1)"}
+
+
+def test_paper_gets_200_genes_and_every_static_scatter(shows: Shows) -> None:
+    driver = shows(render_page(made_results(shifted(0.03, n_genes=250))))
+    driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert len(of(driver, "#gene-table tbody tr")) == 200
+    assert one(driver, "#static-scatters").get_attribute("open") == "true"
+    driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert len(of(driver, "#gene-table tbody tr")) == 25
+    assert one(driver, "#static-scatters").get_attribute("open") is None
+
+
+def test_without_script_the_page_still_shows_all_there_is(shows: Shows, browser: Chrome, page: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        driver = shows(page)
+        assert len(of(driver, "#gene-table tbody tr")) == N_GENES
+        assert [figure.is_displayed() for figure in of(driver, "#static-scatters svg")] == [True, True]
+        hidden = [one(driver, css).is_displayed() for css in ("#find-form", "#pair", "#pages")]
+        assert hidden == [False, False, False]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_twenty_thousand_genes_stay_usable(shows: Shows) -> None:
+    rng = np.random.default_rng(2)
+    r = {model: rng.uniform(-0.1, 0.8, 20_000).tolist() for model in ("elastic-net", "blup", "transformer")}
+    page = render_page(made_results(r, genes=[f"ENSG{i:011d}" for i in range(20_000)]))
+    assert len(page.encode()) < 2.5e6
+    driver = shows(page)
+    started = time.monotonic()
+    sort_by(driver, "transformer")
+    sort_by(driver, "transformer")
+    sort_by(driver, "Gene")
+    assert genes_shown(driver)[0] == "ENSG00000000000"
+    search(driver, "1999")
+    assert (
+        one(driver, "#found").text == f"{sum('1999' in f'{i:011d}' for i in range(20_000))} of 20,000 genes"
+    )
+    search(driver, "")
+    one(driver, "button[data-to=last]").click()
+    assert genes_shown(driver)[-1] == "ENSG00000019999"
+    assert time.monotonic() - started < 20
+    assert driver.execute_script("return document.getElementsByTagName('*').length") < 3000
