@@ -11,6 +11,7 @@ from haploscribe.cli_options import (
     BACKBONE,
     COHORT,
     EVALUATION,
+    EXPLANATION,
     PREDICTION,
     PRETRAINING,
     SCORING,
@@ -20,6 +21,7 @@ from haploscribe.cli_options import (
     backbone_options,
     cohort_options,
     evaluation_options,
+    explanation_options,
     prediction_options,
     with_options,
     worker_options,
@@ -138,6 +140,25 @@ def predict(out: Path, **values: Any) -> None:
     predicted = predict_people(prediction_options(values), worker_options(values), out)
     _print_facts(predicted.facts())
     click.echo(f"Predictions: {out}")
+
+
+@cli.command()
+@with_options(
+    EXPLANATION,
+    WORKERS,
+    [click.option("--out", type=_OUT, required=True, help="Folder of tables and figure; made when missing.")],
+)
+def explain(out: Path, **values: Any) -> None:
+    """Say which variants and tiles drive the prediction of one gene.
+
+    Each variant's effect is what the models predict for a haplotype with it less that without it, on the
+    reference and on its commonest background.
+    """
+    from haploscribe.explanation import explain as explain_gene
+    from haploscribe.report.terminal import explanation_table
+
+    _print(explanation_table(explain_gene(explanation_options(values), worker_options(values), out)))
+    click.echo(f"Tables and figure: {out}")
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
+    ExplanationOptions,
     PredictionOptions,
     SimulationOptions,
     WorkerOptions,
@@ -313,6 +314,24 @@ PREDICTION = (
     COHORT[-1],
 )
 
+EXPLANATION = (
+    click.option("--results", type=_FILE, required=True, help="Results folder of a finished run."),
+    click.option("--gene", metavar="ID", required=True, help="The gene; its version may be left out."),
+    click.option("--models", metavar="a,b,c", help="Ask these models. [default: all that were trained]"),
+    click.option(
+        "--variant",
+        "variants",
+        metavar="CHR:POS:REF:ALT",
+        multiple=True,
+        help="Also ask about this variant, seen in training or not; POS is 1-based. May be repeated.",
+    ),
+    click.option(
+        "--saturate",
+        metavar="C:S-E",
+        help="Also substitute every base of this stretch: three passes of the backbone a base.",
+    ),
+)
+
 SCORING = (
     *_GENOME,
     click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
@@ -425,6 +444,13 @@ def cohort_options(values: dict[str, Any]) -> CohortOptions:
 def prediction_options(values: dict[str, Any]) -> PredictionOptions:
     """Take the options of a prediction out of a command's values."""
     return PredictionOptions(**{name: values.pop(name) for name in PredictionOptions.__dataclass_fields__})
+
+
+def explanation_options(values: dict[str, Any]) -> ExplanationOptions:
+    """Take the options of an explanation out of a command's values."""
+    taken = {name: values.pop(name) for name in ExplanationOptions.__dataclass_fields__}
+    taken["models"] = None if taken["models"] is None else _listed(taken["models"])
+    return ExplanationOptions(**taken)
 
 
 def backbone_options(values: dict[str, Any]) -> BackboneOptions:

@@ -2,12 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.atomic import kept_on_success
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
@@ -18,14 +18,20 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.region import parse_region
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.association import marginal_association
-from haploscribe.interpret.effects import Predictor, dosage_effects, tile_weights, wide_effects
+from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
 from haploscribe.interpret.made_up import with_alleles
+from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
 from haploscribe.options import ExplanationOptions, WorkerOptions
 from haploscribe.progress import stage
 from haploscribe.reopened import ReopenedRun, reopened_run
+from haploscribe.report.figures import write_figure
+from haploscribe.report.region_figure import region_svg
 from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
 from haploscribe.workers.workers import open_workers, threads
+
+FIGURE = "region"
+"""Name of the figure, less its suffix."""
 
 LONGEST_STRETCH = 10_000
 """Base pairs of a saturation map at most: each takes three forward passes."""
@@ -60,10 +66,43 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
                 ) as opened,
             ):
                 explained = _explain(opened, options, worker_options.jobs)
-                write_explanation(out, explained)
+                tracks = _tracks(explained, opened)
+            write_explanation(out, explained)
+            write_figure(out / FIGURE, region_svg(tracks))
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return explained
+
+
+def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
+    """Put together what the figure shows."""
+    gene, names = explained.gene, explained.names
+    reference = opened.cohort.genotypes.reference
+    here = [other for other in opened.cohort.all_genes.genes if other.gene_id != gene.gene_id]
+    near = [
+        replace(other, contig=gene.contig)
+        for other in here
+        if match_contig(other.contig, reference.contigs) == gene.contig
+    ]
+    called = [
+        name if name != "." else f"{gene.contig}:{position + 1}:{ref}:{alt}"
+        for name, position, ref, alt in zip(
+            names.identifiers, names.positions.tolist(), names.references, names.alternates, strict=True
+        )
+    ]
+    return RegionTracks(
+        gene=gene,
+        neighbours=tuple(near),
+        contig=gene.contig,
+        start=int(explained.spans[0, 0]),
+        end=int(explained.spans[-1, 1]),
+        positions=names.positions,
+        names=tuple(called),
+        log10_p=-explained.association.log10_p,
+        effects=explained.effects,
+        tiles=explained.spans,
+        tile_weights={name: of for name, of in explained.tile_weights.items() if reads_deltas([name])},
+    )
 
 
 def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
@@ -91,12 +130,24 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
         effects=ask.observed(),
         spans=spans,
         tile_weights=weights,
-        attention={},
+        attention=_attention(models, inputs, spans),
         asked=_names(asked),
         asked_effects=ask.others("Asking about your variants", asked, backgrounds=True),
         mutations=_names(mutations),
         mutation_effects=ask.others("Mutating every base", mutations, backgrounds=False),
     )
+
+
+def _attention(
+    models: dict[str, Predictor], inputs: GeneInputs, spans: Int64Array
+) -> dict[str, Float64Array]:
+    """Average the attention of models that have it over the training people; NaN for tiles that they lack."""
+    with threads(1):
+        found = {
+            name: model.attention(inputs) for name, model in models.items() if isinstance(model, Attentive)
+        }
+    starts = spans[:, 0].tolist()
+    return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

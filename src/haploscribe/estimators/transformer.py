@@ -132,6 +132,20 @@ class Transformer:
             return np.full(len(inputs.sample_ids), self.intercept_)
         return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(self.basis_.scored(inputs)))
 
+    def attention(self, inputs: GeneInputs) -> dict[int, float]:
+        """Average the attention to each tile over the haplotypes of some samples.
+
+        Returns
+        -------
+        By the tile's start; adds up to 1, and is empty where there was nothing to learn from.
+        """
+        if self.basis_ is None or self.network_ is None:
+            return {}
+        tiles = self.basis_.scored(inputs)
+        by_token = self.network_.mean_attention(Tokens.of(tiles))
+        by_tile = np.split(by_token, np.cumsum([tile.scores.shape[1] for tile in tiles])[:-1])
+        return {tile.start: float(part.sum()) for tile, part in zip(tiles, by_tile, strict=True)}
+
     def standard_errors(self, inputs: GeneInputs) -> None:
         """Give none: a network of point estimates does not say how sure it is."""
 

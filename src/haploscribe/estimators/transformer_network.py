@@ -127,16 +127,29 @@ class HaplotypeNetwork(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Predict each sample, float32 `(n_samples,)`, up to the intercept."""
+        attention, encoded = self._attended(tokens)
+        linear = (tokens.rows * self.linear_value[tokens.token]).sum(dim=1)
+        value = linear[tokens.index.flatten(0, 1)] + encoded @ self.encoder_value
+        return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
+
+    def _attended(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """Give each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
         index = tokens.index.flatten(0, 1)
         # Projected once a unique row, gathered after: n_rows is a fiftieth of n_samples × n_tokens.
         encoded = functional.embedding(index, tokens.rows @ self.embedding) + self.features @ self.position
         for layer in self.layers:
             encoded = layer(encoded)
         encoded = layer_normalised(encoded)
-        attention = torch.softmax(self.prior + encoded @ self.encoder_logit, dim=1)
-        linear = (tokens.rows * self.linear_value[tokens.token]).sum(dim=1)
-        value = linear[index] + encoded @ self.encoder_value
-        return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
+        return torch.softmax(self.prior + encoded @ self.encoder_logit, dim=1), encoded
+
+    def mean_attention(self, tokens: Tokens) -> Float64Array:
+        """Average the attention to each token over haplotypes; float64 `(n_tokens,)`, adding up to 1."""
+        total = torch.zeros(tokens.index.shape[2], dtype=torch.float64)
+        with torch.no_grad():
+            for first in range(0, len(tokens.index), _PREDICTED_AT_ONCE):
+                part = tokens.take(slice(first, first + _PREDICTED_AT_ONCE))
+                total += self._attended(part)[0].sum(dim=0, dtype=torch.float64)
+        return (total / (2 * len(tokens.index))).numpy()
 
     def outputs(self, tokens: Tokens) -> Float64Array:
         """Predict without gradients, a bounded number of samples at once; float64 `(n_samples,)`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,15 @@ class Predictor(Protocol):
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression, float64 `(n_samples,)`."""
+        ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A model that attends to tiles."""
+
+    def attention(self, inputs: GeneInputs) -> dict[int, float]:
+        """Average the attention to each tile, by its start, over samples."""
         ...
 
 

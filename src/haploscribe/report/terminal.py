@@ -1,13 +1,15 @@
-"""The table of models for a terminal, and the same for programs."""
+"""Tables for a terminal, and that of models for programs."""
 
 import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from haploscribe.io.explanations import Explanation
 from haploscribe.io.results import Results
 from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
 
@@ -73,3 +75,42 @@ def _cells(row: ModelRow) -> list[str]:
         "-" if versus is None else f"{versus.n_better} / {versus.n_worse}",
         "-" if versus is None else format_p(versus.p),
     ]
+
+
+def explanation_table(explained: Explanation) -> Table:
+    """Make the table that ends an explanation: the largest effect that each model sees; 80 columns."""
+    names = explained.names
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        title=Text(f"{explained.gene.gene_id}: the largest effect that each model sees"),
+        title_justify="left",
+        caption=Text(
+            "\nEffect: change in expression, in standard deviations, with each copy of ALT. p: marginal "
+            "association in the training people."
+        ),
+        caption_justify="left",
+    )
+    table.add_column("model", overflow="fold")
+    table.add_column("variant", overflow="fold")
+    for heading in ("from TSS", "effect", "log10 p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, effects in explained.effects.items():
+        size = np.abs(np.nan_to_num(effects))
+        if not size.any():
+            table.add_row(Text(model), "none", "", "", "")
+            continue
+        place = int(size.argmax())
+        position = int(names.positions[place])
+        downstream = 1 if explained.gene.strand == "+" else -1
+        called = f"{explained.gene.contig}:{position + 1}:{names.references[place]}:{names.alternates[place]}"
+        table.add_row(
+            Text(model),
+            Text(called),
+            f"{downstream * (position - explained.gene.tss):+,}",
+            f"{effects[place]:+.3f}",
+            f"{explained.association.log10_p[place]:.1f}",
+        )
+    return table
