@@ -267,14 +267,18 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 @click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
+    from haploscribe.io.model_folder import MODELS_NAME
     from haploscribe.io.results import read_results
     from haploscribe.report.figures import write_figures
     from haploscribe.report.page import write_report
+    from haploscribe.report.regions import kept_regions
 
     if png and figures is None:
         raise click.UsageError("--png says how to write figures; say where with --figures DIR")
     if figures is not None:
-        written = write_figures(read_results(results), figures, png=png)
+        found = read_results(results)
+        regions = kept_regions(found, results / MODELS_NAME)
+        written = write_figures(found, figures, regions=regions, png=png)
         click.echo(f"Figures: {len(written)} files in {figures}")
     click.echo(f"Report: {write_report(results)}")
 

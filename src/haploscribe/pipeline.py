@@ -28,7 +28,7 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
-from haploscribe.progress import stage
+from haploscribe.progress import Clock, stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
 from haploscribe.stages.embedding import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
@@ -129,7 +129,7 @@ def run(
     InputError
         When an input or an option is at fault. Nothing is left in `out` then.
     """
-    started = time.monotonic()
+    started, clock = time.monotonic(), Clock()
     worker_options = worker_options or WorkerOptions()
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
@@ -148,36 +148,40 @@ def run(
             if reads_deltas(evaluation_options.models):
                 loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
             workers = stack.enter_context(open_workers(worker_options))
-            checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))
+            with clock.timed("reading variants"):
+                checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
             options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
             record = run_record(options, sequence_models, facts)
         embedded = None
         if loaded is not None:
-            embedded = embed_tiles(
-                checked.surveyed, checked.kept, loaded, store_path or out / STORE_NAME, workers
-            )
+            with clock.timed("embedding"):
+                store = store_path or out / STORE_NAME
+                embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
         zero_shot = _predict_zero_shot(
-            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME
+            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME, clock
         )
         finished = out / UNFINISHED_NAME / _work_key(record, checked.cohort, embedded)
         jobs = gene_jobs(checked, evaluation_options, embedded, finished)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        priors = _learn_priors(jobs, checked.surveyed, workers)
-        metrics = predict_held_out(jobs, checked, workers, by_model, priors, out)
+        priors = _learn_priors(jobs, checked.surveyed, workers, clock)
+        with clock.timed("fitting and predicting held-out people"):
+            metrics = predict_held_out(jobs, checked, workers, by_model, priors, out)
         trained = Trained(
             by_model,
             priors,
             backbone=loaded.options if loaded else None,
             backbone_key=loaded.key if loaded else None,
         )
-        keep_models(jobs, checked.surveyed, workers, trained, out)
+        with clock.timed("fitting everyone, to keep the models"):
+            keep_models(jobs, checked.surveyed, workers, trained, out)
 
     order = genome_order(checked.cohort.genes)
     summary = Summary(
         models=summarise_models(metrics, order),
         embedding=embedded.summary() if embedded else None,
+        stages=clock.seconds,
         wall_seconds=time.monotonic() - started,
     )
     if zero_shot:
@@ -189,11 +193,14 @@ def run(
     return results
 
 
-def _learn_priors(jobs: GeneJobs, cohort: Cohort, workers: Workers) -> list[tuple[VariancePrior, ...]] | None:
+def _learn_priors(
+    jobs: GeneJobs, cohort: Cohort, workers: Workers, clock: Clock
+) -> list[tuple[VariancePrior, ...]] | None:
     """Let every gene learn from the others; None where no estimator does."""
     if not uses_other_genes(jobs.evaluation.models):
         return None
-    with stage("Comparing genes", len(cohort.genes), "genes") as advance:
+    n_genes = len(cohort.genes)
+    with clock.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
         return learn_priors(jobs, cohort, workers, advance)
 
 
@@ -203,6 +210,7 @@ def _predict_zero_shot(
     averaging: Averaging,
     record: dict[str, Any],
     folder: Path,
+    clock: Clock,
 ) -> dict[str, PredictedGenes]:
     """Predict all genes with each zero-shot model; the folder has a file for each weights and reading."""
     predicted = {}
@@ -210,7 +218,8 @@ def _predict_zero_shot(
         read = record["inputs"][model.name]
         key = hashlib.blake2b(f"{read['digest']} {read['reading']}".encode(), digest_size=8).hexdigest()
         known = folder / f"{model.name}-{key}.parquet"
-        with stage(f"Predicting with {model.name}", len(cohort.genes), "genes") as advance:
+        title, n_genes = f"Predicting with {model.name}", len(cohort.genes)
+        with clock.timed(title.lower()), stage(title, n_genes, "genes") as advance:
             predicted[model.name] = predict_genes(
                 model, cohort.genotypes, cohort.genes, averaging, known, advance
             )

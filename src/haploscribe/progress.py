@@ -1,5 +1,6 @@
 """Progress of long work, on stderr: rate and time left."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -56,3 +57,25 @@ def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
     with progress:
         task = progress.add_task(description, total=total, unit=unit)
         yield lambda units: progress.advance(task, units)
+
+
+class Clock:
+    """Measures how long each stage of a job takes.
+
+    Attributes
+    ----------
+    seconds
+        Wall-clock time by stage, in the order in which they began.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Measure the block."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - started

@@ -16,13 +16,13 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import places_of_genes
 from haploscribe.interpret.effects import Predictor
 from haploscribe.io.kept_models import KeptModels
+from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.results import RUN, read_results
 from haploscribe.io.run_record import recorded_options, require_unchanged
 from haploscribe.options import EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.embedding import STORE_NAME, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import folds_of
-from haploscribe.stages.models import MODELS_NAME
 from haploscribe.workers.workers import Workers
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

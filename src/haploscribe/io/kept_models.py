@@ -1,14 +1,48 @@
 """Fitted models, read back from a folder of kept models as genes are asked for."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
+import numpy as np
+
+from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.protocol import Estimator
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, estimator_factories, shared_factories
+from haploscribe.estimators.registry import (
+    ESTIMATOR_NAMES,
+    SHARED_NAMES,
+    estimator_factories,
+    shared_factories,
+)
 from haploscribe.estimators.shared_protocol import SharedEstimator
-from haploscribe.io.model_folder import gene_file, read_record, shared_file
+from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.interpret.association import MarginalAssociation
+from haploscribe.io.model_folder import gene_file, read_known_variants, read_record, shared_file
 from haploscribe.io.state_files import read_state
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRegion:
+    """What is kept of a gene's cis window, beside its models.
+
+    Attributes
+    ----------
+    start, end
+        0-based half-open.
+    positions
+        int64 `(n_variants,)`; 0-based, of each dosage column.
+    names
+        `n_variants` identifiers; `chr:pos:ref:alt`, 1-based, where the variants file had none.
+    association
+        Expression of the training people regressed on each column alone.
+    """
+
+    start: int
+    end: int
+    positions: Int64Array
+    names: tuple[str, ...]
+    association: MarginalAssociation
 
 
 class KeptModels:
@@ -42,13 +76,17 @@ class KeptModels:
         self._own = estimator_factories(self.record.models, self.record.seed)
         self._shared: dict[str, SharedEstimator] | None = None
 
-    def of_gene(self, number: int) -> dict[str, Estimator | SharedEstimator]:
+    def of_gene(
+        self, number: int, names: Sequence[str] | None = None
+    ) -> dict[str, Estimator | SharedEstimator]:
         """Restore the models of one gene.
 
         Parameters
         ----------
         number
             The gene's place in the record.
+        names
+            Of the models wanted; None for all.
 
         Returns
         -------
@@ -59,16 +97,57 @@ class KeptModels:
         InputError
             When a file is missing or damaged.
         """
+        wanted = self.record.models if names is None else names
+        makers = {name: make for name, make in self._own.items() if name in wanted}
         path = gene_file(self.folder, number)
-        states = read_state(path).parts["models"].parts if self._own else {}
-        missing = [name for name in self._own if name not in states]
+        states = read_state(path).parts["models"].parts if makers else {}
+        missing = [name for name in makers if name not in states]
         if missing:
             raise InputError(
                 f"{path} lacks the model {missing[0]}; copy the whole folder again, or run again"
             )
-        own = {name: make().restore(states[name]) for name, make in self._own.items()}
-        found = {**own, **self._read_shared()}
-        return {name: cast("Estimator | SharedEstimator", found[name]) for name in self.record.models}
+        found: dict[str, Estimator | SharedEstimator] = {
+            name: make().restore(states[name]) for name, make in makers.items()
+        }
+        if set(wanted) & set(SHARED_NAMES):
+            found |= self._read_shared()
+        return {name: found[name] for name in wanted}
+
+    def region(self, number: int) -> KeptRegion | None:
+        """Read what is known of a gene's cis window; None where its models are all shared with other genes.
+
+        Raises
+        ------
+        InputError
+            When a file is missing or damaged.
+        """
+        if not self._own:
+            return None
+        gene, parts = self.record.genes[number], read_state(gene_file(self.folder, number)).parts
+        start, end = (int(parts["window"].numbers[name]) for name in ("start", "end"))
+        span = self.record.tile * TILES_PER_BLOCK
+        alleles: list[tuple[int, bytes, bytes, str]] = []
+        for block in range(start // span, -(-end // span)):
+            sites = read_known_variants(self.folder, gene.contig, block).sites
+            # What reaches into a block from the left is kept in the block before it too.
+            here = sites.between(max(start, block * span), min(end, (block + 1) * span))
+            alleles += [
+                (position, record[0], alternate, name)
+                for position, record, name in zip(
+                    here.positions.tolist(), here.alleles, here.identifiers, strict=True
+                )
+                for alternate in record[1:]
+            ]
+        return KeptRegion(
+            start=start,
+            end=end,
+            positions=np.array([position for position, *_ in alleles], dtype=np.int64),
+            names=tuple(
+                name if name != "." else f"{gene.contig}:{position + 1}:{ref.decode()}:{alt.decode()}"
+                for position, ref, alt, name in alleles
+            ),
+            association=MarginalAssociation(**parts["association"].arrays),
+        )
 
     def _read_shared(self) -> dict[str, SharedEstimator]:
         if self._shared is None:

@@ -11,7 +11,7 @@ it, and nothing that is run when it is read.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from haploscribe.options import BackboneOptions
 FORMAT = "haploscribe-models"
 FORMAT_VERSION = 1
 RECORD = "models.json"
+MODELS_NAME = "models"
+"""The folder, in the results of a run."""
 
 _ADVICE = "give the `models` folder of a finished `haploscribe run`"
 
@@ -172,8 +174,3 @@ def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
     path = variants / (named or contig) / f"{block}.safetensors"
     return KnownVariants.from_arrays(read_state(path).arrays, contig)
-
-
-def kept_models(state: State) -> Iterator[tuple[str, State]]:
-    """Go through the states of a gene's models, by model."""
-    yield from state.parts["models"].parts.items()

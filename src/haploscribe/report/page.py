@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from haploscribe.atomic import written_aside
 from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.results import Results, read_results
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.page_data import cost_rows, page_data, r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_data import json_for_page, region_data
+from haploscribe.report.regions import kept_regions
 from haploscribe.report.tables import GeneRow, baseline_of, gene_rows, model_rows, models_in_order, pair_rows
 from haploscribe.report.typeset import (
     typeset_duration,
@@ -54,7 +56,8 @@ def write_report(results: Path) -> Path:
         When a file is missing or is not what `run` writes, or the folder cannot be written to.
     """
     path = results / "report.html"
-    page = render_page(read_results(results))
+    found = read_results(results)
+    page = render_page(found, kept_regions(found, results / MODELS_NAME))
     with written_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path

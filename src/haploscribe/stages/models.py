@@ -1,7 +1,7 @@
 """Fits every model on everyone and keeps it, once all are judged on people they had not seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from haploscribe.arrays import Float64Array
@@ -15,7 +15,9 @@ from haploscribe.evaluation.shared_cross_validation import fit_shared_fold
 from haploscribe.expression.gene_blocks import all_genes_seen
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.known_variants import KnownVariants
+from haploscribe.interpret.association import marginal_association
 from haploscribe.io.model_folder import (
+    MODELS_NAME,
     ModelsRecord,
     gene_file,
     shared_file,
@@ -28,8 +30,6 @@ from haploscribe.progress import stage
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.lessons import lessons_of
 from haploscribe.workers.workers import Workers
-
-MODELS_NAME = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,16 @@ def _keep_gene(
     states = {
         model: estimator.state() for model, estimator in fit_fold(inputs, prepared, fold, makers, lesson)
     }
-    write_state(file, State(parts={"models": State(parts=states)}))
+    tiles = cohort.tiles(inputs.gene)
+    window = State({"start": tiles[0].start, "end": tiles[-1].end})
+    learned = inputs.take(fold.fitted)
+    association = marginal_association(learned.dosages, prepared[fold.fitted])
+    parts = {
+        "models": State(parts=states),
+        "window": window,
+        "association": State(arrays=asdict(association)),
+    }
+    write_state(file, State(parts=parts))
 
 
 def _keep_shared(opened: OpenedJobs, model: str) -> None:
