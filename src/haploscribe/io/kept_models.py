@@ -1,12 +1,12 @@
 """Fitted models, read back from a folder of kept models as genes are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
+from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import (
@@ -28,8 +28,11 @@ class KeptRegion:
 
     Attributes
     ----------
-    start, end
-        0-based half-open.
+    spans
+        int64 `(n_tiles, 2)`; start and end of its tiles, 0-based half-open.
+    tile_weights
+        float64 `(n_tiles,)` for each model of the gene's own that reads deltas; see
+        `haploscribe.interpret.effects.tile_weights`.
     positions
         int64 `(n_variants,)`; 0-based, of each dosage column.
     names
@@ -38,8 +41,8 @@ class KeptRegion:
         Expression of the training people regressed on each column alone.
     """
 
-    start: int
-    end: int
+    spans: Int64Array
+    tile_weights: Mapping[str, Float64Array]
     positions: Int64Array
     names: tuple[str, ...]
     association: MarginalAssociation
@@ -124,7 +127,8 @@ class KeptModels:
         if not self._own:
             return None
         gene, parts = self.record.genes[number], read_state(gene_file(self.folder, number)).parts
-        start, end = (int(parts["window"].numbers[name]) for name in ("start", "end"))
+        spans = parts["tiles"].arrays["spans"]
+        start, end = int(spans[0, 0]), int(spans[-1, 1])
         span = self.record.tile * TILES_PER_BLOCK
         alleles: list[tuple[int, bytes, bytes, str]] = []
         for block in range(start // span, -(-end // span)):
@@ -139,8 +143,8 @@ class KeptModels:
                 for alternate in record[1:]
             ]
         return KeptRegion(
-            start=start,
-            end=end,
+            spans=spans,
+            tile_weights=parts["tiles"].parts["weights"].arrays,
             positions=np.array([position for position, *_ in alleles], dtype=np.int64),
             names=tuple(
                 name if name != "." else f"{gene.contig}:{position + 1}:{ref.decode()}:{alt.decode()}"

@@ -59,12 +59,12 @@ def _tracks(kept: KeptModels, number: int) -> RegionTracks | None:
             other for other in kept.record.genes if other.contig == gene.contig and other != gene
         ),
         contig=gene.contig,
-        start=region.start,
-        end=region.end,
+        start=int(region.spans[0, 0]),
+        end=int(region.spans[-1, 1]),
         positions=region.positions,
         names=region.names,
         log10_p=-region.association.log10_p,
         effects={name: dosage_effects(model, inputs) for name, model in models.items()},
-        tiles=np.zeros((0, 2), dtype=np.int64),
-        tile_weights={},
+        tiles=region.spans,
+        tile_weights=region.tile_weights,
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import replace_path
 from haploscribe.cohort import Cohort
@@ -16,6 +18,7 @@ from haploscribe.expression.gene_blocks import all_genes_seen
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.interpret.association import marginal_association
+from haploscribe.interpret.effects import tile_weights
 from haploscribe.io.model_folder import (
     MODELS_NAME,
     ModelsRecord,
@@ -115,16 +118,20 @@ def _keep_gene(
     prepared = opened.prepared(cohort.values[number], fold)
     lesson = None if priors is None else lessons_of(opened.jobs, number, priors)[-1]
     makers = estimator_factories(evaluation.models, evaluation.seed)
-    states = {
-        model: estimator.state() for model, estimator in fit_fold(inputs, prepared, fold, makers, lesson)
-    }
+    fitted = dict(fit_fold(inputs, prepared, fold, makers, lesson))
+    states = {model: estimator.state() for model, estimator in fitted.items()}
     tiles = cohort.tiles(inputs.gene)
-    window = State({"start": tiles[0].start, "end": tiles[-1].end})
+    spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
     learned = inputs.take(fold.fitted)
+    weights = {
+        model: tile_weights(estimator, learned, spans)
+        for model, estimator in fitted.items()
+        if estimator.reads_deltas
+    }
     association = marginal_association(learned.dosages, prepared[fold.fitted])
     parts = {
         "models": State(parts=states),
-        "window": window,
+        "tiles": State(arrays={"spans": spans}, parts={"weights": State(arrays=weights)}),
         "association": State(arrays=asdict(association)),
     }
     write_state(file, State(parts=parts))
