@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from haploscribe.api.cohort import example_cohort as example_cohort
     from haploscribe.api.cohort import open_cohort as open_cohort
+    from haploscribe.api.models import explain as explain
+    from haploscribe.api.models import predict as predict
     from haploscribe.api.regressor import GeneRegressor as GeneRegressor
     from haploscribe.api.run import read_predictions as read_predictions
     from haploscribe.api.run import read_results as read_results
@@ -16,7 +18,9 @@ __version__ = "0.1.0"
 _PLACES = {
     "GeneRegressor": "haploscribe.api.regressor",
     "example_cohort": "haploscribe.api.cohort",
+    "explain": "haploscribe.api.models",
     "open_cohort": "haploscribe.api.cohort",
+    "predict": "haploscribe.api.models",
     "read_predictions": "haploscribe.api.run",
     "read_results": "haploscribe.api.run",
     "run": "haploscribe.api.run",

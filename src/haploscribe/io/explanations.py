@@ -12,7 +12,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation
 
-VARIANTS, ASKED, TILES, SATURATION = "variants.tsv", "asked.tsv", "tiles.tsv", "saturation.tsv"
+VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,10 @@ class Explanation:
     mutation_effects: Mapping[str, Float64Array]
 
 
-def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
-    """Write the tables of one gene: variants and tiles, and what else was asked.
+def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
+    """Make the tables of one gene: `variants`, `tiles`, and `asked` and `saturation` if these were asked.
 
-    Raises
-    ------
-    InputError
-        When the folder cannot be written to.
+    Positions are 1-based, as in VCF; tiles are 0-based half-open, as in BED. What is not known is null.
     """
     gene, contig = explained.gene, explained.gene.contig
     tables: dict[str, dict[str, object]] = {
@@ -124,13 +121,28 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
                 "distance": _distances(gene, alleles.positions),
                 **_prefixed("effect", effects),
             }
-    for name, columns in tables.items():
-        frame = pl.DataFrame({"gene_id": gene.gene_id, **columns}, strict=False).with_columns(
+    return {
+        name: pl.DataFrame({"gene_id": gene.gene_id, **columns}, strict=False).with_columns(
             pl.selectors.float().fill_nan(None)
         )
-        with written_aside(folder / name) as aside:
+        for name, columns in tables.items()
+    }
+
+
+def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
+    """Write the tables of one gene, a TSV each: see `explanation_tables`.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
+    written = []
+    for name, frame in explanation_tables(explained).items():
+        written.append(folder / f"{name}.tsv")
+        with written_aside(written[-1]) as aside:
             frame.write_csv(aside, separator="\t")
-    return [folder / name for name in tables]
+    return written
 
 
 def _distances(gene: Gene, positions: Sequence[float] | Int64Array | Float64Array) -> Float64Array:
