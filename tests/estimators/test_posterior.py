@@ -1,8 +1,7 @@
-"""Standard errors against mixed-model equations, a regression line's, and draws from the posterior."""
+"""Standard errors against mixed-model equations, and against draws from the posterior."""
 
 import numpy as np
 import pytest
-from scipy.stats import linregress
 
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.blup import DosageBlup
@@ -10,7 +9,6 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import fit_reml
 from haploscribe.estimators.single_effects import fit_susie
 from haploscribe.estimators.susie import Susie
-from haploscribe.estimators.top_snp import TopSnp
 from tests.estimators.test_adaptive_shrinkage import made_inputs
 
 TRAINING, NEW = np.arange(100), np.arange(100, 150)
@@ -47,20 +45,6 @@ def test_blup_has_the_prediction_error_variance_of_hendersons_equations(by_dista
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=0.006)
     assert (found >= expected * (1 - 1e-6)).all(), "what is left out must not make it look surer"
-
-
-def test_top_snp_has_the_error_of_its_line() -> None:
-    inputs, expression = drawn(2)
-    train, new = inputs.take(TRAINING), inputs.take(NEW)
-    model = TopSnp().fit(train, expression[:100])
-    assert model.variant_ is not None
-    column = train.dosages[:, model.variant_].astype(np.float64)
-    line = linregress(column - column.mean(), expression[:100])
-    deviation = new.dosages[:, model.variant_] - column.mean()
-    expected = np.sqrt(line.intercept_stderr**2 + (deviation * line.stderr) ** 2)
-    found = model.standard_errors(new)
-    assert found is not None
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_susie_has_the_spread_of_draws_from_its_posterior() -> None:

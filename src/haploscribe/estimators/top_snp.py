@@ -1,15 +1,13 @@
 """The one variant that is associated best."""
 
-from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
+from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.state import State
 
 _ROUNDING = 1e-9  # variants whose r² differ by less, relatively, are tied: copies do, by rounding
 
@@ -23,7 +21,8 @@ class TopSnp(DosageModel):
     Attributes
     ----------
     variant_
-        The variant's place among those of the inputs; None where no variant or no expression varies.
+        The variant's place among those of the inputs; None where no variant or no expression varies. Known
+        after `fit` alone, as prediction does not take it.
     """
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
@@ -33,7 +32,6 @@ class TopSnp(DosageModel):
         centred = dosages - dosages.mean(axis=0)
         deviation = expression - expression.mean()
         self.variant_: int | None = None
-        self._regression: _Regression | None = None
         self.coefficients_ = np.zeros(inputs.positions.size)
         self.intercept_ = float(expression.mean())
         varying = np.flatnonzero(np.any(dosages != dosages[0], axis=0))
@@ -44,55 +42,4 @@ class TopSnp(DosageModel):
             column = centred[:, self.variant_]
             self.coefficients_[self.variant_] = deviation @ column / (column @ column)
             self.intercept_ -= float(self.coefficients_ @ dosages.mean(axis=0))
-            self._regression = _Regression.of(dosages[:, self.variant_], deviation)
         return self
-
-    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
-        """Give those of the regression line; see `Estimator.standard_errors`."""
-        if self.variant_ is None or self._regression is None:
-            return None
-        return self._regression.standard_errors(inputs.dosages[:, self.variant_])
-
-    def state(self) -> State:
-        """Give the line and its error; see `Estimator.state`."""
-        state = super().state()
-        if self.variant_ is None or self._regression is None:
-            return state
-        line = {"variant": self.variant_, **asdict(self._regression)}
-        return replace(state, numbers={**state.numbers, **line})
-
-    def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
-        super().restore(state)
-        self.variant_, self._regression = None, None
-        if "variant" in state.numbers:
-            self.variant_ = int(state.numbers["variant"])
-            names = (field.name for field in fields(_Regression))
-            self._regression = _Regression(**{name: state.numbers[name] for name in names})
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class _Regression:
-    """What the standard error of a regression line takes."""
-
-    n_samples: float
-    mean: float
-    squares: float
-    residual_variance: float
-
-    @classmethod
-    def of(cls, dosages: Float64Array, deviation: Float64Array) -> Self | None:
-        """Fit it; None where no degree of freedom is left."""
-        column = dosages - dosages.mean()
-        squares = float(column @ column)
-        residual = deviation - column * (deviation @ column / squares)
-        if dosages.size <= 2:
-            return None
-        variance = float(residual @ residual) / (dosages.size - 2)
-        return cls(dosages.size, float(dosages.mean()), squares, variance)
-
-    def standard_errors(self, dosages: Float32Array) -> Float64Array:
-        """Of the line at some dosages, s √(1/n + (x − x̄)² / Sxx)."""
-        spread = 1.0 / self.n_samples + np.square(dosages - self.mean) / self.squares
-        return np.asarray(np.sqrt(self.residual_variance * spread), dtype=np.float64)
