@@ -38,6 +38,7 @@ def main() -> None:
         ("concept-dictionary", dictionary()),
         ("concept-folds", folds()),
         ("concept-twin", twin()),
+        ("concept-shares", shares()),
     ):
         (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
@@ -165,6 +166,49 @@ def twin() -> str:
         "The same model on deltas and on dosages, with the same people and folds. The difference of their "
         "mean correlations is what the backbone is worth.",
     )
+
+
+def shares() -> str:
+    """Draw a prediction as the level and what each haplotype adds, and an allele's effect within one."""
+    zero, scale = 250, 150
+    parts = [_text(8, 22, "f reads each copy"), _text(zero, 22, "what it adds")]
+    for row, (name, allele, share) in enumerate((("0", True, 0.42), ("1", False, -0.16))):
+        top = 38 + row * 44
+        parts += [_text(8, top + 20, name), _rectangle(26, top + 8, 110, 14, "plain")]
+        parts += [_rectangle(52, top + 5, 3, 20, "ink-tick")]
+        parts += [_rectangle(96, top + 5, 3, 20, "b")] if allele else []
+        parts.append(_text(146, top + 20, "f", "code"))
+        parts.append(_bar(zero, top + 3, share * scale, "a"))
+        parts.append(_text(zero + (share if share > 0 else 0) * scale + 10, top + 20, _signed(share)))
+    parts.append(f'<path class="line" d="M {zero} 34 V 176"/>')
+    parts += [_text(8, 152, "level + both"), _bar(zero, 134, 0.31 * scale, "c")]
+    parts += [_text(zero + 0.31 * scale + 10, 151, "+.31"), _text(396, 151, "level +.05", "quiet middle")]
+    parts.append(f'<path class="grid" d="M 8 192 H {_WIDTH - 8}"/>')
+    parts.append(_text(8, 216, "the effect of one allele: with it, less without"))
+    for row, (allele, share) in enumerate(((True, 0.42), (False, 0.07))):
+        top = 226 + row * 34
+        parts += [_rectangle(26, top + 8, 110, 14, "plain"), _rectangle(52, top + 5, 3, 20, "ink-tick")]
+        parts += [_rectangle(96, top + 5, 3, 20, "b")] if allele else []
+        parts += [_text(146, top + 20, "f", "code"), _bar(zero, top + 3, share * scale, "a")]
+        parts.append(_text(zero + share * scale + 10, top + 20, _signed(share)))
+    parts.append('<path class="line" d="M 372 242 h 12 v 34 h -12"/>')
+    parts.append(_text(392, 264, "+.35"))
+    return _svg(
+        parts,
+        298,
+        "A person has two copies of a gene. One function reads each and says what it adds: copy 0 adds .42, "
+        "copy 1 takes away .16, and with the level of .05 the prediction is .31. The effect of one allele is "
+        "what the function says of a haplotype with it, .42, less without it, .07: .35.",
+        ".ink-tick { fill: var(--ink); }",
+    )
+
+
+def _bar(zero: float, top: float, length: float, kind: str) -> str:
+    return _rectangle(zero + min(length, 0), top, abs(length), 24, kind)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−").replace("0.", ".")
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:

@@ -19,6 +19,7 @@ from haploscribe.estimators import registry
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.expression.genes import Gene
+from haploscribe.io import kept_models
 from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
@@ -68,6 +69,7 @@ def test_the_estimator_takes_part_in_a_run(
 ) -> None:
     entry = registry._Entry("docs.examples.ridge", "Ridge", seeded=False)
     monkeypatch.setitem(registry._ESTIMATORS, "ridge", entry)
+    monkeypatch.setattr(kept_models, "ESTIMATOR_NAMES", tuple(registry._ESTIMATORS))
     cohort = one_gene(example)
     run(cohort, BackboneOptions(), EvaluationOptions(models=("top-snp", "ridge"), folds=2), tmp_path / "out")
     assert set(read_results(tmp_path / "out").metrics["model"]) == {"top-snp", "ridge"}

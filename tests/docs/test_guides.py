@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from haploscribe.cli import cli
+from haploscribe.expression.genes import Gene
+from haploscribe.interpret.association import MarginalAssociation
+from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,14 +25,14 @@ def written_texts() -> str:
     return "\n".join(node.value for node in nodes if isinstance(node.value, str))
 
 
-def explained() -> list[str]:
+def explained_phrases() -> list[str]:
     guide = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
     table = guide.split("## What an error line means")[1].split("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     return [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
 
 
-@pytest.mark.parametrize("phrase", explained())
+@pytest.mark.parametrize("phrase", explained_phrases())
 def test_an_explained_line_is_written_somewhere(phrase: str) -> None:
     assert phrase in written_texts()
 
@@ -60,3 +64,27 @@ def test_the_configuration_shown_has_options_of_run() -> None:
     shown = tomllib.loads(guide.split("```toml\n")[1].split("```")[0])
     assert shown
     assert set(shown) <= {parameter.name for parameter in cli.commands["run"].params}
+
+
+@pytest.fixture(scope="module")
+def explanation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of one allele, one tile, and the model MODEL."""
+    folder = tmp_path_factory.mktemp("explained")
+    one, allele = np.zeros(1), AlleleNames(np.zeros(1, dtype=np.int64), ("A",), ("C",), (".",))
+    said = {"MODEL": one}
+    association = MarginalAssociation(one, one, one)
+    spans = np.array([[0, 6]], dtype=np.int64)
+    found = Explanation(
+        Gene("g", "1", 0), allele, one, association, said, spans, said, said, allele, said, allele, said
+    )
+    write_explanation(folder, found)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["variants.tsv", "tiles.tsv"])
+def test_the_columns_of_an_explanation_are_described(explanation: Path, name: str) -> None:
+    guide = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+    section = guide.split(f"## `{name}`")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    described = [column for row in rows for column in re.findall(r"`([^`]+)`", row)]
+    assert sorted(described) == sorted((explanation / name).read_text().splitlines()[0].split("\t"))
