@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from haploscribe.arrays import Float64Array
@@ -14,6 +15,7 @@ from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.folds import Fold, everyone, prepare_fold
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import places_of_genes
+from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.effects import Predictor
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import MODELS_NAME
@@ -29,9 +31,9 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 _INPUTS = ("variants", "reference", "expression", "covariates")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReopenedRun:
-    """A finished run, opened again for some of its genes.
+    """A finished run, opened again for some of its genes; its people are embedded when deltas are first read.
 
     Attributes
     ----------
@@ -47,8 +49,12 @@ class ReopenedRun:
         Everyone that the kept models have learned from.
     loaded
         The backbone; None where no model that is asked reads deltas.
-    stored
-        The people's deltas; None likewise.
+    genotypes
+        How other processes open the people's genotypes.
+    store
+        The embedding store of the run, or another where that is gone.
+    workers
+        Who embeds.
     work
         Folder for what is made on the way.
     """
@@ -59,8 +65,18 @@ class ReopenedRun:
     evaluation: EvaluationOptions
     fold: Fold
     loaded: LoadedBackbone | None
-    stored: StoredDeltas | None
+    genotypes: KeptGenotypes
+    store: Path
+    workers: Workers
     work: Path
+
+    @cached_property
+    def stored(self) -> StoredDeltas | None:
+        """The people's deltas; None where no model that is asked reads them."""
+        if self.loaded is None:
+            return None
+        embedded = embed_tiles(self.cohort, self.genotypes, self.loaded, self.store, self.workers)
+        return StoredDeltas(EmbeddingStore(self.store), embedded.addresses)
 
     def inputs(self, gene: Gene) -> GeneInputs:
         """Collect the inputs of everyone that the models have learned from, at one of the cohort's genes."""
@@ -122,15 +138,19 @@ def reopened_run(
             )
     options = replace(cohort_options, genes=genes)
     with checked_cohort(options, workers, work, wide=bool(wide_models(asked))) as checked:
-        stored = None
-        if loaded is not None:
-            store = results / STORE_NAME
-            store = store if store.exists() else work / STORE_NAME
-            embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
-            stored = StoredDeltas(EmbeddingStore(store), embedded.addresses)
-        cohort = checked.surveyed
-        fold = everyone(cohort.match.shared, folds_of(evaluation, cohort.match.shared))
-        yield ReopenedRun(kept, asked, cohort, evaluation, fold, loaded, stored, work)
+        cohort, store = checked.surveyed, results / STORE_NAME
+        yield ReopenedRun(
+            kept=kept,
+            models=asked,
+            cohort=cohort,
+            evaluation=evaluation,
+            fold=everyone(cohort.match.shared, folds_of(evaluation, cohort.match.shared)),
+            loaded=loaded,
+            genotypes=checked.kept,
+            store=store if store.exists() else work / STORE_NAME,
+            workers=workers,
+            work=work,
+        )
 
 
 def _asked(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, ...]:
