@@ -62,6 +62,7 @@ def test_run_leaves_the_files_of_the_contract(
         "comparison.tsv",
         "embeddings.zarr",
         "metrics.tsv",
+        "models",
         "predictions.parquet",
         "report.html",
         "run.json",
@@ -81,7 +82,7 @@ def test_run_leaves_the_files_of_the_contract(
         *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better", "ci_low", "ci_high"),
     ]
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"models", "embedding", "wall_seconds"}
+    assert set(summary) == {"models", "embedding", "stages", "wall_seconds"}
     assert summary["embedding"]["forward_passes"] == summary["embedding"]["unique_haplotypes"] > 0
     record = json.loads((out / "run.json").read_text())
     assert set(record["inputs"]) == {"variants", "reference", "expression", "covariates"}
