@@ -87,7 +87,7 @@ class Explanation:
 
 
 def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
-    """Write the tables of one gene: variants and tiles, and what else was asked.
+    """Write the tables of one gene, variants and tiles and what else was asked, in place of earlier ones.
 
     Raises
     ------
@@ -130,6 +130,8 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
         )
         with written_aside(folder / name) as aside:
             frame.write_csv(aside, separator="\t")
+    for name in {ASKED, SATURATION} - set(tables):  # of what was asked before
+        (folder / name).unlink(missing_ok=True)
     return [folder / name for name in tables]
 
 
