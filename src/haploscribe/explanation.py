@@ -1,5 +1,6 @@
 """The job behind the verb `explain`: which variants and tiles drive the prediction of one gene."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,9 @@ LONGEST_STRETCH = 10_000
 """Base pairs of a saturation map at most: each takes three forward passes."""
 
 _Wanted = tuple[int, bytes, bytes]
+_ALLELE = re.compile(
+    r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
+)
 
 
 def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Path) -> Explanation:
@@ -108,6 +112,11 @@ def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
 def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     if len(opened.cohort.genes) != 1:
         raise InputError(f"--gene {options.gene}: name one gene")
+    if (options.variants or options.saturate) and not reads_deltas(opened.models):
+        raise InputError(
+            f"--variant and --saturate ask models that read sequence, and {', '.join(opened.models)} of "
+            f"{options.results} read none: the alleles that they know are in the table of variants"
+        )
     (gene,) = opened.cohort.genes
     region = _Region.of(opened, gene)
     asked = [region.parsed(text) for text in options.variants]
@@ -179,22 +188,19 @@ class _Region:
 
     def parsed(self, text: str) -> _Wanted:
         """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA."""
-        parts = text.strip().replace(",", "").split(":")
-        if (
-            len(parts) != 4
-            or not parts[1].isdigit()
-            or not all(set(p.upper()) <= set("ACGT") for p in parts[2:])
-        ):
+        match = _ALLELE.fullmatch(text.strip())
+        if match is None:
             raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
-        contig, position = parts[0], int(parts[1]) - 1
-        ref, alt = (part.upper().encode() for part in parts[2:])
+        contig, position = match["contig"], int(match["position"].replace(",", "")) - 1
+        ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
         if match_contig(contig, [self.gene.contig]) is None or not self.start <= position < self.end:
             raise InputError(
                 f"--variant {text}: lies outside the window of {self.gene.gene_id}, "
                 f"{self.gene.contig}:{self.start + 1}-{self.end}"
             )
-        found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), self.end))
-        if not ref or not alt or ref == alt or found != ref:
+        length = self.reference.contigs[self.gene.contig]
+        found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
+        if ref == alt or found != ref:
             raise InputError(
                 f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
             )
@@ -253,7 +259,9 @@ class _Asking:
     def others(self, title: str, wanted: Sequence[_Wanted], *, backgrounds: bool) -> dict[str, Float64Array]:
         """Ask models that read sequence about any alleles."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}
-        if not models or not wanted:
+        if not wanted:
+            return {name: np.zeros(0) for name in models}
+        if not models:
             return {}
         loaded = self.opened.loaded
         assert loaded is not None
@@ -274,10 +282,14 @@ class _Asking:
         return known[(positions >= self.region.start) & (positions < self.region.end)]
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
-        """Take the cis window's columns out of those of the wide window, which holds it."""
+        """Take the cis window's columns from those of the wide window; NaN where the cis window is wider."""
         assert self.inputs.wide is not None
-        positions = self.inputs.wide.positions
-        return effects[(positions >= self.region.start) & (positions < self.region.end)]
+        wide_tiles = self.opened.cohort.wide_tiles(self.region.gene)
+        positions, wide = self.inputs.positions, self.inputs.wide.positions
+        found = np.full(positions.size, np.nan)
+        seen = (positions >= wide_tiles[0].start) & (positions < wide_tiles[-1].end)
+        found[seen] = effects[(wide >= self.region.start) & (wide < self.region.end)]
+        return found
 
 
 def _names(alleles: Sequence[_Wanted], identifiers: Sequence[str] | None = None) -> AlleleNames:

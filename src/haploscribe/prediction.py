@@ -153,7 +153,9 @@ def _coverage(people: NewPeople, options: PredictionOptions) -> pl.DataFrame:
         wide, cis = people.windows.wide, people.windows.tiles(gene)
         here = people.columns[gene.contig].between(people.windows.wide_tiles(gene) if wide else cis)
         n_variants, n_found = len(here.found), int(here.found.sum())
-        share = 1.0 if options.absent_is_reference or not n_variants else n_found / n_variants
+        # A file of other chromosomes says nothing of this one, not even that all is reference.
+        whole = options.absent_is_reference and gene.contig in people.contigs
+        share = 1.0 if whole or not n_variants else n_found / n_variants
         counts = (n_variants, n_found, int(here.swapped.sum()), len(here.extra))
         rows.append((gene.gene_id, *counts, share, share >= options.min_coverage))
     return pl.DataFrame(rows, schema=COVERAGE_SCHEMA, orient="row")

@@ -85,6 +85,19 @@ def test_swapped_alleles_are_read_the_right_way_round(tmp_path: Path) -> None:
     assert (matched.found.tolist(), matched.swapped.tolist()) == ([True], [True])
 
 
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [(("0", "1"), [[1, 0], [0, 0]]), ((".|0", "1|."), [[0, 1], [0, 0]]), (("0|2", "2|1"), [[1, 0], [0, 0]])],
+)
+def test_what_is_no_allele_is_reference_in_a_swapped_record_too(
+    calls: tuple[str, str], expected: list[list[int]], tmp_path: Path
+) -> None:
+    """The second copy of a haploid call, a missing allele, one that is skipped."""
+    matched = matched_of((SNV,), (Record(4, "G", ("A", "*"), calls),), tmp_path)
+    assert matched.variants.genotypes.tolist() == [expected]
+    assert matched.swapped.tolist() == [True]
+
+
 def test_another_allele_at_the_place_is_not_the_known_one(tmp_path: Path) -> None:
     other = Record(4, "A", ("T",), ("0|1", "0|0"))
     matched = matched_of((SNV,), (other,), tmp_path)

@@ -117,10 +117,12 @@ def places_of_genes(genes: Sequence[Gene], spec: str, where: str) -> list[int]:
     InputError
         When nothing is named, or an id matches no gene or several.
     """
+    place = {gene.gene_id: i for i, gene in enumerate(genes)}
+    if spec in place:  # whatever is in its name
+        return [place[spec]]
     wanted = _named_genes(spec)
     if not wanted:
         raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
-    place = {gene.gene_id: i for i, gene in enumerate(genes)}
     by_stem: dict[str, list[int]] = {}
     for gene_id, i in place.items():
         by_stem.setdefault(_without_version(gene_id), []).append(i)

@@ -139,6 +139,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
+        stand_ins=_stand_ins(numbers, genotypes),
     )
     _require_called(variants, odd, rules)
     _require_phased(variants, odd, rules)
@@ -192,6 +193,14 @@ def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
             new = np.concatenate(([0], np.where(usable, np.cumsum(usable), 0))).astype(np.int8)
             genotypes[row] = new[genotypes[row]]
     return genotypes
+
+
+def _stand_ins(numbers: AlleleNumbers, genotypes: Int8Array) -> BoolArray | None:
+    """Tell where a 0 stands for something else: see `Variants.stand_ins`."""
+    if genotypes is numbers:
+        return None
+    found = np.asarray((genotypes == 0) & (numbers != 0))
+    return found if found.any() else None
 
 
 def _require_sorted(calls: Calls, contig: str, rules: CallRules) -> None:

@@ -125,6 +125,8 @@ def _upright(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]
     )
     genotypes = read.genotypes.copy()
     genotypes[swapped] = 1 - genotypes[swapped]
+    if read.stand_ins is not None:  # what counts as reference does so whichever way the record is written
+        genotypes[read.stand_ins & swapped[:, None, None]] = 0
     return replace(read, alleles=alleles, genotypes=genotypes), swapped
 
 

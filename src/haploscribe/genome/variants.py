@@ -65,6 +65,9 @@ class Variants:
         `n_samples` names.
     counts
         What was met while reading; not changed by `take`.
+    stand_ins
+        bool `(n_variants, n_samples, 2)`; where `genotypes` has 0 for want of an allele that can be used: it
+        is missing, the absent second copy, or skipped. None where it nowhere has.
     """
 
     contig: str
@@ -74,6 +77,7 @@ class Variants:
     genotypes: Int8Array
     sample_ids: tuple[str, ...]
     counts: VariantCounts
+    stand_ins: BoolArray | None = None
 
     @property
     def ends(self) -> Int64Array:
@@ -89,6 +93,7 @@ class Variants:
             identifiers=tuple(self.identifiers[row] for row in rows),
             alleles=tuple(self.alleles[row] for row in rows),
             genotypes=self.genotypes[rows],
+            stand_ins=None if self.stand_ins is None else self.stand_ins[rows],
         )
 
     def between(self, start: int, end: int) -> Self:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int8Array, Int64Array
+from haploscribe.genome.matching import trimmed
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
 
@@ -57,8 +58,9 @@ def made_up_people(
     """Make people up for some alleles.
 
     The commonest background of an allele is that of the people's haplotypes of its tile that most often
-    carries it; for an allele that nobody carries, the commonest haplotype of the tile. Outside the tile it
-    is the reference.
+    carries it; for an allele that nobody carries, the commonest haplotype of the tile. It is the reference
+    outside the tile, and wherever the allele's REF lies: of alleles that overlap, a haplotype has only the
+    first, so another one there would hide it.
 
     Parameters
     ----------
@@ -83,6 +85,7 @@ def made_up_people(
             ]
             rows = np.flatnonzero((variants.positions < tile.end) & (variants.ends > tile.start))
             carried[rows, without] = _commonest(flat, rows, allele)
+            carried[_overlapping(variants, allele.row), without] = 0
         carried[:, with_it] = carried[:, without]
         carried[allele.row, with_it] = allele.number
     people = np.zeros((*carried.shape, 2), dtype=np.int8)
@@ -92,21 +95,27 @@ def made_up_people(
 
 
 def _commonest(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
-    """Find the commonest haplotype of a tile that carries an allele, and take the allele out of it."""
+    """Find the commonest haplotype of a tile that carries an allele, or of all if none does."""
     here = flat[rows]
     carriers = here[:, flat[allele.row] == allele.number]
     patterns, counts = np.unique(carriers if carriers.shape[1] else here, axis=1, return_counts=True)
     if not counts.size:
         return np.zeros(len(rows), dtype=np.int8)
-    found = patterns[:, int(counts.argmax())].copy()
-    found[rows == allele.row] = 0
-    return np.asarray(found)
+    return np.asarray(patterns[:, int(counts.argmax())])
+
+
+def _overlapping(variants: Variants, row: int) -> BoolArray:
+    """Tell which records overlap the REF of one of them, itself included; bool `(n_variants,)`."""
+    ends = variants.ends
+    return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
 
 
 def with_alleles(
     variants: Variants, wanted: Sequence[tuple[int, bytes, bytes]]
 ) -> tuple[Variants, list[Allele], BoolArray]:
     """Find alleles among records, and add a record for each that is not there, carried by nobody.
+
+    Alleles are the same if they are once bases that REF and ALT share are `trimmed`.
 
     Parameters
     ----------
@@ -124,12 +133,9 @@ def with_alleles(
     known
         bool `(n_columns,)`; which of the dosage columns were there before.
     """
-    there = {
-        (position, record[0], alternate)
-        for position, record in zip(variants.positions.tolist(), variants.alleles, strict=True)
-        for alternate in record[1:]
-    }
-    added = list(dict.fromkeys(allele for allele in wanted if allele not in there))
+    keys = [trimmed(*allele) for allele in wanted]
+    there = set(_places(variants))
+    added = list(dict.fromkeys(key for key in keys if key not in there))
     positions = np.concatenate([variants.positions, np.array([a[0] for a in added], dtype=np.int64)])
     order = np.argsort(positions, kind="stable")
     records = [*variants.alleles, *((reference, alternate) for _, reference, alternate in added)]
@@ -142,9 +148,15 @@ def with_alleles(
         identifiers=tuple(names[i] for i in order.tolist()),
         genotypes=np.concatenate([variants.genotypes, nobody])[order],
     )
-    places: dict[tuple[int, bytes, bytes], Allele] = {}
-    for row, (position, record) in enumerate(zip(joined.positions.tolist(), joined.alleles, strict=True)):
-        for number, alternate in enumerate(record[1:], start=1):
-            places.setdefault((position, record[0], alternate), Allele(row, number))
+    places = _places(joined)
     known = [old < len(variants.positions) for old in order.tolist() for _ in records[old][1:]]
-    return joined, [places[allele] for allele in wanted], np.array(known, dtype=np.bool_)
+    return joined, [places[key] for key in keys], np.array(known, dtype=np.bool_)
+
+
+def _places(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]:
+    """Find the first record of each ALT allele, by what is left of it when `trimmed`."""
+    places: dict[tuple[int, bytes, bytes], Allele] = {}
+    for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
+        for number, alternate in enumerate(record[1:], start=1):
+            places.setdefault(trimmed(position, record[0], alternate), Allele(row, number))
+    return places

@@ -130,7 +130,7 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
 
 
 def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
-    """Write the tables of one gene, a TSV each: see `explanation_tables`.
+    """Write the tables of one gene, a TSV each, in place of earlier ones: see `explanation_tables`.
 
     Raises
     ------
@@ -138,10 +138,13 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
         When the folder cannot be written to.
     """
     written = []
-    for name, frame in explanation_tables(explained).items():
+    tables = explanation_tables(explained)
+    for name, frame in tables.items():
         written.append(folder / f"{name}.tsv")
         with written_aside(written[-1]) as aside:
             frame.write_csv(aside, separator="\t")
+    for name in {ASKED, SATURATION} - set(tables):  # of what was asked before
+        (folder / f"{name}.tsv").unlink(missing_ok=True)
     return written
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import replace_path
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories, shared_factories
@@ -100,7 +100,7 @@ def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Train
             advance(len(shared) - len(left))
             for _ in workers.map(jobs, _keep_shared, left, lambda: OpenedJobs(jobs, cohort)):
                 advance(1)
-    _keep_variants(folder, cohort)
+    _keep_variants(folder, cohort, OpenedJobs(jobs, cohort).everyone.training)
     write_record(folder, _record(jobs, cohort, trained))
     replace_path(folder, out / MODELS_NAME)
 
@@ -146,12 +146,13 @@ def _keep_shared(opened: OpenedJobs, model: str) -> None:
     write_state(shared_file(jobs.finished / MODELS_NAME, model), estimator.state())
 
 
-def _keep_variants(folder: Path, cohort: Cohort) -> None:
-    """Leave the variants of all windows, block by block."""
+def _keep_variants(folder: Path, cohort: Cohort, training: Int64Array) -> None:
+    """Leave the variants of all windows, and how often training people carry them, block by block."""
     contigs = cohort.genotypes.reference.contigs
     for block in blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs):
         variants = cohort.genotypes.read(block.tiles)
-        write_known_variants(folder, block.number, KnownVariants.of(variants))
+        known = KnownVariants.of(replace(variants, genotypes=variants.genotypes[:, training]))
+        write_known_variants(folder, block.number, known)
 
 
 def _record(jobs: GeneJobs, cohort: Cohort, trained: Trained) -> ModelsRecord:

@@ -12,13 +12,14 @@ from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import wide_models
 from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.genome.matching import Matched, match_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block, write_variant_samples
-from haploscribe.genome.variants import VariantCounts, VariantReader, open_variants
+from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 from haploscribe.io.model_folder import ModelsRecord, read_known_variants
 from haploscribe.options import PredictionOptions
 from haploscribe.progress import Advance, stage
@@ -123,6 +124,8 @@ class NewPeople:
         How other processes open their genotypes.
     columns
         By contig.
+    contigs
+        Those of `columns` that their file has.
     counts
         What else was met in their file.
     """
@@ -130,6 +133,7 @@ class NewPeople:
     windows: GeneWindows
     kept: KeptGenotypes
     columns: Mapping[str, ContigColumns]
+    contigs: frozenset[str]
     counts: VariantCounts
 
 
@@ -171,13 +175,14 @@ def matched_people(
             columns, counts = _match_blocks(opened, blocks, workers, advance)
         require_called(counts, options.variants)
         n_known = sum(len(part.found) for part in columns.values())
-        if not any(part.found.any() for part in columns.values()):
+        if n_known and not any(part.found.any() for part in columns.values()):
             raise InputError(
                 f"{options.variants} has none of the {n_known:,} variants that the models know; is it of the "
                 "genome build that they were trained on?"
             )
         kept = KeptGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
-        yield NewPeople(windows.reading_from(job.folder), kept, columns, counts)
+        there = (name for name in columns if match_contig(name, opened.reader.contigs) is not None)
+        yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there), counts)
 
 
 def windows_of(record: ModelsRecord, genotypes: Genotypes) -> GeneWindows:
@@ -230,10 +235,18 @@ def _match_block(opened: OpenedMatch, block: Block) -> _MatchedBlock:
     known = read_known_variants(options.models, block.contig, block.number)
     # Records that reach into the block from the left decide its sequences too.
     start = min([block.start, *known.sites.positions[:1].tolist()])
-    read = opened.reader.read(block.contig, start, block.end, opened.reader.sample_ids)
+    read = _read(opened.reader, block.contig, start, block.end)
     matched = match_variants(known, read, opened.reference, absent_is_reference=options.absent_is_reference)
     write_variant_block(opened.job.folder, block.number, matched.variants)
     return _MatchedBlock(block, _columns(block, known, matched), read.counts)
+
+
+def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
+    """Read everyone's variants of a region; none where the file has no such contig."""
+    if match_contig(contig, reader.contigs) is not None:
+        return reader.read(contig, start, end, reader.sample_ids)
+    nobody = np.zeros((0, len(reader.sample_ids), 2), dtype=np.int8)
+    return Variants(contig, np.zeros(0, dtype=np.int64), (), (), nobody, reader.sample_ids, VariantCounts())
 
 
 def _columns(block: Block, known: KnownVariants, matched: Matched) -> ContigColumns:
