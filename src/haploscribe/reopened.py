@@ -14,6 +14,7 @@ from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.folds import Fold, everyone, prepare_fold
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import places_of_genes
+from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.effects import Predictor
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.results import RUN, read_results
@@ -45,6 +46,8 @@ class ReopenedRun:
         How it prepared expression.
     fold
         Everyone that the kept models have learned from.
+    genotypes
+        How other processes open the genotypes of the cohort.
     loaded
         The backbone; None where no model that is asked reads deltas.
     stored
@@ -58,6 +61,7 @@ class ReopenedRun:
     cohort: Cohort
     evaluation: EvaluationOptions
     fold: Fold
+    genotypes: KeptGenotypes
     loaded: LoadedBackbone | None
     stored: StoredDeltas | None
     work: Path
@@ -72,10 +76,13 @@ class ReopenedRun:
         prepared = prepare_fold(values, self.cohort.covariates, self.fold, self.evaluation.normalize)
         return prepared[self.fold.training]
 
+    def place(self, gene: Gene) -> int:
+        """Find a gene's place in the record of the models."""
+        return [kept.gene_id for kept in self.kept.record.genes].index(gene.gene_id)
+
     def models_of(self, gene: Gene) -> dict[str, Predictor]:
         """Restore the models that are asked, at one gene."""
-        names = [kept.gene_id for kept in self.kept.record.genes]
-        found = self.kept.of_gene(names.index(gene.gene_id))
+        found = self.kept.of_gene(self.place(gene))
         return {name: found[name] for name in self.models}
 
 
@@ -94,7 +101,7 @@ def reopened_run(
     work
         Folder for what is made on the way.
     genes
-        As `CohortOptions.genes`; None for all.
+        As `CohortOptions.genes`; None for all of the run.
     models
         Names of the models to ask; None for all but zero-shot ones.
 
@@ -107,10 +114,12 @@ def reopened_run(
     record = read_results(results).run
     cohort_options, backbone_options, evaluation = recorded_options(record, results / RUN)
     kept = KeptModels(results / MODELS_NAME)
-    asked = _asked(kept, models)
+    asked = asked_models(kept, models)
+    chosen = kept.record.genes
     if genes is not None:
-        places = places_of_genes(kept.record.genes, genes, f"the models of {results}")
-        genes = ",".join(kept.record.genes[place].gene_id for place in places)
+        chosen = tuple(chosen[i] for i in places_of_genes(chosen, genes, f"the models of {results}"))
+    if genes is not None or cohort_options.genes is not None:
+        genes = ",".join(gene.gene_id for gene in chosen)
     require_unchanged(record, _INPUTS)
     loaded = None
     if reads_deltas(asked):
@@ -130,10 +139,17 @@ def reopened_run(
             stored = StoredDeltas(EmbeddingStore(store), embedded.addresses)
         cohort = checked.surveyed
         fold = everyone(cohort.match.shared, folds_of(evaluation, cohort.match.shared))
-        yield ReopenedRun(kept, asked, cohort, evaluation, fold, loaded, stored, work)
+        yield ReopenedRun(kept, asked, cohort, evaluation, fold, checked.kept, loaded, stored, work)
 
 
-def _asked(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, ...]:
+def asked_models(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, ...]:
+    """Find the models to ask: those named, or all but zero-shot ones.
+
+    Raises
+    ------
+    InputError
+        When one was not trained, or none was.
+    """
     there = tuple(name for name in kept.record.models if name not in ZERO_SHOT_NAMES)
     unknown = [name for name in models or () if name not in there]
     if unknown or not there:
