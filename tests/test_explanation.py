@@ -22,7 +22,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.explanation import LONGEST_STRETCH, explain
-from haploscribe.io.explanations import ASKED, SATURATION, TILES, VARIANTS, Explanation
+from haploscribe.io.explanations import Explanation
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.options import (
     BackboneOptions,
@@ -37,6 +37,8 @@ from haploscribe.prediction import predict
 from haploscribe.reopened import reopened_run
 from haploscribe.workers.workers import open_workers
 from tests.support import require_program
+
+VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"
 
 GENE = "ENSG00000128191.9"
 DOSAGE_MODELS = ("top-snp", "elastic-net", "blup", "susie")

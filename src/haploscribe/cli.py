@@ -7,26 +7,27 @@ from typing import Any
 import click
 
 from haploscribe import __version__
-from haploscribe.cli_options import (
+from haploscribe.cli_options.common import (
     BACKBONE,
     COHORT,
-    EVALUATION,
-    EXPLANATION,
-    PREDICTION,
-    PRETRAINING,
-    SCORING,
-    SIMULATION,
     WORKERS,
-    ZERO_SHOT,
     backbone_options,
     cohort_options,
-    evaluation_options,
-    explanation_options,
-    prediction_options,
     with_options,
     worker_options,
-    zero_shot_options,
 )
+from haploscribe.cli_options.evaluation import EVALUATION, ZERO_SHOT, evaluation_options, zero_shot_options
+from haploscribe.cli_options.finished import (
+    EXPLANATION,
+    EXPORT,
+    FUSION,
+    PREDICTDB,
+    PREDICTION,
+    explanation_options,
+    export_options,
+    prediction_options,
+)
+from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
 from haploscribe.errors import InputError
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
@@ -159,6 +160,35 @@ def explain(out: Path, **values: Any) -> None:
 
     _print(explanation_table(explain_gene(explanation_options(values), worker_options(values), out)))
     click.echo(f"Tables and figure: {out}")
+
+
+@cli.group()
+def export() -> None:
+    """Write the weights of a finished run's models as tools for transcriptome-wide association read them.
+
+    Models of dosages are exported as they are. Models that read sequence are made linear: each variant's
+    weight is the effect that the model gives it; what is lost is said for every gene.
+    """
+
+
+@export.command()
+@with_options(EXPORT, PREDICTDB, WORKERS)
+def predictdb(out: Path, snp_key: Any, **values: Any) -> None:
+    """Write a model's weights and their covariances for PrediXcan, S-PrediXcan and S-MultiXcan."""
+    from haploscribe.export import export_predictdb
+
+    _print_facts(export_predictdb(export_options(values), worker_options(values), out, snp_key).facts())
+    click.echo(f"Weights: {out}")
+
+
+@export.command()
+@with_options(EXPORT, FUSION, WORKERS)
+def fusion(out: Path, panel: str, **values: Any) -> None:
+    """Write the weights of one or more models for FUSION."""
+    from haploscribe.export import export_fusion
+
+    _print_facts(export_fusion(export_options(values), worker_options(values), out, panel).facts())
+    click.echo(f"Weights: {out / panel}.pos")
 
 
 @cli.command()

@@ -178,6 +178,30 @@ class ExplanationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """Which weights are exported.
+
+    Attributes
+    ----------
+    results
+        Folder of a finished run.
+    build
+        The assembly that names of variants end in, such as `b38`.
+    models
+        Names of models; None for all that are linear in the dosages of the cis window.
+    min_r, max_p
+        A gene is exported where a model's held-out Pearson r, taken as 0 where it is negative, and its p are
+        at least and at most these.
+    """
+
+    results: Path
+    build: str
+    models: tuple[str, ...] | None = None
+    min_r: float = 0.1
+    max_p: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """Where the work is done; the results do not depend on it.
 

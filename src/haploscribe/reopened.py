@@ -88,10 +88,13 @@ class ReopenedRun:
         prepared = prepare_fold(values, self.cohort.covariates, self.fold, self.evaluation.normalize)
         return prepared[self.fold.training]
 
+    def place(self, gene: Gene) -> int:
+        """Find a gene's place in the record of the models."""
+        return [kept.gene_id for kept in self.kept.record.genes].index(gene.gene_id)
+
     def models_of(self, gene: Gene) -> dict[str, Predictor]:
         """Restore the models that are asked, at one gene."""
-        names = [kept.gene_id for kept in self.kept.record.genes]
-        found = self.kept.of_gene(names.index(gene.gene_id))
+        found = self.kept.of_gene(self.place(gene))
         return {name: found[name] for name in self.models}
 
 
@@ -110,7 +113,7 @@ def reopened_run(
     work
         Folder for what is made on the way.
     genes
-        As `CohortOptions.genes`; None for all.
+        As `CohortOptions.genes`; None for all of the run.
     models
         Names of the models to ask; None for all but zero-shot ones.
 
@@ -123,10 +126,12 @@ def reopened_run(
     record = read_results(results).run
     cohort_options, backbone_options, evaluation = recorded_options(record, results / RUN)
     kept = KeptModels(results / MODELS_NAME)
-    asked = _asked(kept, models)
+    asked = asked_models(kept, models)
+    chosen = kept.record.genes
     if genes is not None:
-        places = places_of_genes(kept.record.genes, genes, f"the models of {results}")
-        genes = ",".join(kept.record.genes[place].gene_id for place in places)
+        chosen = tuple(chosen[i] for i in places_of_genes(chosen, genes, f"the models of {results}"))
+    if genes is not None or cohort_options.genes is not None:
+        genes = ",".join(gene.gene_id for gene in chosen)
     require_unchanged(record, _INPUTS)
     loaded = None
     if reads_deltas(asked):
@@ -153,7 +158,14 @@ def reopened_run(
         )
 
 
-def _asked(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, ...]:
+def asked_models(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, ...]:
+    """Find the models to ask: those named, or all but zero-shot ones.
+
+    Raises
+    ------
+    InputError
+        When one was not trained, or none was.
+    """
     there = tuple(name for name in kept.record.models if name not in ZERO_SHOT_NAMES)
     unknown = [name for name in models or () if name not in there]
     if unknown or not there:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from haploscribe.interpret.association import marginal_association
+from haploscribe.interpret.association import marginal_association, marginal_correlations
 from tests.support import require_program
 
 
@@ -82,3 +82,15 @@ def test_a_perfect_fit_has_no_standard_error_and_a_p_of_zero() -> None:
 def test_two_samples_are_too_few() -> None:
     with pytest.raises(ValueError, match="three samples, not 2"):
         marginal_association(np.ones((2, 1), dtype=np.float32), np.ones(2))
+
+
+def test_correlations_are_those_of_numpy_and_0_where_nothing_differs() -> None:
+    rng = np.random.default_rng(3)
+    dosages = rng.binomial(2, 0.3, (60, 1500)).astype(np.float32)
+    dosages[:, [0, 1400]] = 1.0
+    expression = rng.normal(size=60)
+    expected = np.zeros(1500)
+    for column in set(range(1500)) - {0, 1400}:
+        expected[column] = np.corrcoef(dosages[:, column], expression)[0, 1]
+    np.testing.assert_allclose(marginal_correlations(dosages, expression), expected, atol=1e-12)
+    np.testing.assert_array_equal(marginal_correlations(dosages, np.ones(60)), 0.0)

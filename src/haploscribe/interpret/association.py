@@ -71,6 +71,29 @@ def marginal_association(dosages: Float32Array, expression: Float64Array) -> Mar
     return MarginalAssociation(slope, standard_error, _log10_p(unexplained, freedom))
 
 
+def marginal_correlations(dosages: Float32Array, expression: Float64Array) -> Float64Array:
+    """Correlate expression with each variant alone.
+
+    Parameters
+    ----------
+    dosages, expression
+        As `marginal_association`.
+
+    Returns
+    -------
+    float64 `(n_variants,)`; Pearson's r, 0 where no dosage or no expression differs.
+    """
+    y = expression - expression.mean()
+    found = np.zeros(dosages.shape[1])
+    for start in range(0, dosages.shape[1], _BLOCK):
+        columns = start + np.flatnonzero(np.ptp(dosages[:, start : start + _BLOCK], axis=0))
+        x = dosages[:, columns].astype(np.float64)
+        x -= x.mean(axis=0)
+        size = np.sqrt(np.einsum("ij,ij->j", x, x) * float(y @ y))
+        found[columns] = y @ x / np.where(size > 0.0, size, 1.0)
+    return found
+
+
 def _log10_p(unexplained: Float64Array, freedom: int) -> Float64Array:
     """Give log10 of the p-value of a t test from the part of the variance that is left.
 

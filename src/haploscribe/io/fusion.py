@@ -76,7 +76,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     """
     check_label(panel, "panel")
     check_label(build, "build")
-    _check_replaceable(folder / panel)
+    check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
     n_without = n_weights = n_without_rsid = 0
     with written_aside(folder / f"{panel}.pos") as positions, written_aside(folder / panel) as aside:
@@ -186,8 +186,8 @@ def _snps(gene: GeneWeights, names: Sequence[str]) -> bytes:
     return rdata.data_frame(columns, n)
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Refuse a folder that holds anything but weights: writing would remove it."""
+def check_replaceable(folder: Path) -> None:
+    """Raise InputError where a panel's folder holds anything but weights: writing would remove it."""
     if not folder.exists():
         return
     if not folder.is_dir() or any(not path.name.endswith(_WEIGHTS_SUFFIX) for path in folder.iterdir()):

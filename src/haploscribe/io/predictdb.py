@@ -56,6 +56,12 @@ def covariance_path(database: Path) -> Path:
     return database.with_suffix(".txt.gz")
 
 
+def check_database(database: Path) -> None:
+    """Raise InputError where a database would have a name that MetaXcan does not take."""
+    if database.suffix != ".db":
+        raise InputError(f"{database} does not end in .db, by which MetaXcan knows models; name it so")
+
+
 def write_predictdb(
     database: Path, genes: Iterable[GeneWeights], model: str, build: str, snp_key: SnpKey = "rsid"
 ) -> ExportCounts:
@@ -91,8 +97,7 @@ def write_predictdb(
         When a gene id comes twice.
     """
     check_label(build, "build")
-    if database.suffix != ".db":
-        raise InputError(f"{database} does not end in .db, by which MetaXcan knows models; name it so")
+    check_database(database)
     with (
         written_aside(covariance_path(database)) as covariances,
         written_aside(database) as aside,

@@ -79,6 +79,10 @@ class ModelWeights:
     pearson_p: float
     pearson_q: float
 
+    def take(self, rows: Int64Array) -> Self:
+        """Keep the variants of `rows`, int64 `(n_rows,)`, in that order."""
+        return replace(self, weights=self.weights[rows])
+
     @property
     def r_squared(self) -> float:
         """Squared `pearson_r`; 0 where that is negative, since predicting the opposite explains nothing."""
