@@ -18,13 +18,13 @@ from haploscribe.io.export_names import check_gene_id, check_label
 from haploscribe.io.fusion import check_replaceable, write_fusion
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.linearised import linearised_path, linearised_table, write_linearised
+from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.predictdb import SnpKey, check_database, write_predictdb
 from haploscribe.io.results import RUN, read_results
 from haploscribe.io.weights import ExportCounts, GeneWeights
 from haploscribe.options import ExportOptions, WorkerOptions
 from haploscribe.reopened import ReopenedRun, asked_models, reopened_run
 from haploscribe.stages.gene_effects import EffectsJob, leave_effects
-from haploscribe.stages.models import MODELS_NAME
 from haploscribe.weighing import EFFECTS, Performance, Weighing
 from haploscribe.workers.workers import Workers, open_workers
 
