@@ -132,7 +132,7 @@ def reopened_run(
         chosen = tuple(chosen[i] for i in places_of_genes(chosen, genes, f"the models of {results}"))
     if genes is not None or cohort_options.genes is not None:
         genes = ",".join(gene.gene_id for gene in chosen)
-    require_unchanged(record, _INPUTS)
+    require_unchanged(record, results / RUN, _INPUTS)
     loaded = None
     if reads_deltas(asked):
         loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)

@@ -60,6 +60,7 @@ def test_what_is_read_back_predicts_the_same_bits(name: str, learns: bool, tmp_p
         fitted = make().fit(train, expression)
     restored = through_a_file(make, fitted, tmp_path / "state.safetensors")
     np.testing.assert_array_equal(restored.predict(new), fitted.predict(new), strict=True)
+    assert_equal(restored.state(), fitted.state())
     if name not in SHARED_NAMES and (errors := fitted.standard_errors(new)) is not None:
         np.testing.assert_array_equal(restored.standard_errors(new), errors, strict=True)
 

@@ -45,12 +45,12 @@ class Susie(DosageModel):
         self.coefficients_ = fit.coefficients
         self.intercept_ = fit.intercept
         self.pip_: Float64Array = fit.pip
-        self._posterior = SusiePosterior.of(fit, inputs.dosages)
+        self._posterior: SusiePosterior | None = SusiePosterior.of(fit, inputs.dosages)
         return self
 
-    def standard_errors(self, inputs: GeneInputs) -> Float64Array:
+    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
         """Give the posterior standard deviation; see `Estimator.standard_errors`."""
-        return self._posterior.standard_errors(inputs.dosages)
+        return None if self._posterior is None else self._posterior.standard_errors(inputs.dosages)
 
     def state(self) -> State:
         """Give coefficients, inclusion probabilities and the posterior; see `Estimator.state`."""
@@ -58,15 +58,15 @@ class Susie(DosageModel):
         return replace(
             state,
             arrays={**state.arrays, "pip": self.pip_},
-            parts={POSTERIOR: self._posterior.state()},
+            parts={} if self._posterior is None else {POSTERIOR: self._posterior.state()},
         )
 
     def restore(self, state: State) -> Self:
         """Take what `state` gave; see `Estimator.restore`."""
         super().restore(state)
         self.pip_ = state.arrays["pip"]
-        if POSTERIOR in state.parts:
-            self._posterior = SusiePosterior.restored(state.parts[POSTERIOR])
+        kept = state.parts.get(POSTERIOR)
+        self._posterior = None if kept is None else SusiePosterior.restored(kept)
         return self
 
 

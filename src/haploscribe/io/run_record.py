@@ -106,13 +106,15 @@ def recorded_options(
     return made(CohortOptions), made(BackboneOptions), made(EvaluationOptions)
 
 
-def require_unchanged(record: Mapping[str, Any], names: Sequence[str]) -> None:
+def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:
     """Stop where an input is no longer what a run has read.
 
     Parameters
     ----------
     record
         The content of `run.json`.
+    source
+        That file, for messages.
     names
         Of the inputs that are about to be read again.
 
@@ -124,6 +126,11 @@ def require_unchanged(record: Mapping[str, Any], names: Sequence[str]) -> None:
     for name in names:
         if name in record["inputs"]:
             path = Path(record["inputs"][name]["path"])
+            if not path.exists():
+                raise InputError(
+                    f"{path}, which {source} names, is not there; put it back, or work in the folder that "
+                    "the run was started in"
+                )
             if file_digest(path) != record["inputs"][name]["digest"]:
                 raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
 
