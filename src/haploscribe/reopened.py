@@ -94,7 +94,7 @@ def reopened_run(
     work
         Folder for what is made on the way.
     genes
-        As `CohortOptions.genes`; None for all.
+        As `CohortOptions.genes`; None for all of the run.
     models
         Names of the models to ask; None for all but zero-shot ones.
 
@@ -108,9 +108,12 @@ def reopened_run(
     cohort_options, backbone_options, evaluation = recorded_options(record, results / RUN)
     kept = KeptModels(results / MODELS_NAME)
     asked = _asked(kept, models)
+    there = kept.record.genes
+    places: Sequence[int] = range(len(there))
     if genes is not None:
-        places = places_of_genes(kept.record.genes, genes, f"the models of {results}")
-        genes = ",".join(kept.record.genes[place].gene_id for place in places)
+        places = places_of_genes(there, genes, f"the models of {results}")
+    # Named one by one: the run may have taken some of its table's genes only.
+    named = ",".join(there[place].gene_id for place in places)
     require_unchanged(record, _INPUTS)
     loaded = None
     if reads_deltas(asked):
@@ -120,7 +123,7 @@ def reopened_run(
                 f"backbone {backbone_options.backbone} is {loaded.key} now, but was "
                 f"{kept.record.backbone_key} in the run of {results}; put that one back, or run again"
             )
-    options = replace(cohort_options, genes=genes)
+    options = replace(cohort_options, genes=named)
     with checked_cohort(options, workers, work, wide=bool(wide_models(asked))) as checked:
         stored = None
         if loaded is not None:
