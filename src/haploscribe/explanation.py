@@ -78,6 +78,32 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
     return explained
 
 
+def observed_effects(
+    opened: ReopenedRun, gene: Gene, n_threads: int
+) -> tuple[AlleleNames, dict[str, Float64Array]]:
+    """Ask every model of a reopened run about the alleles of a gene's window: `explain` less all else.
+
+    Parameters
+    ----------
+    opened
+        The run.
+    gene
+        One of its cohort's genes.
+    n_threads
+        Of the backbone.
+
+    Returns
+    -------
+    names
+        The alleles, in the order of the dosages of `ReopenedRun.inputs`.
+    effects
+        As `Explanation.effects`.
+    """
+    region = _Region.of(opened, gene)
+    asking = _Asking(opened, region, opened.inputs(gene), opened.models_of(gene), n_threads)
+    return region.names, asking.observed()
+
+
 def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
     """Put together what the figure shows."""
     gene, names = explained.gene, explained.names

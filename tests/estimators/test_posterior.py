@@ -61,4 +61,5 @@ def test_susie_has_the_spread_of_draws_from_its_posterior() -> None:
         variant = rng.choice(z.shape[1], size=n_draws, p=fit.alpha[effect])
         size = rng.normal(fit.mean[effect, variant], np.sqrt(fit.variance[effect]))
         drawn_sums += size[:, None] * z[:, variant].T
+    assert found is not None
     np.testing.assert_allclose(found, drawn_sums.std(axis=0), rtol=0.03)
