@@ -90,7 +90,11 @@ class ReopenedRun:
 
     def place(self, gene: Gene) -> int:
         """Find a gene's place in the record of the models."""
-        return [kept.gene_id for kept in self.kept.record.genes].index(gene.gene_id)
+        return self._places[gene.gene_id]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {kept.gene_id: place for place, kept in enumerate(self.kept.record.genes)}
 
     def models_of(self, gene: Gene) -> dict[str, Predictor]:
         """Restore the models that are asked, at one gene."""
