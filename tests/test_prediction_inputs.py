@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 from haploscribe.errors import InputError
 from haploscribe.explanation import explain
-from haploscribe.io.explanations import TILES, VARIANTS, Explanation
+from haploscribe.io.explanations import Explanation
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import read_known_variants
 from haploscribe.options import (
@@ -35,6 +35,7 @@ from haploscribe.prediction import Predicted, predict
 from tests.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 from tests.support import require_program
 
+VARIANTS, TILES = "variants.tsv", "tiles.tsv"
 MODELS = ("elastic-net", "blup", "blup-delta")
 NEW = ("n1", "n2", "n3", "n4", "n5")
 GENOME = SmallGenome.drawn()
