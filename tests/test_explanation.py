@@ -21,7 +21,8 @@ from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.explanation import LONGEST_STRETCH, explain
+from haploscribe.explanation import explain
+from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.io.explanations import Explanation
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.options import (

@@ -1,6 +1,5 @@
 """The job behind the verb `explain`: which variants and tiles drive the prediction of one gene."""
 
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import kept_on_success
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.contigs import match_contig
-from haploscribe.genome.reference import Reference
-from haploscribe.genome.region import parse_region
-from haploscribe.genome.variants import Variants
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
 from haploscribe.interpret.made_up import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
 from haploscribe.options import ExplanationOptions, WorkerOptions
 from haploscribe.progress import stage
@@ -33,14 +31,6 @@ from haploscribe.workers.workers import open_workers, threads
 
 FIGURE = "region"
 """Name of the figure, less its suffix."""
-
-LONGEST_STRETCH = 10_000
-"""Base pairs of a saturation map at most: each takes three forward passes."""
-
-_Wanted = tuple[int, bytes, bytes]
-_ALLELE = re.compile(
-    r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
-)
 
 
 def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Path) -> Explanation:
@@ -99,9 +89,9 @@ def observed_effects(
     effects
         As `Explanation.effects`.
     """
-    region = _Region.of(opened, gene)
-    asking = _Asking(opened, region, opened.inputs(gene), opened.models_of(gene), n_threads)
-    return region.names, asking.observed()
+    window = _window(opened, gene)
+    asking = _Asking(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
+    return AlleleNames.of(window.observed()), asking.observed()
 
 
 def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
@@ -114,12 +104,6 @@ def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
         for other in here
         if match_contig(other.contig, reference.contigs) == gene.contig
     ]
-    called = [
-        name if name != "." else f"{gene.contig}:{position + 1}:{ref}:{alt}"
-        for name, position, ref, alt in zip(
-            names.identifiers, names.positions.tolist(), names.references, names.alternates, strict=True
-        )
-    ]
     return RegionTracks(
         gene=gene,
         neighbours=tuple(near),
@@ -127,7 +111,7 @@ def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
         start=int(explained.spans[0, 0]),
         end=int(explained.spans[-1, 1]),
         positions=names.positions,
-        names=tuple(called),
+        names=names.called(gene.contig),
         log10_p=-explained.association.log10_p,
         effects=explained.effects,
         tiles=explained.spans,
@@ -144,9 +128,9 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
             f"{options.results} read none: the alleles that they know are in the table of variants"
         )
     (gene,) = opened.cohort.genes
-    region = _Region.of(opened, gene)
-    asked = [region.parsed(text) for text in options.variants]
-    mutations = [] if options.saturate is None else region.substitutions(options.saturate)
+    window = _window(opened, gene)
+    asked = [window.parsed(text) for text in options.variants]
+    mutations = [] if options.saturate is None else window.substitutions(options.saturate)
     models = opened.models_of(gene)
     inputs, expression = opened.inputs(gene), opened.expression(gene)
     tiles = opened.cohort.tiles(gene)
@@ -156,19 +140,19 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
         for name, model in models.items():
             weights[name] = tile_weights(model, inputs, spans)
             advance(1)
-    ask = _Asking(opened, region, inputs, models, n_threads)
+    ask = _Asking(opened, window, inputs, models, n_threads)
     return Explanation(
         gene=gene,
-        names=region.names,
+        names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
         association=marginal_association(inputs.dosages, expression),
         effects=ask.observed(),
         spans=spans,
         tile_weights=weights,
         attention=_attention(models, inputs, spans),
-        asked=_names(asked),
+        asked=AlleleNames.of(asked),
         asked_effects=ask.others("Asking about your variants", asked, backgrounds=True),
-        mutations=_names(mutations),
+        mutations=AlleleNames.of(mutations),
         mutation_effects=ask.others("Mutating every base", mutations, backgrounds=False),
     )
 
@@ -185,72 +169,10 @@ def _attention(
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A gene's cis window: its records, and what its alleles are called."""
-
-    gene: Gene
-    start: int
-    end: int
-    reference: Reference
-    variants: Variants
-    names: AlleleNames
-
-    @classmethod
-    def of(cls, opened: ReopenedRun, gene: Gene) -> "_Region":
-        tiles = opened.cohort.tiles(gene)
-        read = opened.cohort.genotypes.read(tiles)
-        here = read.between(tiles[0].start, tiles[-1].end)
-        found = [
-            ((position, record[0], alternate), name)
-            for position, record, name in zip(
-                here.positions.tolist(), here.alleles, here.identifiers, strict=True
-            )
-            for alternate in record[1:]
-        ]
-        names = _names([allele for allele, _ in found], [name for _, name in found])
-        reference = opened.cohort.genotypes.reference
-        return cls(gene, tiles[0].start, tiles[-1].end, reference, read, names)
-
-    def parsed(self, text: str) -> _Wanted:
-        """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA."""
-        match = _ALLELE.fullmatch(text.strip())
-        if match is None:
-            raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
-        contig, position = match["contig"], int(match["position"].replace(",", "")) - 1
-        ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
-        if match_contig(contig, [self.gene.contig]) is None or not self.start <= position < self.end:
-            raise InputError(
-                f"--variant {text}: lies outside the window of {self.gene.gene_id}, "
-                f"{self.gene.contig}:{self.start + 1}-{self.end}"
-            )
-        length = self.reference.contigs[self.gene.contig]
-        found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
-        if ref == alt or found != ref:
-            raise InputError(
-                f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
-            )
-        return position, ref, alt
-
-    def substitutions(self, stretch: str) -> list[_Wanted]:
-        """List every single-base substitution of a stretch."""
-        contig, start, end = parse_region(stretch, "--saturate")
-        if match_contig(contig, [self.gene.contig]) is None or not self.start <= start < end <= self.end:
-            raise InputError(
-                f"--saturate {stretch}: lies outside the window of {self.gene.gene_id}, "
-                f"{self.gene.contig}:{self.start + 1}-{self.end}"
-            )
-        if end - start > LONGEST_STRETCH:
-            raise InputError(f"--saturate {stretch}: {end - start:,} bp; give {LONGEST_STRETCH:,} at most")
-        sequence = self.reference.fetch(self.gene.contig, start, end)
-        bases = [bytes([base]) for base in sequence]
-        return [
-            (start + i, base, other)
-            for i, base in enumerate(bases)
-            if base != b"N"
-            for other in (b"A", b"C", b"G", b"T")
-            if other != base
-        ]
+def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
+    """Read the records of a gene's cis window."""
+    tiles, genotypes = opened.cohort.tiles(gene), opened.cohort.genotypes
+    return WindowAlleles(gene, tiles[0].start, tiles[-1].end, genotypes.reference, genotypes.read(tiles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +180,7 @@ class _Asking:
     """Asks models about alleles, each in the way that it can be asked."""
 
     opened: ReopenedRun
-    region: _Region
+    window: WindowAlleles
     inputs: GeneInputs
     models: dict[str, Predictor]
     n_threads: int
@@ -271,18 +193,12 @@ class _Asking:
                 effects[name] = self._of_cis(wide_effects(model, self.inputs))
             elif not reads_deltas([name]):
                 effects[name] = dosage_effects(model, self.inputs)
-        wanted = list(
-            zip(
-                self.region.names.positions.tolist(),
-                (text.encode() for text in self.region.names.references),
-                (text.encode() for text in self.region.names.alternates),
-                strict=True,
-            )
-        )
-        effects |= self.others("Asking about each variant", wanted, backgrounds=True)
+        effects |= self.others("Asking about each variant", self.window.observed(), backgrounds=True)
         return {name: effects[name] for name in self.models}
 
-    def others(self, title: str, wanted: Sequence[_Wanted], *, backgrounds: bool) -> dict[str, Float64Array]:
+    def others(
+        self, title: str, wanted: Sequence[Alternate], *, backgrounds: bool
+    ) -> dict[str, Float64Array]:
         """Ask models that read sequence about any alleles."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}
         if not wanted:
@@ -291,9 +207,9 @@ class _Asking:
             return {}
         loaded = self.opened.loaded
         assert loaded is not None
-        variants, alleles, known = with_alleles(self.region.variants, wanted)
+        variants, alleles, known = with_alleles(self.window.variants, wanted)
         question = AlleleQuestion(
-            self.region.gene, variants, self._columns(variants, known), alleles, backgrounds
+            self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
         store = self.opened.work / "made-up.zarr"
         with stage(title, len(alleles), "alleles") as advance:
@@ -301,27 +217,12 @@ class _Asking:
                 question, models, self.opened.cohort, loaded, store, self.n_threads, advance
             )
 
-    def _columns(self, variants: Variants, known: BoolArray) -> BoolArray:
-        """Tell which of the columns that start in the window were there before."""
-        n_alternates = np.array([len(record) - 1 for record in variants.alleles], dtype=np.int64)
-        positions = np.repeat(variants.positions, n_alternates)
-        return known[(positions >= self.region.start) & (positions < self.region.end)]
-
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Take the cis window's columns from those of the wide window; NaN where the cis window is wider."""
         assert self.inputs.wide is not None
-        wide_tiles = self.opened.cohort.wide_tiles(self.region.gene)
+        wide_tiles = self.opened.cohort.wide_tiles(self.window.gene)
         positions, wide = self.inputs.positions, self.inputs.wide.positions
         found = np.full(positions.size, np.nan)
         seen = (positions >= wide_tiles[0].start) & (positions < wide_tiles[-1].end)
-        found[seen] = effects[(wide >= self.region.start) & (wide < self.region.end)]
+        found[seen] = effects[(wide >= self.window.start) & (wide < self.window.end)]
         return found
-
-
-def _names(alleles: Sequence[_Wanted], identifiers: Sequence[str] | None = None) -> AlleleNames:
-    return AlleleNames(
-        np.array([position for position, _, _ in alleles], dtype=np.int64),
-        tuple(reference.decode() for _, reference, _ in alleles),
-        tuple(alternate.decode() for _, _, alternate in alleles),
-        tuple(identifiers) if identifiers is not None else (".",) * len(alleles),
-    )

@@ -10,6 +10,7 @@ from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.alternates import alternates
 from haploscribe.interpret.association import marginal_correlations
 from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
 from haploscribe.interpret.linear import LinearisingLoss, LinearModel
@@ -133,20 +134,14 @@ def _named_variants(
     cohort = opened.cohort
     tiles = cohort.wide_tiles(gene) if wide else cohort.tiles(gene)
     here = cohort.genotypes.read(tiles).between(tiles[0].start, tiles[-1].end)
-    columns = [
-        (position, name, record[0].decode(), alternate.decode())
-        for position, name, record in zip(
-            here.positions.tolist(), here.identifiers, here.alleles, strict=True
-        )
-        for alternate in record[1:]
-    ]
+    columns = alternates(here)
     chosen = [columns[row] for row in rows.tolist()]
     centred = dosages - dosages.mean(axis=0, dtype=np.float64)
     return GeneVariants(
-        positions=np.array([column[0] for column in chosen], dtype=np.int64),
-        identifiers=tuple(column[1] for column in chosen),
-        refs=tuple(column[2] for column in chosen),
-        alts=tuple(column[3] for column in chosen),
+        positions=np.array([allele.position for allele in chosen], dtype=np.int64),
+        identifiers=tuple(allele.identifier for allele in chosen),
+        refs=tuple(allele.reference.decode() for allele in chosen),
+        alts=tuple(allele.alternate.decode() for allele in chosen),
         frequencies=dosages.mean(axis=0, dtype=np.float64) / 2.0,
         covariance=centred.T @ centred / (len(dosages) - 1),
     )

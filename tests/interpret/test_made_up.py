@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.haplotypes import region_haplotypes
 from haploscribe.genome.matching import trimmed
 from haploscribe.genome.tiles import Tile, tiles_between
@@ -151,7 +152,7 @@ def test_however_it_is_spelled_a_known_allele_is_found(
     wanted: tuple[int, bytes, bytes], row: int, number: int, tmp_path: Path
 ) -> None:
     variants = read_all(DrawnContig(SEQUENCE, KNOWN), tmp_path)
-    joined, alleles, known = with_alleles(variants, [wanted])
+    joined, alleles, known = with_alleles(variants, [Alternate(*wanted)])
     assert (alleles, known.tolist()) == ([Allele(row, number)], [True] * 4)
     assert joined.alleles == variants.alleles
 
@@ -159,7 +160,7 @@ def test_however_it_is_spelled_a_known_allele_is_found(
 def test_alleles_that_are_not_there_are_added_in_order_and_carried_by_nobody(tmp_path: Path) -> None:
     variants = read_all(DrawnContig(SEQUENCE, KNOWN), tmp_path)
     wanted = [(12, b"A", b"T"), (4, b"A", b"C"), (0, b"A", b"G"), (12, b"A", b"T"), (4, b"A", b"G")]
-    joined, alleles, known = with_alleles(variants, wanted)
+    joined, alleles, known = with_alleles(variants, [Alternate(*allele) for allele in wanted])
     assert joined.positions.tolist() == [0, 4, 4, 9, 12, 12]
     assert alleles == [Allele(5, 1), Allele(2, 1), Allele(0, 1), Allele(5, 1), Allele(1, 1)]
     assert known.tolist() == [False, True, True, False, True, True, False]
@@ -174,10 +175,10 @@ def test_every_record_is_found_where_it_is(question: tuple[DrawnContig, int, int
     asked = drawn.records[row]
     with TemporaryDirectory() as name:
         variants = read_all(drawn, Path(name))
-    wanted = (asked.position, asked.reference.encode(), asked.alternates[number - 1].encode())
+    wanted = Alternate(asked.position, asked.reference.encode(), asked.alternates[number - 1].encode())
     joined, (found,), known = with_alleles(variants, [wanted])
     assume(known.size)
     assert known.all()
     record = joined.alleles[found.row]
     spelled = trimmed(int(joined.positions[found.row]), record[0], record[found.number])
-    assert spelled == trimmed(*wanted)
+    assert spelled == trimmed(wanted.position, wanted.reference, wanted.alternate)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int8Array, Int64Array
+from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.matching import trimmed
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
@@ -110,9 +111,7 @@ def _overlapping(variants: Variants, row: int) -> BoolArray:
     return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
 
 
-def with_alleles(
-    variants: Variants, wanted: Sequence[tuple[int, bytes, bytes]]
-) -> tuple[Variants, list[Allele], BoolArray]:
+def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Variants, list[Allele], BoolArray]:
     """Find alleles among records, and add a record for each that is not there, carried by nobody.
 
     Alleles are the same if they are once bases that REF and ALT share are `trimmed`.
@@ -122,7 +121,7 @@ def with_alleles(
     variants
         Sorted records.
     wanted
-        0-based position, REF and ALT of each allele.
+        The alleles; their identifiers are not read.
 
     Returns
     -------
@@ -133,7 +132,7 @@ def with_alleles(
     known
         bool `(n_columns,)`; which of the dosage columns were there before.
     """
-    keys = [trimmed(*allele) for allele in wanted]
+    keys = [trimmed(allele.position, allele.reference, allele.alternate) for allele in wanted]
     there = set(_places(variants))
     added = list(dict.fromkeys(key for key in keys if key not in there))
     positions = np.concatenate([variants.positions, np.array([a[0] for a in added], dtype=np.int64)])

@@ -10,6 +10,7 @@ import polars as pl
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import written_aside
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.alternates import Alternate
 from haploscribe.interpret.association import MarginalAssociation
 
 VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
@@ -31,6 +32,26 @@ class AlleleNames:
     references: tuple[str, ...]
     alternates: tuple[str, ...]
     identifiers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Sequence[Alternate]) -> "AlleleNames":
+        """Name alleles."""
+        return cls(
+            np.array([allele.position for allele in found], dtype=np.int64),
+            tuple(allele.reference.decode() for allele in found),
+            tuple(allele.alternate.decode() for allele in found),
+            tuple(allele.identifier for allele in found),
+        )
+
+    def called(self, contig: str) -> tuple[str, ...]:
+        """Give each its identifier, or `chr:pos:ref:alt`, 1-based, where it has none."""
+        alleles = zip(
+            self.positions.tolist(), self.references, self.alternates, self.identifiers, strict=True
+        )
+        return tuple(
+            Alternate(position, ref.encode(), alt.encode(), name).name(contig)
+            for position, ref, alt, name in alleles
+        )
 
     def columns(self, contig: str) -> dict[str, object]:
         """Give the columns that name alleles in a table; positions are 1-based, as in VCF."""

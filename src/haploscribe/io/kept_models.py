@@ -16,6 +16,7 @@ from haploscribe.estimators.registry import (
     shared_factories,
 )
 from haploscribe.estimators.shared_protocol import SharedEstimator
+from haploscribe.genome.alternates import Alternate, alternates
 from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.io.model_folder import gene_file, read_known_variants, read_record, shared_file
@@ -130,26 +131,16 @@ class KeptModels:
         spans = parts["tiles"].arrays["spans"]
         start, end = int(spans[0, 0]), int(spans[-1, 1])
         span = self.record.tile * TILES_PER_BLOCK
-        alleles: list[tuple[int, bytes, bytes, str]] = []
+        alleles: list[Alternate] = []
         for block in range(start // span, -(-end // span)):
             sites = read_known_variants(self.folder, gene.contig, block).sites
             # What reaches into a block from the left is kept in the block before it too.
-            here = sites.between(max(start, block * span), min(end, (block + 1) * span))
-            alleles += [
-                (position, record[0], alternate, name)
-                for position, record, name in zip(
-                    here.positions.tolist(), here.alleles, here.identifiers, strict=True
-                )
-                for alternate in record[1:]
-            ]
+            alleles += alternates(sites.between(max(start, block * span), min(end, (block + 1) * span)))
         return KeptRegion(
             spans=spans,
             tile_weights=parts["tiles"].parts["weights"].arrays,
-            positions=np.array([position for position, *_ in alleles], dtype=np.int64),
-            names=tuple(
-                name if name != "." else f"{gene.contig}:{position + 1}:{ref.decode()}:{alt.decode()}"
-                for position, ref, alt, name in alleles
-            ),
+            positions=np.array([allele.position for allele in alleles], dtype=np.int64),
+            names=tuple(allele.name(gene.contig) for allele in alleles),
             association=MarginalAssociation(**parts["association"].arrays),
         )
 

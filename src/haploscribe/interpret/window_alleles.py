@@ -1,0 +1,115 @@
+"""The ALT alleles of a gene's cis window that can be asked about: those of its people, and any others."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from haploscribe.arrays import BoolArray
+from haploscribe.errors import InputError
+from haploscribe.expression.genes import Gene
+from haploscribe.genome.alternates import Alternate, alternates
+from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.region import parse_region
+from haploscribe.genome.variants import Variants
+
+LONGEST_STRETCH = 10_000
+"""Base pairs of a saturation map at most: each takes three forward passes."""
+
+_ALLELE = re.compile(
+    r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAlleles:
+    """A gene's cis window and its records.
+
+    Attributes
+    ----------
+    gene
+        The gene.
+    start, end
+        The window, 0-based half-open.
+    reference
+        The FASTA.
+    variants
+        All records that decide the window's sequences, in people whose haplotypes are backgrounds.
+    """
+
+    gene: Gene
+    start: int
+    end: int
+    reference: Reference
+    variants: Variants
+
+    def observed(self) -> list[Alternate]:
+        """List the alleles of records that start in the window, in the order of its dosage columns."""
+        return alternates(self.variants.between(self.start, self.end))
+
+    def parsed(self, text: str) -> Alternate:
+        """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA.
+
+        Raises
+        ------
+        InputError
+            When it is not written so, lies outside the window, or has another REF than the FASTA.
+        """
+        match = _ALLELE.fullmatch(text.strip())
+        if match is None:
+            raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
+        position = int(match["position"].replace(",", "")) - 1
+        ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
+        self._require_inside(f"--variant {text}", match["contig"], position, position + 1)
+        length = self.reference.contigs[self.gene.contig]
+        found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
+        if ref == alt or found != ref:
+            raise InputError(
+                f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
+            )
+        return Alternate(position, ref, alt)
+
+    def substitutions(self, stretch: str) -> list[Alternate]:
+        """List every single-base substitution of a stretch, `chr:start-end`, 1-based; an N has none.
+
+        Raises
+        ------
+        InputError
+            When it is not written so, lies outside the window, or is too long.
+        """
+        contig, start, end = parse_region(stretch, "--saturate")
+        self._require_inside(f"--saturate {stretch}", contig, start, end)
+        if end - start > LONGEST_STRETCH:
+            raise InputError(f"--saturate {stretch}: {end - start:,} bp; give {LONGEST_STRETCH:,} at most")
+        sequence = self.reference.fetch(self.gene.contig, start, end)
+        bases = [bytes([base]) for base in sequence]
+        return [
+            Alternate(start + i, base, other)
+            for i, base in enumerate(bases)
+            if base != b"N"
+            for other in (b"A", b"C", b"G", b"T")
+            if other != base
+        ]
+
+    def columns(self, variants: Variants, known: BoolArray) -> BoolArray:
+        """Tell which dosage columns of the window were among its records before others were added.
+
+        Parameters
+        ----------
+        variants
+            Records of the window, others among them.
+        known
+            bool; which of all their columns were there before.
+        """
+        n_alternates = np.array([len(record) - 1 for record in variants.alleles], dtype=np.int64)
+        positions = np.repeat(variants.positions, n_alternates)
+        return known[(positions >= self.start) & (positions < self.end)]
+
+    def _require_inside(self, what: str, contig: str, start: int, end: int) -> None:
+        inside = self.start <= start < end <= self.end
+        if match_contig(contig, [self.gene.contig]) is None or not inside:
+            raise InputError(
+                f"{what}: lies outside the window of {self.gene.gene_id}, "
+                f"{self.gene.contig}:{self.start + 1}-{self.end}"
+            )
