@@ -1,7 +1,7 @@
 """What a user can set, in one place: the inputs of a cohort and the options of a run."""
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -111,6 +111,36 @@ class EvaluationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ZeroShotOptions:
+    """The zero-shot sequence models among a run's models, and what their predictions are averaged over.
+
+    Attributes
+    ----------
+    xpresso
+        The published Keras file; None where it is not among the models.
+    enformer, borzoi, flashzoi
+        Folder or hub name of the weights; None for the published ones, from the hub.
+    enformer_tracks
+        Names of `zero_shot.enformer.tracks.TRACKS`, or places in the human head, from 0, as digits.
+    borzoi_tracks
+        Names of `zero_shot.borzoi.tracks.TRACKS`; Flashzoi's too.
+    shifts
+        Where the window lies, in base pairs downstream of its place.
+    reverse_complement
+        Also read each sequence's reverse complement, where the model can.
+    """
+
+    xpresso: Path | None = None
+    enformer: str | None = None
+    borzoi: str | None = None
+    flashzoi: str | None = None
+    enformer_tracks: tuple[str, ...] = ENFORMER_TRACKS
+    borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
+    shifts: tuple[int, ...] = (0,)
+    reverse_complement: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PredictionOptions:
     """New people, and the models that predict them.
 
@@ -133,6 +163,9 @@ class PredictionOptions:
         An embedding store to use and to add to, such as that of the training; None for one of this job's own.
     device
         As `BackboneOptions.device`.
+    zero_shot
+        Weights of zero-shot models of the run, which are asked if they are given; all else of it is as in
+        the run.
     assume_phased
         Read unphased heterozygotes as if phased.
     """
@@ -146,6 +179,7 @@ class PredictionOptions:
     backbone: str | None = None
     store: Path | None = None
     device: str = "auto"
+    zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)
     assume_phased: bool = False
 
     def absolute(self) -> "PredictionOptions":
@@ -219,36 +253,6 @@ class WorkerOptions:
     dask: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroShotOptions:
-    """The zero-shot sequence models among a run's models, and what their predictions are averaged over.
-
-    Attributes
-    ----------
-    xpresso
-        The published Keras file; None where it is not among the models.
-    enformer, borzoi, flashzoi
-        Folder or hub name of the weights; None for the published ones, from the hub.
-    enformer_tracks
-        Names of `zero_shot.enformer.tracks.TRACKS`, or places in the human head, from 0, as digits.
-    borzoi_tracks
-        Names of `zero_shot.borzoi.tracks.TRACKS`; Flashzoi's too.
-    shifts
-        Where the window lies, in base pairs downstream of its place.
-    reverse_complement
-        Also read each sequence's reverse complement, where the model can.
-    """
-
-    xpresso: Path | None = None
-    enformer: str | None = None
-    borzoi: str | None = None
-    flashzoi: str | None = None
-    enformer_tracks: tuple[str, ...] = ENFORMER_TRACKS
-    borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
-    shifts: tuple[int, ...] = (0,)
-    reverse_complement: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationOptions:
     """A cohort whose causal variants are known.
@@ -300,10 +304,10 @@ _WithFiles = TypeVar("_WithFiles", CohortOptions, PredictionOptions)
 
 def _absolute(options: _WithFiles) -> _WithFiles:
     found: dict[str, Any] = {}
-    for field in fields(options):
-        value = getattr(options, field.name)
+    for name in (option.name for option in fields(options)):
+        value = getattr(options, name)
         if isinstance(value, Path):
-            found[field.name] = value.absolute()
+            found[name] = value.absolute()
     if options.genes is not None and os.path.isfile(options.genes):  # noqa: PTH113 - false for what is too long
         found["genes"] = str(Path(options.genes).absolute())
     return replace(options, **found)

@@ -21,6 +21,7 @@ from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.io.results import Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
+from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -173,9 +174,10 @@ def run(
             priors,
             backbone=loaded.options if loaded else None,
             backbone_key=loaded.key if loaded else None,
+            zero_shot_record=ZeroShotRecord.of(sequence_models, zero_shot_options),
         )
         with clock.timed("fitting everyone, to keep the models"):
-            keep_models(jobs, checked.surveyed, workers, trained, out)
+            keep_models(jobs, checked, workers, trained, out)
 
     order = genome_order(checked.cohort.genes)
     summary = Summary(

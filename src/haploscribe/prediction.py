@@ -27,8 +27,9 @@ from haploscribe.stages.embedding import LoadedBackbone, embed_tiles, write_addr
 from haploscribe.stages.genes import each_gene
 from haploscribe.stages.new_people import NewPeople, matched_people
 from haploscribe.stages.new_predictions import OpenedPrediction, PredictJob, absent_columns, predict_gene
+from haploscribe.stages.new_zero_shot import predict_zero_shot
 from haploscribe.workers.workers import Workers, open_workers
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Predicted:
     models
         Models that predicted.
     left_out
-        Zero-shot models of the run, which `predict` does not ask.
+        Zero-shot models of the run whose weights were not given.
     forward_passes
         Sequences that the backbone read.
     """
@@ -78,7 +79,7 @@ class Predicted:
                 ]
             )
         if self.left_out:
-            facts["zero-shot models, not asked"] = ", ".join(self.left_out)
+            facts["zero-shot models, not asked without their weights"] = ", ".join(self.left_out)
         return facts
 
 
@@ -104,30 +105,60 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         raise InputError(f"--min-coverage {options.min_coverage:g}: give a share from 0 to 1")
     if worker_options.dask is not None:
         options, out = options.absolute(), out.absolute()
-    record = KeptModels(options.models).record
-    models = tuple(name for name in record.models if name not in ZERO_SHOT_NAMES)
-    if not models:
-        raise InputError(f"{options.models} has zero-shot models only; `predict` applies trained ones")
+    kept = KeptModels(options.models)
+    record = kept.record
     numbers = _numbers(record, options)
     work = out.with_name(f".{out.name}.work") / _work_key(options)
     with ExitStack() as stack:
         with kept_on_success(work.parent), kept_on_success(work):
             workers = stack.enter_context(open_workers(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
+            sequence_models = _zero_shot_models(options, record)
+            models = _asked(options, record, sequence_models)
             loaded = _load_backbone(options, record)
-            people = stack.enter_context(matched_people(options, chosen, workers, work))
+            reach = record.zero_shot.reach if record.zero_shot and sequence_models else 0
+            people = stack.enter_context(matched_people(options, chosen, reach, workers, work))
             coverage = _coverage(people, options)
             _require_any(coverage, options)
         fine = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
         genes = tuple(people.windows.genes[i] for i in fine)
         people = replace(people, windows=replace(people.windows, genes=genes))
         job, forward_passes = _embedded(people, options, loaded, workers, work)
-        files = _predict_genes(job, people, options, [numbers[i] for i in fine], workers, work)
-        write_new_predictions(out, files, coverage)
+        places = [numbers[i] for i in fine]
+        files = [[file] for file in _predict_genes(job, people, options, places, workers, work)]
+        if record.zero_shot is not None:
+            averaging = record.zero_shot.averaging
+            more = predict_zero_shot(kept, sequence_models, averaging, people.windows, places, work)
+            files = [[*own, *others] for own, others in zip(files, more, strict=True)]
+        write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(people.windows.genotypes.sample_ids)
     shutil.rmtree(work.parent, ignore_errors=True)
-    left_out = tuple(name for name in record.models if name in ZERO_SHOT_NAMES)
+    left_out = tuple(name for name in record.models if name not in models)
     return Predicted(coverage, n_samples, models, left_out, forward_passes)
+
+
+def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[LoadedModel]:
+    """Read the weights that are given of the run's zero-shot models."""
+    if record.zero_shot is not None:
+        return record.zero_shot.reopened(options.zero_shot, options.device)
+    given = [name for name in ZERO_SHOT_NAMES if getattr(options.zero_shot, name) is not None]
+    if given:
+        raise InputError(f"--{given[0]}: the models of {options.models} are not of a run with {given[0]}")
+    return []
+
+
+def _asked(
+    options: PredictionOptions, record: ModelsRecord, sequence_models: Sequence[LoadedModel]
+) -> tuple[str, ...]:
+    """Name the models that predict: all that were trained, and those whose weights are given."""
+    given = {loaded.model.name for loaded in sequence_models}
+    models = tuple(name for name in record.models if name not in ZERO_SHOT_NAMES or name in given)
+    if not models:
+        raise InputError(
+            f"{options.models} has zero-shot models only; give the weights of one, such as "
+            f"--{record.models[0]}"
+        )
+    return models
 
 
 def _numbers(record: ModelsRecord, options: PredictionOptions) -> list[int]:

@@ -33,6 +33,8 @@ class GeneWindows:
         Size of the tile grid in base pairs.
     wide
         Whether the dosages of the genes' wide windows are read too.
+    reach
+        Base pairs to either side of each TSS whose variants are read besides: what zero-shot models see.
     """
 
     genotypes: Genotypes
@@ -40,6 +42,7 @@ class GeneWindows:
     window: int
     tile_size: int
     wide: bool = False
+    reach: int = 0
 
     def __enter__(self) -> Self:
         return self
@@ -110,15 +113,20 @@ class GeneWindows:
         return self._inputs(gene, variants, (*names, "reference"), tiles)
 
     def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
-        """Tiles of the wider of a gene's windows: both are about the TSS, so one holds the other."""
-        return self._window_tiles(gene, max(self.window, WIDE_WINDOW if self.wide else 0))
+        """Tiles of the widest of a gene's windows: all are about the TSS, so one holds the others."""
+        return self._window_tiles(gene, max(self._inputs_window(), 2 * self.reach))
+
+    def _inputs_window(self) -> int:
+        """Width of the widest window whose dosages are an input."""
+        return max(self.window, WIDE_WINDOW if self.wide else 0)
 
     def _window_tiles(self, gene: Gene, window: int) -> tuple[Tile, ...]:
         length = self.genotypes.reference.contigs[gene.contig]
         return cis_tiles(gene.contig, gene.tss, window, self.tile_size, length)
 
     def _variants(self, gene: Gene) -> Variants:
-        return self.genotypes.common(self.genotypes.read(self._tiles_to_read(gene)))
+        tiles = self._window_tiles(gene, self._inputs_window())
+        return self.genotypes.common(self.genotypes.read(tiles))
 
     def _deltas(self, gene: Gene, stored: StoredDeltas | None) -> tuple[TileDeltas, ...]:
         if stored is None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import polars as pl
 from haploscribe import explanation, prediction
 from haploscribe.api.keywords import option_groups
 from haploscribe.io.explanations import explanation_tables
-from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions
+from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
 
 
 class NewPredictions(NamedTuple):
@@ -43,7 +44,8 @@ def predict(
         Processes that work side by side.
     options
         Any other option of `haploscribe predict` by its name, `_` for `-`: `genes`, `min_coverage`,
-        `absent_is_reference`, `backbone`, `store`, `device`, `assume_phased`.
+        `absent_is_reference`, `backbone`, `store`, `device`, `assume_phased`, and weights of zero-shot
+        models of the run: `enformer`, `borzoi`, `flashzoi`, `xpresso`.
 
     Raises
     ------
@@ -63,7 +65,8 @@ def predict(
     """
     given = {"models": models, "variants": variants, "reference": reference, **options}
     paths = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    (chosen,) = option_groups((PredictionOptions,), paths)
+    chosen, weights = option_groups((PredictionOptions, ZeroShotOptions), paths)
+    chosen = replace(chosen, zero_shot=weights)
     with tempfile.TemporaryDirectory(prefix="haploscribe-") as folder:
         file = Path(folder) / "predictions.parquet"
         done = prediction.predict(chosen, WorkerOptions(jobs), file)

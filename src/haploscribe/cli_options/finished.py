@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from haploscribe.cli_options.common import BACKBONE, COHORT, FILE, listed
-from haploscribe.options import ExplanationOptions, ExportOptions, PredictionOptions
+from haploscribe.options import ExplanationOptions, ExportOptions, PredictionOptions, ZeroShotOptions
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 PREDICTION = (
     click.option(
@@ -33,6 +34,15 @@ PREDICTION = (
         help="Where the backbone of the training is now. [default: as the models say]",
     ),
     click.option("--store", type=FILE, help="Embedding store to use and add to. [default: one of its own]"),
+    *(
+        click.option(
+            f"--{name}",
+            type=FILE if name == "xpresso" else None,
+            metavar="FILE" if name == "xpresso" else "FOLDER|NAME",
+            help=f"Weights of {name}, if the run had it. [default: leave it out]",
+        )
+        for name in ZERO_SHOT_NAMES
+    ),
     BACKBONE[-1],
     COHORT[-1],
 )
@@ -121,7 +131,9 @@ FUSION = (
 
 def prediction_options(values: dict[str, Any]) -> PredictionOptions:
     """Take the options of a prediction out of a command's values."""
-    return PredictionOptions(**{name: values.pop(name) for name in PredictionOptions.__dataclass_fields__})
+    weights = ZeroShotOptions(**{name: values.pop(name) for name in ZERO_SHOT_NAMES})
+    names = [name for name in PredictionOptions.__dataclass_fields__ if name != "zero_shot"]
+    return PredictionOptions(**{name: values.pop(name) for name in names}, zero_shot=weights)
 
 
 def explanation_options(values: dict[str, Any]) -> ExplanationOptions:

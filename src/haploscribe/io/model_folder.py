@@ -24,6 +24,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.io.state_files import read_state, write_state
+from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import BackboneOptions
 
 FORMAT = "haploscribe-models"
@@ -58,6 +59,8 @@ class ModelsRecord:
         What embedded the tiles; None where no model reads deltas.
     backbone_key
         What names the backbone with all its settings and weights; None likewise.
+    zero_shot
+        The zero-shot models among `models`; None where there are none.
     """
 
     models: tuple[str, ...]
@@ -69,6 +72,7 @@ class ModelsRecord:
     n_samples: int
     backbone: BackboneOptions | None
     backbone_key: str | None
+    zero_shot: ZeroShotRecord | None = None
 
 
 def write_record(folder: Path, record: ModelsRecord) -> None:
@@ -123,7 +127,7 @@ def _check_version(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _record(content: Mapping[str, Any]) -> ModelsRecord:
-    backbone = content["backbone"]
+    backbone, zero_shot = content["backbone"], content["zero_shot"]
     return ModelsRecord(
         models=tuple(content["models"]),
         genes=tuple(Gene(**gene) for gene in content["genes"]),
@@ -134,6 +138,7 @@ def _record(content: Mapping[str, Any]) -> ModelsRecord:
         n_samples=content["n_samples"],
         backbone=None if backbone is None else BackboneOptions(**backbone),
         backbone_key=content["backbone_key"],
+        zero_shot=None if zero_shot is None else ZeroShotRecord.from_json(zero_shot),
     )
 
 

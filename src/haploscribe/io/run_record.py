@@ -63,7 +63,7 @@ def run_record(
     files = {name: value for name, value in values.items() if isinstance(value, Path)}
     inputs = {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()}
     for loaded in zero_shot:
-        inputs[loaded.model.name] = _weights(loaded)
+        inputs[loaded.model.name] = weights_record(loaded)
     return {
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -135,7 +135,8 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
                 raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
 
 
-def _weights(loaded: LoadedModel) -> dict[str, str]:
+def weights_record(loaded: LoadedModel) -> dict[str, str]:
+    """Record the weights of a zero-shot model: `path`, `digest`, and `reading`, as of its output."""
     path = loaded.weights
     digest = folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
     return {"path": str(path), "digest": digest, "reading": loaded.model.reading}

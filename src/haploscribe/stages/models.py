@@ -15,7 +15,7 @@ from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.cross_validation import fit_fold
 from haploscribe.evaluation.shared_cross_validation import fit_shared_fold
 from haploscribe.expression.gene_blocks import all_genes_seen
-from haploscribe.genome.blocks import blocks_of
+from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
@@ -28,8 +28,10 @@ from haploscribe.io.model_folder import (
     write_record,
 )
 from haploscribe.io.state_files import write_state
+from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
+from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.lessons import lessons_of
 from haploscribe.workers.workers import Workers
@@ -48,23 +50,28 @@ class Trained:
         genes.
     backbone, backbone_key
         What embedded the tiles; None where no estimator reads deltas.
+    zero_shot_record
+        Of the zero-shot models; None where there are none.
     """
 
     zero_shot: Mapping[str, Float64Array]
     priors: Sequence[Sequence[VariancePrior]] | None
     backbone: BackboneOptions | None
     backbone_key: str | None
+    zero_shot_record: ZeroShotRecord | None
 
 
-def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Trained, out: Path) -> None:
+def keep_models(
+    jobs: GeneJobs, checked: CheckedCohort, workers: Workers, trained: Trained, out: Path
+) -> None:
     """Fit every model of a run on everyone, and leave the folder of kept models in the results.
 
     Parameters
     ----------
     jobs
         What to do.
-    cohort
-        The cohort that `jobs` opens, reading what the survey left.
+    checked
+        The cohort that `jobs` opens.
     workers
         Who does it.
     trained
@@ -73,7 +80,7 @@ def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Train
         Results folder.
     """
     folder = jobs.finished / MODELS_NAME
-    evaluation = jobs.evaluation
+    cohort, evaluation = checked.surveyed, jobs.evaluation
     if estimator_factories(evaluation.models, evaluation.seed):
         arguments = [
             (
@@ -100,7 +107,8 @@ def keep_models(jobs: GeneJobs, cohort: Cohort, workers: Workers, trained: Train
             advance(len(shared) - len(left))
             for _ in workers.map(jobs, _keep_shared, left, lambda: OpenedJobs(jobs, cohort)):
                 advance(1)
-    _keep_variants(folder, cohort, OpenedJobs(jobs, cohort).everyone.training)
+    reach = 0 if trained.zero_shot_record is None else trained.zero_shot_record.reach
+    _keep_variants(folder, checked, reach, OpenedJobs(jobs, cohort).everyone.training)
     write_record(folder, _record(jobs, cohort, trained))
     replace_path(folder, out / MODELS_NAME)
 
@@ -146,13 +154,20 @@ def _keep_shared(opened: OpenedJobs, model: str) -> None:
     write_state(shared_file(jobs.finished / MODELS_NAME, model), estimator.state())
 
 
-def _keep_variants(folder: Path, cohort: Cohort, training: Int64Array) -> None:
+def _keep_variants(folder: Path, checked: CheckedCohort, reach: int, training: Int64Array) -> None:
     """Leave the variants of all windows, and how often training people carry them, block by block."""
-    contigs = cohort.genotypes.reference.contigs
-    for block in blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs):
-        variants = cohort.genotypes.read(block.tiles)
+    surveyed, contigs = checked.surveyed, checked.cohort.genotypes.reference.contigs
+    there = {(block.contig, block.number) for block in _blocks(surveyed, contigs)}
+    for block in _blocks(replace(surveyed, reach=reach), contigs):
+        # Zero-shot models may see farther than the survey went.
+        cohort = surveyed if (block.contig, block.number) in there else checked.cohort
+        variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
         known = KnownVariants.of(replace(variants, genotypes=variants.genotypes[:, training]))
         write_known_variants(folder, block.number, known)
+
+
+def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[Block]:
+    return list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs))
 
 
 def _record(jobs: GeneJobs, cohort: Cohort, trained: Trained) -> ModelsRecord:
@@ -166,4 +181,5 @@ def _record(jobs: GeneJobs, cohort: Cohort, trained: Trained) -> ModelsRecord:
         n_samples=OpenedJobs(jobs, cohort).everyone.training.size,
         backbone=trained.backbone,
         backbone_key=trained.backbone_key,
+        zero_shot=trained.zero_shot_record,
     )

@@ -139,7 +139,7 @@ class NewPeople:
 
 @contextmanager
 def matched_people(
-    options: PredictionOptions, record: ModelsRecord, workers: Workers, work: Path
+    options: PredictionOptions, record: ModelsRecord, reach: int, workers: Workers, work: Path
 ) -> Iterator[NewPeople]:
     """Read new people's file in one pass, and leave their alleles at the variants that the models know.
 
@@ -149,6 +149,8 @@ def matched_people(
         The inputs.
     record
         What `read_record` says of the models, perhaps with only some of its genes.
+    reach
+        See `GeneWindows`; 0 where no zero-shot model is asked.
     workers
         Who reads.
     work
@@ -170,6 +172,7 @@ def matched_people(
         samples = opened.reader.sample_ids
         write_variant_samples(job.folder, samples)
         windows = windows_of(record, Genotypes(opened.reference, opened.reader, samples))
+        windows = replace(windows, reach=reach)
         blocks = list(blocks_of(windows.tiles_to_read(), record.tile, opened.reference.contigs))
         with stage("Reading variants", sum(len(block.wanted) for block in blocks), "tiles") as advance:
             columns, counts = _match_blocks(opened, blocks, workers, advance)

@@ -131,10 +131,10 @@ def predict_gene(
             (windows.haplotype_inputs(gene, opened.stored), [0.5] * (2 * n_samples) + [0.0]),
         )
     )
-    tables = []
+    tables = [pl.DataFrame(schema=NEW_PREDICTION_SCHEMA)]
     for model, estimator in opened.kept.of_gene(number).items():
         if model in ZERO_SHOT_NAMES:
-            continue  # they read sequence that is not kept here
+            continue  # see `haploscribe.stages.new_zero_shot`
         alone = estimator.predict(apart)
         haplotypes = (alone[:-1] - alone[-1]).reshape(n_samples, 2)
         errors = None if model in SHARED_NAMES else cast("Estimator", estimator).standard_errors(people)
