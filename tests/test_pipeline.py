@@ -155,6 +155,12 @@ def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(
     first = predictions_of(two_genes, tmp_path / "a")
     second = predictions_of(replace(two_genes, expression=shuffled), tmp_path / "b", jobs=2)
     assert first.equals(second)
+    kept = [
+        {path.relative_to(out): path.read_bytes() for path in (out / "models").rglob("*") if path.is_file()}
+        for out in (tmp_path / "a", tmp_path / "b")
+    ]
+    assert len(kept[0]) > 3
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.slow
