@@ -10,6 +10,7 @@ from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs, WideDosages
 
 _COLUMNS_AT_ONCE = 512  # people with one allele each, in memory at a time
+_TILES_AT_ONCE = 8  # taken away from everyone in one prediction: tiles are scored once for them
 
 
 class Predictor(Protocol):
@@ -75,25 +76,42 @@ def tile_weights(model: Predictor, inputs: GeneInputs, spans: Int64Array) -> Flo
     them carry the reference in the tile.
     """
     whole = model.predict(inputs)
-    return np.array([(whole - model.predict(_without(inputs, *span))).std() for span in spans.tolist()])
+    weights = [np.zeros(0)]
+    for first in range(0, len(spans), _TILES_AT_ONCE):
+        some = spans[first : first + _TILES_AT_ONCE]
+        without = model.predict(_without(inputs, some)).reshape(len(some), whole.size)
+        weights.append((whole - without).std(axis=1))
+    return np.concatenate(weights)
 
 
-def _without(inputs: GeneInputs, start: int, end: int) -> GeneInputs:
-    """Give everyone the reference in a tile."""
-    here = (inputs.positions >= start) & (inputs.positions < end)
-    dosages = inputs.dosages.copy()
-    dosages[:, here] = 0.0
-    tiles = tuple(
-        replace(tile, index=np.zeros_like(tile.index)) if tile.start == start else tile
-        for tile in inputs.tiles
-    )
+def _without(inputs: GeneInputs, spans: Int64Array) -> GeneInputs:
+    """Repeat the people once a tile, and give all the reference in that tile the time that is its own."""
+    n_people = len(inputs.sample_ids)
     wide = inputs.wide
     if wide is not None:
-        inside = (wide.positions >= start) & (wide.positions < end)
-        emptied = wide.dosages.copy()
-        emptied[:, inside] = 0.0
-        wide = replace(wide, dosages=emptied)
-    return replace(inputs, dosages=dosages, tiles=tiles, wide=wide)
+        wide = replace(wide, dosages=_emptied(wide.dosages, wide.positions, spans))
+    tiles = []
+    for tile in inputs.tiles:
+        index = np.tile(tile.index, (len(spans), 1))
+        for turn in np.flatnonzero(spans[:, 0] == tile.start).tolist():
+            index[turn * n_people : (turn + 1) * n_people] = 0
+        tiles.append(replace(tile, index=index))
+    return replace(
+        inputs,
+        sample_ids=inputs.sample_ids * len(spans),
+        dosages=_emptied(inputs.dosages, inputs.positions, spans),
+        tiles=tuple(tiles),
+        wide=wide,
+        zero_shot={},
+    )
+
+
+def _emptied(dosages: Float32Array, positions: Int64Array, spans: Int64Array) -> Float32Array:
+    """Repeat dosages once a tile, those of that tile's variants 0."""
+    repeated = np.tile(dosages, (len(spans), 1)).reshape(len(spans), *dosages.shape)
+    for turn, (start, end) in zip(repeated, spans.tolist(), strict=True):
+        turn[:, (positions >= start) & (positions < end)] = 0.0
+    return repeated.reshape(-1, dosages.shape[1])
 
 
 def _people_of(inputs: GeneInputs, dosages: Float32Array) -> GeneInputs:
