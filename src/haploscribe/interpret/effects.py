@@ -111,7 +111,7 @@ def _emptied(dosages: Float32Array, positions: Int64Array, spans: Int64Array) ->
     repeated = np.tile(dosages, (len(spans), 1)).reshape(len(spans), *dosages.shape)
     for turn, (start, end) in zip(repeated, spans.tolist(), strict=True):
         turn[:, (positions >= start) & (positions < end)] = 0.0
-    return repeated.reshape(-1, dosages.shape[1])
+    return repeated.reshape(len(spans) * len(dosages), dosages.shape[1])
 
 
 def _people_of(inputs: GeneInputs, dosages: Float32Array) -> GeneInputs:
