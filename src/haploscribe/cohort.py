@@ -1,5 +1,6 @@
 """The inputs of a run, opened and matched: who is in it, and which genes."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.genes import Gene
 from haploscribe.expression.samples import SampleMatch, match_samples
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.expression.text_tables import listed
@@ -135,20 +137,41 @@ def _check_ranges(options: CohortOptions) -> None:
         raise InputError(f"--maf {options.maf:g}: give a frequency from 0 to below 0.5")
 
 
-def _place_genes(
-    table: ExpressionTable, reference: Reference, covered: tuple[str, ...], options: CohortOptions
-) -> ExpressionTable:
-    """Name genes' contigs as the reference does; keep those on contigs of the variants file."""
-    contigs = {name: reference.resolve(name) for name in {gene.contig for gene in table.genes}}
-    placed = [replace(gene, contig=contigs[gene.contig]) for gene in table.genes]
+def placed_genes(genes: Sequence[Gene], reference: Reference, source: Path) -> list[Gene]:
+    """Name genes' contigs as the reference does.
+
+    Parameters
+    ----------
+    genes
+        As a table has them.
+    reference
+        The FASTA.
+    source
+        The table, for messages.
+
+    Raises
+    ------
+    InputError
+        When a contig is not in the reference, or a gene lies outside it.
+    """
+    contigs = {name: reference.resolve(name) for name in {gene.contig for gene in genes}}
+    placed = [replace(gene, contig=contigs[gene.contig]) for gene in genes]
     outside = [gene for gene in placed if not 0 <= gene.tss < reference.contigs[gene.contig]]
     if outside:
         first = outside[0]
         raise InputError(
-            f"{options.expression}: {len(outside)} of {len(placed)} genes lie outside the reference, first "
+            f"{source}: {len(outside)} of {len(placed)} genes lie outside the reference, first "
             f"{first.gene_id} at {first.contig}:{first.tss + 1:,} of {reference.contigs[first.contig]:,} bp; "
             "is the expression table on another genome build than the FASTA?"
         )
+    return placed
+
+
+def _place_genes(
+    table: ExpressionTable, reference: Reference, covered: tuple[str, ...], options: CohortOptions
+) -> ExpressionTable:
+    """Name genes' contigs as the reference does; keep those on contigs of the variants file."""
+    placed = placed_genes(table.genes, reference, options.expression)
     with_variants = {name for name in reference.contigs if match_contig(name, covered) is not None}
     kept = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
     if not kept:

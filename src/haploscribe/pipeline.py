@@ -174,7 +174,7 @@ def run(
             priors,
             backbone=loaded.options if loaded else None,
             backbone_key=loaded.key if loaded else None,
-            zero_shot_record=ZeroShotRecord.of(sequence_models, zero_shot_options),
+            zero_shot_record=ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"]),
         )
         with clock.timed("fitting everyone, to keep the models"):
             keep_models(jobs, checked, workers, trained, out)

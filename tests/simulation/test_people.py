@@ -68,7 +68,9 @@ def test_each_record_of_the_stretches_is_copied_once(drawn: DrawnContig, cuts: l
     expected = [
         record.position
         for record in drawn.records
-        if any(record.position < end and record.end > start for _, start, end in map(_edges, stretches))
+        if any(
+            start < end > record.position and record.end > start for _, start, end in map(_edges, stretches)
+        )
         and any(
             allele in _real_alleles(record.alternates) for call in record.calls for allele in call.split("|")
         )

@@ -36,8 +36,19 @@ class ZeroShotRecord:
     weights: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def of(cls, models: Sequence[LoadedModel], options: ZeroShotOptions) -> "ZeroShotRecord | None":
-        """Record a run's models; None where it has none."""
+    def of(
+        cls, models: Sequence[LoadedModel], options: ZeroShotOptions, inputs: Mapping[str, Mapping[str, str]]
+    ) -> "ZeroShotRecord | None":
+        """Record a run's models; None where it has none.
+
+        Parameters
+        ----------
+        models, options
+            The run's.
+        inputs
+            What `weights_record` says of each, by name, others among them: weights are large, and digested
+            once.
+        """
         if not models:
             return None
         widest = max(max(loaded.model.upstream, loaded.model.downstream) for loaded in models)
@@ -49,7 +60,7 @@ class ZeroShotRecord:
             widest + max(map(abs, options.shifts)) + _ROOM,
             {
                 loaded.model.name: {
-                    name: value for name, value in weights_record(loaded).items() if name != "path"
+                    name: value for name, value in inputs[loaded.model.name].items() if name != "path"
                 }
                 for loaded in models
             },

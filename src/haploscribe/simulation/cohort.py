@@ -4,13 +4,14 @@ import json
 import shlex
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from haploscribe import __version__
 from haploscribe.atomic import written_aside
+from haploscribe.cohort import placed_genes
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
@@ -167,14 +168,7 @@ def _needed(options: SimulationOptions) -> str:
 
 def _genes_of_table(path: Path, genotypes: Genotypes) -> list[Gene]:
     """Take a table's genes, on contigs named as in the reference."""
-    reference = genotypes.reference
-    genes = [replace(gene, contig=reference.resolve(gene.contig)) for gene in read_expression(path).genes]
-    outside = [gene for gene in genes if not 0 <= gene.tss < reference.contigs[gene.contig]]
-    if outside:
-        raise InputError(
-            f"{path}: {len(outside)} of {len(genes)} genes lie outside the reference, such as "
-            f"{outside[0].gene_id}; is the table on another genome build than the FASTA?"
-        )
+    genes = placed_genes(read_expression(path).genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):
         raise InputError(

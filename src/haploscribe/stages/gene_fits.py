@@ -44,10 +44,6 @@ def fit_genes(
     advance
         Told of each gene done, those of an earlier, stopped run included.
     """
-    arguments = [
-        ({model: by_gene[i] for model, by_gene in zero_shot.items()}, None if priors is None else priors[i])
-        for i in range(len(cohort.genes))
-    ]
     each_gene(
         jobs,
         lambda: OpenedJobs(jobs, cohort),
@@ -55,9 +51,21 @@ def fit_genes(
         workers,
         _fit_gene,
         lambda number: _file(jobs, number),
-        arguments,
+        fit_arguments(len(cohort.genes), zero_shot, priors),
         advance,
     )
+
+
+def fit_arguments(
+    n_genes: int,
+    zero_shot: Mapping[str, Float64Array],
+    priors: Sequence[Sequence[VariancePrior]] | None,
+) -> list[tuple[dict[str, Float64Array], Sequence[VariancePrior] | None]]:
+    """Part what all genes' fits take, as `fit_genes` has it, into what each takes."""
+    return [
+        ({model: by_gene[i] for model, by_gene in zero_shot.items()}, None if priors is None else priors[i])
+        for i in range(n_genes)
+    ]
 
 
 def read_gene_fit(jobs: GeneJobs, number: int) -> pl.DataFrame:

@@ -32,6 +32,7 @@ from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
+from haploscribe.stages.gene_fits import fit_arguments
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.lessons import lessons_of
 from haploscribe.workers.workers import Workers
@@ -81,23 +82,17 @@ def keep_models(
     """
     folder = jobs.finished / MODELS_NAME
     cohort, evaluation = checked.surveyed, jobs.evaluation
+    opened = OpenedJobs(jobs, cohort)
     if estimator_factories(evaluation.models, evaluation.seed):
-        arguments = [
-            (
-                {model: by_gene[i] for model, by_gene in trained.zero_shot.items()},
-                None if trained.priors is None else trained.priors[i],
-            )
-            for i in range(len(cohort.genes))
-        ]
         with stage("Fitting everyone, to keep the models", len(cohort.genes), "genes") as advance:
             each_gene(
                 jobs,
-                lambda: OpenedJobs(jobs, cohort),
+                lambda: opened,
                 cohort.genes,
                 workers,
                 _keep_gene,
                 lambda number: gene_file(folder, number),
-                arguments,
+                fit_arguments(len(cohort.genes), trained.zero_shot, trained.priors),
                 advance,
             )
     shared = list(shared_factories(evaluation.models, evaluation.seed))
@@ -105,11 +100,11 @@ def keep_models(
         left = [model for model in shared if not shared_file(folder, model).exists()]
         with stage("Fitting everyone at all genes", len(shared), "models") as advance:
             advance(len(shared) - len(left))
-            for _ in workers.map(jobs, _keep_shared, left, lambda: OpenedJobs(jobs, cohort)):
+            for _ in workers.map(jobs, _keep_shared, left, lambda: opened):
                 advance(1)
     reach = 0 if trained.zero_shot_record is None else trained.zero_shot_record.reach
-    _keep_variants(folder, checked, reach, OpenedJobs(jobs, cohort).everyone.training)
-    write_record(folder, _record(jobs, cohort, trained))
+    _keep_variants(folder, checked, reach, opened.everyone.training)
+    write_record(folder, _record(opened, trained))
     replace_path(folder, out / MODELS_NAME)
 
 
@@ -170,15 +165,16 @@ def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[Block]:
     return list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs))
 
 
-def _record(jobs: GeneJobs, cohort: Cohort, trained: Trained) -> ModelsRecord:
+def _record(opened: OpenedJobs, trained: Trained) -> ModelsRecord:
+    cohort, evaluation = opened.cohort, opened.jobs.evaluation
     return ModelsRecord(
-        models=jobs.evaluation.models,
+        models=evaluation.models,
         genes=cohort.genes,
         window=cohort.window,
         tile=cohort.tile_size,
-        normalize=jobs.evaluation.normalize,
-        seed=jobs.evaluation.seed,
-        n_samples=OpenedJobs(jobs, cohort).everyone.training.size,
+        normalize=evaluation.normalize,
+        seed=evaluation.seed,
+        n_samples=opened.everyone.training.size,
         backbone=trained.backbone,
         backbone_key=trained.backbone_key,
         zero_shot=trained.zero_shot_record,

@@ -126,15 +126,12 @@ class NewPeople:
         By contig.
     contigs
         Those of `columns` that their file has.
-    counts
-        What else was met in their file.
     """
 
     windows: GeneWindows
     kept: KeptGenotypes
     columns: Mapping[str, ContigColumns]
     contigs: frozenset[str]
-    counts: VariantCounts
 
 
 @contextmanager
@@ -185,7 +182,7 @@ def matched_people(
             )
         kept = KeptGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
         there = (name for name in columns if match_contig(name, opened.reader.contigs) is not None)
-        yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there), counts)
+        yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there))
 
 
 def windows_of(record: ModelsRecord, genotypes: Genotypes) -> GeneWindows:
