@@ -37,8 +37,9 @@ from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
+from haploscribe.embedding.deltas import EmbeddedTile, StoredDeltas
 from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.store import EmbeddedTile, EmbeddingStore, StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
 

@@ -113,12 +113,26 @@ def replace_path(aside: Path, path: Path) -> None:
     An existing directory is taken out of the way first (rename replaces only files).
     """
     if path.is_dir():
-        old = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.old")
-        path.rename(old)
+        old = _out_of_the_way(path)
         aside.rename(path)
         _remove(old)
     else:
         aside.replace(path)
+
+
+def take_away(folder: Path) -> None:
+    """Remove a folder so that nobody sees it half removed; another process may have been faster."""
+    try:
+        old = _out_of_the_way(folder)
+    except FileNotFoundError:
+        return
+    _remove(old)
+
+
+def _out_of_the_way(path: Path) -> Path:
+    old = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.old")
+    path.rename(old)
+    return old
 
 
 def _remove(path: Path) -> None:

@@ -1,8 +1,9 @@
 """The command line: parses, calls one function, prints."""
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -28,7 +29,7 @@ from haploscribe.cli_options.finished import (
     prediction_options,
 )
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
-from haploscribe.errors import InputError
+from haploscribe.errors import InputError, MendedWarning
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -315,6 +316,8 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 2 the input or the options are at fault, 1 ours."""
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", MendedWarning)
     try:
         cli(standalone_mode=False)
     except InputError as error:
@@ -327,6 +330,21 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
         sys.exit(130)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warning as one line, another's as Python does."""
+    if issubclass(category, MendedWarning):
+        click.echo(f"haploscribe: warning: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)
 
 
 def _stop(message: str) -> None:

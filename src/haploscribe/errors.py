@@ -1,4 +1,4 @@
-"""The one exception a user is meant to see."""
+"""The one exception, and the one warning, that a user is meant to see."""
 
 
 class InputError(Exception):
@@ -6,4 +6,11 @@ class InputError(Exception):
 
     The message is one line that says what is wrong, where, and how to mend it. The command line prints
     it and exits with code 2; nothing else is caught there.
+    """
+
+
+class MendedWarning(UserWarning):
+    """Something that Haploscribe had written was damaged and has been made anew.
+
+    The message is one line that says what and where.
     """

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.arrays import Float32Array, Int64Array
-from haploscribe.embedding.store import StoredDeltas
+from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes

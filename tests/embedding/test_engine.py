@@ -11,8 +11,9 @@ import pytest
 from haploscribe.arrays import Float32Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas, backbone_key
+from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.region import haplotype_records

@@ -13,11 +13,11 @@ import pytest
 
 from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import (
     BlockAddress,
     EmbeddingStore,
     IndexedTile,
-    StoredDeltas,
     backbone_key,
     sequence_digest,
 )
@@ -147,16 +147,16 @@ def test_store_is_plain_zarr_with_documented_attributes(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     root = json.loads((tmp_path / "store.zarr" / "zarr.json").read_text())
-    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 2}
+    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 3}
     group = json.loads((tmp_path / "store.zarr" / "vectors" / ADDRESS.backbone / "zarr.json").read_text())
     assert group["attributes"] == {"backbone": "kmer", **BACKBONE.settings}
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(3, "upgrade Haploscribe"), (1, "remove it")])
+@pytest.mark.parametrize(("version", "remedy"), [(4, "upgrade Haploscribe"), (1, "remove it")])
 def test_store_of_another_format_names_the_fix(tmp_path: Path, version: int, remedy: str) -> None:
     EmbeddingStore(tmp_path / "store.zarr")
     record = tmp_path / "store.zarr" / "zarr.json"
-    record.write_text(record.read_text().replace('"format_version": 2', f'"format_version": {version}'))
+    record.write_text(record.read_text().replace('"format_version": 3', f'"format_version": {version}'))
     with pytest.raises(InputError, match=remedy):
         EmbeddingStore(tmp_path / "store.zarr")
 

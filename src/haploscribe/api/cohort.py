@@ -15,7 +15,8 @@ from haploscribe.api.keywords import option_groups
 from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort import open_cohort as open_inputs
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files

@@ -41,6 +41,8 @@ class EmbeddingCounts:
         What embedding every haplotype of every sample would take.
     seconds
         Wall-clock time of the stage.
+    damaged
+        A phrase for each piece of the store that was damaged and made anew.
     """
 
     tiles: int = 0
@@ -48,6 +50,7 @@ class EmbeddingCounts:
     forward_passes: int = 0
     naive_forward_passes: int = 0
     seconds: float = 0.0
+    damaged: tuple[str, ...] = ()
 
     def plus(self, other: "EmbeddingCounts") -> "EmbeddingCounts":
         """Add up two stages."""
@@ -95,6 +98,7 @@ def embed_block(
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
     key = haplotypes_key(tile_size, reference, variants)
     address = BlockAddress(block.contig, block.number, backbone_key(backbone), key)
+    damaged = store.mend(address, backbone)
 
     found = genotypes.haplotypes(variants, block.tiles)
     carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
@@ -111,6 +115,7 @@ def embed_block(
         unique_haplotypes=sum(len(carriers[number].sequences) for number in wanted),
         forward_passes=len(missing),
         naive_forward_passes=2 * len(genotypes.sample_ids) * len(wanted),
+        damaged=damaged,
     )
 
 

@@ -1,6 +1,6 @@
 """Where embeddings are kept: a Zarr store of immutable pieces, dictionary-encoded, keyed by content.
 
-Layout of the store, format version 2::
+Layout of the store, format version 3::
 
     PATH/                            group, attributes `format`, `format_version`
       vectors/                       what a backbone says of sequences
@@ -21,31 +21,40 @@ A vector depends on its sequence and on the backbone alone, so it is found again
 frequency floor the next run has. A block's KEY digests all that its haplotypes depend on. Every group is
 built aside, renamed into place, and never changed: runs that share a store, also from several machines, can
 at worst both embed a sequence. PART is named by the digests that it holds.
+
+PART and BLOCK.KEY have checksums of their files as an attribute, and are held to them whenever they are read.
+What is damaged is taken away when its block is next embedded, which makes it anew.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-import zarr.errors
 
 from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
-from haploscribe.atomic import written_aside, written_once
+from haploscribe.atomic import take_away, written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.errors import InputError
-from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.embedding.checksums import damage, seal
+from haploscribe.errors import InputError, MendedWarning
 
 FORMAT = "haploscribe-embeddings"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 VECTORS = "vectors"
 HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
+
+_RECORD = "zarr.json"
+_VERSION = "format_version"
+_STORE = {"format": FORMAT, _VERSION: FORMAT_VERSION}
+_NONE = {"format": None}
+"""Stands for the attributes of a group that has no sound record: no group's are these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +102,6 @@ class IndexedTile:
     index: Int32Array
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedTile:
-    """One tile as it is read from the store.
-
-    Attributes
-    ----------
-    number, start, end, index
-        See `IndexedTile`.
-    deltas
-        float32 `(n_unique, n_bins, dimension)`; row 0 is the reference, all zero.
-    """
-
-    number: int
-    start: int
-    end: int
-    deltas: Float32Array
-    index: Int32Array
-
-
 def sequence_digest(sequence: bytes) -> bytes:
     """Digest a sequence: 16 bytes of BLAKE2b."""
     return hashlib.blake2b(sequence, digest_size=DIGEST_BYTES).digest()
@@ -139,23 +129,29 @@ class EmbeddingStore:
     ------
     InputError
         When `path` is something else, was written by another version of the format, or cannot be written.
+
+    Warns
+    -----
+    MendedWarning
+        When the store's own record is damaged, but not what is in the store: it is written anew.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.exists():
             with written_once(path) as aside:
-                zarr.create_group(aside, attributes={"format": FORMAT, "format_version": FORMAT_VERSION})
+                zarr.create_group(aside, attributes=_STORE)
+        elif _attributes(path) != _STORE and self._has_a_group_of_this_format():
+            _write_record(path, _STORE)
+            message = f"{path / _RECORD} was damaged; it was written anew"
+            warnings.warn(message, MendedWarning, stacklevel=2)
         self._check_format()
 
     def _check_format(self) -> None:
-        try:
-            attributes = zarr.open_group(self.path, mode="r").attrs
-        except (zarr.errors.GroupNotFoundError, NotADirectoryError, ValueError, OSError):
-            attributes = {}
+        attributes = _attributes(self.path)
         if attributes.get("format") != FORMAT:
             raise InputError(f"{self.path} is not an embedding store; name another path, or remove it")
-        version = attributes.get("format_version")
+        version = attributes.get(_VERSION)
         if version != FORMAT_VERSION:
             remedy = (
                 "remove it, or name another"
@@ -166,6 +162,39 @@ class EmbeddingStore:
                 f"{self.path} has store format {version}, this Haploscribe has {FORMAT_VERSION}: {remedy} "
                 "store to embed anew"
             )
+
+    def _has_a_group_of_this_format(self) -> bool:
+        """Tell a store whose record is damaged from something else."""
+        groups = self.path.glob(f"{VECTORS}/*/*/*/*/{_RECORD}")
+        return any(_attributes(record.parent).get(_VERSION) == FORMAT_VERSION for record in groups)
+
+    def mend(self, address: BlockAddress, backbone: Backbone) -> tuple[str, ...]:
+        """Take away what is damaged of a block, so that it is embedded and written again.
+
+        Parameters
+        ----------
+        address
+            Of the block.
+        backbone
+            What embeds it.
+
+        Returns
+        -------
+        A phrase for each piece that was damaged: where it is in the store, and what was wrong.
+        """
+        found = []
+        for group in (*self._parts(address), self._haplotypes(address)):
+            what = damage(group) if group.is_dir() else None
+            if what is not None:
+                take_away(group)
+                found.append(f"{group.relative_to(self.path)}/{what}")
+        for folder, attributes in (
+            (self._vectors(address), {2: _made_by(backbone)}),
+            (self._haplotypes(address).parent, {}),
+        ):
+            if folder.is_dir():
+                found += self._make_groups(folder, attributes)
+        return tuple(found)
 
     def known_sequences(self, address: BlockAddress) -> frozenset[bytes]:
         """Digests of the block's sequences that the backbone has embedded."""
@@ -196,9 +225,10 @@ class EmbeddingStore:
         self._make_groups(folder, {2: _made_by(backbone)})
         name = hashlib.blake2b(b"".join(digests), digest_size=DIGEST_BYTES).hexdigest()
         with written_once(folder / name) as aside:
-            group = zarr.create_group(aside)
+            group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
             _write(group, "digest", _as_rows(digests))
             _write(group, "embedding", embeddings)
+            seal(aside)
 
     def has_haplotypes(self, address: BlockAddress) -> bool:
         """Whether the block's haplotypes are stored."""
@@ -210,7 +240,7 @@ class EmbeddingStore:
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
         with written_once(folder) as aside:
-            group = zarr.create_group(aside)
+            group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
             _write(group, "tile", np.array([tile.number for tile in tiles], dtype=np.int64))
             _write(group, "start", np.array([tile.start for tile in tiles], dtype=np.int64))
             _write(group, "end", np.array([tile.end for tile in tiles], dtype=np.int64))
@@ -219,6 +249,7 @@ class EmbeddingStore:
             _write(group, "digest", np.concatenate(rows))
             index = [tile.index for tile in tiles]
             _write(group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32))
+            seal(aside)
 
     def read_haplotypes(self, address: BlockAddress) -> tuple[IndexedTile, ...]:
         """Read who carries which sequence of a stored block's tiles, in order."""
@@ -253,23 +284,50 @@ class EmbeddingStore:
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(part for part in found if part.is_dir() and not part.name.startswith("."))
 
-    def _make_groups(self, folder: Path, attributes: Mapping[int, Mapping[str, str | int]]) -> None:
-        """Make a folder and those above it Zarr groups; `attributes` by depth below the store."""
+    def _make_groups(
+        self, folder: Path, attributes: Mapping[int, Mapping[str, str | int]]
+    ) -> tuple[str, ...]:
+        """Make a folder and those above it Zarr groups; `attributes` by depth below the store.
+
+        Returns a phrase for each whose record was there but damaged.
+        """
         names = folder.relative_to(self.path).parts
+        found = []
         for depth in range(1, len(names) + 1):
-            record = self.path.joinpath(*names[:depth], "zarr.json")
-            if not record.exists():
-                content = {
-                    "zarr_format": 3,
-                    "node_type": "group",
-                    "attributes": attributes.get(depth, {}),
-                }
-                with written_aside(record) as aside:
-                    aside.write_text(json.dumps(content, indent=2))
+            group, wanted = self.path.joinpath(*names[:depth]), attributes.get(depth, {})
+            if _attributes(group) != wanted:
+                if (group / _RECORD).exists():
+                    found.append(f"{group.relative_to(self.path)}/{_RECORD} is damaged")
+                _write_record(group, wanted)
+        return tuple(found)
 
 
 def _opened(folder: Path) -> zarr.Group:
+    what = damage(folder)
+    if what is not None:
+        raise InputError(
+            f"{folder}/{what}: the embedding store was damaged while it was in use; give the same command "
+            "again, which embeds that part anew"
+        )
     return zarr.open_group(folder, mode="r")
+
+
+def _attributes(group: Path) -> Mapping[str, Any]:
+    """Read the attributes of a Zarr group; none where its record is missing or damaged."""
+    try:
+        record = json.loads((group / _RECORD).read_bytes())
+        if (record["zarr_format"], record["node_type"]) != (3, "group"):
+            return _NONE
+        attributes: Mapping[str, Any] = record["attributes"].copy()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return _NONE
+    return attributes
+
+
+def _write_record(group: Path, attributes: Mapping[str, Any]) -> None:
+    content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    with written_aside(group / _RECORD) as aside:
+        aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def _read(group: zarr.Group, name: str) -> Any:
@@ -283,68 +341,3 @@ def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int
 
 def _as_rows(digests: Sequence[bytes]) -> UInt8Array:
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), DIGEST_BYTES)
-
-
-class StoredDeltas:
-    """Tile deltas of one run, read from the store as genes ask for them.
-
-    Neighbouring genes share blocks, so the last few blocks are kept in memory.
-
-    Parameters
-    ----------
-    store
-        An embedding store.
-    addresses
-        The blocks of the run, as the engine returned them.
-    """
-
-    BLOCKS_KEPT = 4
-    """A cis window of the usual size lies in 3 blocks."""
-
-    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockAddress]) -> None:
-        self._store = store
-        self._addresses = {(address.contig, address.block): address for address in addresses}
-        self._kept: dict[tuple[str, int], _Block] = {}
-
-    def tile(self, contig: str, number: int) -> EmbeddedTile | None:
-        """One embedded tile; None where the tile carries no variant.
-
-        Raises
-        ------
-        KeyError
-            When the tile or a sequence of it was not embedded: it was not among the run's, or the store
-            lost it.
-        """
-        place = (contig, number // TILES_PER_BLOCK)
-        if place not in self._kept:
-            if len(self._kept) >= self.BLOCKS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[place] = _Block(self._store, self._addresses[place])
-        return self._kept[place].tile(number)
-
-
-class _Block:
-    """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
-
-    def __init__(self, store: EmbeddingStore, address: BlockAddress) -> None:
-        self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
-        self._vectors = store.read_vectors(address)
-
-    def tile(self, number: int) -> EmbeddedTile | None:
-        found = self._indexed.get(number)
-        if found is None:
-            return None
-        embeddings = np.stack([self._vectors[row.tobytes()] for row in found.digests])
-        return EmbeddedTile(number, found.start, found.end, subtract_reference(embeddings), found.index)
-
-
-def subtract_reference(embeddings: Float32Array) -> Float32Array:
-    """Deltas in float32, before anything else is done: one SNP moves a pooled embedding by a thousandth.
-
-    Parameters
-    ----------
-    embeddings
-        float32 `(n_unique, n_bins, dimension)`; row 0 is the reference's.
-    """
-    assert embeddings.dtype == np.float32
-    return np.asarray(embeddings - embeddings[:1])

@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
@@ -13,9 +14,11 @@ from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key, subtract_reference
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key
+from haploscribe.errors import MendedWarning
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -27,6 +30,9 @@ from haploscribe.workers.workers import Workers, threads
 
 STORE_NAME = "embeddings.zarr"
 """A run's own store, in its results."""
+
+DAMAGED_NAMED = 3
+"""So many pieces of a damaged store are named."""
 
 BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
 """What half precision is judged by: so many blocks along the run, and haplotypes of a tile of each."""
@@ -179,6 +185,11 @@ def embed_tiles(
     ------
     InputError
         When the backbone loses the deltas in the precision asked for, or the store is unusable.
+
+    Warns
+    -----
+    MendedWarning
+        When a piece of the store was damaged; it was embedded again.
     """
     started = time.monotonic()
     options, backbone = loaded.options, loaded.backbone
@@ -202,8 +213,17 @@ def embed_tiles(
             advance(len(piece.block.wanted))
     counts = reduce(EmbeddingCounts.plus, (piece.counts for piece in done), EmbeddingCounts())
     addresses = sorted((piece.address for piece in done), key=lambda address: (address.contig, address.block))
+    _warn_of_damage(store_path, counts.damaged)
     took = EmbeddingCounts(seconds=time.monotonic() - started)
     return Embedded(backbone.name, store_path, tuple(addresses), counts.plus(took))
+
+
+def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
+    if damaged:
+        named = "; ".join(damaged[:DAMAGED_NAMED])
+        more = f" and {len(damaged) - DAMAGED_NAMED} more" if len(damaged) > DAMAGED_NAMED else ""
+        message = f"{store} was damaged ({named}{more}); these pieces were made anew"
+        warnings.warn(message, MendedWarning, stacklevel=2)
 
 
 def _embed_here(

@@ -10,7 +10,8 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_surveyed
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models

@@ -9,7 +9,8 @@ import polars as pl
 
 from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.atomic import written_aside
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import SHARED_NAMES

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.store import EmbeddingStore, StoredDeltas
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.blocks import blocks_of

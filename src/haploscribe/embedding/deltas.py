@@ -1,0 +1,94 @@
+"""Tile deltas, read from the embedding store as genes ask for them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from haploscribe.arrays import Float32Array, Int32Array
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.genome.blocks import TILES_PER_BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedTile:
+    """One tile as it is read from the store.
+
+    Attributes
+    ----------
+    number, start, end, index
+        See `IndexedTile`.
+    deltas
+        float32 `(n_unique, n_bins, dimension)`; row 0 is the reference, all zero.
+    """
+
+    number: int
+    start: int
+    end: int
+    deltas: Float32Array
+    index: Int32Array
+
+
+class StoredDeltas:
+    """Tile deltas of one run, read from the store as genes ask for them.
+
+    Neighbouring genes share blocks, so the last few blocks are kept in memory.
+
+    Parameters
+    ----------
+    store
+        An embedding store.
+    addresses
+        The blocks of the run, as the engine returned them.
+    """
+
+    BLOCKS_KEPT = 4
+    """A cis window of the usual size lies in 3 blocks."""
+
+    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockAddress]) -> None:
+        self._store = store
+        self._addresses = {(address.contig, address.block): address for address in addresses}
+        self._kept: dict[tuple[str, int], _Block] = {}
+
+    def tile(self, contig: str, number: int) -> EmbeddedTile | None:
+        """One embedded tile; None where the tile carries no variant.
+
+        Raises
+        ------
+        KeyError
+            When the tile or a sequence of it was not embedded: it was not among the run's, or the store
+            lost it.
+        """
+        place = (contig, number // TILES_PER_BLOCK)
+        if place not in self._kept:
+            if len(self._kept) >= self.BLOCKS_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[place] = _Block(self._store, self._addresses[place])
+        return self._kept[place].tile(number)
+
+
+class _Block:
+    """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
+
+    def __init__(self, store: EmbeddingStore, address: BlockAddress) -> None:
+        self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
+        self._vectors = store.read_vectors(address)
+
+    def tile(self, number: int) -> EmbeddedTile | None:
+        found = self._indexed.get(number)
+        if found is None:
+            return None
+        embeddings = np.stack([self._vectors[row.tobytes()] for row in found.digests])
+        return EmbeddedTile(number, found.start, found.end, subtract_reference(embeddings), found.index)
+
+
+def subtract_reference(embeddings: Float32Array) -> Float32Array:
+    """Deltas in float32, before anything else is done: one SNP moves a pooled embedding by a thousandth.
+
+    Parameters
+    ----------
+    embeddings
+        float32 `(n_unique, n_bins, dimension)`; row 0 is the reference's.
+    """
+    assert embeddings.dtype == np.float32
+    return np.asarray(embeddings - embeddings[:1])

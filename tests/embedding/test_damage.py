@@ -1,0 +1,159 @@
+"""A store that a disk or a copy has damaged is found out, and just that piece is embedded again."""
+
+import json
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.errors import InputError, MendedWarning
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.pipeline import embed, run
+from tests.small_cohort import write_small_cohort
+from tests.test_cli import run_cli
+
+KMER = BackboneOptions(backbone="kmer")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> CohortOptions:
+    return write_small_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture(scope="module")
+def sound(cohort: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store, sound; tests damage copies of it."""
+    store = tmp_path_factory.mktemp("sound") / "s.zarr"
+    embed(cohort, KMER, store, WorkerOptions())
+    return store
+
+
+def content(store: Path) -> dict[str, object]:
+    """All files of a store: what records say, and the bytes of chunks."""
+    return {
+        str(path.relative_to(store)): json.loads(path.read_bytes())
+        if path.name == "zarr.json"
+        else path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file()
+    }
+
+
+def in_pieces(store: Path) -> list[Path]:
+    """All files but the records of folders that only lead to pieces, relative to the store, in one order."""
+    pieces = [path for pattern in ("vectors/*/*/*/*", "haplotypes/*/*") for path in store.glob(pattern)]
+    files = {file for piece in pieces if piece.is_dir() for file in piece.rglob("*") if file.is_file()}
+    return sorted(file.relative_to(store) for file in files)
+
+
+def damaged(path: Path, how: str, place: int) -> None:
+    found = bytearray(path.read_bytes())
+    if how == "missing":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(found[: place % len(found)])
+    else:
+        found[place % len(found)] ^= 1 << place % 7
+        path.write_bytes(found)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), how=st.sampled_from(["missing", "cut", "flipped"]), place=st.integers(0, 10**6))
+def test_any_damage_to_a_piece_is_found_and_mended(
+    cohort: CohortOptions, sound: Path, tmp_path: Path, data: st.DataObject, how: str, place: int
+) -> None:
+    store = tmp_path / "s.zarr"
+    shutil.rmtree(store, ignore_errors=True)
+    shutil.copytree(sound, store)
+    file = data.draw(st.sampled_from(in_pieces(store)))
+    damaged(store / file, how, place)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = embed(cohort, KMER, store, WorkerOptions())
+    assert content(store) == content(sound)
+    if file.name == "zarr.json" and not said:
+        return  # a blank of a record that became another blank
+    (warning,) = said
+    assert warning.category is MendedWarning
+    assert file.parts[1] in str(warning.message)
+    assert file.name in str(warning.message)
+    of_the_piece = 0
+    if file.parts[0] == "vectors":
+        piece = sound.joinpath(*file.parts[:5])
+        of_the_piece = json.loads((piece / "digest" / "zarr.json").read_bytes())["shape"][0]
+    assert found["forward_passes"] == of_the_piece
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "flipped"])
+@pytest.mark.parametrize("record", ["", "vectors", "vectors/*", "vectors/*/chr2", "haplotypes/chr2"])
+def test_records_on_the_way_to_pieces_are_written_anew_and_nothing_is_embedded(
+    cohort: CohortOptions, sound: Path, tmp_path: Path, record: str, how: str
+) -> None:
+    store = tmp_path / "s.zarr"
+    shutil.copytree(sound, store)
+    (path,) = store.glob(f"{record}/zarr.json" if record else "zarr.json")
+    damaged(path, how, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MendedWarning)
+        found = embed(cohort, KMER, store, WorkerOptions())
+    assert content(store) == content(sound)
+    assert found["forward_passes"] == 0
+
+
+def test_a_run_says_what_it_mended_and_leaves_the_same_results(
+    cohort: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = ("--variants", cohort.variants, "--reference", cohort.reference)
+    arguments = [*inputs, "--expression", cohort.expression, "--window", 2000, "--tile", 500]
+    arguments += ["--backbone", "kmer", "--models", "blup-delta", "--out", tmp_path / "out"]
+    assert run_cli("run", *arguments, monkeypatch=monkeypatch) == 0
+    before = (tmp_path / "out" / "predictions.parquet").read_bytes()
+    store = tmp_path / "out" / "embeddings.zarr"
+    (chunk,) = store.glob("vectors/*/chrX/0/*/embedding/c/0/0/0")
+    damaged(chunk, "flipped", 1000)
+    capsys.readouterr()
+    assert run_cli("run", *arguments, monkeypatch=monkeypatch) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert line.startswith(f"haploscribe: warning: {store} was damaged (vectors/")
+    assert line.endswith("embedding/c/0/0/0 has another checksum); these pieces were made anew")
+    assert (tmp_path / "out" / "predictions.parquet").read_bytes() == before
+
+
+def test_damage_while_a_run_reads_stops_it(cohort: CohortOptions, sound: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s.zarr"
+    shutil.copytree(sound, store)
+    (piece,) = store.glob("haplotypes/chrX/0.*")
+    damaged(piece / "index" / "c" / "0" / "0" / "0", "flipped", 5)
+    (backbone,) = store.glob("vectors/kmer.*")
+    address = BlockAddress("chrX", 0, backbone.name, piece.name.split(".")[1])
+    with pytest.raises(InputError, match=r"index/c/0/0/0 has another checksum.*give the same command again"):
+        StoredDeltas(EmbeddingStore(store), [address]).tile("chrX", 5)
+
+
+def test_a_folder_of_something_else_is_not_taken_for_a_damaged_store(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    (folder / "vectors" / "a" / "b" / "c" / "d").mkdir(parents=True)
+    (folder / "vectors" / "a" / "b" / "c" / "d" / "zarr.json").write_text("{}")
+    with pytest.raises(InputError, match="not an embedding store"):
+        EmbeddingStore(folder)
+    assert not (folder / "zarr.json").exists()
+
+
+def test_a_lost_piece_is_embedded_again(cohort: CohortOptions, sound: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s.zarr"
+    shutil.copytree(sound, store)
+    for piece in store.glob("*/*/*/0*"):
+        shutil.rmtree(piece)
+    options = replace(cohort, genes="on X,quiet")
+    models = EvaluationOptions(models=("blup-delta",))
+    run(options, KMER, models, tmp_path / "out", store)
+    run(options, KMER, models, tmp_path / "other", sound)
+    assert (tmp_path / "out" / "predictions.parquet").read_bytes() == (
+        tmp_path / "other" / "predictions.parquet"
+    ).read_bytes()
