@@ -121,6 +121,24 @@ def test_a_file_that_is_cut_short_is_refused(kept: int, tmp_path: Path) -> None:
         read_state(path)
 
 
+@settings(deadline=None)
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_a_flipped_bit_never_changes_a_state(
+    place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("states") / "state.safetensors"
+    state = State({"x": 2.0}, {"a": np.arange(20.0)}, {"p": State({"y": 1.0}, {"b": np.arange(5)})})
+    write_state(path, state)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        found = read_state(path)
+    except InputError:
+        return
+    assert_equal(found, state)  # a blank between two entries of the header
+
+
 def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is missing; copy the whole folder"):
         read_state(tmp_path / "state.safetensors")
@@ -160,6 +178,14 @@ def test_a_record_of_another_kind_is_refused_with_its_cure(
     content = cast("dict[str, Any]", json.loads((tmp_path / RECORD).read_text()))
     (tmp_path / RECORD).write_text(json.dumps({**content, **changed}))
     with pytest.raises(InputError, match=message):
+        read_record(tmp_path)
+
+
+def test_a_digit_of_a_record_that_has_changed_is_refused(tmp_path: Path) -> None:
+    write_record(tmp_path, RECORD_OF_ONE)
+    text = (tmp_path / RECORD).read_text()
+    (tmp_path / RECORD).write_text(text.replace("196608", "196609"))
+    with pytest.raises(InputError, match=r"another checksum than was written.*copy it again, or run again"):
         read_record(tmp_path)
 
 

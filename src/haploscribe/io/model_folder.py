@@ -1,15 +1,17 @@
 """The folder of kept models: what `run` leaves for `predict`, `explain` and `export`.
 
-    models/                                  (haploscribe-models, version 1)
+    models/                                  (haploscribe-models, version 2)
       models.json                            what was trained on what: `ModelsRecord`; written last
       genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's place in models.json
       shared/MODEL.safetensors               a model that learned from all genes together
       variants/CONTIG/BLOCK.safetensors      the variants trained on and how often each allele was there
 
-States are as `haploscribe.io.state_files` writes them. There is no person's genotype, expression or name in
-it, and nothing that is run when it is read.
+States are as `haploscribe.io.state_files` writes them. They and the record have checksums, to which they are
+held when they are read. There is no person's genotype, expression or name in the folder, and nothing that is
+run when it is read.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -28,11 +30,12 @@ from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import BackboneOptions
 
 FORMAT = "haploscribe-models"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RECORD = "models.json"
 MODELS_NAME = "models"
 """The folder, in the results of a run."""
 
+_CHECKSUM = "checksum"
 _ADVICE = "give the `models` folder of a finished `haploscribe run`"
 
 
@@ -83,6 +86,7 @@ def write_record(folder: Path, record: ModelsRecord) -> None:
         "haploscribe": __version__,
         **asdict(record),
     }
+    content[_CHECKSUM] = _checksum(content)
     with written_aside(folder / RECORD) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -106,9 +110,16 @@ def read_record(folder: Path) -> ModelsRecord:
         raise InputError(f"{path} is no record of models; {_ADVICE}")
     _check_version(path, content)
     try:
+        if content.pop(_CHECKSUM) != _checksum(content):
+            raise TypeError("it has another checksum than was written")
         return _record(content)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or run again") from None
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Of all that the record says beside this."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _check_version(path: Path, content: Mapping[str, Any]) -> None:

@@ -16,7 +16,9 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 
 _TREE = "state"
-"""The one entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+"""Entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+_CHECKSUM = "checksum"
+"""The other: of `_TREE` and all arrays, so that no flipped byte is taken for a model."""
 
 
 def write_state(path: Path, state: State) -> None:
@@ -34,7 +36,7 @@ def write_state(path: Path, state: State) -> None:
     tree = json.dumps(_numbered(state, arrays), allow_nan=False)
     with written_aside(path) as aside:
         named = {str(number): array for number, array in enumerate(arrays.values())}
-        save_file(named, aside, metadata={_TREE: tree})
+        save_file(named, aside, metadata={_TREE: tree, _CHECKSUM: _checksum(tree, named)})
 
 
 def read_state(path: Path) -> State:
@@ -43,12 +45,15 @@ def read_state(path: Path) -> State:
     Raises
     ------
     InputError
-        When the file is missing, cut short, or something else.
+        When the file is missing, damaged, or something else.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            tree = json.loads(file.metadata()[_TREE])
-            return _named(tree, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            written = file.metadata()
+            named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if _checksum(written[_TREE], named) != written[_CHECKSUM]:
+            raise ValueError("its content has another checksum than was written")
+        return _named(json.loads(written[_TREE]), named)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; copy the whole folder of models, or run again") from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
@@ -59,12 +64,21 @@ def read_state(path: Path) -> State:
 _Content = tuple[str, tuple[int, ...], bytes]
 
 
+def _content(array: npt.NDArray[Any]) -> _Content:
+    """Tell arrays apart."""
+    return array.dtype.str, array.shape, hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+
+
+def _checksum(tree: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    contents = [(name, _content(arrays[name])) for name in sorted(arrays)]
+    return hashlib.blake2b(f"{tree}\n{contents}".encode(), digest_size=16).hexdigest()
+
+
 def _numbered(state: State, arrays: dict[_Content, npt.NDArray[Any]]) -> dict[str, Any]:
     """Describe a state in what JSON has, and put its arrays, each content once, into `arrays`."""
     places = {}
     for name, array in state.arrays.items():
-        digest = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
-        content = (array.dtype.str, array.shape, digest)
+        content = _content(array)
         arrays.setdefault(content, np.ascontiguousarray(array).reshape(array.shape))
         places[name] = str(list(arrays).index(content))
     return {
