@@ -132,7 +132,7 @@ def test_linkage_between_haplotypes_is_plinks(cohort: Cohort, plink: Plink) -> N
     variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
     names = names_of(cohort, 0)[0]
     copies = variants.genotypes.reshape(len(names), -1)
-    linkage = np.corrcoef(copies) ** 2
+    linkage = np.asarray(np.corrcoef(copies)) ** 2
     rng = np.random.default_rng(0)
     for _ in range(25):
         first, second = np.sort(rng.choice(len(names), 2, replace=False))
