@@ -39,6 +39,7 @@ from haploscribe.atomic import written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.errors import InputError
 from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.names import folder_name
 
 FORMAT = "haploscribe-embeddings"
 FORMAT_VERSION = 2
@@ -46,6 +47,8 @@ FORMAT_VERSION = 2
 VECTORS = "vectors"
 HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
+_CODECS = {"bytes", "crc32c", "zstd"}
+"""Of Zarr's codecs, those that an array may have that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class EmbeddingStore:
 
     def _check_format(self) -> None:
         try:
-            attributes = zarr.open_group(self.path, mode="r").attrs
+            attributes = zarr.open_group(self.path, mode="r", zarr_format=3).attrs
         except (zarr.errors.GroupNotFoundError, NotADirectoryError, ValueError, OSError):
             attributes = {}
         if attributes.get("format") != FORMAT:
@@ -242,10 +245,17 @@ class EmbeddingStore:
         return found
 
     def _vectors(self, address: BlockAddress) -> Path:
-        return self.path / VECTORS / address.backbone / address.contig / str(address.block)
+        return (
+            self.path
+            / VECTORS
+            / address.backbone
+            / folder_name(address.contig, "contig")
+            / str(address.block)
+        )
 
     def _haplotypes(self, address: BlockAddress) -> Path:
-        return self.path / HAPLOTYPES / address.contig / f"{address.block}.{address.haplotypes}"
+        contig = folder_name(address.contig, "contig")
+        return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
 
     def _parts(self, address: BlockAddress) -> list[Path]:
         """List the parts of a block in one order; what is being built aside has a dot before its name."""
@@ -269,11 +279,21 @@ class EmbeddingStore:
 
 
 def _opened(folder: Path) -> zarr.Group:
-    return zarr.open_group(folder, mode="r")
+    # Format 2 has filters that unpickle what they read.
+    return zarr.open_group(folder, mode="r", zarr_format=3)
 
 
 def _read(group: zarr.Group, name: str) -> Any:
-    return group[name][...]
+    """Read an array of numbers as `_write` wrote it; nothing but that is decoded."""
+    array = group[name]
+    if array.dtype.kind not in "iuf" or not {codec["name"] for codec in _codecs(array)} <= _CODECS:
+        raise InputError(f"{group.store_path}/{name} was not written by Haploscribe; remove that store")
+    return array[...]
+
+
+def _codecs(array: zarr.Array) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
+    return found
 
 
 def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array) -> None:

@@ -25,6 +25,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.io.state_files import read_state, write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
+from haploscribe.names import folder_name, require_printable
 from haploscribe.options import BackboneOptions
 
 FORMAT = "haploscribe-models"
@@ -106,9 +107,11 @@ def read_record(folder: Path) -> ModelsRecord:
         raise InputError(f"{path} is no record of models; {_ADVICE}")
     _check_version(path, content)
     try:
-        return _record(content)
+        record = _record(content)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or run again") from None
+    require_printable((str(gene.gene_id) for gene in record.genes), "gene id", path)
+    return record
 
 
 def _check_version(path: Path, content: Mapping[str, Any]) -> None:
@@ -154,7 +157,8 @@ def shared_file(folder: Path, model: str) -> Path:
 
 def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:
     """Write the variants of a block of tiles that the models know."""
-    path = folder / "variants" / known.sites.contig / f"{block}.safetensors"
+    contig = folder_name(known.sites.contig, "contig")
+    path = folder / "variants" / contig / f"{block}.safetensors"
     write_state(path, State(arrays=known.arrays()))
 
 
@@ -177,5 +181,5 @@ def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     """
     variants = folder / "variants"
     named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
-    path = variants / (named or contig) / f"{block}.safetensors"
+    path = variants / folder_name(named or contig, f"{folder}: contig") / f"{block}.safetensors"
     return KnownVariants.from_arrays(read_state(path).arrays, contig)

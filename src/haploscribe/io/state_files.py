@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
@@ -34,7 +34,8 @@ def write_state(path: Path, state: State) -> None:
     tree = json.dumps(_numbered(state, arrays), allow_nan=False)
     with written_aside(path) as aside:
         named = {str(number): array for number, array in enumerate(arrays.values())}
-        save_file(named, aside, metadata={_TREE: tree})
+        # The library's own writing to a file takes no account of who may read it.
+        aside.write_bytes(save(named, metadata={_TREE: tree}))
 
 
 def read_state(path: Path) -> State:
