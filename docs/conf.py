@@ -35,6 +35,7 @@ include_patterns = [
     "src/haploscribe/embedding/backbones/nano/README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
 ]
 exclude_patterns = [".*", "docs/_*", "build", "dist", "demo-results", "tests", "tools", "**/__pycache__"]
 

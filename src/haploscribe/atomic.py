@@ -1,4 +1,4 @@
-"""Outputs are built aside and renamed, so that a stopped run leaves nothing half-written."""
+"""Outputs are built aside and renamed, so a stopped run leaves nothing half-written; who may read them."""
 
 import os
 import shutil
@@ -8,6 +8,59 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from haploscribe.errors import InputError
+
+HIDDEN_FROM = {"owner": 0o077, "group": 0o007, "all": 0}
+"""Who may read what is written, and the bits of a file's mode that others lose."""
+
+_umasks: list[int] = []
+"""Of the blocks of `created_for` that this process is in, the innermost last."""
+
+
+@contextmanager
+def created_for(readers: str) -> Iterator[None]:
+    """Let all files and folders that the block makes be read by these people, and no others.
+
+    What the user's umask forbids stays forbidden, and what is there already keeps its mode. The process's
+    umask is set, so that no file is open to others for even a moment, whichever library makes it; files that
+    other threads of the process make meanwhile are as private.
+
+    Parameters
+    ----------
+    readers
+        `owner`, `group` or `all`.
+
+    Raises
+    ------
+    InputError
+        When it is none of these.
+    """
+    hidden = HIDDEN_FROM.get(readers)
+    if hidden is None:
+        raise InputError(f"readable by {readers!r}: give one of {', '.join(HIDDEN_FROM)}")
+    users = os.umask(0o077)  # it can be read only by setting it
+    os.umask(users)
+    with umask(users | hidden):
+        yield
+
+
+@contextmanager
+def umask(mask: int | None) -> Iterator[None]:
+    """Have this umask for the block; None leaves it as it is."""
+    if mask is None:
+        yield
+        return
+    before = os.umask(mask)
+    _umasks.append(mask)
+    try:
+        yield
+    finally:
+        _umasks.pop()
+        os.umask(before)
+
+
+def current_umask() -> int | None:
+    """Give the umask of the innermost `created_for` or `umask`, for processes that work for this one."""
+    return _umasks[-1] if _umasks else None
 
 
 @contextmanager

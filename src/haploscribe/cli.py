@@ -16,6 +16,7 @@ from haploscribe.cli_options.common import (
     cohort_options,
     with_options,
     worker_options,
+    writes_files,
 )
 from haploscribe.cli_options.evaluation import EVALUATION, ZERO_SHOT, evaluation_options, zero_shot_options
 from haploscribe.cli_options.finished import (
@@ -30,6 +31,7 @@ from haploscribe.cli_options.finished import (
 )
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
 from haploscribe.errors import InputError, MendedWarning
+from haploscribe.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -48,6 +50,7 @@ def cli() -> None:
 @cli.command()
 @click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
 @with_options(WORKERS, [_JSON])
+@writes_files
 def demo(out: Path, as_json: bool, **values: Any) -> None:
     """Run the main job on the bundled real people: 358 of them, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
@@ -84,6 +87,7 @@ def check(**values: Any) -> None:
         _JSON,
     ],
 )
+@writes_files
 def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report: the main job.
 
@@ -110,6 +114,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     WORKERS,
     [click.option("--store", type=_OUT, required=True, help="Embedding store; made when missing.")],
 )
+@writes_files
 def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
     from haploscribe.pipeline import embed as embed_cohort
@@ -132,6 +137,7 @@ def embed(store: Path, **values: Any) -> None:
         )
     ],
 )
+@writes_files
 def predict(out: Path, **values: Any) -> None:
     """Predict the expression of new people with the models that a run has kept.
 
@@ -141,7 +147,7 @@ def predict(out: Path, **values: Any) -> None:
 
     predicted = predict_people(prediction_options(values), worker_options(values), out)
     _print_facts(predicted.facts())
-    click.echo(f"Predictions: {out}")
+    click.echo(printable(f"Predictions: {out}"))
 
 
 @cli.command()
@@ -150,6 +156,7 @@ def predict(out: Path, **values: Any) -> None:
     WORKERS,
     [click.option("--out", type=_OUT, required=True, help="Folder of tables and figure; made when missing.")],
 )
+@writes_files
 def explain(out: Path, **values: Any) -> None:
     """Say which variants and tiles drive the prediction of one gene.
 
@@ -160,7 +167,7 @@ def explain(out: Path, **values: Any) -> None:
     from haploscribe.report.terminal import explanation_table
 
     _print(explanation_table(explain_gene(explanation_options(values), worker_options(values), out)))
-    click.echo(f"Tables and figure: {out}")
+    click.echo(printable(f"Tables and figure: {out}"))
 
 
 @cli.group()
@@ -174,22 +181,24 @@ def export() -> None:
 
 @export.command()
 @with_options(EXPORT, PREDICTDB, WORKERS)
+@writes_files
 def predictdb(out: Path, snp_key: Any, **values: Any) -> None:
     """Write a model's weights and their covariances for PrediXcan, S-PrediXcan and S-MultiXcan."""
     from haploscribe.export import export_predictdb
 
     _print_facts(export_predictdb(export_options(values), worker_options(values), out, snp_key).facts())
-    click.echo(f"Weights: {out}")
+    click.echo(printable(f"Weights: {out}"))
 
 
 @export.command()
 @with_options(EXPORT, FUSION, WORKERS)
+@writes_files
 def fusion(out: Path, panel: str, **values: Any) -> None:
     """Write the weights of one or more models for FUSION."""
     from haploscribe.export import export_fusion
 
     _print_facts(export_fusion(export_options(values), worker_options(values), out, panel).facts())
-    click.echo(f"Weights: {out / panel}.pos")
+    click.echo(printable(f"Weights: {out / panel}.pos"))
 
 
 @cli.command()
@@ -202,6 +211,7 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
         COHORT[-1],
     ],
 )
+@writes_files
 def haplotypes(
     variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
 ) -> None:
@@ -223,6 +233,7 @@ def haplotypes(
     ],
     SIMULATION,
 )
+@writes_files
 def simulate(out: Path, **values: Any) -> None:
     """Simulate a cohort whose causal variants are known, on real or simulated haplotypes.
 
@@ -242,6 +253,7 @@ def simulate(out: Path, **values: Any) -> None:
     PRETRAINING,
     [click.option("--out", type=_OUT, required=True, help="Folder of the model; made when missing.")],
 )
+@writes_files
 def pretrain(out: Path, **values: Any) -> None:
     """Train a small backbone of the Nucleotide Transformer's family on a genome.
 
@@ -296,6 +308,7 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 @click.option("--results", type=_OUT, required=True, help="Results folder of a finished run.")
 @click.option("--figures", type=_OUT, help="Folder for the page's figures as SVG files. [default: none]")
 @click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
+@writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
     from haploscribe.io.model_folder import MODELS_NAME
@@ -310,8 +323,8 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
         found = read_results(results)
         regions = kept_regions(found, results / MODELS_NAME)
         written = write_figures(found, figures, regions=regions, png=png)
-        click.echo(f"Figures: {len(written)} files in {figures}")
-    click.echo(f"Report: {write_report(results)}")
+        click.echo(printable(f"Figures: {len(written)} files in {figures}"))
+    click.echo(printable(f"Report: {write_report(results)}"))
 
 
 def main() -> None:
@@ -348,7 +361,7 @@ def _show_warning(
 
 
 def _stop(message: str) -> None:
-    click.echo(f"haploscribe: {' '.join(message.split())}", err=True)
+    click.echo(f"haploscribe: {printable(' '.join(message.split()))}", err=True)
     sys.exit(2)
 
 
@@ -364,12 +377,12 @@ def _print_results(out: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
         return
     _print(model_table(results))
-    click.echo(f"Report: {out / 'report.html'}")
+    click.echo(printable(f"Report: {out / 'report.html'}"))
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
-        click.echo(f"{name}: {f'{value:,}' if isinstance(value, int) else value}")
+        click.echo(printable(f"{name}: {f'{value:,}' if isinstance(value, int) else value}"))
 
 
 def _print(table: Any) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from haploscribe.api.keywords import option_groups
 from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.atomic import created_for
 from haploscribe.cohort import open_cohort as open_inputs
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
@@ -92,7 +93,9 @@ class OpenedCohort:
         """
         return self._checked.facts()
 
-    def embed(self, backbone: str = "nano", *, store: str | Path, **options: Any) -> Embedded:
+    def embed(
+        self, backbone: str = "nano", *, store: str | Path, readable_by: str = "owner", **options: Any
+    ) -> Embedded:
         """Embed the tiles of all genes' cis windows; what the store holds already is not embedded again.
 
         Parameters
@@ -101,6 +104,8 @@ class OpenedCohort:
             A short name (`haploscribe backbones` lists them) or the folder of a checkpoint.
         store
             Folder of the embedding store; made when missing.
+        readable_by
+            Who may read the files that are made: see `haploscribe.run`.
         options
             `layer`, `pooling`, `precision`, `device`: see `haploscribe.options.BackboneOptions`.
 
@@ -115,7 +120,7 @@ class OpenedCohort:
         """
         (chosen,) = option_groups((BackboneOptions,), {"backbone": str(backbone), **options})
         checked = self._checked
-        with open_workers(self._jobs) as workers:
+        with created_for(readable_by), open_workers(self._jobs) as workers:
             loaded = LoadedBackbone.of(chosen, self.options.tile)
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
         stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)

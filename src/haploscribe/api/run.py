@@ -9,6 +9,7 @@ import polars as pl
 from haploscribe import pipeline
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.keywords import option_groups
+from haploscribe.atomic import created_for
 from haploscribe.io import results
 from haploscribe.io.results import Results
 from haploscribe.options import (
@@ -30,6 +31,7 @@ def run(
     seed: int = 0,
     store: str | Path | None = None,
     jobs: int = 1,
+    readable_by: str = "owner",
     **options: Any,
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
@@ -54,6 +56,8 @@ def run(
         The embedding store; None for one in `out`.
     jobs
         Processes that work side by side.
+    readable_by
+        Who may read the files that are made, as far as your umask lets them: `owner`, `group` or `all`.
     options
         Any other option of `haploscribe run` by its name, `_` for `-`: `normalize`, `split`, `gene_split`,
         `layer`, `device`, `dask`, `enformer` and so on (`haploscribe.options`).
@@ -86,15 +90,16 @@ def run(
     }
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
     chosen, evaluation, zero_shot, workers = option_groups(kinds, keywords)
-    return pipeline.run(
-        cohort.options,
-        chosen,
-        evaluation,
-        Path(out),
-        None if store is None else Path(store),
-        zero_shot,
-        workers,
-    )
+    with created_for(readable_by):
+        return pipeline.run(
+            cohort.options,
+            chosen,
+            evaluation,
+            Path(out),
+            None if store is None else Path(store),
+            zero_shot,
+            workers,
+        )
 
 
 def read_results(folder: str | Path) -> Results:

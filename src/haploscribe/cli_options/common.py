@@ -3,11 +3,13 @@
 import os
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from haploscribe.atomic import HIDDEN_FROM, created_for
 from haploscribe.errors import InputError
 from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW, BackboneOptions, CohortOptions, WorkerOptions
 
@@ -114,6 +116,24 @@ WORKERS = (
         "for one of N processes here. Needs the extra [cluster]. [default: none]",
     ),
 )
+
+
+def writes_files(command: Command) -> Command:
+    """Let a command's user say who may read what it writes: by itself, the owner alone."""
+
+    @wraps(command)
+    def private(*arguments: Any, readable_by: str, **values: Any) -> Any:
+        with created_for(readable_by):
+            return command(*arguments, **values)
+
+    option = click.option(
+        "--readable-by",
+        type=click.Choice(list(HIDDEN_FROM)),
+        default="owner",
+        show_default=True,
+        help="Who may read the files and folders that are made, as far as your umask lets them.",
+    )
+    return option(private)  # type: ignore[return-value]
 
 
 def with_options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Command], Command]:

@@ -42,6 +42,7 @@ from haploscribe.atomic import take_away, written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.checksums import damage, seal
 from haploscribe.errors import InputError, MendedWarning
+from haploscribe.names import folder_name
 
 FORMAT = "haploscribe-embeddings"
 FORMAT_VERSION = 3
@@ -49,6 +50,8 @@ FORMAT_VERSION = 3
 VECTORS = "vectors"
 HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
+_CODECS = {"bytes", "crc32c", "zstd"}
+"""Of Zarr's codecs, those that an array may have that is read."""
 
 _RECORD = "zarr.json"
 _VERSION = "format_version"
@@ -273,10 +276,17 @@ class EmbeddingStore:
         return found
 
     def _vectors(self, address: BlockAddress) -> Path:
-        return self.path / VECTORS / address.backbone / address.contig / str(address.block)
+        return (
+            self.path
+            / VECTORS
+            / address.backbone
+            / folder_name(address.contig, "contig")
+            / str(address.block)
+        )
 
     def _haplotypes(self, address: BlockAddress) -> Path:
-        return self.path / HAPLOTYPES / address.contig / f"{address.block}.{address.haplotypes}"
+        contig = folder_name(address.contig, "contig")
+        return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
 
     def _parts(self, address: BlockAddress) -> list[Path]:
         """List the parts of a block in one order; what is being built aside has a dot before its name."""
@@ -309,7 +319,8 @@ def _opened(folder: Path) -> zarr.Group:
             f"{folder}/{what}: the embedding store was damaged while it was in use; give the same command "
             "again, which embeds that part anew"
         )
-    return zarr.open_group(folder, mode="r")
+    # Format 2 has filters that unpickle what they read.
+    return zarr.open_group(folder, mode="r", zarr_format=3)
 
 
 def _attributes(group: Path) -> Mapping[str, Any]:
@@ -331,7 +342,16 @@ def _write_record(group: Path, attributes: Mapping[str, Any]) -> None:
 
 
 def _read(group: zarr.Group, name: str) -> Any:
-    return group[name][...]
+    """Read an array of numbers as `_write` wrote it; nothing but that is decoded."""
+    array = group.get(name)
+    if not isinstance(array, zarr.Array) or not _is_plain(array):
+        raise InputError(f"{group.store_path}/{name} was not written by Haploscribe; remove that store")
+    return array[...]
+
+
+def _is_plain(array: zarr.Array) -> bool:
+    codecs: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
+    return array.dtype.kind in "iuf" and {codec["name"] for codec in codecs} <= _CODECS
 
 
 def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array) -> None:

@@ -20,6 +20,7 @@ from haploscribe.expression.text_tables import (
     read_text_table,
     refuse_duplicates,
 )
+from haploscribe.names import require_printable
 
 _PARQUET_MAGIC = b"PAR1"
 _CONTIG_NAMES = ("#chr", "chr", "#chrom", "chrom")
@@ -196,8 +197,10 @@ def _interpret(
         raise InputError(f"{path} has no samples: {_HEADER_ADVICE}, then one column a sample")
     if not cells.height:
         raise InputError(f"{path} has no genes: it ends after the header; give one line a gene")
+    require_printable(sample_ids, "sample id", path)
     refuse_duplicates(sample_ids, "sample ids", path)
     genes = _read_genes({name: cells[str(i)] for name, i in described.items()}, path, at_line)
+    require_printable((gene.gene_id for gene in genes), "gene id", path)
     refuse_duplicates([gene.gene_id for gene in genes], "gene ids", path)
     values = finite_numbers(
         cells.select(str(i) for i in samples),

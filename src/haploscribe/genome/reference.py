@@ -12,6 +12,7 @@ from haploscribe.genome.bgzf import compression
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.index_files import is_fresh, own_name
 from haploscribe.genome.quiet import quiet
+from haploscribe.names import folder_name
 
 _TO_ACGTN = bytes(
     ord(chr(code).upper()) if chr(code).upper() in {"A", "C", "G", "T"} else ord("N") for code in range(256)
@@ -82,9 +83,10 @@ class Reference:
         Raises
         ------
         InputError
-            When there is no such contig, or more than one.
+            When there is no such contig, or more than one, or no folder can be called by its name.
         """
-        return require_contig(contig, self.contigs, str(self.path))
+        found = require_contig(contig, self.contigs, str(self.path))
+        return folder_name(found, f"{self.path}: contig")
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         """Read a stretch of a contig, upper-case, every letter other than A, C, G and T as N.

@@ -8,10 +8,12 @@ import numpy as np
 
 from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
+from haploscribe.names import require_printable
 
 
 def require_unique(sample_ids: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Return the names unchanged; a name that comes twice is an InputError."""
+    """Return the names unchanged; a name that comes twice, or is not all shown, is an InputError."""
+    require_printable(sample_ids, "sample name", path)
     twice = [name for name, n in Counter(sample_ids).items() if n > 1]
     if twice:
         raise InputError(

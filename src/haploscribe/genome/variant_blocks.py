@@ -20,6 +20,7 @@ from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.names import folder_name
 
 _SAMPLES = "samples.json"
 
@@ -175,7 +176,7 @@ class VariantBlocks:
 
 
 def _path(folder: Path, contig: str, number: int) -> Path:
-    return folder / contig / f"{number}.npz"
+    return folder / folder_name(contig, "contig") / f"{number}.npz"
 
 
 def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:

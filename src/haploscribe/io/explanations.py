@@ -12,6 +12,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alternates import Alternate
 from haploscribe.interpret.association import MarginalAssociation
+from haploscribe.names import printable
 
 VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
 
@@ -40,7 +41,7 @@ class AlleleNames:
             np.array([allele.position for allele in found], dtype=np.int64),
             tuple(allele.reference.decode() for allele in found),
             tuple(allele.alternate.decode() for allele in found),
-            tuple(allele.identifier for allele in found),
+            tuple(printable(allele.identifier) for allele in found),
         )
 
     def called(self, contig: str) -> tuple[str, ...]:

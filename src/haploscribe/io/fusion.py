@@ -28,6 +28,7 @@ from haploscribe.io.export_names import (
     variant_names,
 )
 from haploscribe.io.weights import ExportCounts, GeneVariants, GeneWeights, nothing_to_export
+from haploscribe.names import FileNames
 
 FUSION_NAMES = {"elastic-net": "enet"}
 """What FUSION calls a model that we call otherwise; all others keep their names."""
@@ -78,7 +79,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     check_label(build, "build")
     check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
-    n_without = n_weights = n_without_rsid = 0
+    files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
     with written_aside(folder / f"{panel}.pos") as positions, written_aside(folder / panel) as aside:
         aside.mkdir()
         for gene in map(_varying, genes):
@@ -91,7 +92,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
                 continue
             positional = positional_names(gene.contig, gene.variants, build)
             names = variant_names(gene.variants.identifiers, positional, build)
-            file = f"{panel}.{quote(gene.gene_id, safe='')}{_WEIGHTS_SUFFIX}"
+            file = files.of(f"{panel}.{quote(gene.gene_id, safe='')}") + _WEIGHTS_SUFFIX
             rdata.write_rdata(aside / file, gene_objects(gene, names))
             place = (bare_contig(gene.contig), gene.tss + 1, gene.tss + 1)
             table[gene.gene_id] = (panel, f"{panel}/{file}", gene.gene_id, *place, gene.n_samples)

@@ -27,6 +27,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.io.state_files import read_state, write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
+from haploscribe.names import folder_name, require_printable
 from haploscribe.options import BackboneOptions
 
 FORMAT = "haploscribe-models"
@@ -86,7 +87,7 @@ def write_record(folder: Path, record: ModelsRecord) -> None:
         "haploscribe": __version__,
         **asdict(record),
     }
-    content[_CHECKSUM] = _checksum(content)
+    content[_CHECKSUM] = record_checksum(content)
     with written_aside(folder / RECORD) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -110,14 +111,16 @@ def read_record(folder: Path) -> ModelsRecord:
         raise InputError(f"{path} is no record of models; {_ADVICE}")
     _check_version(path, content)
     try:
-        if content.pop(_CHECKSUM) != _checksum(content):
+        if content.pop(_CHECKSUM) != record_checksum(content):
             raise TypeError("it has another checksum than was written")
-        return _record(content)
+        record = _record(content)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or run again") from None
+    require_printable((str(gene.gene_id) for gene in record.genes), "gene id", path)
+    return record
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
+def record_checksum(content: Mapping[str, Any]) -> str:
     """Of all that the record says beside this."""
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -165,7 +168,8 @@ def shared_file(folder: Path, model: str) -> Path:
 
 def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:
     """Write the variants of a block of tiles that the models know."""
-    path = folder / "variants" / known.sites.contig / f"{block}.safetensors"
+    contig = folder_name(known.sites.contig, "contig")
+    path = folder / "variants" / contig / f"{block}.safetensors"
     write_state(path, State(arrays=known.arrays()))
 
 
@@ -188,5 +192,5 @@ def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     """
     variants = folder / "variants"
     named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
-    path = variants / (named or contig) / f"{block}.safetensors"
+    path = variants / folder_name(named or contig, f"{folder}: contig") / f"{block}.safetensors"
     return KnownVariants.from_arrays(read_state(path).arrays, contig)

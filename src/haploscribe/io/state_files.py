@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 
 _TREE = "state"
-"""Entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+"""The one entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts.
+
+There is one only, as safetensors writes several in any order.
+"""
 _CHECKSUM = "checksum"
-"""The other: of `_TREE` and all arrays, so that no flipped byte is taken for a model."""
+"""In that entry: of all else in it and of all arrays, so that no flipped byte is taken for a model."""
 
 
 def write_state(path: Path, state: State) -> None:
@@ -33,10 +36,12 @@ def write_state(path: Path, state: State) -> None:
         When the place cannot be written to.
     """
     arrays: dict[_Content, npt.NDArray[Any]] = {}
-    tree = json.dumps(_numbered(state, arrays), allow_nan=False)
+    tree = _numbered(state, arrays)
+    named = {str(number): array for number, array in enumerate(arrays.values())}
+    text = json.dumps({_CHECKSUM: _checksum(tree, named), **tree}, allow_nan=False)
     with written_aside(path) as aside:
-        named = {str(number): array for number, array in enumerate(arrays.values())}
-        save_file(named, aside, metadata={_TREE: tree, _CHECKSUM: _checksum(tree, named)})
+        # The library's own writing to a file takes no account of who may read it.
+        aside.write_bytes(save(named, metadata={_TREE: text}))
 
 
 def read_state(path: Path) -> State:
@@ -49,11 +54,11 @@ def read_state(path: Path) -> State:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            written = file.metadata()
+            tree = json.loads(file.metadata()[_TREE])
             named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if _checksum(written[_TREE], named) != written[_CHECKSUM]:
+        if tree.pop(_CHECKSUM) != _checksum(tree, named):
             raise ValueError("its content has another checksum than was written")
-        return _named(json.loads(written[_TREE]), named)
+        return _named(tree, named)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; copy the whole folder of models, or run again") from None
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
@@ -69,9 +74,10 @@ def _content(array: npt.NDArray[Any]) -> _Content:
     return array.dtype.str, array.shape, hashlib.blake2b(array.tobytes(), digest_size=16).digest()
 
 
-def _checksum(tree: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+def _checksum(tree: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:
     contents = [(name, _content(arrays[name])) for name in sorted(arrays)]
-    return hashlib.blake2b(f"{tree}\n{contents}".encode(), digest_size=16).hexdigest()
+    text = f"{json.dumps(tree, sort_keys=True)}\n{contents}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _numbered(state: State, arrays: dict[_Content, npt.NDArray[Any]]) -> dict[str, Any]:

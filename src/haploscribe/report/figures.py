@@ -9,6 +9,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.results import Results
+from haploscribe.names import FileNames
 from haploscribe.report.page_data import r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_figure import region_svg
@@ -80,13 +81,9 @@ def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[
     drawn = {"distribution": distribution_svg(series)}
     drawn |= {f"scatter-{model}": svg for model, svg in scatters.items()}
     drawn |= {f"region-{gene}": region_svg(tracks) for gene, tracks in regions.items()}
-    named: dict[str, str] = {}
-    for name, svg in drawn.items():
-        safe = _file_name(name)
-        # Two names may differ only in what a path cannot hold.
-        number = next(n for n in range(1, len(drawn) + 1) if _numbered(safe, n) not in named)
-        named[_numbered(safe, number)] = svg
-    return named
+    # Two names may differ only in what a path cannot hold.
+    files = FileNames()
+    return {files.of(_plain(name)): svg for name, svg in drawn.items()}
 
 
 def stand_alone(figure: str) -> str:
@@ -147,9 +144,5 @@ def png_rasteriser() -> Callable[[str], bytes]:
     return rasterise
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name)[:100]
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", name)

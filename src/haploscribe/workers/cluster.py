@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from haploscribe import __version__
+from haploscribe.atomic import current_umask
 from haploscribe.errors import InputError
 from haploscribe.workers.workers import Job, OpenedT, Workers, do_piece
 
@@ -54,11 +55,11 @@ class DaskWorkers:
         here: Callable[[], OpenedT] | None = None,
     ) -> Iterator[Found]:
         """Do a task for every item: see `Workers.map`."""
-        remaining = iter(items)
+        remaining, mask = iter(items), current_umask()
 
         def submitted(count: int) -> list[distributed.Future]:
             return [
-                self._client.submit(do_piece, job, task, item, pure=False)
+                self._client.submit(do_piece, job, task, item, mask, pure=False)
                 for item in islice(remaining, count)
             ]
 

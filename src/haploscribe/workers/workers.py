@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
+from haploscribe.atomic import current_umask, umask
 from haploscribe.errors import InputError
 from haploscribe.options import WorkerOptions
 
@@ -116,7 +117,8 @@ class LocalWorkers:
                 # joblib replaces a worker that has grown by 300 MB, as one does that loads a model.
                 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
                 try:
-                    yield from parallel(delayed(do_piece)(job, task, item) for item in items)
+                    mask = current_umask()
+                    yield from parallel(delayed(do_piece)(job, task, item, mask) for item in items)
                 except TerminatedWorkerError:
                     raise InputError(
                         f"a worker of {count} died, most likely for lack of memory; give fewer with --jobs, "
@@ -152,9 +154,14 @@ _kept: dict[Any, Any] = {}
 _one_piece_at_a_time = threading.Lock()
 
 
-def do_piece(job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item) -> Found:
-    """Do one piece in a worker process. A worker of several threads does one piece after another."""
-    with _one_piece_at_a_time, threads(1):
+def do_piece(
+    job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None = None
+) -> Found:
+    """Do one piece in a worker process. A worker of several threads does one piece after another.
+
+    `mask` is the umask of the process that asks: what a worker writes is as private as what that one does.
+    """
+    with _one_piece_at_a_time, umask(mask), threads(1):
         return task(kept_open(job), item)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ def download(hub_id: str, revision: str) -> tuple[Path, str]:
     InputError
         When the hub cannot be reached and the cache has no copy, or has no such revision.
     """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # is read when the library is imported
     from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - only who asks for the hub pays
 
     try:
@@ -146,7 +148,14 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS_FILE]
     if (folder / INDEX_FILE).is_file():
         named = _read_json(folder / INDEX_FILE).get("weight_map", {})
-        shards = [folder / shard for shard in sorted(set(named.values()))]
+        names = sorted(set(map(str, named.values()))) if isinstance(named, dict) else []
+        elsewhere = [name for name in names if name != Path(name).name or not name.endswith(".safetensors")]
+        if elsewhere:
+            raise InputError(
+                f"{folder / INDEX_FILE} names {elsewhere[0]!r}, which is no safetensors file of its folder; "
+                "download it again"
+            )
+        shards = [folder / name for name in names]
         missing = [shard.name for shard in shards if not shard.is_file()]
         if missing or not shards:
             raise InputError(f"{folder / INDEX_FILE} names shards that are not there: {', '.join(missing)}")

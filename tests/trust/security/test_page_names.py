@@ -1,0 +1,114 @@
+"""HTML and SVG escape every name: read as a parser reads them."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from haploscribe.report.figures import stand_alone, write_figures
+from haploscribe.report.region_figure import region_svg
+from tests.report.made import PageParser
+from tests.trust.security.conftest import Done
+from tests.trust.security.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+
+HARMLESS = {
+    "svg",
+    "g",
+    "path",
+    "text",
+    "title",
+    "circle",
+    "rect",
+    "line",
+    "style",
+    "tspan",
+    "polyline",
+    "desc",
+}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return hostile_page()
+
+
+@pytest.fixture(scope="module")
+def parsed(page: str) -> PageParser:
+    return PageParser(page)
+
+
+def test_names_make_no_element(parsed: PageParser) -> None:
+    assert {tag for tag, _ in parsed.tags}.isdisjoint(
+        {"img", "textarea", "iframe", "object", "embed", "link", "a:a"}
+    )
+    assert [tag for tag, _ in parsed.tags].count("script") == 3
+    assert len(parsed.scripts) == 1
+
+
+def test_names_make_no_attribute(parsed: PageParser) -> None:
+    names = {name for _, attributes in parsed.tags for name in attributes}
+    assert [name for name in names if name.startswith("on")] == []
+    assert names.isdisjoint({"src", "xlink:href", "srcdoc", "formaction", "action", "http-refresh"})
+
+
+def test_links_go_nowhere(parsed: PageParser) -> None:
+    links = {attributes["href"] or "" for _, attributes in parsed.tags if "href" in attributes}
+    assert all(link.startswith("#") for link in links)
+
+
+def test_every_name_is_text_where_it_belongs(parsed: PageParser) -> None:
+    for table in ("inputs", "versions", "data", "stages"):
+        assert set(HOSTILE) <= {row[0] for row in parsed.tables[table]}, table
+    assert {f"/data/{name}/a.vcf" for name in HOSTILE} <= {
+        row[1].removesuffix(row[0]) for row in parsed.tables["inputs"]
+    }
+    assert {row[0] for row in parsed.tables["gene-table"][1:]} == set(HOSTILE)
+    assert set(HOSTILE) <= {row[0] for row in parsed.tables["cost-table"][1:]}
+
+
+def test_names_in_the_pages_data_are_read_back(parsed: PageParser) -> None:
+    assert set(parsed.data["page-data"]["genes"]) == set(HOSTILE)
+    assert set(parsed.data["region-data"]) == set(HOSTILE[:2])
+
+
+def test_the_pages_data_cannot_end_its_script(page: str) -> None:
+    blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S)
+    assert len(blocks) == 2
+    assert not re.search("[<>&\u2028\u2029]", "".join(blocks))
+
+
+def test_the_page_says_what_it_may_load(page: str) -> None:
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert set(directives) == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert (directives["default-src"], directives["base-uri"], directives["form-action"]) == ("'none'",) * 3
+    assert re.fullmatch(r"'sha256-[\w+/]+=*'", directives["script-src"])
+
+
+def svg_elements(text: str) -> tuple[set[str], set[str]]:
+    """Read an SVG as XML: the names of its elements, and of their attributes."""
+    elements = list(ET.fromstring(text).iter())
+    tags = {element.tag.rsplit("}", 1)[-1] for element in elements}
+    return tags, {name for element in elements for name in element.attrib}
+
+
+def test_figures_of_hostile_names_are_plain_drawings(tmp_path: Path) -> None:
+    regions = {name: hostile_tracks(name) for name in HOSTILE}
+    for path in write_figures(hostile_results(), tmp_path / "figures", regions=regions):
+        tags, attributes = svg_elements(path.read_text(encoding="utf-8"))
+        assert tags <= HARMLESS, path
+        assert [name for name in attributes if name.startswith("on") or "href" in name] == [], path
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_figure_of_an_explanation_shows_the_name(name: str) -> None:
+    root = ET.fromstring(stand_alone(region_svg(hostile_tracks(name))))
+    assert name in {element.text for element in root.iter()}
+
+
+def test_figures_that_verbs_wrote_are_plain_drawings(done: Done) -> None:
+    written = list((done.folder / "out").rglob("*.svg"))
+    assert written
+    for path in written:
+        assert svg_elements(path.read_text(encoding="utf-8"))[0] <= HARMLESS, path

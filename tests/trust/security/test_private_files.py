@@ -1,0 +1,159 @@
+"""What is written is readable by the owner alone, unless asked."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haploscribe.atomic import created_for, current_umask, make_folder, written_aside
+from haploscribe.errors import InputError
+from haploscribe.workers.workers import do_piece
+from tests.trust.security.conftest import Done, do_every_verb
+from tests.trust.security.every_verb import commands, run_verb, write_cohort
+
+
+@pytest.fixture(autouse=True)
+def same_umask_after() -> Iterator[None]:
+    """Each test leaves the umask as it was: what it does in this process must too."""
+    before = os.umask(0o022)
+    yield
+    assert os.umask(before) == 0o022
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def modes(paths: list[Path]) -> tuple[set[int], set[int]]:
+    """Modes of the folders, and of the files, among paths."""
+    return {mode(path) for path in paths if path.is_dir()}, {mode(path) for path in paths if path.is_file()}
+
+
+def test_every_verb_ends_well(done: Done) -> None:
+    assert (done.ended.returncode, done.ended.stderr) == (0, "")
+
+
+def test_every_verb_writes_for_the_owner_alone(done: Done) -> None:
+    assert modes(done.made()) == ({0o700}, {0o600})
+
+
+def test_every_verb_that_writes_has_written(done: Done) -> None:
+    assert {path.name for path in (done.folder / "out").iterdir()} == {
+        *("results", "store.zarr", "new", "explained", "predictdb", "fusion", "fasta"),
+        *("simulated", "backbone", "figures"),
+    }
+
+
+def test_nothing_is_left_among_temporary_files(done: Done) -> None:
+    """Torch leaves an empty folder for compiled code."""
+    left = list(done.temporary.rglob("*"))
+    assert [path for path in left if not path.name.startswith("torchinductor")] == []
+    assert modes(left)[0] <= {0o700}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("readers", "umask", "folders", "readable"),
+    [("owner", 0o022, 0o700, 0o400), ("group", 0o022, 0o750, 0o440), ("all", 0o022, 0o755, 0o444)],
+)
+def test_readers_are_who_was_asked_for(
+    tmp_path: Path, readers: str, umask: int, folders: int, readable: int
+) -> None:
+    done = do_every_verb(tmp_path / "run", "--jobs=2", f"--readable-by={readers}", umask=umask)
+    assert done.ended.returncode == 0, done.ended.stderr
+    folder_modes, file_modes = modes(done.made())
+    assert folder_modes == {folders}
+    assert {found & 0o444 for found in file_modes} == {readable}
+
+
+@pytest.mark.parametrize(
+    ("readers", "umask", "expected"),
+    [
+        ("owner", 0o000, 0o600),
+        ("owner", 0o022, 0o600),
+        ("group", 0o000, 0o660),
+        ("group", 0o027, 0o640),
+        ("group", 0o077, 0o600),
+        ("all", 0o022, 0o644),
+        ("all", 0o077, 0o600),
+    ],
+)
+def test_the_umask_is_honoured(tmp_path: Path, readers: str, umask: int, expected: int) -> None:
+    os.umask(umask)
+    try:
+        with created_for(readers), written_aside(tmp_path / "folder" / "file") as aside:
+            aside.touch()
+    finally:
+        os.umask(0o022)
+    assert mode(tmp_path / "folder" / "file") == expected
+    assert mode(tmp_path / "folder") & 0o666 == expected
+
+
+def test_a_file_is_private_before_anything_is_in_it(tmp_path: Path) -> None:
+    with created_for("owner"), written_aside(tmp_path / "file") as aside, aside.open("w"):
+        assert mode(aside) == 0o600
+
+
+def test_a_folder_of_the_users_keeps_its_mode(tmp_path: Path) -> None:
+    theirs = tmp_path / "shared"
+    theirs.mkdir()
+    theirs.chmod(0o2775)
+    with created_for("owner"), written_aside(theirs / "file") as aside:
+        aside.touch()
+    assert mode(theirs) == 0o2775
+
+
+def test_whoever_else_is_named_is_refused() -> None:
+    with pytest.raises(InputError, match="give one of owner, group, all"), created_for("everyone"):
+        pass
+
+
+def test_a_failure_gives_the_umask_back(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), created_for("owner"), written_aside(tmp_path / "file"):
+        raise RuntimeError
+    assert current_umask() is None
+
+
+class FolderJob:
+    """A job without anything open."""
+
+    def open(self) -> "FolderJob":
+        return self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def made_folder(_: FolderJob, path: Path) -> int:
+    make_folder(path)
+    return mode(path)
+
+
+def test_a_worker_writes_as_privately_as_who_it_works_for(tmp_path: Path) -> None:
+    with created_for("group"):
+        mask = current_umask()
+    assert do_piece(FolderJob(), made_folder, tmp_path / "new", mask) == 0o750
+
+
+def test_the_config_file_can_say_it(tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path / "cohort")
+    config = tmp_path / "config.toml"
+    config.write_text('readable-by = "group"\n')
+    haplotypes = commands(cohort, tmp_path, 1, None)["haplotypes"]
+    assert run_verb([*haplotypes, f"--config={config}"]) == (0, "")
+    assert mode(tmp_path / "fasta" / "two.fa") == 0o640
+
+
+def test_from_a_notebook_files_are_private_too(tmp_path: Path) -> None:
+    import haploscribe
+
+    options = write_cohort(tmp_path / "cohort")
+    with haploscribe.open_cohort(
+        options.variants, options.reference, options.expression, genes="ENSG3", window=2_000
+    ) as cohort:
+        haploscribe.run(cohort, tmp_path / "mine", models=["blup"], folds=2)
+        haploscribe.run(cohort, tmp_path / "ours", models=["blup"], folds=2, readable_by="group")
+    assert modes(list((tmp_path / "mine").rglob("*"))) == ({0o700}, {0o600})
+    assert modes(list((tmp_path / "ours").rglob("*"))) == ({0o750}, {0o640})
