@@ -10,6 +10,8 @@ from haploscribe import __version__
 from haploscribe.cli_options.common import (
     BACKBONE,
     COHORT,
+    FILE,
+    OUT_FILE,
     WORKERS,
     backbone_options,
     cohort_options,
@@ -32,7 +34,6 @@ from haploscribe.errors import InputError
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
-_OUT = click.Path(path_type=Path)
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
@@ -45,7 +46,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
+@click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
 @with_options(WORKERS, [_JSON])
 def demo(out: Path, as_json: bool, **values: Any) -> None:
     """Run the main job on the bundled real people: 358 of them, 17 genes."""
@@ -78,8 +79,8 @@ def check(**values: Any) -> None:
     ZERO_SHOT,
     WORKERS,
     [
-        click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
-        click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
+        click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _JSON,
     ],
 )
@@ -107,7 +108,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     COHORT,
     BACKBONE,
     WORKERS,
-    [click.option("--store", type=_OUT, required=True, help="Embedding store; made when missing.")],
+    [click.option("--store", type=FILE, required=True, help="Embedding store; made when missing.")],
 )
 def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
@@ -125,7 +126,7 @@ def embed(store: Path, **values: Any) -> None:
     [
         click.option(
             "--out",
-            type=_OUT,
+            type=OUT_FILE,
             required=True,
             help="File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.",
         )
@@ -147,7 +148,7 @@ def predict(out: Path, **values: Any) -> None:
 @with_options(
     EXPLANATION,
     WORKERS,
-    [click.option("--out", type=_OUT, required=True, help="Folder of tables and figure; made when missing.")],
+    [click.option("--out", type=FILE, required=True, help="Folder of tables and figure; made when missing.")],
 )
 def explain(out: Path, **values: Any) -> None:
     """Say which variants and tiles drive the prediction of one gene.
@@ -197,7 +198,7 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     [
         click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
         click.option("--sample", metavar="ID[,ID]", required=True, help="Samples, joined by commas."),
-        click.option("--out", type=_OUT, help="FASTA file to write. [default: standard output]"),
+        click.option("--out", type=OUT_FILE, help="FASTA file to write. [default: standard output]"),
         COHORT[-1],
     ],
 )
@@ -209,6 +210,10 @@ def haplotypes(
     from haploscribe.io.fasta import write_fasta
 
     samples = [name.strip() for name in sample.split(",") if name.strip()]
+    if not samples or len(set(samples)) < len(samples):
+        raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
+    if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
+        raise click.UsageError(f"--out {out} is an input; name another file")
     records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
     write_fasta(records, out)
 
@@ -217,7 +222,7 @@ def haplotypes(
 @with_options(
     [
         click.option(
-            "--out", type=_OUT, required=True, help="Folder of the cohort; an earlier one is replaced."
+            "--out", type=FILE, required=True, help="Folder of the cohort; an earlier one is replaced."
         )
     ],
     SIMULATION,
@@ -239,7 +244,7 @@ def simulate(out: Path, **values: Any) -> None:
 @cli.command()
 @with_options(
     PRETRAINING,
-    [click.option("--out", type=_OUT, required=True, help="Folder of the model; made when missing.")],
+    [click.option("--out", type=FILE, required=True, help="Folder of the model; made when missing.")],
 )
 def pretrain(out: Path, **values: Any) -> None:
     """Train a small backbone of the Nucleotide Transformer's family on a genome.
@@ -292,8 +297,8 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 
 
 @cli.command()
-@click.option("--results", type=_OUT, required=True, help="Results folder of a finished run.")
-@click.option("--figures", type=_OUT, help="Folder for the page's figures as SVG files. [default: none]")
+@click.option("--results", type=FILE, required=True, help="Results folder of a finished run.")
+@click.option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
 @click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
@@ -316,7 +321,7 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 def main() -> None:
     """Run the command line and exit: 0 done, 2 the input or the options are at fault, 1 ours."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="haploscribe", standalone_mode=False)
     except InputError as error:
         _stop(str(error))
     except click.UsageError as error:
