@@ -160,11 +160,34 @@ def kept_on_success(path: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def kept_unless_refused(path: Path) -> Iterator[None]:
+    """Take a folder that the block makes away again if an `InputError` ends it, unless it was there before.
+
+    Whatever else stops the block leaves the folder, so that the work can go on where it was.
+    """
+    was_there = path.exists()
+    try:
+        yield
+    except InputError:
+        if not was_there:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
 def replace_path(aside: Path, path: Path) -> None:
     """Put what was built aside, on the same file system, in place.
 
     An existing directory is taken out of the way first (rename replaces only files).
+
+    Raises
+    ------
+    InputError
+        When a file would take the place of a directory, or a directory that of a file.
     """
+    if path.exists() and path.is_dir() != aside.is_dir():
+        kinds = ("folder", "file") if path.is_dir() else ("file", "folder")
+        raise InputError(f"cannot write to {path}: it is a {kinds[0]}; name a {kinds[1]}")
     if path.is_dir():
         old = _out_of_the_way(path)
         aside.rename(path)

@@ -11,6 +11,8 @@ from haploscribe import __version__
 from haploscribe.cli_options.common import (
     BACKBONE,
     COHORT,
+    FILE,
+    OUT_FILE,
     WORKERS,
     backbone_options,
     cohort_options,
@@ -35,7 +37,6 @@ from haploscribe.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
-_OUT = click.Path(path_type=Path)
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
@@ -48,7 +49,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--out", type=_OUT, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
+@click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
 @with_options(WORKERS, [_JSON])
 @writes_files
 def demo(out: Path, as_json: bool, **values: Any) -> None:
@@ -82,8 +83,8 @@ def check(**values: Any) -> None:
     ZERO_SHOT,
     WORKERS,
     [
-        click.option("--out", type=_OUT, required=True, help="Results folder; made when missing."),
-        click.option("--store", type=_OUT, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
+        click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _JSON,
     ],
 )
@@ -112,7 +113,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     COHORT,
     BACKBONE,
     WORKERS,
-    [click.option("--store", type=_OUT, required=True, help="Embedding store; made when missing.")],
+    [click.option("--store", type=FILE, required=True, help="Embedding store; made when missing.")],
 )
 @writes_files
 def embed(store: Path, **values: Any) -> None:
@@ -131,7 +132,7 @@ def embed(store: Path, **values: Any) -> None:
     [
         click.option(
             "--out",
-            type=_OUT,
+            type=OUT_FILE,
             required=True,
             help="File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.",
         )
@@ -154,7 +155,7 @@ def predict(out: Path, **values: Any) -> None:
 @with_options(
     EXPLANATION,
     WORKERS,
-    [click.option("--out", type=_OUT, required=True, help="Folder of tables and figure; made when missing.")],
+    [click.option("--out", type=FILE, required=True, help="Folder of tables and figure; made when missing.")],
 )
 @writes_files
 def explain(out: Path, **values: Any) -> None:
@@ -207,7 +208,7 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     [
         click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
         click.option("--sample", metavar="ID[,ID]", required=True, help="Samples, joined by commas."),
-        click.option("--out", type=_OUT, help="FASTA file to write. [default: standard output]"),
+        click.option("--out", type=OUT_FILE, help="FASTA file to write. [default: standard output]"),
         COHORT[-1],
     ],
 )
@@ -220,6 +221,10 @@ def haplotypes(
     from haploscribe.io.fasta import write_fasta
 
     samples = [name.strip() for name in sample.split(",") if name.strip()]
+    if not samples or len(set(samples)) < len(samples):
+        raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
+    if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
+        raise click.UsageError(f"--out {out} is an input; name another file")
     records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
     write_fasta(records, out)
 
@@ -228,7 +233,7 @@ def haplotypes(
 @with_options(
     [
         click.option(
-            "--out", type=_OUT, required=True, help="Folder of the cohort; an earlier one is replaced."
+            "--out", type=FILE, required=True, help="Folder of the cohort; an earlier one is replaced."
         )
     ],
     SIMULATION,
@@ -251,7 +256,7 @@ def simulate(out: Path, **values: Any) -> None:
 @cli.command()
 @with_options(
     PRETRAINING,
-    [click.option("--out", type=_OUT, required=True, help="Folder of the model; made when missing.")],
+    [click.option("--out", type=FILE, required=True, help="Folder of the model; made when missing.")],
 )
 @writes_files
 def pretrain(out: Path, **values: Any) -> None:
@@ -305,8 +310,8 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 
 
 @cli.command()
-@click.option("--results", type=_OUT, required=True, help="Results folder of a finished run.")
-@click.option("--figures", type=_OUT, help="Folder for the page's figures as SVG files. [default: none]")
+@click.option("--results", type=FILE, required=True, help="Results folder of a finished run.")
+@click.option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
 @click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
 @writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
@@ -332,7 +337,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", MendedWarning)
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="haploscribe", standalone_mode=False)
     except InputError as error:
         _stop(str(error))
     except click.UsageError as error:

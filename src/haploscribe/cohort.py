@@ -172,11 +172,14 @@ def _place_genes(
 ) -> ExpressionTable:
     """Name genes' contigs as the reference does; keep those on contigs of the variants file."""
     placed = placed_genes(table.genes, reference, options.expression)
-    with_variants = {name for name in reference.contigs if match_contig(name, covered) is not None}
+    if not covered:
+        raise InputError(f"{options.variants} has no variants; check that it was written to its end")
+    file = str(options.variants)
+    with_variants = {name for name in reference.contigs if match_contig(name, covered, file) is not None}
     kept = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
     if not kept:
         raise InputError(
             f"{options.variants} has no contig of the {len(placed)} genes (such as {placed[0].contig}); "
-            f"it has {', '.join(sorted(covered)[:5])}"
+            f"it has {', '.join(sorted(covered)[:5])}; give the file of the genes' contigs"
         )
     return replace(table, genes=tuple(placed)).take_genes(np.array(kept, dtype=np.int64))

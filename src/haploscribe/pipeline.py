@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import kept_on_success
+from haploscribe.atomic import kept_on_success, kept_unless_refused
 from haploscribe.cohort import Cohort
+from haploscribe.errors import InputError
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
 from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.bootstrap import genome_order
@@ -31,7 +32,7 @@ from haploscribe.options import (
 )
 from haploscribe.progress import Clock, stage
 from haploscribe.report.page import write_report
-from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
+from haploscribe.stages.checked import INDEX_NAME, UNFINISHED_NAME, checked_cohort
 from haploscribe.stages.embedding import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import GeneJobs, blocks_of, folds_of, gene_jobs
 from haploscribe.stages.lessons import learn_priors
@@ -82,6 +83,8 @@ def embed(
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
     loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
+    if not store_path.name:
+        raise InputError(f"--store {store_path}: name a folder of its own")
     work = store_path.with_name(f".{store_path.name}.work")
     try:
         with (
@@ -136,10 +139,14 @@ def run(
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    if not 0 <= evaluation_options.seed < 1 << 63:
+        raise InputError(f"--seed {evaluation_options.seed}: give a whole number from 0 to below 2^63")
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     wide = wide_models(evaluation_options.models)
     with ExitStack() as stack:
+        for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
+            stack.enter_context(kept_unless_refused(folder))
         with kept_on_success(out):
             check_averaging(averaging)
             sequence_models = read_models(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success
+from haploscribe.atomic import kept_on_success, kept_unless_refused
 from haploscribe.errors import InputError
 from haploscribe.expression.table import places_of_genes
 from haploscribe.expression.text_tables import listed
@@ -110,6 +110,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
     numbers = _numbers(record, options)
     work = out.with_name(f".{out.name}.work") / _work_key(options)
     with ExitStack() as stack:
+        stack.enter_context(kept_unless_refused(work.parent))
         with kept_on_success(work.parent), kept_on_success(work):
             workers = stack.enter_context(open_workers(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))

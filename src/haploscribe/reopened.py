@@ -172,6 +172,8 @@ def asked_models(kept: KeptModels, models: Sequence[str] | None) -> tuple[str, .
         When one was not trained, or none was.
     """
     there = tuple(name for name in kept.record.models if name not in ZERO_SHOT_NAMES)
+    if models is not None and (not models or len(set(models)) < len(models)):
+        raise InputError(f"--models {','.join(models)}: name each model once, of {', '.join(there)}")
     unknown = [name for name in models or () if name not in there]
     if unknown or not there:
         raise InputError(

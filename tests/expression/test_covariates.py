@@ -26,7 +26,11 @@ def test_rows_are_covariates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("0\t1", "M\t1", r"covariate sex, sample B \(line 3\): 'M' is not a finite number; code categories"),
+        (
+            "0\t1",
+            "M\t1",
+            r"sample B \(line 3\): 'M' is not a finite number of at most 1e\+100; code categories",
+        ),
         ("0\t1", "0\t", r"1 cell is missing: covariate sex, sample A \(line 3\)"),
         ("sex", "PC1", r"1 covariates stand more than once \(PC1\)"),
         ("\tB\tA", "\tA\tA", r"1 sample ids stand more than once \(A\)"),

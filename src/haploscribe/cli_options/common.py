@@ -15,7 +15,25 @@ from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW, BackboneOptions, C
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
+_LONGEST_NAME = 200
+"""Bytes; most file systems take 255, and names of what is made aside are longer than those it is made for."""
+
+
+class _Place(click.Path):
+    """A path of a file or folder that the system can take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path, and one with a name that is too long."""
+        path = os.fspath(value)
+        if not path or "\0" in path:
+            self.fail(f"{path!r} is no path; name a file or folder", param, ctx)
+        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(path).parts):
+            self.fail(f"a name in it is longer than {_LONGEST_NAME} bytes; name another", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _Place(path_type=Path)
+OUT_FILE = _Place(path_type=Path, dir_okay=False)
 
 COHORT = (
     click.option("--variants", type=FILE, required=True, help="Phased genotypes: VCF, VCF.gz, BCF or PGEN."),
@@ -160,9 +178,13 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     if path is None:
         return
     try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"--config {path}: cannot be read: {error}") from None
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"--config {path}: cannot be read: {error.strerror}; check the path") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"--config {path}: is no TOML: {error}; write it in UTF-8, a line `option = value` each"
+        ) from None
     names = {parameter.name for parameter in context.command.params}
     settings = {name.replace("-", "_"): value for name, value in values.items()}
     unknown = sorted(set(settings) - names)
@@ -170,13 +192,28 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise InputError(
             f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name}; see --help"
         )
-    repeated = {
-        parameter.name for parameter in context.command.params if getattr(parameter, "multiple", False)
-    }
-    context.default_map = {
-        name: ",".join(map(str, value)) if isinstance(value, list) and name not in repeated else value
-        for name, value in settings.items()
-    }
+    context.default_map = {}
+    for parameter in context.command.params:
+        if parameter.name in settings:
+            value = _as_typed(settings[parameter.name], parameter)
+            try:
+                parameter.type_cast_value(context, value)
+            except click.BadParameter as error:
+                raise InputError(
+                    f"--config {path}: {parameter.name}: {error.message}; see haploscribe "
+                    f"{context.info_name} --help"
+                ) from None
+            context.default_map[parameter.name] = value
+
+
+def _as_typed(value: object, parameter: click.Parameter) -> object:
+    """Give a TOML value as the command line would hold it."""
+    if isinstance(value, list):
+        texts = [str(one) for one in value]
+        return texts if getattr(parameter, "multiple", False) else ",".join(texts)
+    if isinstance(value, bool) and getattr(parameter, "is_flag", False):
+        return value
+    return [str(value)] if getattr(parameter, "multiple", False) else str(value)
 
 
 def cohort_options(values: dict[str, Any]) -> CohortOptions:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from haploscribe.cli_options.common import BACKBONE, COHORT, FILE, listed
+from haploscribe.cli_options.common import BACKBONE, COHORT, FILE, OUT_FILE, listed
 from haploscribe.options import ExplanationOptions, ExportOptions, PredictionOptions, ZeroShotOptions
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
@@ -106,7 +106,7 @@ PREDICTDB = (
     ),
     click.option(
         "--out",
-        type=FILE,
+        type=OUT_FILE,
         required=True,
         help="Database, .db; its covariances are written beside it as NAME.txt.gz.",
     ),

@@ -98,8 +98,8 @@ def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float6
     n_training, n_covariates = covariates.shape
     if n_covariates > n_training - 2:
         raise InputError(
-            f"{n_covariates} covariates are too many for {n_training} training samples; "
-            f"give at most {max(n_training - 2, 0)}, or more samples"
+            f"{n_covariates} covariates are too many for {n_training} training samples; give a file of "
+            f"{max(n_training - 2, 0)} at most, or more samples"
         )
     centre = covariates.mean(axis=0)
     centred = covariates - centre

@@ -49,7 +49,7 @@ def match_samples(
         sources["covariates"] = set(covariate_ids)
     shared = set.intersection(*sources.values())
     if not shared:
-        names = "; ".join(f"{source}: {listed(sorted(ids))}" for source, ids in sources.items())
+        names = "; ".join(f"{source}: {listed(sorted(ids)) or 'nobody'}" for source, ids in sources.items())
         transposed = " (rows are covariates, columns samples)" if covariate_ids is not None else ""
         raise InputError(
             f"{' and '.join(sources)} share no sample ({names}); "

@@ -20,6 +20,7 @@ _BGZF_SUBFIELD = b"BC\x02\x00"
 # The empty block that ends every complete BGZF file (SAM specification, section 4.1.2).
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _EXAMPLES_SHOWN = 3
+_LARGEST = 1e100  # its square, and sums of squares, are numbers too
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def finite_numbers(
     except pl.exceptions.PolarsError:
         raise InputError(f"{path}: columns are not numeric; {advice}") from None
     # Almost every file is clean: look for the offending cells only where a column has one.
-    suspect = [name for name in numbers.columns if not numbers[name].is_finite().fill_null(value=False).all()]
+    suspect = [name for name in numbers.columns if not _usable(numbers[name]).all()]
     if suspect:
         _refuse_first_cell(trimmed.select(suspect), numbers.select(suspect), path, describe_cell, advice)
     values: Float64Array = numbers.to_numpy(order="c")
@@ -184,17 +185,25 @@ def _refuse_first_cell(
     bad = [
         (row, int(name), texts[name][row])
         for name in numbers.columns
-        for row in (~numbers[name].is_finite().fill_null(value=False)).arg_true()
+        for row in (~_usable(numbers[name])).arg_true()
     ]
     missing = sorted((row, column) for row, column, text in bad if _is_missing(text))
     unreadable = sorted((row, column) for row, column, text in bad if not _is_missing(text))
     if unreadable:
         row, column = unreadable[0]
         text = texts[str(column)][row]
-        raise InputError(f"{path}: {describe_cell(row, column)}: {text!r} is not a finite number; {advice}")
+        raise InputError(
+            f"{path}: {describe_cell(row, column)}: {text!r} is not a finite number of at most {_LARGEST:g}; "
+            f"{advice}"
+        )
     count = "1 cell is" if len(missing) == 1 else f"{len(missing)} cells are"
     places = listed([describe_cell(row, column) for row, column in missing])
     raise InputError(f"{path}: {count} missing: {places}; {advice}")
+
+
+def _usable(numbers: pl.Series) -> pl.Series:
+    """Tell which cells of a column of Float64 can be computed with."""
+    return (numbers.is_finite() & (numbers.abs() <= _LARGEST)).fill_null(value=False)
 
 
 def _is_missing(cell: object) -> bool:

@@ -112,10 +112,12 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     Raises
     ------
     InputError
-        When records are not sorted, or missing calls or unphased heterozygotes are refused.
+        When records are not sorted, REF is no sequence, or missing calls or unphased heterozygotes are
+        refused.
     """
     _require_sorted(calls, contig, rules)
     _require_listed(calls, contig, rules)
+    _require_plain_reference(calls, contig, rules)
     judged = {record: _judged(record) for record in set(calls.alleles)}  # most sites share theirs with others
     sites = [judged[record] for record in calls.alleles]
     rows = np.array([row for row, site in enumerate(sites) if any(site.usable)], dtype=np.int64)
@@ -227,6 +229,17 @@ def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
         raise InputError(
             f"{rules.path} has a site with {most} alleles on {contig}; split it with bcftools norm -m-"
         )
+
+
+def _require_plain_reference(calls: Calls, contig: str, rules: CallRules) -> None:
+    """Refuse a REF that is empty, `.`, symbolic or otherwise no sequence: ALT would take its place."""
+    if all(record[0].isalpha() for record in set(calls.alleles)):
+        return
+    row = next(row for row, record in enumerate(calls.alleles) if not record[0].isalpha())
+    raise InputError(
+        f"{rules.path} has REF {calls.alleles[row][0]!r} at {contig}:{calls.positions[row] + 1}; "
+        "write there the bases of the reference"
+    )
 
 
 def _require_called(variants: Variants, odd: _OddCalls, rules: CallRules) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from haploscribe.errors import InputError
 
 
-def match_contig(name: str, available: Iterable[str]) -> str | None:
-    """Find the name among `available` that means the same contig, or None.
+def match_contig(name: str, available: Iterable[str], where: str = "") -> str | None:
+    """Find the name among `available`, those in `where`, that means the same contig, or None.
 
     An equal name wins. Otherwise a leading `chr` does not matter, and `M` is `MT`.
 
@@ -20,14 +20,15 @@ def match_contig(name: str, available: Iterable[str]) -> str | None:
         return name
     candidates = [other for other in names if _bare(other) == _bare(name)]
     if len(candidates) > 1:
-        raise InputError(f"contig {name} could be {' or '.join(candidates)}; rename one of them")
+        place = f" in {where}" if where else ""
+        raise InputError(f"contig {name} could be {' or '.join(candidates)}{place}; rename one of them")
     return candidates[0] if candidates else None
 
 
 def require_contig(name: str, available: Iterable[str], where: str) -> str:
     """Do as `match_contig`, but an unknown contig is an InputError that names some of those in `where`."""
     names = list(available)
-    found = match_contig(name, names)
+    found = match_contig(name, names, where)
     if found is None:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise InputError(f"contig {name} is not in {where} (it has: {some or 'none'}); use its contig names")

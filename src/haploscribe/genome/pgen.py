@@ -72,7 +72,9 @@ class PgenReader:
             try:
                 self._pgen.read_alleles_and_phasepresent_list(rows.astype(np.uint32), alleles, phased)
             except RuntimeError as error:
-                raise InputError(f"{self.path} is damaged ({error}); make it again with plink2") from None
+                raise InputError(
+                    f"{self.path} is damaged ({_reason(error)}); make it again with plink2"
+                ) from None
         called = alleles.reshape(len(rows), n_samples, 2)[:, order]
         numbers: Int16Array = np.where(called < 0, MISSING, called).astype(np.int16)
         taken = rows.tolist()
@@ -86,6 +88,12 @@ class PgenReader:
             numbers=numbers,
             phased=phased[:, order],
         )
+
+
+def _reason(error: Exception) -> str:
+    """Give the words of an error of pgenlib, which may be bytes with a line end."""
+    word = error.args[0] if error.args else error
+    return (word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)).strip().rstrip(".")
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
@@ -155,5 +163,6 @@ def _open_pgen(path: Path, n_samples: int, alternates: pl.Series) -> pgenlib.Pge
         )
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"{path} cannot be read with its .pvar and .psam ({error}); make all three again with plink2"
+            f"{path} cannot be read with its .pvar and .psam ({_reason(error)}); "
+            "make all three again with plink2"
         ) from None

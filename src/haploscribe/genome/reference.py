@@ -1,8 +1,9 @@
 """The reference FASTA: plain or bgzipped, indexed or not."""
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import IO, Self, cast
 
 import pysam
 
@@ -10,6 +11,7 @@ from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.genome.bgzf import compression
 from haploscribe.genome.contigs import require_contig
+from haploscribe.genome.faults import fasta_fault
 from haploscribe.genome.index_files import is_fresh, own_name
 from haploscribe.genome.quiet import quiet
 from haploscribe.names import folder_name
@@ -75,6 +77,8 @@ class Reference:
                 )
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {path} with {used[0]}: {error}; delete that index") from None
+        if min(fasta.lengths, default=-1) < 0:
+            raise InputError(f"{used[0]} is damaged: it lists no contigs, or lengths below 0; delete it")
         return cls(path, fasta)
 
     def resolve(self, contig: str) -> str:
@@ -117,15 +121,15 @@ class Reference:
             return b""
         try:
             with quiet():
-                sequence = as_acgtn(self._fasta.fetch(name, start, end).encode("latin-1"))
+                sequence = self._fasta.fetch(name, start, end).encode("latin-1")
         except (OSError, ValueError):
             sequence = b""
-        if len(sequence) != end - start:
+        if len(sequence) != end - start or b">" in sequence:
             raise InputError(
                 f"{self.path} is damaged or does not fit its index at {name}:{start + 1}-{end}; "
                 "make the file again and delete its .fai and .gzi"
             )
-        return sequence
+        return as_acgtn(sequence)
 
     def close(self) -> None:
         """Close the file."""
@@ -145,16 +149,27 @@ def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
         _require_fasta(path)
         with written_aside(gzi) as new_gzi, written_aside(fai) as new_fai:
             new_gzi.touch()  # faidx writes it for bgzipped files only
+            source = str(path.absolute())  # a name that begins with - would be an option
             try:
-                pysam.faidx(str(path), "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
-            except pysam.SamtoolsError as error:
-                reason = " ".join(str(error).split())
-                raise InputError(f"{path} cannot be indexed as FASTA ({reason}); check the file") from None
+                with quiet():
+                    pysam.faidx(source, "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
+            except pysam.SamtoolsError:
+                with _lines(path) as lines:
+                    raise InputError(f"{path} cannot be indexed as FASTA: {fasta_fault(lines)}") from None
     return fai, gzi
 
 
+def _lines(path: Path) -> IO[bytes]:
+    return path.open("rb") if compression(path) == "plain" else cast("IO[bytes]", gzip.open(path))
+
+
 def _require_fasta(path: Path) -> None:
-    with pysam.FastxFile(str(path)) as file:
-        if next(iter(file), None) is not None:
-            return
+    try:
+        with pysam.FastxFile(str(path)) as file:
+            if next(iter(file), None) is not None:
+                return
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path} is not a FASTA file: the name of its first sequence is not UTF-8; check the path"
+        ) from None
     raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")

@@ -1,5 +1,6 @@
 """Reading VCF and BCF, indexed or not."""
 
+import codecs
 import contextlib
 import gzip
 import itertools
@@ -22,6 +23,7 @@ from haploscribe.errors import InputError
 from haploscribe.genome.bgzf import compression
 from haploscribe.genome.calls import CallRules, Calls, phased_variants
 from haploscribe.genome.contigs import require_contig
+from haploscribe.genome.faults import vcf_fault
 from haploscribe.genome.index_files import is_fresh, own_name
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.samples import places_of, require_unique
@@ -60,7 +62,7 @@ class VcfReader:
         self._walk = _opened(path, self._indexed)
         if self._walk.index is None:
             raise InputError(f"the index of {path} cannot be read; delete it, or make it with bcftools index")
-        self.sample_ids = tuple(self._walk.header.samples)
+        self.sample_ids = _sample_ids(self._walk, path)
         self.contigs = _contigs_with_records(self._indexed, path)
         self._subset: frozenset[str] | None = None
         self._vcf: cyvcf2.VCF | None = None
@@ -102,7 +104,21 @@ class VcfReader:
             with quiet():
                 return calls_of_lines(lines, start, end, len(self.sample_ids), columns)
         except IrregularLineError:
+            self._require_whole_lines(name, start, end)
             return None
+
+    def _require_whole_lines(self, name: str, start: int, end: int) -> None:
+        """Refuse a record with too few or too many calls, whose excess htslib would leave unread."""
+        assert self._lines is not None
+        n_columns = 9 + len(self.sample_ids)
+        with contextlib.suppress(IrregularLineError), quiet():
+            for line in self._fetched(self._lines, name, start, end):
+                if (n_found := line.count("\t") + 1) != n_columns:
+                    position = line.split("\t", 2)[1]
+                    raise InputError(
+                        f"{self.path} has {n_found} columns at {name}:{position}, "
+                        f"the header has {n_columns}; make that file again"
+                    )
 
     def _fetched(self, file: pysam.TabixFile, name: str, start: int, end: int) -> Iterator[str]:
         try:
@@ -117,10 +133,16 @@ class VcfReader:
         vcf = self._opened_for(samples)
         self._require_readable(name, start, end)
         columns = _columns(places_of(samples, vcf.samples, self.path), len(vcf.samples))
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _cyvcf2_quiet():
             warnings.filterwarnings("ignore", message="no intervals found")
             records = self._records(vcf, name, start, end) if start < end else ()
-            return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
+            try:
+                return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
+            except UnicodeDecodeError:
+                raise InputError(
+                    f"{self.path} holds bytes that are not UTF-8 at {name}:{start + 1}-{end}; "
+                    "write it again as UTF-8"
+                ) from None
 
     def _opened_for(self, samples: Sequence[str]) -> cyvcf2.VCF:
         """Open the file to decode the wanted samples only; kept open until others are wanted."""
@@ -138,16 +160,18 @@ class VcfReader:
 
     def _records(self, vcf: cyvcf2.VCF, name: str, start: int, end: int) -> Iterator[cyvcf2.Variant]:
         found = vcf(f"{name}:{max(start, 0) + 1}-{end}")
+        last = f"{start + 1}-{end}"
         while True:
             try:
                 record = next(found, None)
-            except Exception as error:  # cyvcf2 raises no narrower class
+            except Exception:  # cyvcf2 raises no narrower class
                 raise InputError(
-                    f"{self.path} cannot be read at {name}:{start + 1}-{end} ({error}); "
-                    "write it again with bcftools view"
+                    f"{self.path} has a record that cannot be read at {name}:{last}; "
+                    "look there for a call that is none, and make that file again"
                 ) from None
             if record is None:
                 return
+            last = f"{record.POS} or the next"
             yield record
 
     def _require_readable(self, name: str, start: int, end: int) -> None:
@@ -163,7 +187,8 @@ class VcfReader:
 
     def _damaged(self, name: str, start: int, end: int, error: Exception) -> InputError:
         return InputError(
-            f"{self.path} is damaged at {name}:{start + 1}-{end} ({error}); copy or make it again"
+            f"{self.path} is damaged at {name}:{start + 1}-{end} ({error}), or its index is of another "
+            "file; copy or make both again"
         )
 
 
@@ -174,6 +199,24 @@ def _opened(path: Path, indexed: Path) -> pysam.VariantFile:
     except (OSError, ValueError):
         require_unique(_header_samples(path), path)
         raise InputError(f"{path} cannot be read as VCF or BCF; check that its header is complete") from None
+
+
+def _sample_ids(file: pysam.VariantFile, path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(file.header.samples)
+    except UnicodeDecodeError:
+        raise InputError(f"{path} has a sample whose name is not UTF-8; rename it in the header") from None
+
+
+@contextlib.contextmanager
+def _cyvcf2_quiet() -> Iterator[None]:
+    """Silence cyvcf2's own htslib within the block, as `quiet` silences that of pysam."""
+    set_level = getattr(cyvcf2.cyvcf2, "set_htslib_log_level", lambda _: None)
+    set_level(0)
+    try:
+        yield
+    finally:
+        set_level(3)  # htslib's default
 
 
 def _columns(order: Int64Array, n_samples: int) -> Int64Array | None:
@@ -212,9 +255,16 @@ def _contigs_with_records(indexed: Path, path: Path) -> tuple[str, ...]:
 def _with_index(path: Path, folder: Path) -> Path:
     """Find or make a path at which htslib has the records and an index to them."""
     kind = compression(path)
-    if kind == "bgzf" and any(is_fresh(path, Path(f"{path}{suffix}")) for suffix in (".csi", ".tbi")):
+    # cyvcf2 goes by the name, and would silently find no record in a VCF that is called .bcf.
+    misnamed = path.name.endswith((".bcf", ".bcf.gz")) and not _is_bcf(path)
+    if (
+        kind == "bgzf"
+        and not misnamed
+        and any(is_fresh(path, Path(f"{path}{suffix}")) for suffix in (".csi", ".tbi"))
+    ):
         return path
-    place = folder / own_name(path) if kind == "bgzf" else folder / f"{own_name(path).removesuffix('.gz')}.gz"
+    name = f"{own_name(path)}.vcf.gz" if misnamed else own_name(path)
+    place = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
     index = Path(f"{place}.csi")
     if index.is_file():
         return place
@@ -227,12 +277,20 @@ def _with_index(path: Path, folder: Path) -> Path:
             _bgzip(path, kind == "gzip", copy)
     try:
         with written_aside(index) as new, quiet():
-            pysam.bcftools.index("--csi", "--output", str(new), str(place), catch_stdout=False)
+            source = str(place.absolute())  # a name that begins with - would be an option
+            pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
     except pysam.SamtoolsError:
-        raise InputError(
-            f"{path} cannot be indexed: it is unsorted, damaged or no VCF; run bcftools sort -Oz {path.name}"
-        ) from None
+        with gzip.open(place) as lines:
+            raise InputError(f"{path} cannot be indexed: {vcf_fault(lines, path.name)}") from None
     return place
+
+
+def _is_bcf(path: Path) -> bool:
+    try:
+        with gzip.open(path) as file:
+            return file.read(3) == b"BCF"
+    except (OSError, EOFError):
+        return False
 
 
 def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
@@ -241,6 +299,8 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
             gzip.open(path) if gzipped else path.open("rb") as source,
             pysam.BGZFile(str(copy), "w") as target,
         ):
+            start = source.read(len(codecs.BOM_UTF8))
+            target.write(start if start != codecs.BOM_UTF8 else b"")
             shutil.copyfileobj(source, target, 1 << 20)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"cannot read {path}: {error}; copy or make it again") from None

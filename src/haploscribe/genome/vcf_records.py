@@ -87,6 +87,6 @@ def _genotype(record: cyvcf2.Variant, n_samples: int, path: Path) -> Int16Array:
     if (called[:, 2:-1] != ABSENT).any():
         raise InputError(
             f"{path} has calls of more than two alleles at {record.CHROM}:{record.POS}; "
-            "only haploid and diploid genotypes can be read"
+            "leave those samples or records out: haploid and diploid calls can be read"
         )
     return called[:, [0, 1, -1]]

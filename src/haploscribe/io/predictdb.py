@@ -57,9 +57,12 @@ def covariance_path(database: Path) -> Path:
 
 
 def check_database(database: Path) -> None:
-    """Raise InputError where a database would have a name that MetaXcan does not take."""
+    """Raise InputError where a database would have a name that MetaXcan does not take, or a folder has it."""
     if database.suffix != ".db":
         raise InputError(f"{database} does not end in .db, by which MetaXcan knows models; name it so")
+    for path in (database, covariance_path(database)):
+        if path.is_dir():
+            raise InputError(f"cannot write to {path}: it is a folder; name a file")
 
 
 def write_predictdb(

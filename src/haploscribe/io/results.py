@@ -1,7 +1,7 @@
 """The tables and records that a run leaves in its results folder."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -155,8 +155,8 @@ def read_results(folder: Path) -> Results:
     return Results(
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
-        summary=_read_json(folder / SUMMARY),
-        run=_read_json(folder / RUN),
+        summary=_read_json(folder / SUMMARY, ("models",)),
+        run=_read_json(folder / RUN, ("options",)),
     )
 
 
@@ -174,6 +174,8 @@ def read_predictions(folder: Path) -> pl.DataFrame:
 def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
     # The header is read before the types are asked for: polars gives a schema's names to any columns.
     def read(file: Path) -> pl.DataFrame:
+        if not file.read_bytes().endswith(b"\n"):
+            raise _damaged(file, "its last line is cut")
         texts = pl.read_csv(file, separator="\t", infer_schema=False)
         return texts.with_columns(_parsed(name, kind) for name, kind in schema.items() if name in texts)
 
@@ -196,12 +198,16 @@ def _read_table(path: Path, schema: pl.Schema, read: Callable[[Path], pl.DataFra
     return frame
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, names: Sequence[str]) -> Any:
     _require(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
+    lacking = [name for name in names if not isinstance(record, dict) or name not in record]
+    if lacking:
+        raise _damaged(path, f"it lacks {lacking[0]!r}")
+    return record
 
 
 def _require(path: Path) -> None:

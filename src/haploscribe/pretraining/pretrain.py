@@ -1,11 +1,13 @@
 """The job behind `haploscribe pretrain`: from a genome to a model folder."""
 
+import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import make_folder
+from haploscribe.atomic import kept_unless_refused, make_folder
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_configuration import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import K
@@ -72,10 +74,14 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
         window=options.window,
     )
     configuration = parse_configuration(content, "the options")
-    with GenomeSequences.open(
-        options.reference, options.variants, assume_phased=options.assume_phased
-    ) as sequences:
+    with (
+        ExitStack() as refusing,
+        GenomeSequences.open(
+            options.reference, options.variants, assume_phased=options.assume_phased
+        ) as sequences,
+    ):
         data = _training_data(sequences, options)
+        refusing.enter_context(kept_unless_refused(out))
         make_folder(out)
         batches = Batches(
             sequences,
@@ -117,10 +123,10 @@ def _check_ranges(options: PretrainingOptions) -> None:
             raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)}: give a positive number")
     if options.window < 2 * K or options.window % K:
         raise InputError(f"--window {options.window}: give a multiple of {K} bp, such as 5994")
-    if options.learning_rate <= 0:
+    if not 0 < options.learning_rate < math.inf:
         raise InputError(f"--learning-rate {options.learning_rate:g}: give a positive number, such as 0.002")
-    if options.seed < 0:
-        raise InputError(f"--seed {options.seed}: give 0 or a positive number")
+    if not 0 <= options.seed < 1 << 63:
+        raise InputError(f"--seed {options.seed}: give a whole number from 0 to below 2^63")
 
 
 def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> TrainingData:

@@ -167,6 +167,8 @@ def matched_people(
     opened = job.open()
     with closing(opened):
         samples = opened.reader.sample_ids
+        if not samples:
+            raise InputError(f"{options.variants} has no samples; give the genotypes of the new people")
         write_variant_samples(job.folder, samples)
         windows = windows_of(record, Genotypes(opened.reference, opened.reader, samples))
         windows = replace(windows, reach=reach)
@@ -181,7 +183,8 @@ def matched_people(
                 "genome build that they were trained on?"
             )
         kept = KeptGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
-        there = (name for name in columns if match_contig(name, opened.reader.contigs) is not None)
+        file = str(options.variants)
+        there = (name for name in columns if match_contig(name, opened.reader.contigs, file) is not None)
         yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there))
 
 
@@ -243,7 +246,7 @@ def _match_block(opened: OpenedMatch, block: Block) -> _MatchedBlock:
 
 def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
     """Read everyone's variants of a region; none where the file has no such contig."""
-    if match_contig(contig, reader.contigs) is not None:
+    if match_contig(contig, reader.contigs, str(reader.path)) is not None:
         return reader.read(contig, start, end, reader.sample_ids)
     nobody = np.zeros((0, len(reader.sample_ids), 2), dtype=np.int8)
     return Variants(contig, np.zeros(0, dtype=np.int64), (), (), nobody, reader.sample_ids, VariantCounts())

@@ -152,6 +152,11 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
         n_overlaps += found.n_overlaps
         advance(len(found.block.wanted))
     require_called(counts, cohort.options.variants)
+    if n_used == 0 and len(cohort.genes) == 1:
+        raise InputError(
+            f"{cohort.options.variants}: {cohort.genes[0].gene_id} has no variant with MAF "
+            f"{cohort.options.maf:g} or more in its cis window; name a gene that has some"
+        )
     if n_used == 0:
         raise InputError(
             f"{cohort.options.variants}: no variant with MAF {cohort.options.maf:g} or more in the cis "

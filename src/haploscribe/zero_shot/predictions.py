@@ -68,7 +68,9 @@ def check_averaging(averaging: Averaging) -> None:
         When there is no shift, or one stands twice.
     """
     if not averaging.shifts or len(set(averaging.shifts)) < len(averaging.shifts):
-        raise InputError(f"shifts {list(averaging.shifts)}: give at least one, each once, such as 0")
+        raise InputError(
+            f"--shifts {','.join(map(str, averaging.shifts))}: give at least one, each once, such as 0"
+        )
 
 
 def predict_gene(

@@ -1,0 +1,395 @@
+"""Options out of range, unknown or against each other; the files that hold options; places to write to."""
+
+import shutil
+from collections.abc import Callable
+
+from tests.trust.bad_inputs.files import PICTURE
+from tests.trust.bad_inputs.rows import (
+    COVARIATES,
+    EXPRESSION,
+    GENE,
+    RESULTS,
+    VARIANTS,
+    Case,
+    Ended,
+    Row,
+    accepted,
+    refused,
+)
+from tests.trust.bad_inputs.variants import COHORT, used
+
+TITLE = "Options, and places to write to"
+PEOPLE = tuple(f"Zq{number:03d}" for number in range(43))
+
+
+def given(option: str, value: object = True) -> Callable[[Case], None]:
+    """Give one option."""
+    return lambda case: case.give(option, value)
+
+
+def several(**options: object) -> Callable[[Case], None]:
+    """Give some options; `_` stands for `-`."""
+
+    def spoil(case: Case) -> None:
+        for name, value in options.items():
+            case.give(name.replace("_", "-"), value)
+
+    return spoil
+
+
+def config(content: str | bytes, *without: str) -> Callable[[Case], None]:
+    """Give a file of options, and not those on the command line."""
+
+    def spoil(case: Case) -> None:
+        case.write("options.toml", content)
+        for option in without:
+            case.leave_out(option)
+        case.give("config", "options.toml")
+
+    return spoil
+
+
+def split(**sets: tuple[str, ...]) -> Callable[[Case], None]:
+    """Give a split file in place of folds."""
+    text = "".join(f"{name}\t{part}\n" for part, names in sets.items() for name in names)
+
+    def spoil(case: Case) -> None:
+        case.write("split.tsv", text)
+        case.leave_out("folds")
+        case.give("split", "split.tsv")
+
+    return spoil
+
+
+def gene_list(content: str | bytes) -> Callable[[Case], None]:
+    def spoil(case: Case) -> None:
+        case.write("genes.txt", content)
+        case.give("genes", "genes.txt")
+
+    return spoil
+
+
+def versions_of_a_gene(case: Case) -> None:
+    case.replace(EXPRESSION, "\tquiet\t", "\tG1.1\t")
+    case.replace(EXPRESSION, f"\t{GENE}\t", "\tG1.2\t")
+    case.give("genes", "G1")
+
+
+def folder_at(name: str, option: str | None = None) -> Callable[[Case], None]:
+    """Put a folder with something in it where a file would be written."""
+
+    def spoil(case: Case) -> None:
+        case.path(name).mkdir(parents=True)
+        case.write(f"{name}/kept", "as it was")
+        if option is not None:
+            case.give(option, name)
+
+    return spoil
+
+
+def split_with_folds(case: Case) -> None:
+    split(train=PEOPLE[:30], test=PEOPLE[30:])(case)
+    case.give("folds", 5)
+
+
+def one_fold(case: Case, _: Ended) -> None:
+    text = case.text("out/metrics.tsv")
+    assert "\t13\t" in text
+
+
+def weights(content: bytes | None) -> Callable[[Case], None]:
+    def spoil(case: Case) -> None:
+        if content is not None:
+            case.write("xpresso.h5", content)
+        several(models="xpresso", xpresso="xpresso.h5")(case)
+
+    return spoil
+
+
+def older_run(case: Case) -> None:
+    """A results folder of before, and a run into it that is refused."""
+    shutil.rmtree(case.path(f"{RESULTS}/index"), ignore_errors=True)  # what has one is added to
+    case.give("out", RESULTS)
+    case.give("folds", 40)
+
+
+def _numbers(option: str, *says: str, verb: str = "check", values: tuple[object, ...]) -> tuple[Row, ...]:
+    """Make a row for each value of an option."""
+    return tuple(
+        refused(f"`--{option} {value}`", given(option, value), f"--{option}", *says, verbs=(verb,))
+        for value in values
+    )
+
+
+def _under_a_file(verb: str, option: str, suffix: str = "") -> Row:
+    return refused(
+        f"`--{option}` under a file, {verb}",
+        given(option, f"{COVARIATES}/x{suffix}"),
+        f"cannot write to .*{COVARIATES}",
+        "name a folder you may write to",
+        verbs=(verb,),
+    )
+
+
+UNKNOWN = "--models: no model 'lasagne'; there are top-snp"
+ROWS: tuple[Row, ...] = (
+    *_numbers("window", values=(-5, 0), verb="check"),
+    *_numbers("window", "not a valid integer", "--help", values=("nan", "1e30")),
+    accepted(
+        "`--window` wider than the contigs",
+        given("window", 10**12),
+        "ends with the contig",
+        used(133),
+        verbs=COHORT[:1],
+    ),
+    *_numbers("tile", "give a size in base pairs", values=(-5, 0)),
+    refused(
+        "`--tile` that the backbone does not take",
+        several(tile=10**9),
+        "--tile 1000000000: backbone kmer takes multiples of 1 bp up to",
+        verbs=("embed",),
+    ),
+    *_numbers("maf", "give a frequency from 0 to below 0.5", values=(-1, 0.7, "nan", "inf")),
+    *_numbers("jobs", "x>=1", values=(0,)),
+    *_numbers("folds", verb="run", values=(-1, 1, 10**20)),
+    *_numbers("seed", "give a whole number from 0", verb="run", values=(-1, 10**20)),
+    *_numbers("gene-split", "which it may not see", verb="run", values=(2,)),
+    *_numbers("dask", "give a number of processes, such as local:4", verb="run", values=("local:0",)),
+    *_numbers("normalize", "is not one of 'inverse-normal'", verb="run", values=("quantile",)),
+    *_numbers("shifts", "such as", verb="run", values=("a", "1,1")),
+    refused(
+        "an unknown option",
+        given("widnow", 5),
+        "No such option '--widnow'. Did you mean '--window'",
+        "haploscribe check --help",
+    ),
+    refused(
+        "an option that must be given",
+        lambda case: case.leave_out("variants"),
+        "Missing option '--variants'",
+        "haploscribe check --help",
+    ),
+    refused(
+        "an unknown backbone",
+        given("backbone", "lasagne"),
+        "no backbone is called 'lasagne' and no such folder exists; known: kmer",
+        verbs=("embed",),
+    ),
+    refused(
+        "a backbone's folder that is none",
+        given("backbone", RESULTS),
+        f"cannot read {RESULTS}/config.json",
+        "a checkpoint folder needs it",
+        verbs=("embed",),
+    ),
+    refused(
+        "`--pooling` for a backbone without layers",
+        given("pooling", "bins-4"),
+        "backbone 'kmer' has no layers, pooling or precision; leave these options out",
+        verbs=("embed",),
+    ),
+    refused("an unknown model", given("models", "blup,lasagne"), UNKNOWN, verbs=("run",)),
+    refused(
+        "a model twice",
+        given("models", "blup,blup"),
+        "--models blup,blup: name each model once",
+        verbs=("run",),
+    ),
+    refused("no model", given("models", ""), "--models : name each model once, of top-snp", verbs=("run",)),
+    refused(
+        "a zero-shot model without its weights",
+        given("models", "blup,xpresso"),
+        "xpresso needs its weights; give the file with --xpresso FILE",
+        verbs=("run",),
+    ),
+    refused(
+        "weights of a model that is not asked for",
+        given("xpresso", "xpresso.h5"),
+        "add xpresso to --models",
+        verbs=("run",),
+    ),
+    refused("weights: missing", weights(None), "there is no file xpresso.h5; check the path", verbs=("run",)),
+    refused(
+        "weights: a picture",
+        weights(PICTURE),
+        "xpresso.h5 cannot be read as HDF5",
+        "download it again",
+        verbs=("run",),
+        elsewhere=r"\(.*\)",
+    ),
+    refused(
+        "`--genes` of an unknown gene",
+        given("genes", f"{GENE},nobody"),
+        r"--genes: 1 of 2 ids are not in the expression table \(nobody\); its ids look like",
+        verbs=COHORT,
+    ),
+    refused("`--genes` of none", given("genes", ""), "--genes '' names no gene; give"),
+    refused(
+        "`--genes` of a file without any", gene_list("\n# none\n"), "--genes 'genes.txt' names no gene; give"
+    ),
+    refused(
+        "`--genes` of a file that is missing",
+        given("genes", "no/such.txt"),
+        "--genes: there is no file no/such.txt; give",
+    ),
+    refused(
+        "`--genes` of a file that is not UTF-8", gene_list(b"on\xff\n"), "--genes: 1 of 1 ids are not in"
+    ),
+    refused(
+        "`--genes` of a gene in two versions, without the version",
+        versions_of_a_gene,
+        "--genes: G1 may be any of G1.1, G1.2; write the version",
+    ),
+    refused(
+        "`--split` of a file that is missing",
+        given("split", "none.tsv"),
+        "cannot read the split file none.tsv: No such file",
+        verbs=("run",),
+    ),
+    refused(
+        "`--split` with an unknown set",
+        split(train=PEOPLE[:20], holdout=PEOPLE[20:]),
+        "split.tsv line 21: 'holdout' is no set; write train, validation or test",
+        verbs=("run",),
+    ),
+    refused(
+        "`--split` with a sample twice",
+        split(train=PEOPLE[:20], test=PEOPLE[19:]),
+        "split.tsv line 21: sample Zq019 stands a second time",
+        verbs=("run",),
+    ),
+    refused(
+        "`--split` of other people",
+        split(train=("a", "b", "c"), test=("d", "e", "f")),
+        r"split.tsv: 0 samples of the cohort are in set train \(3 listed\)",
+        verbs=("run",),
+    ),
+    refused(
+        "`--split` with nobody to test",
+        split(train=PEOPLE),
+        "split.tsv: 0 samples of the cohort are in set test",
+        verbs=("run",),
+    ),
+    accepted("`--split` with `--folds`", split_with_folds, "the split is taken", one_fold, verbs=("run",)),
+    refused(
+        "`--config` of a file that is missing",
+        given("config", "none.toml"),
+        "--config none.toml: cannot be read: No such file or directory; check the path",
+    ),
+    refused(
+        "`--config`: not TOML",
+        config("window = \n"),
+        "--config options.toml: is no TOML: .*line 1",
+        "option = value",
+    ),
+    refused(
+        "`--config`: not UTF-8",
+        config(b"genes = '\xff'\n"),
+        "--config options.toml: is no TOML",
+        "UTF-8",
+        elsewhere="'utf-8'.*byte(?=;)",
+    ),
+    refused(
+        "`--config`: an unknown option",
+        config("fold = 5\n"),
+        "--config options.toml: no option 'fold' of haploscribe check; see --help",
+    ),
+    refused(
+        "`--config`: a word for a number",
+        config("window = 'wide'\n", "window"),
+        "--config options.toml: window: 'wide' is not a valid integer",
+    ),
+    refused(
+        "`--config`: a number for a switch",
+        config("assume-phased = 3\n"),
+        "--config options.toml: assume_phased: '3' is not a valid boolean",
+    ),
+    accepted("`--config`: a byte-order mark and CRLF", config("\ufeffmaf = 0.0\r\n"), "is read", used()),
+    refused(
+        "an empty path",
+        given("out", ""),
+        "Invalid value for '--out': '' is no path; name a file or folder",
+        verbs=("run", "predict", "haplotypes", "export predictdb", "simulate", "pretrain"),
+    ),
+    refused(
+        "a file's name of 300 letters",
+        given("out", "o" * 300),
+        "'--out': a name in it is longer than 200 bytes; name another",
+        verbs=("run", "predict", "haplotypes", "simulate"),
+    ),
+    refused(
+        "`--out` is a file",
+        given("out", COVARIATES),
+        "covariates.txt",
+        "name a folder",
+        verbs=("run", "explain"),
+    ),
+    refused(
+        "`--out` is a file, simulate",
+        given("out", COVARIATES),
+        "--out covariates.txt is a file; name a folder",
+        verbs=("simulate",),
+    ),
+    refused(
+        "`--store` is a file",
+        given("store", COVARIATES),
+        "covariates.txt is not an embedding store; name another path",
+        verbs=("embed",),
+    ),
+    refused(
+        "`--store` is another folder",
+        folder_at("other", "store"),
+        "other is not an embedding store; name another path, or remove it",
+        verbs=("embed",),
+    ),
+    refused(
+        "`--store` is the working folder",
+        given("store", "."),
+        "--store .: name a folder of its own",
+        verbs=("embed",),
+    ),
+    _under_a_file("run", "out"),
+    _under_a_file("embed", "store"),
+    _under_a_file("predict", "out", ".tsv"),
+    _under_a_file("haplotypes", "out", ".fa"),
+    _under_a_file("explain", "out"),
+    _under_a_file("export predictdb", "out", ".db"),
+    _under_a_file("export fusion", "out"),
+    _under_a_file("report", "figures"),
+    _under_a_file("pretrain", "out"),
+    *(
+        refused(
+            f"`--out` of a file is a folder, {verb}",
+            folder_at(f"folder{suffix}", "out"),
+            f"File 'folder{suffix}' is a directory",
+            "haploscribe .* --help",
+            verbs=(verb,),
+        )
+        for verb, suffix in (("predict", ".tsv"), ("haplotypes", ".fa"), ("export predictdb", ".db"))
+    ),
+    refused(
+        "`--out` of haplotypes is an input",
+        given("out", VARIANTS),
+        "--out variants.vcf is an input; name another file",
+        verbs=("haplotypes",),
+    ),
+    refused(
+        "`--out` without a known suffix, predict",
+        given("out", "p.csv"),
+        "--out p.csv: name a file that ends in .parquet or .tsv",
+        verbs=("predict",),
+    ),
+    refused(
+        "`--out` without the suffix, export predictdb",
+        given("out", "weights"),
+        "weights does not end in .db",
+        verbs=("export predictdb",),
+    ),
+    refused(
+        "`--png` without `--figures`",
+        given("png"),
+        "--png says how to write figures; say where with --figures DIR",
+        verbs=("report",),
+    ),
+    refused("a refused run into the folder of an older one", older_run, "--folds 40", verbs=("run",)),
+)
