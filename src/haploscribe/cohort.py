@@ -31,7 +31,8 @@ class Cohort(GeneWindows):
     options
         What it was opened with.
     expression
-        The table of `genes` in the matched samples, as read.
+        The table of `genes` in the matched samples, as read; in the order of the reference's contigs, then of
+        TSS and name, whatever that of the file.
     all_genes
         The whole expression table, genes that the run leaves out among them, contigs named as in the file.
     covariates
@@ -76,7 +77,7 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
     _check_ranges(options)
-    all_genes = read_expression(options.expression)
+    all_genes = _in_order(read_expression(options.expression))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:
@@ -170,16 +171,24 @@ def placed_genes(genes: Sequence[Gene], reference: Reference, source: Path) -> l
 def _place_genes(
     table: ExpressionTable, reference: Reference, covered: tuple[str, ...], options: CohortOptions
 ) -> ExpressionTable:
-    """Name genes' contigs as the reference does; keep those on contigs of the variants file."""
+    """Name contigs as the reference does; keep genes on those of the variants file, in genome order."""
     placed = placed_genes(table.genes, reference, options.expression)
     if not covered:
         raise InputError(f"{options.variants} has no variants; check that it was written to its end")
-    file = str(options.variants)
-    with_variants = {name for name in reference.contigs if match_contig(name, covered, file) is not None}
+    file, rank = str(options.variants), {name: place for place, name in enumerate(reference.contigs)}
+    with_variants = {name for name in rank if match_contig(name, covered, file) is not None}
     kept = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
     if not kept:
         raise InputError(
             f"{options.variants} has no contig of the {len(placed)} genes (such as {placed[0].contig}); "
             f"it has {', '.join(sorted(covered)[:5])}; give the file of the genes' contigs"
         )
+    kept.sort(key=lambda i: (rank[placed[i].contig], placed[i].tss, placed[i].gene_id))
     return replace(table, genes=tuple(placed)).take_genes(np.array(kept, dtype=np.int64))
+
+
+def _in_order(table: ExpressionTable) -> ExpressionTable:
+    """Put genes in an order of their own: sums over genes must not depend on that of the file."""
+    genes = table.genes
+    order = sorted(range(len(genes)), key=lambda i: (genes[i].contig, genes[i].tss, genes[i].gene_id))
+    return table.take_genes(np.array(order, dtype=np.int64))

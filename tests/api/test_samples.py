@@ -31,7 +31,7 @@ def people() -> GeneSamples:
         sample_ids=tuple(f"S{i}" for i in NUMBERS),
         positions=np.arange(N_VARIANTS, dtype=np.int64),
         dosages=np.repeat(NUMBERS[:, np.newaxis], N_VARIANTS, axis=1).astype(np.float32),
-        tiles=(TileDeltas(0, 6, np.zeros((N_SAMPLES, 1, 2), dtype=np.float32), index),),
+        tiles=(TileDeltas(0, 6, NUMBERS.astype(np.float32)[:, np.newaxis, np.newaxis], index),),
     )
     return GeneSamples(inputs, NUMBERS[:, np.newaxis].astype(np.float64))
 
@@ -43,7 +43,8 @@ def test_rows_are_picked_as_numpy_picks_them(rows: Rows) -> None:
     assert found.sample_ids == tuple(f"S{i}" for i in wanted)
     assert found.covariates[:, 0].tolist() == wanted
     assert found.inputs.dosages[:, 0].tolist() == wanted
-    assert found.inputs.tiles[0].index[:, 1].tolist() == wanted
+    (tile,) = found.inputs.tiles
+    assert tile.deltas[tile.index[:, 1], 0, 0].tolist() == wanted
     assert found.shape == (len(wanted), N_VARIANTS)
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg
 
 from haploscribe.arrays import Float64Array
-from haploscribe.estimators.delta_scores import ScoreBasis, fit_score_basis
+from haploscribe.estimators.delta_scores import ScoreBasis, fit_score_basis, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 
@@ -91,3 +91,10 @@ def test_nothing_to_score_is_none() -> None:
     for tile in inputs.tiles:
         tile.index[:] = 3
     assert fit_score_basis(inputs) is None
+
+
+def test_axes_have_the_same_sign_whichever_a_machine_gives_them() -> None:
+    axes = np.linalg.qr(np.random.default_rng(1).normal(size=(40, 9)))[0]
+    chance = np.where(np.arange(9) % 2, -1.0, 1.0)
+    np.testing.assert_array_equal(signed(axes), signed(axes * chance))
+    np.testing.assert_array_equal(np.abs(signed(axes)), np.abs(axes))

@@ -69,6 +69,20 @@ def test_moments_of_genes_give_the_least_squares_over_all_pairs_of_samples() -> 
     np.testing.assert_allclose(prior.weights, expected, atol=2e-4 * expected.max())
 
 
+def test_variants_too_close_to_tell_shapes_apart_give_a_prior_all_the_same() -> None:
+    """Within a few hundred base pairs all shapes are one, and their moments singular but for rounding."""
+    rng = np.random.default_rng(3)
+    total = VarianceMoments.none()
+    for _ in range(4):
+        dosages = rng.binomial(2, 0.4, (40, 14)).astype(np.float32)
+        distances = np.sort(rng.uniform(-200.0, 200.0, 14))
+        expression = dosages[:, :3].sum(axis=1) + rng.normal(size=40)
+        total += variance_moments(dosages, distances, expression)
+    prior = total.prior()
+    assert prior is not None
+    assert np.isfinite(prior.weights).all()
+
+
 def test_a_planted_prior_is_found_from_many_genes() -> None:
     planted = weights(downstream=1.0)
     total = VarianceMoments.none()

@@ -67,20 +67,15 @@ def test_predictions_equal_fitting_by_hand() -> None:
     assert np.allclose(rows["observed"], expression[fold.test], atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "model", ["ridge", "top-snp", "lasso", "elastic-net", "blup", "susie", "adaptive-shrinkage", "ensemble"]
-)
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_a_held_out_persons_expression_changes_no_prediction(
-    model: str, normalisation: Normalisation
-) -> None:
-    estimators = RIDGE if model == "ridge" else estimator_factories([model], seed=3)
+def test_a_held_out_persons_expression_changes_no_prediction(normalisation: Normalisation) -> None:
+    """Of an estimator that is honest; those of the registry are audited in `tests/trust`."""
     gene = synthetic_gene(3, n_samples=60)
-    before = evaluate(gene, estimators, normalisation)
+    before = evaluate(gene, RIDGE, normalisation)
     someone = before["sample_id"][0]
     changed = gene.expression.copy()
     changed[gene.inputs.sample_ids.index(someone)] = changed.max() * 50
-    after = evaluate(replace(gene, expression=changed), estimators, normalisation)
+    after = evaluate(replace(gene, expression=changed), RIDGE, normalisation)
     fold = before["fold"][0]
     held_out_before, held_out_after = (table.filter(pl.col("fold") == fold) for table in (before, after))
     assert_frame_equal(held_out_before.drop("observed"), held_out_after.drop("observed"), check_exact=True)

@@ -143,7 +143,8 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     Parameters
     ----------
     inputs
-        Of the training samples; a row that none of them carries has no influence.
+        Of the training samples; a row that none of them carries has no influence, nor a tile in which
+        all carry the reference.
     n_scores
         Axes kept at most, those of largest variance.
 
@@ -156,6 +157,7 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     InputError
         If tiles differ in dimension or hold deltas that are not finite.
     """
+    inputs = inputs.carried()
     if not inputs.tiles:
         return None
     dimension = inputs.tiles[0].deltas.shape[2]
@@ -199,7 +201,19 @@ def _whitening_axes(rows: Float32Array, n_axes: int) -> Float32Array:
         axes = rows.T @ (axes / np.sqrt(variances))
     if not variances.size:
         return axes
+    axes = signed(axes)
     return np.ascontiguousarray(axes / np.sqrt(variances + _RIDGE * variances.mean()), dtype=np.float32)
+
+
+def signed(axes: Float32Array | Float64Array) -> Float64Array:
+    """Turn axes, `(dimension, n)`, so that none points away from one direction, drawn once for all.
+
+    The sign of an eigenvector is chance, and differs between machines; a network whose first weights are
+    drawn would be another one. A drawn direction is at right angles to none of them; a largest entry, the
+    usual judge, may have a twin of the other sign, as counts of k-mers do.
+    """
+    direction = np.random.default_rng(0).normal(size=len(axes))
+    return np.asarray(axes * np.where(direction @ axes < 0.0, -1.0, 1.0))
 
 
 def _require_shape(tile: TileDeltas, shape: tuple[int, int], gene_id: str) -> None:

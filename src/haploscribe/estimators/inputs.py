@@ -31,6 +31,20 @@ class TileDeltas:
     deltas: Float32Array
     index: Int32Array
 
+    def take(self, samples: Int64Array) -> Self:
+        """Keep some samples, in the order given, and the rows that they carry, and that of the reference.
+
+        Parameters
+        ----------
+        samples
+            int64 `(n_kept,)`; places on the sample axis.
+        """
+        index = self.index[samples]
+        rows = np.union1d(0, index)
+        return replace(
+            self, deltas=self.deltas[rows], index=np.searchsorted(rows, index).astype(self.index.dtype)
+        )
+
 
 WIDE_WINDOW = 2_000_000
 """Width of the wide window in base pairs: 1 Mb to either side of the TSS, as PrediXcan has it."""
@@ -96,7 +110,7 @@ class GeneInputs:
         return np.asarray(downstream * (self.positions - self.gene.tss), dtype=np.float64)
 
     def take(self, samples: Int64Array) -> Self:
-        """Keep some samples, in the order given; nothing of the others remains in the index.
+        """Keep some samples, in the order given; nothing that the others alone carry remains.
 
         Parameters
         ----------
@@ -107,10 +121,17 @@ class GeneInputs:
             self,
             sample_ids=tuple(np.asarray(self.sample_ids, dtype=object)[samples]),
             dosages=self.dosages[samples],
-            tiles=tuple(replace(tile, index=tile.index[samples]) for tile in self.tiles),
+            tiles=tuple(tile.take(samples) for tile in self.tiles),
             wide=None if self.wide is None else replace(self.wide, dosages=self.wide.dosages[samples]),
             zero_shot={model: predicted[samples] for model, predicted in self.zero_shot.items()},
         )
+
+    def carried(self) -> Self:
+        """Leave out tiles in which all samples carry the reference: others decide whether they are there.
+
+        What is learned must not tell of people that it was not learned from.
+        """
+        return replace(self, tiles=tuple(tile for tile in self.tiles if tile.index.any()))
 
     def widened(self) -> Self:
         """Put the dosages of the wide window in place of those of the cis window."""

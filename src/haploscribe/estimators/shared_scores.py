@@ -7,7 +7,7 @@ import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.estimators.delta_scores import ScoredTile, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 
 _RIDGE = 0.1  # as `delta_scores`: of the mean variance of an axis, added before dividing by it
@@ -58,7 +58,8 @@ def fit_shared_axes(genes: Iterable[GeneInputs], n_scores: int) -> SharedAxes | 
     Parameters
     ----------
     genes
-        Inputs of the training samples; a row of deltas that none of them carries has no influence.
+        Inputs of the training samples; a row of deltas that none of them carries has no influence, nor a
+        tile in which all carry the reference.
     n_scores
         Axes kept at most, those of largest variance. Of deltas wider than 1,280, axes are sought in a random
         space of 512 dimensions, the same every time, which keeps their products nearly as they are (Johnson &
@@ -98,7 +99,7 @@ def fit_shared_axes(genes: Iterable[GeneInputs], n_scores: int) -> SharedAxes | 
     values, vectors = values[kept], vectors[:, kept]
     spread = values + _RIDGE * values.mean()
     scale = np.sqrt(np.mean(values / spread))
-    axes = space @ (vectors / np.sqrt(spread) / scale)
+    axes = space @ (signed(vectors) / np.sqrt(spread) / scale)
     return SharedAxes(np.ascontiguousarray(axes, dtype=np.float32))
 
 
@@ -111,10 +112,10 @@ def _space(dimension: int) -> Float32Array:
 
 
 def _each_tile_once(genes: Iterable[GeneInputs]) -> Iterator[tuple[str, TileDeltas]]:
-    """Go through the tiles of all genes; with each, the first gene that reads it."""
+    """Go through the tiles in which anyone differs from the reference; with each, the first gene of it."""
     seen: set[TileKey] = set()
     for inputs in genes:
-        for tile in inputs.tiles:
+        for tile in inputs.carried().tiles:
             key = (inputs.gene.contig, tile.start, tile.end)
             if key not in seen:
                 seen.add(key)

@@ -162,6 +162,7 @@ class SharedTransformer:
         learned: list[Float64Array] = []
         for inputs, values in zip(genes, expression, strict=True):
             require_complete(inputs, values)
+            inputs = inputs.carried()  # noqa: PLW2901 - nothing else of it is to be read
             if self.axes_ is None or not inputs.tiles:
                 nothing = np.empty((0, 0), dtype=np.float32)
                 self.genes_[inputs.gene.gene_id] = SeenGene(float(values.mean()), 0, (), nothing)

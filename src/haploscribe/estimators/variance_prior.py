@@ -105,9 +105,11 @@ class VarianceMoments:
             return None
         scale = np.where(size > 0.0, size, 1.0)
         scaled = self.kernels / scale[:, None] / scale + _RIDGE * np.eye(len(scale))
-        # min wᵀAw − 2bᵀw is a least-squares problem in the Cholesky factor of A.
-        factor = np.linalg.cholesky(scaled)
-        found = nnls(factor.T, np.linalg.solve(factor, self.outcomes / scale))[0] / scale
+        # min wᵀAw − 2bᵀw is a least-squares problem in the root of A. Where all variants lie so close that
+        # the shapes are one, rounding makes the least eigenvalues of A negative.
+        values, vectors = np.linalg.eigh(scaled)
+        root = np.sqrt(np.maximum(values, _RIDGE))
+        found = nnls(root[:, None] * vectors.T, (vectors.T @ (self.outcomes / scale)) / root)[0] / scale
         weights = tuple(float(weight) for weight in found[:-1])
         return VariancePrior(weights) if any(weights) else None
 

@@ -1,0 +1,61 @@
+"""Every estimator of the registry is audited for leaks, and the audit itself by estimators that leak."""
+
+import numpy as np
+import pytest
+
+from haploscribe.estimators import registry
+from haploscribe.evaluation import lessons
+from haploscribe.expression.normalise import NORMALISATIONS, Normalisation
+from haploscribe.expression.preparation import prepare
+from tests.trust import leaking
+from tests.trust.leaks import leaks_of
+from tests.trust.people import APART, FOLDS
+
+
+@pytest.fixture(autouse=True)
+def few_genes_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the four genes learn priors from each other."""
+    monkeypatch.setattr(lessons, "FAR", APART)
+    monkeypatch.setattr(lessons, "FEWEST_GENES", 2)
+
+
+def register(name: str, monkeypatch: pytest.MonkeyPatch, *, shared: bool = False) -> None:
+    entry = registry._Entry(leaking.MODULE, name, seeded=False, shared=shared)
+    monkeypatch.setitem(registry._ESTIMATORS, name, entry)
+
+
+@pytest.mark.parametrize(
+    "fold", ["without validation", pytest.param("with validation", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", registry.ESTIMATOR_NAMES)
+def test_an_estimator_knows_nothing_of_people_held_out(name: str, fold: str) -> None:
+    assert leaks_of(name, FOLDS[fold]) == []
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+def test_no_normalisation_learns_from_people_held_out(normalisation: Normalisation) -> None:
+    assert leaks_of("blup-distance", FOLDS["with validation"], normalisation) == []
+
+
+def test_the_audit_passes_an_honest_estimator_that_is_only_in_the_registry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register("Honest", monkeypatch)
+    assert leaks_of("Honest", FOLDS["without validation"]) == []
+
+
+@pytest.mark.parametrize("name", leaking.CAUGHT)
+def test_the_audit_catches_an_estimator_that_cheats(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(name, monkeypatch, shared=name.startswith("Shared"))
+    found = leaks_of(name, FOLDS["without validation"])
+    assert any(leak.startswith(leaking.CAUGHT[name]) for leak in found), found
+
+
+def test_the_audit_catches_preparation_that_learns_from_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(expression, covariates, training, method):  # type: ignore[no-untyped-def]
+        return prepare(expression, covariates, np.ones_like(training), method)
+
+    monkeypatch.setattr("haploscribe.evaluation.folds.prepare", careless)
+    found = "\n".join(leaks_of("blup", FOLDS["without validation"]))
+    for what in ("expression (noise)", "expression (huge)", "expression (missing)", "covariates"):
+        assert f"held-out {what}" in found
