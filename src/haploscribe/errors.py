@@ -7,3 +7,7 @@ class InputError(Exception):
     The message is one line that says what is wrong, where, and how to mend it. The command line prints
     it and exits with code 2; nothing else is caught there.
     """
+
+    def __init__(self, message: str) -> None:
+        # Names and cells of the user's files are quoted, and may hold line ends of any kind.
+        super().__init__(" ".join(message.splitlines()))

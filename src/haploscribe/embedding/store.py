@@ -25,7 +25,8 @@ at worst both embed a sequence. PART is named by the digests that it holds.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ class EmbeddingStore:
     def _check_format(self) -> None:
         try:
             attributes = zarr.open_group(self.path, mode="r").attrs
-        except (zarr.errors.GroupNotFoundError, NotADirectoryError, ValueError, OSError):
+        except Exception:  # zarr raises errors of any class
             attributes = {}
         if attributes.get("format") != FORMAT:
             raise InputError(f"{self.path} is not an embedding store; name another path, or remove it")
@@ -227,18 +228,21 @@ class EmbeddingStore:
             _read(group, name).tolist() for name in ("tile", "start", "end", "offset")
         )
         digests, index = _read(group, "digest"), _read(group, "index")
-        return tuple(
-            IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
-            for i, number in enumerate(numbers)
-        )
+        with _readable(self._haplotypes(address)):
+            return tuple(
+                IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
+                for i, number in enumerate(numbers)
+            )
 
     def read_vectors(self, address: BlockAddress) -> dict[bytes, Float32Array]:
         """Read all embedded sequences of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
             group = _opened(part)
-            for digest, embedding in zip(_read(group, "digest"), _read(group, "embedding"), strict=True):
-                found.setdefault(digest.tobytes(), embedding)
+            digests, embeddings = _read(group, "digest"), _read(group, "embedding")
+            with _readable(part):
+                for digest, embedding in zip(digests, embeddings, strict=True):
+                    found.setdefault(digest.tobytes(), embedding)
         return found
 
     def _vectors(self, address: BlockAddress) -> Path:
@@ -269,11 +273,23 @@ class EmbeddingStore:
 
 
 def _opened(folder: Path) -> zarr.Group:
-    return zarr.open_group(folder, mode="r")
+    with _readable(folder):
+        return zarr.open_group(folder, mode="r")
 
 
 def _read(group: zarr.Group, name: str) -> Any:
-    return group[name][...]
+    with _readable(Path(str(group.store_path).removeprefix("file://"))):
+        return group[name][...]
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Within the block, a damaged group is an InputError: zarr and its codecs raise errors of any class."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise InputError(f"{folder} is damaged ({reason}); remove it to have it embedded anew") from None
 
 
 def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array) -> None:

@@ -168,9 +168,13 @@ class _OddCalls(NamedTuple):
 
 def _judged(alleles: tuple[str, ...]) -> _Site:
     return _Site(
-        tuple(allele.isalpha() for allele in alleles[1:]),
-        tuple(as_acgtn(allele.encode()) for allele in alleles if allele.isalpha()),
+        tuple(_is_sequence(allele) for allele in alleles[1:]),
+        tuple(as_acgtn(allele.encode()) for allele in alleles if _is_sequence(allele)),
     )
+
+
+def _is_sequence(allele: str) -> bool:
+    return allele.isascii() and allele.isalpha()
 
 
 def _odd_calls(numbers: AlleleNumbers, genotypes: Int8Array, phased: BoolArray) -> _OddCalls:
@@ -221,6 +225,12 @@ def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
         raise InputError(
             f"{rules.path} calls allele {highest[unlisted[0]]} at {contig}:"
             f"{calls.positions[unlisted[0]] + 1}, which lists {n_alleles[unlisted[0]]}; make that file again"
+        )
+    unreadable = next((row for row, record in enumerate(calls.alleles) if not _is_sequence(record[0])), None)
+    if unreadable is not None:
+        raise InputError(
+            f"{rules.path} has REF {calls.alleles[unreadable][0][:20]!r} at {contig}:"
+            f"{calls.positions[unreadable] + 1}, which is no sequence of bases; make that file again"
         )
     most = int(n_alleles.max(initial=0))
     if most > _MAX_ALLELES:

@@ -152,7 +152,10 @@ def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def _require_fasta(path: Path) -> None:
-    with pysam.FastxFile(str(path)) as file:
-        if next(iter(file), None) is not None:
-            return
+    try:
+        with quiet(), pysam.FastxFile(str(path)) as file:
+            if next(iter(file), None) is not None:
+                return
+    except (OSError, ValueError):  # no text, or damaged
+        raise InputError(f"{path} cannot be read as FASTA; copy or make it again") from None
     raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,7 @@ from haploscribe.genome.bgzf import compression
 from haploscribe.genome.calls import CallRules, Calls, phased_variants
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.index_files import is_fresh, own_name
+from haploscribe.genome.index_layout import number_of_contigs
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
@@ -61,6 +63,7 @@ class VcfReader:
         if self._walk.index is None:
             raise InputError(f"the index of {path} cannot be read; delete it, or make it with bcftools index")
         self.sample_ids = tuple(self._walk.header.samples)
+        self._named = _named_contigs(self._walk, self._indexed, path)
         self.contigs = _contigs_with_records(self._indexed, path)
         self._subset: frozenset[str] | None = None
         self._vcf: cyvcf2.VCF | None = None
@@ -68,7 +71,7 @@ class VcfReader:
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`."""
-        name = require_contig(contig, self._walk.header.contigs, str(self.path))
+        name = require_contig(contig, self._named, str(self.path))
         calls = self._calls_of_lines(name, start, end, samples)
         if calls is None:
             calls = self._calls_of_records(name, start, end, samples)
@@ -120,7 +123,10 @@ class VcfReader:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="no intervals found")
             records = self._records(vcf, name, start, end) if start < end else ()
-            return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
+            try:
+                return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
+            except UnicodeDecodeError as error:
+                raise self._damaged(name, start, end, error) from None
 
     def _opened_for(self, samples: Sequence[str]) -> cyvcf2.VCF:
         """Open the file to decode the wanted samples only; kept open until others are wanted."""
@@ -190,11 +196,34 @@ def _opened_lines(indexed: Path) -> pysam.TabixFile:
 
 def _header_samples(path: Path) -> list[str]:
     """Read the sample names of a VCF whose header htslib refuses."""
-    with path.open("rb") if compression(path) == "plain" else gzip.open(path) as file:
+    with (
+        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: nothing can be said of its samples
+        path.open("rb") if compression(path) == "plain" else gzip.open(path) as file,
+    ):
         for line in itertools.takewhile(lambda line: line.startswith(b"#"), file):
             if line.startswith(b"#CHROM"):
                 return line.decode("utf-8", "replace").rstrip("\r\n").split("\t")[9:]
     return []
+
+
+def _named_contigs(walk: pysam.VariantFile, indexed: Path, path: Path) -> tuple[str, ...]:
+    """List the contigs of the header.
+
+    A BCF's must name all that its index counts: htslib crashes where one has no name.
+    """
+    contigs = walk.header.contigs
+    try:
+        numbers = {name: contigs[name].id for name in contigs}
+    except UnicodeDecodeError:
+        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+    except AssertionError:  # pysam's, at a number that no contig has
+        numbers = {}
+    n_counted = (number_of_contigs(Path(f"{indexed}.csi"), indexed) or 0) if walk.is_bcf else 0
+    if not set(numbers.values()).issuperset(range(n_counted)):
+        raise InputError(
+            f"{path} has records of a contig that its header does not name; write it again with bcftools view"
+        )
+    return tuple(numbers)
 
 
 def _contigs_with_records(indexed: Path, path: Path) -> tuple[str, ...]:
@@ -206,13 +235,22 @@ def _contigs_with_records(indexed: Path, path: Path) -> tuple[str, ...]:
         raise InputError(
             f"the index of {path} cannot be read; delete it, or make it with bcftools index"
         ) from None
-    return tuple(line.split("\t", 1)[0] for line in table.splitlines())
+    if isinstance(table, bytes):  # pysam gives text where it can
+        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it")
+    return tuple(line.split("\t", 1)[0] for line in table.split("\n") if line)
 
 
 def _with_index(path: Path, folder: Path) -> Path:
     """Find or make a path at which htslib has the records and an index to them."""
     kind = compression(path)
-    if kind == "bgzf" and any(is_fresh(path, Path(f"{path}{suffix}")) for suffix in (".csi", ".tbi")):
+    beside = [index for index in (Path(f"{path}.csi"), Path(f"{path}.tbi")) if is_fresh(path, index)]
+    if kind == "bgzf" and beside:
+        for index in beside:
+            if number_of_contigs(index, path) is None:
+                raise InputError(
+                    f"the index of {path} is of another file or cannot be read; delete it, or make it with "
+                    "bcftools index"
+                )
         return path
     place = folder / own_name(path) if kind == "bgzf" else folder / f"{own_name(path).removesuffix('.gz')}.gz"
     index = Path(f"{place}.csi")
@@ -241,6 +279,15 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
             gzip.open(path) if gzipped else path.open("rb") as source,
             pysam.BGZFile(str(copy), "w") as target,
         ):
-            shutil.copyfileobj(source, target, 1 << 20)
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+            n_other = 0
+            for line in source:
+                is_header = line.startswith(b"#")
+                n_other += not is_header
+                if is_header and n_other:  # htslib ends there without a word
+                    raise InputError(
+                        f"{path} has a header line behind record {n_other}, as files have that were joined "
+                        "with cat; join them with bcftools concat"
+                    )
+                target.write(line)
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}; copy or make it again") from None

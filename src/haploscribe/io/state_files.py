@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 
 _TREE = "state"
-"""The one entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+"""Entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts."""
+_DIGEST = "digest"
+"""Entry of the file's metadata: BLAKE2b of that and of the arrays, so that no damage goes unseen."""
 
 
 def write_state(path: Path, state: State) -> None:
@@ -34,7 +37,7 @@ def write_state(path: Path, state: State) -> None:
     tree = json.dumps(_numbered(state, arrays), allow_nan=False)
     with written_aside(path) as aside:
         named = {str(number): array for number, array in enumerate(arrays.values())}
-        save_file(named, aside, metadata={_TREE: tree})
+        save_file(named, aside, metadata={_TREE: tree, _DIGEST: _digest(tree, named)})
 
 
 def read_state(path: Path) -> State:
@@ -46,14 +49,43 @@ def read_state(path: Path) -> State:
         When the file is missing, cut short, or something else.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            tree = json.loads(file.metadata()[_TREE])
-            return _named(tree, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        with read_as_kept(path), safe_open(path, framework="numpy") as file:
+            about = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if about[_DIGEST] != _digest(about[_TREE], arrays):
+                raise ValueError("its digest differs")
+            return _named(json.loads(about[_TREE]), arrays)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; copy the whole folder of models, or run again") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+
+
+@contextmanager
+def read_as_kept(path: Path) -> Iterator[None]:
+    """Within the block, a file that lacks something, or holds something else, is an InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (
+        SafetensorError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        RuntimeError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} is damaged or no kept model ({reason}); copy or make it again") from None
+
+
+def _digest(tree: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    total = hashlib.blake2b(tree.encode(), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(repr((name, array.dtype.str, array.shape)).encode())
+        total.update(np.ascontiguousarray(array).data if array.size else b"")
+    return total.hexdigest()
 
 
 _Content = tuple[str, tuple[int, ...], bytes]
