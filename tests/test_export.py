@@ -291,7 +291,7 @@ def test_a_cluster_gives_the_same_bytes(finished: Finished, databases: Path, tmp
             ("--models", "elastic-net-1mb,blup"),
             "elastic-net-1mb has weights outside the cis window",
         ),
-        ("fusion", ("--models", ","), "--models: name a model"),
+        ("fusion", ("--models", ","), "--models : name each model once"),
         ("fusion", ("--models", "xpresso"), "no trained model 'xpresso'"),
         ("fusion", ("--panel", "../x"), "--panel '../x'"),
         ("fusion", ("--min-r", 0.9), "no gene of"),

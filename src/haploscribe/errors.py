@@ -8,6 +8,10 @@ class InputError(Exception):
     it and exits with code 2; nothing else is caught there.
     """
 
+    def __init__(self, message: str) -> None:
+        # Names and cells of the user's files are quoted, and may hold line ends of any kind.
+        super().__init__(" ".join(message.splitlines()))
+
 
 class MendedWarning(UserWarning):
     """Something that Haploscribe had written was damaged and has been made anew.

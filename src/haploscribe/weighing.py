@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
@@ -99,6 +100,11 @@ class Weighing:
         loss = LinearisingLoss.of(linear, dosages, predicted)
         if reads_deltas([name]) or loss.rmse > _ROUNDING:
             self.lost.append((gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
+        if gene_id not in self.performance[name]:
+            raise InputError(
+                f"{self.opened.kept.folder} has gene {gene_id!r}, which the metrics beside it do not name; "
+                "copy both from the same run"
+            )
         r, p, q = self.performance[name][gene_id]
         return ModelWeights(name, linear.weights, linear.intercept, r, p, q)
 

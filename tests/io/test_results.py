@@ -18,6 +18,7 @@ from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summaris
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.io.results import (
     Results,
+    Summary,
     read_predictions,
     read_results,
     write_predictions,
@@ -116,7 +117,8 @@ def test_results_of_one_model_read_back(tmp_path: Path) -> None:
     both = results_of([1.0, 2.0, 4.0, 3.0])
     predictions = predictions_of([1.0, 2.0, 4.0, 3.0]).filter(pl.col("model") == "a")
     metrics = gene_metrics(predictions, {"G1.2": 7})
-    one = Results(metrics, compare_models(metrics), both.summary, both.run)
+    summary: Summary = {**both.summary, "models": summarise_models(metrics)}
+    one = Results(metrics, compare_models(metrics), summary, both.run)
     write(tmp_path, one, predictions)
     assert_frame_equal(read_results(tmp_path).comparison, one.comparison, check_exact=True)
 

@@ -202,8 +202,8 @@ def test_each_zero_shot_model_has_an_option_of_its_name() -> None:
             "nowhere is no folder; give one with config.json",
         ),
         (("--models", "blup", "--shifts", "0,half"), "--shifts 0,half: give whole base pairs"),
-        (("--models", "blup", "--shifts", "1,1"), "shifts [1, 1]: give at least one, each once"),
-        (("--models", "blup", "--shifts", ""), "shifts []: give at least one, each once"),
+        (("--models", "blup", "--shifts", "1,1"), "--shifts 1,1: give at least one, each once"),
+        (("--models", "blup", "--shifts", ""), "--shifts : give at least one, each once"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(

@@ -271,7 +271,8 @@ class EmbeddingStore:
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
             group = _opened(part)
-            for digest, embedding in zip(_read(group, "digest"), _read(group, "embedding"), strict=True):
+            digests, embeddings = _read(group, "digest"), _read(group, "embedding")
+            for digest, embedding in zip(digests, embeddings, strict=True):
                 found.setdefault(digest.tobytes(), embedding)
         return found
 

@@ -178,8 +178,8 @@ def _read_bed(path: Path) -> ExpressionTable:
 def _read_parquet(path: Path) -> ExpressionTable:
     try:
         frame = pl.read_parquet(BytesIO(read_bytes(path)))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).splitlines()[0][:100]
         raise InputError(f"{path} is no readable Parquet file ({reason}); write it again") from None
     header = tuple(frame.columns)
     frame.columns = [str(i) for i in range(frame.width)]

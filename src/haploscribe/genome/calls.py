@@ -170,9 +170,13 @@ class _OddCalls(NamedTuple):
 
 def _judged(alleles: tuple[str, ...]) -> _Site:
     return _Site(
-        tuple(allele.isalpha() for allele in alleles[1:]),
-        tuple(as_acgtn(allele.encode()) for allele in alleles if allele.isalpha()),
+        tuple(_is_sequence(allele) for allele in alleles[1:]),
+        tuple(as_acgtn(allele.encode()) for allele in alleles if _is_sequence(allele)),
     )
+
+
+def _is_sequence(allele: str) -> bool:
+    return allele.isascii() and allele.isalpha()
 
 
 def _odd_calls(numbers: AlleleNumbers, genotypes: Int8Array, phased: BoolArray) -> _OddCalls:
@@ -233,11 +237,11 @@ def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
 
 def _require_plain_reference(calls: Calls, contig: str, rules: CallRules) -> None:
     """Refuse a REF that is empty, `.`, symbolic or otherwise no sequence: ALT would take its place."""
-    if all(record[0].isalpha() for record in set(calls.alleles)):
+    if all(_is_sequence(record[0]) for record in set(calls.alleles)):
         return
-    row = next(row for row, record in enumerate(calls.alleles) if not record[0].isalpha())
+    row = next(row for row, record in enumerate(calls.alleles) if not _is_sequence(record[0]))
     raise InputError(
-        f"{rules.path} has REF {calls.alleles[row][0]!r} at {contig}:{calls.positions[row] + 1}; "
+        f"{rules.path} has REF {calls.alleles[row][0][:20]!r} at {contig}:{calls.positions[row] + 1}; "
         "write there the bases of the reference"
     )
 

@@ -17,6 +17,8 @@ from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
 
 _PVAR_COLUMNS = {"#CHROM": pl.String, "POS": pl.Int64, "ID": pl.String, "REF": pl.String, "ALT": pl.String}
+_LAST_POSITION = 2**31 - 2
+"""The highest position that PLINK 2 takes."""
 
 
 class PgenReader:
@@ -122,7 +124,7 @@ def _psam_samples(path: Path) -> list[str]:
 
 def _read_pvar(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_csv(
+        pvar = pl.read_csv(
             path,
             separator="\t",
             comment_prefix="##",
@@ -136,6 +138,14 @@ def _read_pvar(path: Path) -> pl.DataFrame:
             f"{path} cannot be read as .pvar with columns #CHROM POS ID REF ALT ({reason}); "
             "make it again with plink2 --make-pgen"
         ) from None
+    gaps = pvar.select(pl.any_horizontal(pl.all().is_null()) | ~pl.col("POS").is_between(1, _LAST_POSITION))
+    if gaps.to_series().any():
+        row = gaps.to_series().arg_max()
+        raise InputError(
+            f"{path} has no usable {' '.join(_PVAR_COLUMNS)} at variant {(row or 0) + 1}; "
+            "make it again with plink2 --make-pgen"
+        )
+    return pvar
 
 
 def _contig_spans(pvar: pl.DataFrame, path: Path) -> dict[str, tuple[int, int]]:

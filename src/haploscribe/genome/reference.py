@@ -165,11 +165,13 @@ def _lines(path: Path) -> IO[bytes]:
 
 def _require_fasta(path: Path) -> None:
     try:
-        with pysam.FastxFile(str(path)) as file:
+        with quiet(), pysam.FastxFile(str(path)) as file:
             if next(iter(file), None) is not None:
                 return
     except UnicodeDecodeError:
         raise InputError(
             f"{path} is not a FASTA file: the name of its first sequence is not UTF-8; check the path"
         ) from None
+    except (OSError, ValueError):  # no text, or damaged
+        raise InputError(f"{path} cannot be read as FASTA; copy or make it again") from None
     raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")

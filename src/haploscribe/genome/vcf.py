@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,7 @@ from haploscribe.genome.calls import CallRules, Calls, phased_variants
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.faults import vcf_fault
 from haploscribe.genome.index_files import is_fresh, own_name
+from haploscribe.genome.index_layout import number_of_contigs
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
@@ -63,6 +65,7 @@ class VcfReader:
         if self._walk.index is None:
             raise InputError(f"the index of {path} cannot be read; delete it, or make it with bcftools index")
         self.sample_ids = _sample_ids(self._walk, path)
+        self._named = _named_contigs(self._walk, self._indexed, path)
         self.contigs = _contigs_with_records(self._indexed, path)
         self._subset: frozenset[str] | None = None
         self._vcf: cyvcf2.VCF | None = None
@@ -70,7 +73,7 @@ class VcfReader:
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`."""
-        name = require_contig(contig, self._walk.header.contigs, str(self.path))
+        name = require_contig(contig, self._named, str(self.path))
         calls = self._calls_of_lines(name, start, end, samples)
         if calls is None:
             calls = self._calls_of_records(name, start, end, samples)
@@ -233,11 +236,34 @@ def _opened_lines(indexed: Path) -> pysam.TabixFile:
 
 def _header_samples(path: Path) -> list[str]:
     """Read the sample names of a VCF whose header htslib refuses."""
-    with path.open("rb") if compression(path) == "plain" else gzip.open(path) as file:
+    with (
+        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: nothing can be said of its samples
+        path.open("rb") if compression(path) == "plain" else gzip.open(path) as file,
+    ):
         for line in itertools.takewhile(lambda line: line.startswith(b"#"), file):
             if line.startswith(b"#CHROM"):
                 return line.decode("utf-8", "replace").rstrip("\r\n").split("\t")[9:]
     return []
+
+
+def _named_contigs(walk: pysam.VariantFile, indexed: Path, path: Path) -> tuple[str, ...]:
+    """List the contigs of the header.
+
+    A BCF's must name all that its index counts: htslib crashes where one has no name.
+    """
+    contigs = walk.header.contigs
+    try:
+        numbers = {name: contigs[name].id for name in contigs}
+    except UnicodeDecodeError:
+        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+    except AssertionError:  # pysam's, at a number that no contig has
+        numbers = {}
+    n_counted = (number_of_contigs(Path(f"{indexed}.csi"), indexed) or 0) if walk.is_bcf else 0
+    if not set(numbers.values()).issuperset(range(n_counted)):
+        raise InputError(
+            f"{path} has records of a contig that its header does not name; write it again with bcftools view"
+        )
+    return tuple(numbers)
 
 
 def _contigs_with_records(indexed: Path, path: Path) -> tuple[str, ...]:
@@ -249,7 +275,9 @@ def _contigs_with_records(indexed: Path, path: Path) -> tuple[str, ...]:
         raise InputError(
             f"the index of {path} cannot be read; delete it, or make it with bcftools index"
         ) from None
-    return tuple(line.split("\t", 1)[0] for line in table.splitlines())
+    if isinstance(table, bytes):  # pysam gives text where it can
+        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it")
+    return tuple(line.split("\t", 1)[0] for line in table.split("\n") if line)
 
 
 def _with_index(path: Path, folder: Path) -> Path:
@@ -257,11 +285,14 @@ def _with_index(path: Path, folder: Path) -> Path:
     kind = compression(path)
     # cyvcf2 goes by the name, and would silently find no record in a VCF that is called .bcf.
     misnamed = path.name.endswith((".bcf", ".bcf.gz")) and not _is_bcf(path)
-    if (
-        kind == "bgzf"
-        and not misnamed
-        and any(is_fresh(path, Path(f"{path}{suffix}")) for suffix in (".csi", ".tbi"))
-    ):
+    beside = [index for index in (Path(f"{path}.csi"), Path(f"{path}.tbi")) if is_fresh(path, index)]
+    if kind == "bgzf" and not misnamed and beside:
+        for index in beside:
+            if number_of_contigs(index, path) is None:
+                raise InputError(
+                    f"the index of {path} is of another file or cannot be read; delete it, or make it with "
+                    "bcftools index"
+                )
         return path
     name = f"{own_name(path)}.vcf.gz" if misnamed else own_name(path)
     place = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
@@ -280,9 +311,16 @@ def _with_index(path: Path, folder: Path) -> Path:
             source = str(place.absolute())  # a name that begins with - would be an option
             pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
     except pysam.SamtoolsError:
-        with gzip.open(place) as lines:
-            raise InputError(f"{path} cannot be indexed: {vcf_fault(lines, path.name)}") from None
+        raise InputError(f"{path} cannot be indexed: {_fault(place, path.name)}") from None
     return place
+
+
+def _fault(place: Path, name: str) -> str:
+    try:
+        with gzip.open(place) as lines:
+            return vcf_fault(lines, name)
+    except (OSError, EOFError, zlib.error) as error:
+        return f"it is damaged ({error}); copy or make it again"
 
 
 def _is_bcf(path: Path) -> bool:
@@ -299,8 +337,16 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
             gzip.open(path) if gzipped else path.open("rb") as source,
             pysam.BGZFile(str(copy), "w") as target,
         ):
-            start = source.read(len(codecs.BOM_UTF8))
-            target.write(start if start != codecs.BOM_UTF8 else b"")
-            shutil.copyfileobj(source, target, 1 << 20)
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+            n_other = 0
+            for number, line in enumerate(source):
+                plain = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+                is_header = plain.startswith(b"#")
+                n_other += not is_header
+                if is_header and n_other:  # htslib ends there without a word
+                    raise InputError(
+                        f"{path} has a header line behind record {n_other}, as files have that were joined "
+                        "with cat; join them with bcftools concat"
+                    )
+                target.write(plain)
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}; copy or make it again") from None

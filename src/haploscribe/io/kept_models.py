@@ -20,7 +20,7 @@ from haploscribe.genome.alternates import Alternate, alternates
 from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.io.model_folder import gene_file, read_known_variants, read_record, shared_file
-from haploscribe.io.state_files import read_state
+from haploscribe.io.state_files import read_as_kept, read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +104,17 @@ class KeptModels:
         wanted = self.record.models if names is None else names
         makers = {name: make for name, make in self._own.items() if name in wanted}
         path = gene_file(self.folder, number)
-        states = read_state(path).parts["models"].parts if makers else {}
+        with read_as_kept(path):
+            states = read_state(path).parts["models"].parts if makers else {}
         missing = [name for name in makers if name not in states]
         if missing:
             raise InputError(
                 f"{path} lacks the model {missing[0]}; copy the whole folder again, or run again"
             )
-        found: dict[str, Estimator | SharedEstimator] = {
-            name: make().restore(states[name]) for name, make in makers.items()
-        }
+        with read_as_kept(path):
+            found: dict[str, Estimator | SharedEstimator] = {
+                name: make().restore(states[name]) for name, make in makers.items()
+            }
         if set(wanted) & set(SHARED_NAMES):
             found |= self._read_shared()
         return {name: found[name] for name in wanted}

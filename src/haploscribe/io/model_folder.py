@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from haploscribe import __version__
 from haploscribe.atomic import written_aside
@@ -25,7 +25,8 @@ from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
-from haploscribe.io.state_files import read_state, write_state
+from haploscribe.io.json_shapes import made_from, parse_json, require_shape
+from haploscribe.io.state_files import read_as_kept, read_state, write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.names import folder_name, require_printable
 from haploscribe.options import BackboneOptions
@@ -102,7 +103,7 @@ def read_record(folder: Path) -> ModelsRecord:
     """
     path = folder / RECORD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{folder} has no {RECORD}; {_ADVICE}") from None
     except (OSError, ValueError) as error:
@@ -110,13 +111,12 @@ def read_record(folder: Path) -> ModelsRecord:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no record of models; {_ADVICE}")
     _check_version(path, content)
-    try:
-        if content.pop(_CHECKSUM) != record_checksum(content):
-            raise TypeError("it has another checksum than was written")
-        record = _record(content)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); copy it again, or run again") from None
-    require_printable((str(gene.gene_id) for gene in record.genes), "gene id", path)
+    if content.pop(_CHECKSUM, None) != record_checksum(content):
+        raise InputError(
+            f"{path} is damaged (it has another checksum than was written); copy it again, or run again"
+        )
+    record = _record(content, path)
+    require_printable((gene.gene_id for gene in record.genes), "gene id", path)
     return record
 
 
@@ -140,20 +140,47 @@ def _check_version(path: Path, content: Mapping[str, Any]) -> None:
     )
 
 
-def _record(content: Mapping[str, Any]) -> ModelsRecord:
+class _Content(TypedDict):
+    """What `models.json` holds beside the format; see `ModelsRecord`."""
+
+    models: list[str]
+    genes: list[dict[str, Any]]
+    window: int
+    tile: int
+    normalize: str
+    seed: int
+    n_samples: int
+    backbone: dict[str, Any] | None
+    backbone_key: str | None
+    zero_shot: dict[str, Any] | None
+
+
+def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
+    require_shape(content, _Content, path)
     backbone, zero_shot = content["backbone"], content["zero_shot"]
-    return ModelsRecord(
+    record = ModelsRecord(
         models=tuple(content["models"]),
-        genes=tuple(Gene(**gene) for gene in content["genes"]),
+        genes=tuple(made_from(Gene, gene, path, "a gene") for gene in content["genes"]),
         window=content["window"],
         tile=content["tile"],
         normalize=content["normalize"],
         seed=content["seed"],
         n_samples=content["n_samples"],
-        backbone=None if backbone is None else BackboneOptions(**backbone),
+        backbone=None if backbone is None else made_from(BackboneOptions, backbone, path, "the backbone"),
         backbone_key=content["backbone_key"],
-        zero_shot=None if zero_shot is None else ZeroShotRecord.from_json(zero_shot),
+        zero_shot=None
+        if zero_shot is None
+        else made_from(ZeroShotRecord, zero_shot, path, "the zero-shot models"),
     )
+    names = [gene.gene_id for gene in record.genes]
+    if (
+        min(record.window, record.tile, record.n_samples, len(names)) < 1
+        or min(record.seed, *(gene.tss for gene in record.genes)) < 0
+        or not len(set(names)) == len(names)
+        or not len(set(record.models)) == len(record.models) > 0
+    ):
+        raise InputError(f"{path} is damaged: its numbers and names cannot be; copy it again, or run again")
+    return record
 
 
 def gene_file(folder: Path, number: int) -> Path:
@@ -193,4 +220,5 @@ def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     variants = folder / "variants"
     named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
     path = variants / folder_name(named or contig, f"{folder}: contig") / f"{block}.safetensors"
-    return KnownVariants.from_arrays(read_state(path).arrays, contig)
+    with read_as_kept(path):
+        return KnownVariants.from_arrays(read_state(path).arrays, contig)

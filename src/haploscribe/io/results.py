@@ -1,7 +1,7 @@
 """The tables and records that a run leaves in its results folder."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -13,12 +13,14 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA
+from haploscribe.io.json_shapes import parse_json, require_shape
 
 PREDICTIONS = "predictions.parquet"
 METRICS = "metrics.tsv"
 COMPARISON = "comparison.tsv"
 SUMMARY = "summary.json"
 RUN = "run.json"
+_LARGEST_R = 1.0 + 1e-9  # rounded
 
 
 class EmbeddingSummary(TypedDict):
@@ -60,6 +62,22 @@ class Summary(TypedDict):
     zero_shot: NotRequired[dict[str, ZeroShotSummary]]
     stages: NotRequired[dict[str, float]]
     wall_seconds: float
+
+
+class _Input(TypedDict):
+    path: str
+    digest: str
+    reading: NotRequired[str]
+
+
+class _Run(TypedDict, total=False):
+    """The content of `run.json`; its options are held against their types where they are used again."""
+
+    haploscribe: str
+    versions: dict[str, str]
+    options: dict[str, str | float | bool | list[str] | list[int] | None]
+    inputs: dict[str, _Input]
+    data: dict[str, str | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +170,30 @@ def read_results(folder: Path) -> Results:
         When a file is missing, damaged, or has other columns.
     """
     _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, lambda path: pl.read_parquet(path, n_rows=0))
-    return Results(
+    results = Results(
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
-        summary=_read_json(folder / SUMMARY, ("models",)),
-        run=_read_json(folder / RUN, ("options",)),
+        summary=_read_json(folder / SUMMARY, Summary),
+        run=_read_json(folder / RUN, _Run),
     )
+    _check_models(folder, results)
+    return results
+
+
+def _check_models(folder: Path, results: Results) -> None:
+    """Stop where numbers cannot be, or the tables and the summary are not of the same models."""
+    for name, table in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
+        if table.select(pl.any_horizontal(pl.selectors.float().is_infinite().any())).item():
+            raise _damaged(folder / name, "it has infinite numbers")
+    if not (results.metrics["pearson_r"].abs() <= _LARGEST_R).fill_null(value=False).all():
+        raise _damaged(folder / METRICS, "pearson_r is not from -1 to 1 everywhere")
+    models = set(results.summary["models"])
+    measured = results.metrics.select("gene_id", "model")
+    compared = results.comparison.select("model_a", "model_b")
+    if set(measured["model"]) != models or measured.is_duplicated().any() or not models:
+        raise _damaged(folder / METRICS, f"its models are not those of {SUMMARY}, each once a gene")
+    if not set(compared["model_a"]) | set(compared["model_b"]) <= models or compared.is_duplicated().any():
+        raise _damaged(folder / COMPARISON, f"its models are not those of {SUMMARY}, each pair once")
 
 
 def read_predictions(folder: Path) -> pl.DataFrame:
@@ -191,23 +227,21 @@ def _read_table(path: Path, schema: pl.Schema, read: Callable[[Path], pl.DataFra
     _require(path)
     try:
         frame = read(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(path, str(error).splitlines()[0]) from None
     if frame.schema != schema:
         raise _damaged(path, f"its columns are {', '.join(frame.columns)}, not {', '.join(schema)}")
     return frame
 
 
-def _read_json(path: Path, names: Sequence[str]) -> Any:
+def _read_json(path: Path, shape: type) -> Any:
     _require(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
-    lacking = [name for name in names if not isinstance(record, dict) or name not in record]
-    if lacking:
-        raise _damaged(path, f"it lacks {lacking[0]!r}")
-    return record
+    require_shape(content, shape, path)
+    return content
 
 
 def _require(path: Path) -> None:

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 from haploscribe import __version__
 from haploscribe.errors import InputError
 from haploscribe.io.digests import file_digest, folder_digest
+from haploscribe.io.json_shapes import made_from
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.registry import LoadedModel
-
-_Group = TypeVar("_Group", CohortOptions, BackboneOptions, EvaluationOptions)
 
 _PACKAGES = (
     "cyvcf2",
@@ -91,19 +90,12 @@ def recorded_options(
         When it lacks an option.
     """
     options = record.get("options", {})
-
-    def made(group: type[_Group]) -> _Group:
-        values: dict[str, Any] = {}
-        for name, kind in get_type_hints(group, {"Normalisation": str}).items():
-            if name not in options:
-                raise InputError(f"{source} lacks the option {name!r}; run again with this version")
-            value = options[name]
-            if value is not None and kind in {Path, Path | None}:
-                value = Path(value)
-            values[name] = tuple(value) if isinstance(value, list) else value
-        return group(**values)
-
-    return made(CohortOptions), made(BackboneOptions), made(EvaluationOptions)
+    names = {"Normalisation": str}
+    return (
+        made_from(CohortOptions, options, source, "the options", names),
+        made_from(BackboneOptions, options, source, "the options", names),
+        made_from(EvaluationOptions, options, source, "the options", names),
+    )
 
 
 def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:
@@ -123,6 +115,8 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
     InputError
         Naming the file.
     """
+    if "inputs" not in record:
+        raise InputError(f"{source} lacks the digests of the inputs; run again with this version")
     for name in names:
         if name in record["inputs"]:
             path = Path(record["inputs"][name]["path"])

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,32 @@ def read_state(path: Path) -> State:
         When the file is missing, damaged, or something else.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
+        with read_as_kept(path), safe_open(path, framework="numpy") as file:
             tree = json.loads(file.metadata()[_TREE])
             named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if tree.pop(_CHECKSUM) != _checksum(tree, named):
-            raise ValueError("its content has another checksum than was written")
-        return _named(tree, named)
+            if tree.pop(_CHECKSUM) != _checksum(tree, named):
+                raise ValueError("its content has another checksum than was written")
+            return _named(tree, named)
     except FileNotFoundError:
         raise InputError(f"{path} is missing; copy the whole folder of models, or run again") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+
+
+@contextmanager
+def read_as_kept(path: Path) -> Iterator[None]:
+    """Within the block, a file that lacks something, or holds something else, is an InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (
+        SafetensorError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        RuntimeError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} is damaged or no kept model ({reason}); copy or make it again") from None
 

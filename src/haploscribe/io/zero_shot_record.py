@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from haploscribe.errors import InputError
 from haploscribe.io.run_record import weights_record
@@ -65,14 +64,6 @@ class ZeroShotRecord:
                 for loaded in models
             },
         )
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "ZeroShotRecord":
-        """Make it again from what `asdict` gave to JSON."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-        }
-        return cls(**values)
 
     @property
     def averaging(self) -> Averaging:

@@ -240,14 +240,12 @@ ROWS = (
     refused(
         "variants: an index that is none",
         lambda case: with_index(case, "no index"),
-        "the index of variants.vcf.gz cannot be read; delete it",
+        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
     ),
     refused(
         "variants: the index of another file",
         index_of_another,
-        "variants.vcf.gz is damaged at chr",
-        "or its index is of another file",
-        elsewhere=r"\(.*\)",
+        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
     ),
     refused("variants: bgzip, cut", cut_bgzip, "variants.vcf.gz is cut short", "copy it again", verbs=COHORT),
     refused("variants: bgzip, cut, with its whole index", cut_with_index, "variants.vcf.gz is cut short"),

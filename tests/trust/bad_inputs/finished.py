@@ -130,13 +130,13 @@ ROWS = (
     refused(
         "results: summary.json of something else",
         written(f"{RESULTS}/summary.json", "{}"),
-        r"results/summary.json is not as .* \(it lacks 'models'\); run again",
+        r"results/summary.json is damaged: it lacks '\w+'; copy it again, or run again",
         verbs=USES,
     ),
     refused(
         "results: run.json of something else",
         written(f"{RESULTS}/run.json", "[1]"),
-        r"results/run.json is not as .* \(it lacks 'options'\); run again",
+        r"results/run.json is damaged: it is \[1\]; copy it again, or run again",
         verbs=USES,
     ),
     accepted(

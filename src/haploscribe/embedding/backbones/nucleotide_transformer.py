@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from haploscribe.arrays import Float32Array, Int64Array
-from haploscribe.embedding.backbones.checkpoint import Checkpoint
+from haploscribe.embedding.backbones.checkpoint import VOCABULARY_FILE, Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v1 import keep_layers
 from haploscribe.embedding.backbones.loading import load_masked_token_model
@@ -213,7 +213,7 @@ def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
     InputError
         When `vocab.txt` lacks tokens that DNA needs, or does not fit `config.json`.
     """
-    tokeniser = SixMerTokeniser(checkpoint.vocabulary)
+    tokeniser = SixMerTokeniser(checkpoint.vocabulary, str(checkpoint.folder / VOCABULARY_FILE))
     configuration = checkpoint.configuration
     if tokeniser.highest_id >= configuration.vocabulary_size:
         raise InputError(

@@ -29,6 +29,8 @@ class SixMerTokeniser:
     vocabulary
         The tokens in the order of their numbers, as the lines of `vocab.txt`. The order differs between
         checkpoints (the first and the second version differ), so it is never assumed.
+    source
+        Where it came from, for messages.
 
     Attributes
     ----------
@@ -43,15 +45,15 @@ class SixMerTokeniser:
         When the vocabulary lacks a token that DNA needs.
     """
 
-    def __init__(self, vocabulary: Sequence[str]) -> None:
+    def __init__(self, vocabulary: Sequence[str], source: str = "the vocabulary") -> None:
         numbers = {token: number for number, token in enumerate(vocabulary)}
         six_mers = ["".join(letters) for letters in product("ACGT", repeat=K)]
         needed = ["<cls>", "<pad>", "<mask>", "<unk>", *"ACGTN", *six_mers]
         missing = [token for token in needed if token not in numbers]
         if missing:
             raise InputError(
-                f"the vocabulary lacks {len(missing)} tokens, the first {missing[0]!r}; "
-                "vocab.txt must be the 6-mer one that came with the checkpoint"
+                f"{source} lacks {len(missing)} tokens, the first {missing[0]!r}; "
+                "it must be the 6-mer one that came with the checkpoint"
             )
         ids = np.array([numbers[token] for token in needed], dtype=np.int64)
         self.class_id, self.pad_id, self.mask_id, self.unknown_id = (int(number) for number in ids[:4])

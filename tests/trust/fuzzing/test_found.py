@@ -1,0 +1,215 @@
+"""What fuzzing has found, each by the smallest input that does it."""
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pysam.bcftools
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from haploscribe.errors import InputError
+from haploscribe.estimators.state import State
+from haploscribe.expression.genes import Gene
+from haploscribe.expression.table import read_expression
+from haploscribe.genome.index_layout import number_of_contigs
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.variants import open_variants
+from haploscribe.io.json_shapes import parse_json, require_shape
+from haploscribe.io.model_folder import ModelsRecord, read_record, write_record
+from haploscribe.io.state_files import read_state, write_state
+from tests.genome.drawn import vcf_text, write_vcf_lines
+from tests.trust.fuzzing.mutations import bgzipped
+
+LENGTHS = {"1": 1000, "2": 1000}
+
+
+def line(position: int, ref: str = "A", alt: str = "C", contig: str = "1") -> str:
+    return "\t".join((contig, str(position), ".", ref, alt, ".", ".", ".", "GT", "0|1", "1|1"))
+
+
+def read_all(path: Path) -> int:
+    """Read all records of contig 1, and say how many there are."""
+    with open_variants(path) as reader:
+        return len(reader.read("1", 0, 1000, reader.sample_ids).positions)
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def written_stored(path: Path, content: bytes) -> Path:
+    """Write BGZF that is not compressed, so that its size does not change with its content."""
+    with pysam.BGZFile(str(path), "w0") as file:
+        file.write(content)
+    return path
+
+
+def test_a_bcf_whose_header_lacks_a_contig_crashed_htslib(tmp_path: Path) -> None:
+    vcf, path = tmp_path / "v.vcf", tmp_path / "v.bcf"
+    vcf.write_text(vcf_text(LENGTHS, [line(5), line(5, contig="2")]))
+    pysam.bcftools.view("-Ob", "-o", str(path), str(vcf), catch_stdout=False)
+    content = gzip.decompress(path.read_bytes())
+    written_stored(path, content)
+    pysam.bcftools.index("--csi", str(path), catch_stdout=False)
+    written_stored(path, content.replace(b"##contig=<ID=1", b"##cantig=<ID=1"))
+    Path(f"{path}.csi").touch()
+    with pytest.raises(InputError, match="contig that its header does not name"):
+        read_all(path)
+
+
+@pytest.mark.parametrize("suffix", [".tbi", ".csi"])
+def test_an_index_whose_counts_lie_crashed_htslib(tmp_path: Path, suffix: str) -> None:
+    path = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, [line(5)])
+    Path(f"{path}.tbi").unlink()
+    pysam.bcftools.index(f"--{suffix[1:]}", str(path), catch_stdout=False)
+    index = Path(f"{path}{suffix}")
+    data = bytearray(gzip.decompress(index.read_bytes()))
+    place = data.index(b"1\0") - 4  # the length of the names of the contigs
+    data[place : place + 4] = struct.pack("<i", 2**30)
+    written(index, bgzipped(bytes(data)))
+    with pytest.raises(InputError, match="cannot be read; delete it"):
+        read_all(path)
+
+
+def test_an_index_of_a_longer_or_shorter_file_hid_records(tmp_path: Path) -> None:
+    path = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, [line(5)])
+    short = Path(f"{path}.tbi").read_bytes()
+    write_vcf_lines(path, LENGTHS, [line(5), line(6, "A" * 900)])
+    index = written(Path(f"{path}.tbi"), short)
+    assert number_of_contigs(index, path) is None
+    with pytest.raises(InputError, match="of another file"):
+        read_all(path)
+
+
+def test_every_index_that_htslib_makes_is_taken(tmp_path: Path) -> None:
+    path = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, [line(i) for i in range(1, 900)])
+    pysam.bcftools.index("--csi", str(path), catch_stdout=False)
+    for suffix in (".tbi", ".csi"):
+        assert number_of_contigs(Path(f"{path}{suffix}"), path) == 1
+    assert read_all(path) == 899
+
+
+@pytest.mark.parametrize("reference", ["<DEL>", "1", "A,C", "*", "É"])
+def test_ref_that_is_no_sequence_made_alt_the_reference(tmp_path: Path, reference: str) -> None:
+    path = tmp_path / "v.vcf"
+    path.write_text(vcf_text(LENGTHS, [line(5), line(7, reference)]))
+    with pytest.raises(InputError, match=r"REF .* at 1:7|damaged at 1"):
+        read_all(path)
+
+
+def test_letters_of_other_alphabets_in_alt_became_several_bases(tmp_path: Path) -> None:
+    path = tmp_path / "v.vcf"
+    path.write_text(vcf_text(LENGTHS, [line(5), line(7, "A", "é")]), encoding="utf-8")
+    assert read_all(path) == 1
+
+
+def test_an_allele_that_is_no_text(tmp_path: Path) -> None:
+    text = vcf_text(LENGTHS, [line(5, "A", "C\x99")]).encode("latin-1")
+    with pytest.raises(InputError, match="not UTF-8 at 1:1-1000"):
+        read_all(written(tmp_path / "v.vcf", text))
+
+
+def test_a_contig_whose_name_is_no_text(tmp_path: Path) -> None:
+    text = vcf_text({"1": 9, "\x99": 9}, [line(5), line(5, contig="\x99")]).encode("latin-1")
+    with pytest.raises(InputError, match=r"v\.vcf"):
+        read_all(written(tmp_path / "v.vcf", text))
+
+
+def test_a_header_line_between_records_hid_those_behind_it(tmp_path: Path) -> None:
+    text = vcf_text(LENGTHS, [line(5), "##FORMAT=<ID=X>", line(7)])
+    with pytest.raises(InputError, match="header line behind record 1"):
+        read_all(written(tmp_path / "v.vcf", text.encode()))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bgzipped])
+def test_a_compressed_block_that_cannot_be_unpacked(tmp_path: Path, compress: object) -> None:
+    data = bytearray(compress(vcf_text(LENGTHS, [line(5)]).encode()))  # type: ignore[operator]
+    data[20:60] = b"\xff" * 40
+    with pytest.raises(InputError, match=r"v\.vcf\.gz"):
+        read_all(written(tmp_path / "v.vcf.gz", bytes(data)))
+
+
+def test_a_fasta_that_is_no_text(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.fa", b">1\nACG\xff\n")
+    with pytest.raises(InputError, match=r"r\.fa is not a FASTA file"):
+        Reference.open(path, tmp_path)
+
+
+def test_line_ends_in_a_cell_made_a_message_of_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "e.bed"
+    path.write_text("#chr\tstart\tend\tgene_id\ta\n1\t0\t\u2028\tg\t1\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_expression(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    state = State({"a": 1.5}, {"x": np.arange(4.0)}, {"part": State()})
+    write_state(tmp_path / "s.safetensors", state)
+    return tmp_path / "s.safetensors"
+
+
+def test_what_is_kept_is_read_back(kept: Path) -> None:
+    assert read_state(kept).arrays["x"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_number_that_was_changed_in_a_kept_model_was_not_seen(kept: Path) -> None:
+    data = bytearray(kept.read_bytes())
+    data[-1] ^= 1
+    with pytest.raises(InputError, match="another checksum"):
+        read_state(written(kept, bytes(data)))
+
+
+def test_a_kept_model_whose_parts_were_changed(kept: Path) -> None:
+    with safe_open(kept, framework="numpy") as file:
+        about, arrays = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(
+        arrays,
+        kept,
+        metadata=about | {"state": '{"checksum": "", "numbers": {}, "arrays": {}, "parts": "x"}'},
+    )
+    with pytest.raises(InputError, match="another checksum"):
+        read_state(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("tile", 0),
+            ("tile", "500"),
+            ("window", True),
+            ("window", 10**400),
+            ("seed", -1),
+            ("models", "blup"),
+        ),
+        *(("models", []), ("models", ["blup", "blup"]), ("n_samples", None), ("genes", []), ("genes", [1])),
+        *(("backbone", {}), ("backbone", []), ("zero_shot", {"x": 1}), ("normalize", 1)),
+    ],
+)
+def test_a_record_of_models_with_an_impossible_value(tmp_path: Path, name: str, value: object) -> None:
+    genes = (Gene("g", "1", 5),)
+    write_record(tmp_path, ModelsRecord(("blup",), genes, 10, 5, "none", 0, 3, None, None))
+    content = json.loads((tmp_path / "models.json").read_text())
+    (tmp_path / "models.json").write_text(json.dumps(content | {name: value}))
+    with pytest.raises(InputError, match=r"models\.json"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize("text", ['{"x": NaN}', "[Infinity]", "[" * 100_000, "9" * 10_000, ""])
+def test_json_that_the_standard_does_not_have(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+@pytest.mark.parametrize("value", [True, "1", 2**63, float("inf"), None, [], "\ud800"])
+def test_a_value_that_is_no_whole_number(value: object) -> None:
+    with pytest.raises(InputError, match="f is damaged"):
+        require_shape(value, int, Path("f"))
