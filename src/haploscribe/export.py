@@ -1,7 +1,6 @@
 """The job behind the verb `export`: weights of a finished run's models for TWAS tools."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success
+from haploscribe.atomic import kept_on_success, remove_at_once
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
@@ -252,11 +251,11 @@ def _export(
             with closing(weighing.genes()) as weighed:
                 counts = write(weighed)
         except InputError:
-            shutil.rmtree(works, ignore_errors=True)
+            remove_at_once(works)
             raise
     linearised = linearised_table(weighing.lost)
     write_linearised(table, linearised)
-    shutil.rmtree(works, ignore_errors=True)
+    remove_at_once(works)
     return Exported(n_fitted, len(passing), counts, linearised)
 
 

@@ -144,7 +144,8 @@ def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
         with written_aside(gzi) as new_gzi, written_aside(fai) as new_fai:
             new_gzi.touch()  # faidx writes it for bgzipped files only
             try:
-                pysam.faidx(str(path), "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
+                with quiet():
+                    pysam.faidx(str(path), "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
             except pysam.SamtoolsError as error:
                 reason = " ".join(str(error).split())
                 raise InputError(f"{path} cannot be indexed as FASTA ({reason}); check the file") from None
