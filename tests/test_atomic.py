@@ -1,10 +1,17 @@
 """Outputs appear whole or not at all."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import kept_on_success, written_aside, written_once
+from haploscribe.atomic import (
+    kept_on_success,
+    put_in_place,
+    remove_at_once,
+    written_aside,
+    written_once,
+)
 from haploscribe.errors import InputError
 
 
@@ -79,3 +86,39 @@ def test_written_once_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_never_there_in_part_while_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "piece").write_text("")
+    there: list[bool] = []
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: there.append(folder.exists()))
+    remove_at_once(folder)
+    assert there == [False]
+    remove_at_once(folder)
+
+
+def test_files_that_belong_together_are_never_taken_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one is missing while others are moved; old ones of no new name stay."""
+    made, folder = tmp_path / "made", tmp_path / "out"
+    for place, content in ((made, "new"), (folder, "old")):
+        place.mkdir()
+        for name in ("a", "last", "z"):
+            (place / name).write_text(content)
+    (folder / "mine").write_text("old")
+    move, seen = Path.replace, []
+
+    def looking(self: Path, target: Path) -> Path:
+        seen.append((self.name, (folder / "last").exists()))
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", looking)
+    put_in_place(made, folder, last="last")
+    assert seen == [("a", False), ("z", False), ("last", False)]
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {"a": "new", "last": "new", "z": "new", "mine": "old"}

@@ -1,13 +1,14 @@
 """Outputs are built aside and renamed, so a stopped run leaves nothing half-written; who may read them."""
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from haploscribe.errors import InputError
+from haploscribe.errors import InputError, StoppedError
+from haploscribe.leftovers import process_name, remove_leftovers, remove_path
+from haploscribe.room import lack_of_room, no_room, require_room
 
 HIDDEN_FROM = {"owner": 0o077, "group": 0o007, "all": 0}
 """Who may read what is written, and the bits of a file's mode that others lose."""
@@ -83,15 +84,18 @@ def written_aside(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        When the place cannot be written to.
+        When the place cannot be written to, or is full.
     """
     make_folder(path.parent)
-    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    aside = _beside(path, path.stem, path.suffix)
     try:
         yield aside
         replace_path(aside, path)
+    except Exception as error:
+        require_room(error, path)
+        raise
     finally:
-        _remove(aside)
+        remove_path(aside)
 
 
 def make_folder(path: Path) -> None:
@@ -105,6 +109,8 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if (reason := lack_of_room(error)) is not None:
+            raise no_room(reason, path) from None
         raise InputError(
             f"cannot write to {path}: {error.strerror}; name a folder you may write to"
         ) from None
@@ -132,10 +138,10 @@ def written_once(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        When the place cannot be written to.
+        When the place cannot be written to, or is full.
     """
     make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    aside = _beside(path, path.name)
     try:
         yield aside
         try:
@@ -143,8 +149,11 @@ def written_once(path: Path) -> Iterator[Path]:
         except OSError:  # a directory is never renamed over one that holds something
             if not path.is_dir():
                 raise
+    except Exception as error:
+        require_room(error, path)
+        raise
     finally:
-        _remove(aside)
+        remove_path(aside)
 
 
 @contextmanager
@@ -156,22 +165,24 @@ def kept_on_success(path: Path) -> Iterator[None]:
         yield
     except BaseException:
         if not was_there:
-            _remove(path)
+            remove_at_once(path)
         raise
 
 
 @contextmanager
 def kept_unless_refused(path: Path) -> Iterator[None]:
-    """Take a folder that the block makes away again if an `InputError` ends it, unless it was there before.
+    """Take a folder that the block makes away again if its input is refused, unless it was there before.
 
     Whatever else stops the block leaves the folder, so that the work can go on where it was.
     """
     was_there = path.exists()
     try:
         yield
+    except StoppedError:
+        raise
     except InputError:
         if not was_there:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_at_once(path)
         raise
 
 
@@ -191,28 +202,39 @@ def replace_path(aside: Path, path: Path) -> None:
     if path.is_dir():
         old = _out_of_the_way(path)
         aside.rename(path)
-        _remove(old)
+        remove_path(old)
     else:
         aside.replace(path)
 
 
-def take_away(folder: Path) -> None:
-    """Remove a folder so that nobody sees it half removed; another process may have been faster."""
-    try:
-        old = _out_of_the_way(folder)
-    except FileNotFoundError:
-        return
-    _remove(old)
+def remove_at_once(path: Path) -> None:
+    """Remove a folder, if it is there: who comes after a kill finds all of it or nothing."""
+    if path.is_dir():
+        try:
+            old = _out_of_the_way(path)
+        except FileNotFoundError:  # another process was faster
+            return
+        remove_path(old)
+
+
+def put_in_place(made: Path, folder: Path, last: str) -> None:
+    """Move all that a folder holds to another on the same file system, in place of what is there.
+
+    Files belong together: the one named `last` goes first of all and comes last, so that a folder that has
+    it is whole, whenever the process is killed. Renames need no room.
+    """
+    (folder / last).unlink(missing_ok=True)
+    for path in sorted(made.iterdir(), key=lambda path: (path.name == last, path.name)):
+        replace_path(path, folder / path.name)
 
 
 def _out_of_the_way(path: Path) -> Path:
-    old = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.old")
+    old = _beside(path, path.name, ".old")
     path.rename(old)
     return old
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _beside(path: Path, name: str, suffix: str = "") -> Path:
+    """Name what is built aside: by whom, and unlike anything else."""
+    remove_leftovers(path.parent)
+    return path.with_name(f".{name}.{process_name()}-{uuid.uuid4().hex[:8]}{suffix}")

@@ -1,5 +1,6 @@
 """The command line: parses, calls one function, prints."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -34,6 +35,7 @@ from haploscribe.cli_options.finished import (
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
 from haploscribe.errors import InputError, MendedWarning
 from haploscribe.names import printable
+from haploscribe.room import lack_of_room, no_room
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -333,11 +335,17 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 2 the input or the options are at fault, 1 ours."""
+    """Run the command line and exit.
+
+    0 done; 2 the input or the options are at fault, or there is no room; 130 stopped by the keyboard; 1 ours,
+    or nobody reads the output to its end.
+    """
+    _open_closed_streams()
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", MendedWarning)
     try:
         cli(prog_name="haploscribe", standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         _stop(str(error))
     except click.UsageError as error:
@@ -348,6 +356,32 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
         sys.exit(130)
+    except Exception as error:
+        _drop_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        reason = lack_of_room(error)
+        if reason is None:
+            raise
+        _stop(str(no_room(reason, getattr(error, "filename", None) or "standard output")))
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell has closed (`>&-`), so that no file that is opened next is taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(opened, True)  # workers need theirs too
+            setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w"))
+
+
+def _drop_output() -> None:
+    """Drop what standard output or error refuses: it would be refused again, at exit, with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _show_warning(

@@ -13,6 +13,10 @@ class InputError(Exception):
         super().__init__(" ".join(message.splitlines()))
 
 
+class StoppedError(InputError):
+    """The machine stopped the work, not the input: what is done is kept, for the same command to go on."""
+
+
 class MendedWarning(UserWarning):
     """Something that Haploscribe had written was damaged and has been made anew.
 

@@ -1,6 +1,5 @@
 """The job behind the verb `explain`: which variants and tiles drive the prediction of one gene."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import kept_on_success
+from haploscribe.atomic import kept_on_success, remove_at_once, written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -61,10 +60,11 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
             ):
                 explained = _explain(opened, options, worker_options.jobs)
                 tracks = _tracks(explained, opened)
-            write_explanation(out, explained)
-            write_figure(out / FIGURE, region_svg(tracks))
+            with written_aside(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
+                write_figure(figure.with_suffix(""), region_svg(tracks))
+                write_explanation(out, explained)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            remove_at_once(work)
     return explained
 
 

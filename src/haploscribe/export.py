@@ -1,7 +1,6 @@
 """The job behind the verb `export`: weights of a finished run's models for TWAS tools."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success
-from haploscribe.errors import InputError
+from haploscribe.atomic import kept_on_success, remove_at_once
+from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.io.export_names import check_gene_id, check_label
@@ -251,12 +250,14 @@ def _export(
         try:
             with closing(weighing.genes()) as weighed:
                 counts = write(weighed)
+        except StoppedError:
+            raise
         except InputError:
-            shutil.rmtree(works, ignore_errors=True)
+            remove_at_once(works)
             raise
     linearised = linearised_table(weighing.lost)
     write_linearised(table, linearised)
-    shutil.rmtree(works, ignore_errors=True)
+    remove_at_once(works)
     return Exported(n_fitted, len(passing), counts, linearised)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import kept_on_success, kept_unless_refused
+from haploscribe.atomic import kept_on_success, kept_unless_refused, put_in_place, remove_at_once
 from haploscribe.cohort import Cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
@@ -20,7 +19,7 @@ from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.io.results import Results, Summary, ZeroShotSummary, write_results
+from haploscribe.io.results import SUMMARY, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
 from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import (
@@ -94,7 +93,7 @@ def embed(
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store_path, workers)
             return {**checked.facts(), **embedded.summary()}
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_at_once(work)
 
 
 def run(
@@ -138,9 +137,7 @@ def run(
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
-    check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
-    if not 0 <= evaluation_options.seed < 1 << 63:
-        raise InputError(f"--seed {evaluation_options.seed}: give a whole number from 0 to below 2^63")
+    _check_evaluation(evaluation_options)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     wide = wide_models(evaluation_options.models)
@@ -175,7 +172,7 @@ def run(
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
         priors = _learn_priors(jobs, checked.surveyed, workers, clock)
         with clock.timed("fitting and predicting held-out people"):
-            metrics = predict_held_out(jobs, checked, workers, by_model, priors, out)
+            metrics = predict_held_out(jobs, checked, workers, by_model, priors)
         trained = Trained(
             by_model,
             priors,
@@ -184,7 +181,7 @@ def run(
             zero_shot_record=ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"]),
         )
         with clock.timed("fitting everyone, to keep the models"):
-            keep_models(jobs, checked, workers, trained, out)
+            keep_models(jobs, checked, workers, trained)
 
     order = genome_order(checked.cohort.genes)
     summary = Summary(
@@ -196,10 +193,18 @@ def run(
     if zero_shot:
         summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
     results = Results(metrics, compare_models(metrics, order), summary, record)
-    write_results(out, results)
-    write_report(out)
-    shutil.rmtree(out / UNFINISHED_NAME, ignore_errors=True)
+    write_results(jobs.results, results)
+    write_report(jobs.results)
+    put_in_place(jobs.results, out, last=SUMMARY)
+    remove_at_once(out / UNFINISHED_NAME)
     return results
+
+
+def _check_evaluation(options: EvaluationOptions) -> None:
+    """Stop at options that no data could make right."""
+    check_names(options.models, unseen_genes=options.gene_split is not None)
+    if not 0 <= options.seed < 1 << 63:
+        raise InputError(f"--seed {options.seed}: give a whole number from 0 to below 2^63")
 
 
 def _learn_priors(

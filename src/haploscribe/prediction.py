@@ -1,7 +1,6 @@
 """The job behind the verb `predict`: new people's expression from kept models."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success, kept_unless_refused
+from haploscribe.atomic import kept_on_success, kept_unless_refused, remove_at_once
 from haploscribe.errors import InputError
 from haploscribe.expression.table import places_of_genes
 from haploscribe.expression.text_tables import listed
@@ -133,7 +132,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
         write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(people.windows.genotypes.sample_ids)
-    shutil.rmtree(work.parent, ignore_errors=True)
+    remove_at_once(work.parent)
     left_out = tuple(name for name in record.models if name not in models)
     return Predicted(coverage, n_samples, models, left_out, forward_passes)
 

@@ -21,6 +21,7 @@ from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
+from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.stages.checked import INDEX_NAME, CheckedCohort, checked_cohort
 from haploscribe.stages.embedding import Embedded, LoadedBackbone, embed_tiles
@@ -58,7 +59,7 @@ class OpenedCohort:
         self._jobs = WorkerOptions(jobs)
         self._embedded: list[tuple[Embedded, StoredDeltas]] = []
         with stack:
-            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-")))
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
             opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
             self.sample_ids = opened.match.shared
             self.genes = pl.DataFrame(

@@ -11,6 +11,7 @@ import polars as pl
 from haploscribe import explanation, prediction
 from haploscribe.api.keywords import option_groups
 from haploscribe.io.explanations import explanation_tables
+from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
 
 
@@ -67,7 +68,7 @@ def predict(
     paths = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     chosen, weights = option_groups((PredictionOptions, ZeroShotOptions), paths)
     chosen = replace(chosen, zero_shot=weights)
-    with tempfile.TemporaryDirectory(prefix="haploscribe-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         file = Path(folder) / "predictions.parquet"
         done = prediction.predict(chosen, WorkerOptions(jobs), file)
         return NewPredictions(pl.read_parquet(file), done.coverage)
@@ -122,5 +123,5 @@ def explain(
     options = ExplanationOptions(
         Path(results), gene, None if models is None else tuple(models), tuple(variants), saturate
     )
-    with tempfile.TemporaryDirectory(prefix="haploscribe-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         return explanation_tables(explanation.explain(options, WorkerOptions(jobs), Path(folder)))

@@ -38,7 +38,7 @@ import numpy as np
 import zarr
 
 from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
-from haploscribe.atomic import take_away, written_aside, written_once
+from haploscribe.atomic import remove_at_once, written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.checksums import damage, seal
 from haploscribe.errors import InputError, MendedWarning
@@ -189,7 +189,7 @@ class EmbeddingStore:
         for group in (*self._parts(address), self._haplotypes(address)):
             what = damage(group) if group.is_dir() else None
             if what is not None:
-                take_away(group)
+                remove_at_once(group)
                 found.append(f"{group.relative_to(self.path)}/{what}")
         for folder, attributes in (
             (self._vectors(address), {2: _made_by(backbone)}),

@@ -10,6 +10,7 @@ from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import check_reference, open_variants
+from haploscribe.leftovers import temporary_prefix
 
 _REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
 
@@ -71,7 +72,7 @@ def haplotype_records(
     """
     contig, start, end = parse_region(region)
     with (
-        tempfile.TemporaryDirectory(prefix="haploscribe-") as index_folder,
+        tempfile.TemporaryDirectory(prefix=temporary_prefix()) as index_folder,
         Reference.open(reference, Path(index_folder)) as fasta,
         open_variants(variants, Path(index_folder), assume_phased=assume_phased) as reader,
     ):

@@ -32,6 +32,7 @@ from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
 from haploscribe.genome.vcf_records import calls_of_records
+from haploscribe.leftovers import temporary_prefix
 
 
 class VcfReader:
@@ -58,7 +59,7 @@ class VcfReader:
         self._rules = CallRules(path, assume_phased, max_missing)
         self._temporary: Path | None = None
         if index_folder is None:
-            index_folder = self._temporary = Path(tempfile.mkdtemp(prefix="haploscribe-"))
+            index_folder = self._temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix()))
             weakref.finalize(self, shutil.rmtree, index_folder, ignore_errors=True)
         self._indexed = _with_index(path, index_folder)
         self._walk = _opened(path, self._indexed)
@@ -334,6 +335,7 @@ def _is_bcf(path: Path) -> bool:
 def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
     try:
         with (
+            quiet(),
             gzip.open(path) if gzipped else path.open("rb") as source,
             pysam.BGZFile(str(copy), "w") as target,
         ):

@@ -1,6 +1,7 @@
 """The tables that explain the predictions of one gene."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +155,8 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
 def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
     """Write the tables of one gene, a TSV each, in place of earlier ones: see `explanation_tables`.
 
+    All are written before the first is put in place.
+
     Raises
     ------
     InputError
@@ -161,10 +164,10 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
     """
     written = []
     tables = explanation_tables(explained)
-    for name, frame in tables.items():
-        written.append(folder / f"{name}.tsv")
-        with written_aside(written[-1]) as aside:
-            frame.write_csv(aside, separator="\t")
+    with ExitStack() as together:
+        for name, frame in tables.items():
+            written.append(folder / f"{name}.tsv")
+            frame.write_csv(together.enter_context(written_aside(written[-1])), separator="\t")
     for name in {ASKED, SATURATION} - set(tables):  # of what was asked before
         (folder / f"{name}.tsv").unlink(missing_ok=True)
     return written

@@ -79,9 +79,8 @@ def write_new_predictions(path: Path, parts: Iterable[Path], coverage: pl.DataFr
     assert coverage.schema == COVERAGE_SCHEMA
     files = list(parts)
     found = pl.scan_parquet(files) if files else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
-    with written_aside(coverage_path(path)) as aside:
-        coverage.write_csv(aside, separator="\t")
-    with written_aside(path) as aside:
+    with written_aside(coverage_path(path)) as table, written_aside(path) as aside:
+        coverage.write_csv(table, separator="\t")
         if path.suffix == ".parquet":
             found.sink_parquet(aside)
         else:

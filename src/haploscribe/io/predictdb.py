@@ -107,6 +107,7 @@ def write_predictdb(
         closing(sqlite3.connect(aside)) as connection,
         _gzipped_text(covariances) as file,
     ):
+        connection.execute("PRAGMA journal_mode = OFF")  # a journal would stay where writing fails
         connection.executescript(_SCHEMA)
         file.write("GENE RSID1 RSID2 VALUE\n")
         counts = _write_genes(connection, file, genes, model, build, snp_key)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from haploscribe.atomic import written_aside
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET
 from haploscribe.embedding.backbones.tokeniser import K
-from haploscribe.errors import InputError
 from haploscribe.pretraining.vocabulary import VOCABULARY
 
 
@@ -55,7 +55,7 @@ def configuration_content(
 def write_model(
     folder: Path, configuration: Mapping[str, Any], weights: Mapping[str, Tensor], card: str, losses: str
 ) -> None:
-    """Write the files of a model, each replaced whole.
+    """Write the files of a model: each is replaced whole, once all are written.
 
     Parameters
     ----------
@@ -83,11 +83,6 @@ def write_model(
         # "format": "pt" is what transformers looks for before it reads the tensors.
         WEIGHTS_FILE: save(dict(weights), metadata={"format": "pt"}),
     }
-    for name, content in files.items():
-        try:
-            with written_aside(folder / name) as aside:
-                aside.write_bytes(content)
-        except OSError as error:
-            raise InputError(
-                f"cannot write {folder / name}: {error.strerror}; make room and give the same command again"
-            ) from None
+    with ExitStack() as together:
+        for name, content in files.items():
+            together.enter_context(written_aside(folder / name)).write_bytes(content)

@@ -89,14 +89,8 @@ def write_state(state: TrainingState, folder: Path) -> None:
     content = save(
         {**state.tensors, _LOSSES: state.losses}, metadata={"training": json.dumps(about, sort_keys=True)}
     )
-    try:
-        with written_aside(folder / STATE_FILE) as aside:
-            aside.write_bytes(content)
-    except OSError as error:
-        raise InputError(
-            f"cannot write the checkpoint of step {state.step} to {folder}: {error.strerror}; make room and "
-            "give the same command again: it goes on from the last checkpoint"
-        ) from None
+    with written_aside(folder / STATE_FILE) as aside:
+        aside.write_bytes(content)
 
 
 def read_state(folder: Path) -> TrainingState | None:

@@ -15,6 +15,7 @@ from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, check_reference, open_variants
+from haploscribe.leftovers import temporary_prefix
 from haploscribe.pretraining.segments import Segment
 
 HAPLOTYPE_SHARE = 0.5
@@ -51,7 +52,7 @@ class GenomeSequences:
             When a file cannot be read, has no samples, or both share no contig.
         """
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-"))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix()))
             fasta = stack.enter_context(Reference.open(reference, Path(folder)))
             reader = None
             if variants is not None:

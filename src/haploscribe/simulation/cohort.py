@@ -20,6 +20,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.io.digests import file_digest
+from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.progress import stage
 from haploscribe.simulation.ancestry import Block, blocks_for, require_msprime, write_people
@@ -66,7 +67,7 @@ def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
     record = json.dumps(_record(options), indent=2, allow_nan=False)
     with (
         written_aside(out.resolve()) as folder,
-        tempfile.TemporaryDirectory(prefix="haploscribe-") as indexes,
+        tempfile.TemporaryDirectory(prefix=temporary_prefix()) as indexes,
     ):
         folder.mkdir()
         facts = _fill(folder, options, Path(indexes))

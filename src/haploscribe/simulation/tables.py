@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pysam
 
+from haploscribe.genome.quiet import quiet
 from haploscribe.simulation.files import EXPRESSION, GENES, GENETIC_VALUES, TRUTH
 from haploscribe.simulation.gene import SimulatedGene
 
@@ -95,7 +96,7 @@ def _write_expression(path: Path, genes: Sequence[SimulatedGene], sample_ids: Se
         np.stack([simulated.expression for simulated in genes]), schema=list(sample_ids), orient="row"
     )
     text = pl.concat([places, values], how="horizontal").write_csv(separator="\t")
-    with pysam.BGZFile(str(path), "w") as file:
+    with quiet(), pysam.BGZFile(str(path), "w") as file:
         file.write(text.encode())
 
 

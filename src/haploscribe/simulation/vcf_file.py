@@ -9,6 +9,7 @@ import pysam
 import pysam.bcftools
 
 from haploscribe.arrays import Int8Array
+from haploscribe.genome.quiet import quiet
 from haploscribe.genome.variants import Variants
 
 _LONGEST_IN_TBI = 1 << 29  # what a .tbi can hold (SAM/BAM/VCF index specification)
@@ -36,11 +37,12 @@ def written_vcf(
     Callable
         Writes the records of one stretch; stretches come in the order of the file.
     """
-    with pysam.BGZFile(str(path), "w") as file:
+    with quiet(), pysam.BGZFile(str(path), "w") as file:
         file.write(_header(contigs, sample_ids).encode())
         yield lambda variants: _write(file, variants)
     index = "--csi" if max(contigs.values()) > _LONGEST_IN_TBI else "--tbi"
-    pysam.bcftools.index(index, str(path), catch_stdout=False)
+    with quiet():
+        pysam.bcftools.index(index, str(path), catch_stdout=False)
 
 
 def _header(contigs: Mapping[str, int], sample_ids: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions
 from haploscribe.progress import stage
 from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
@@ -107,7 +108,7 @@ def checked_cohort(
     """
     with ExitStack() as stack:
         if folder is None:
-            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="haploscribe-"))
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix()))
             index_folder = Path(temporary)
         else:
             index_folder = folder / INDEX_NAME

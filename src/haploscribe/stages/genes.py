@@ -57,6 +57,11 @@ class GeneJobs:
     addresses: Path | None
     finished: Path
 
+    @property
+    def results(self) -> Path:
+        """Where the results are made, to be put in place when all are there."""
+        return self.finished / "results"
+
     def heterogeneity(self, fold: Fold) -> Path:
         """Folder of what all genes share in a fold."""
         return self.finished / f"heterogeneity-{fold.number}"

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import replace_path
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.estimators.state import State
@@ -62,10 +61,8 @@ class Trained:
     zero_shot_record: ZeroShotRecord | None
 
 
-def keep_models(
-    jobs: GeneJobs, checked: CheckedCohort, workers: Workers, trained: Trained, out: Path
-) -> None:
-    """Fit every model of a run on everyone, and leave the folder of kept models in the results.
+def keep_models(jobs: GeneJobs, checked: CheckedCohort, workers: Workers, trained: Trained) -> None:
+    """Fit every model of a run on everyone, and leave the folder of kept models among the results.
 
     Parameters
     ----------
@@ -77,10 +74,8 @@ def keep_models(
         Who does it.
     trained
         What else the fits take.
-    out
-        Results folder.
     """
-    folder = jobs.finished / MODELS_NAME
+    folder = jobs.results / MODELS_NAME
     cohort, evaluation = checked.surveyed, jobs.evaluation
     opened = OpenedJobs(jobs, cohort)
     if estimator_factories(evaluation.models, evaluation.seed):
@@ -105,7 +100,6 @@ def keep_models(
     reach = 0 if trained.zero_shot_record is None else trained.zero_shot_record.reach
     _keep_variants(folder, checked, reach, opened.everyone.training)
     write_record(folder, _record(opened, trained))
-    replace_path(folder, out / MODELS_NAME)
 
 
 def _keep_gene(
@@ -146,7 +140,7 @@ def _keep_shared(opened: OpenedJobs, model: str) -> None:
     (everything,) = all_genes_seen(len(opened.cohort.genes))
     make = shared_factories([model], jobs.evaluation.seed)[model]
     estimator = fit_shared_fold(opened.many_genes(), opened.everyone, everything, make)
-    write_state(shared_file(jobs.finished / MODELS_NAME, model), estimator.state())
+    write_state(shared_file(jobs.results / MODELS_NAME, model), estimator.state())
 
 
 def _keep_variants(folder: Path, checked: CheckedCohort, reach: int, training: Int64Array) -> None:

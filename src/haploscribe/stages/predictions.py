@@ -1,7 +1,6 @@
 """Fits all models of a run and gathers what they predict of held-out samples."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import polars as pl
 
@@ -27,7 +26,6 @@ def predict_held_out(
     workers: Workers,
     zero_shot: Mapping[str, Float64Array],
     priors: Sequence[Sequence[VariancePrior]] | None,
-    out: Path,
 ) -> pl.DataFrame:
     """Predict held-out samples with every model, write that, and measure it gene by gene.
 
@@ -44,8 +42,6 @@ def predict_held_out(
     priors
         For each gene, its priors, as `learn_priors` learned them; None where no estimator learns from other
         genes.
-    out
-        Results folder, for the predictions.
 
     Returns
     -------
@@ -71,7 +67,7 @@ def predict_held_out(
             metrics.append(checked.measure(part, wide_models(jobs.evaluation.models)))
             yield part
 
-    write_predictions(out, measured(), jobs.finished)
+    write_predictions(jobs.results, measured(), jobs.finished)
     return pl.concat(metrics).sort("gene_id", "model")
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from haploscribe import __version__
 from haploscribe.atomic import current_umask
-from haploscribe.errors import InputError
+from haploscribe.errors import InputError, StoppedError
 from haploscribe.workers.workers import Job, OpenedT, Workers, do_piece
 
 try:
@@ -189,12 +189,12 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except distributed.KilledWorker:
-        raise InputError(
+        raise StoppedError(
             "Dask workers died again and again at the same piece of work, most likely for lack of memory; "
             "give each worker more memory or fewer neighbours, and run again: it goes on where it was"
         ) from None
     except (CommClosedError, FutureCancelledError):
-        raise InputError(
+        raise StoppedError(
             "the Dask scheduler went away; start it and run the same command again: it goes on where it was"
         ) from None
     except FileNotFoundError as error:

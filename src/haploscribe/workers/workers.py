@@ -1,9 +1,12 @@
 """Processes that share the work of a run: here, on this machine, or on a Dask cluster."""
 
+import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, delayed
@@ -11,7 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from haploscribe.atomic import current_umask, umask
-from haploscribe.errors import InputError
+from haploscribe.errors import StoppedError
 from haploscribe.options import WorkerOptions
 
 Item = TypeVar("Item")
@@ -112,15 +115,20 @@ class LocalWorkers:
         """
         count = min(self.count, len(items))
         if count > 1:  # handed out in order, so that pieces in work at one time are neighbours
-            parallel = Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch=2 * count)
+            parallel = Parallel(
+                n_jobs=count,
+                return_as="generator_unordered",
+                pre_dispatch=2 * count,
+                max_nbytes=None,  # items are small; files in shared memory would outlive a kill
+            )
             with warnings.catch_warnings():
                 # joblib replaces a worker that has grown by 300 MB, as one does that loads a model.
                 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
                 try:
-                    mask = current_umask()
-                    yield from parallel(delayed(do_piece)(job, task, item, mask) for item in items)
+                    own, mask = os.getpid(), current_umask()
+                    yield from parallel(delayed(_do_piece_for)(own, job, task, item, mask) for item in items)
                 except TerminatedWorkerError:
-                    raise InputError(
+                    raise StoppedError(
                         f"a worker of {count} died, most likely for lack of memory; give fewer with --jobs, "
                         "and run again: it goes on where it was"
                     ) from None
@@ -150,6 +158,9 @@ def open_workers(options: WorkerOptions) -> Iterator[Workers]:
         yield workers
 
 
+SECONDS_BETWEEN_LOOKS = 0.5
+"""Of a worker at its parent."""
+
 _kept: dict[Any, Any] = {}
 _one_piece_at_a_time = threading.Lock()
 
@@ -163,6 +174,26 @@ def do_piece(
     """
     with _one_piece_at_a_time, umask(mask), threads(1):
         return task(kept_open(job), item)
+
+
+def _do_piece_for(
+    parent: int, job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None
+) -> Found:
+    """Do one piece in a process that another one of this machine has started."""
+    _end_with(parent)
+    return do_piece(job, task, item, mask)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: what the parent is killed with may not reach its workers."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def kept_open(job: Job[OpenedT]) -> OpenedT:
