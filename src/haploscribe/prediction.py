@@ -17,7 +17,7 @@ from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import RECORD, ModelsRecord
 from haploscribe.io.new_predictions import (
     COVERAGE_SCHEMA,
-    check_suffix,
+    check_place,
     write_new_predictions,
 )
 from haploscribe.options import PredictionOptions, WorkerOptions
@@ -99,7 +99,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
     InputError
         When an input is at fault, or no gene's coverage is high enough. Nothing is written then.
     """
-    check_suffix(out)
+    check_place(out)
     if not 0.0 <= options.min_coverage <= 1.0:
         raise InputError(f"--min-coverage {options.min_coverage:g}: give a share from 0 to 1")
     if worker_options.dask is not None:

@@ -34,6 +34,7 @@ def goes_on(verb: str, inputs: Inputs, folder: Path, whole: Whole, moments: list
     return differing(contents(place), whole.contents)
 
 
+@pytest.mark.slow
 def test_a_killed_prediction_goes_on(inputs: Inputs, tmp_path: Path) -> None:
     """Killed with its workers, then alone, which they are to notice."""
     whole = whole_of("predict", inputs, tmp_path)

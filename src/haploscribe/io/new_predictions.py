@@ -47,10 +47,13 @@ its people carry there, which are left out. `predicted` is false where the cover
 _SUFFIXES = (".parquet", ".tsv")
 
 
-def check_suffix(path: Path) -> None:
-    """Raise InputError where a file of predictions is to be of no known kind."""
+def check_place(path: Path) -> None:
+    """Raise InputError where a file of predictions is to be of no known kind, or a folder has its name."""
     if path.suffix not in _SUFFIXES:
         raise InputError(f"--out {path}: name a file that ends in {' or '.join(_SUFFIXES)}")
+    for file in (path, coverage_path(path)):
+        if file.is_dir():
+            raise InputError(f"cannot write to {file}: it is a folder; name a file")
 
 
 def coverage_path(path: Path) -> Path:
@@ -75,7 +78,7 @@ def write_new_predictions(path: Path, parts: Iterable[Path], coverage: pl.DataFr
     InputError
         When the file is to be of no known kind, or cannot be written.
     """
-    check_suffix(path)
+    check_place(path)
     assert coverage.schema == COVERAGE_SCHEMA
     files = list(parts)
     found = pl.scan_parquet(files) if files else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
