@@ -238,7 +238,7 @@ def _export(
         check_gene_id(gene_id)
     models, work = tuple(performance), works / _work_key(options)
     n_fitted = len({gene_id for by_gene in performance.values() for gene_id in by_gene})
-    genes = None if len(passing) == n_fitted else ",".join(passing)
+    genes = None if len(passing) == n_fitted else tuple(passing)
     with ExitStack() as stack:
         with kept_on_success(works), kept_on_success(work):
             workers = stack.enter_context(open_workers(worker_options))

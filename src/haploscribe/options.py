@@ -29,7 +29,7 @@ class CohortOptions:
         Factors of expression in the covariates' layout (PEER factors, principal components), taken out only
         of what models that use other genes learn from.
     genes
-        A file of gene IDs, or IDs joined by commas; None for all.
+        A file of gene IDs, or IDs joined by commas; a tuple of IDs, which may hold commas; None for all.
     window
         Width of the cis window in base pairs.
     tile
@@ -45,7 +45,7 @@ class CohortOptions:
     expression: Path
     covariates: Path | None = None
     hidden_factors: Path | None = None
-    genes: str | None = None
+    genes: str | tuple[str, ...] | None = None
     window: int = DEFAULT_WINDOW
     tile: int = DEFAULT_TILE
     maf: float = 0.01
@@ -308,6 +308,6 @@ def _absolute(options: _WithFiles) -> _WithFiles:
         value = getattr(options, name)
         if isinstance(value, Path):
             found[name] = value.absolute()
-    if options.genes is not None and os.path.isfile(options.genes):  # noqa: PTH113 - false for what is too long
+    if isinstance(options.genes, str) and os.path.isfile(options.genes):  # noqa: PTH113 - false for what is too long
         found["genes"] = str(Path(options.genes).absolute())
     return replace(options, **found)

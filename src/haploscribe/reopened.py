@@ -105,7 +105,12 @@ class ReopenedRun:
 
 @contextmanager
 def reopened_run(
-    results: Path, workers: Workers, work: Path, *, genes: str | None, models: Sequence[str] | None
+    results: Path,
+    workers: Workers,
+    work: Path,
+    *,
+    genes: str | tuple[str, ...] | None,
+    models: Sequence[str] | None,
 ) -> Iterator[ReopenedRun]:
     """Open a finished run again; its files are closed behind the block.
 
@@ -136,7 +141,7 @@ def reopened_run(
     if genes is not None:
         chosen = tuple(chosen[i] for i in places_of_genes(chosen, genes, f"the models of {results}"))
     if genes is not None or cohort_options.genes is not None:
-        genes = ",".join(gene.gene_id for gene in chosen)
+        genes = tuple(gene.gene_id for gene in chosen)
     require_unchanged(record, results / RUN, _INPUTS)
     loaded = None
     if reads_deltas(asked):

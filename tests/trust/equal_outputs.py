@@ -103,50 +103,51 @@ def differences(
         CLOCK | (RESUMED if resumed else Exceptions()) | (OTHER_FILES if other_files else Exceptions())
     )
     exceptions |= Exceptions(files=ignored)
-    left, right = (_pieces(folder, exceptions) for folder in (one, other))
-    names = sorted(left.keys() ^ right.keys())
-    found = [f"{name}: only in {one if name in left else other}" for name in names]
-    for name in sorted(left.keys() & right.keys()):
-        found += _compared(name, left[name], right[name], exceptions)
+    left, right = (contents(folder, exceptions) for folder in (one, other))
+    return [
+        f"{name}: only in {one if name in left else other}" if name not in left or name not in right else name
+        for name in sorted(left.keys() | right.keys())
+        if name not in left or name not in right or left[name] != right[name]
+    ]
+
+
+def contents(folder: Path, exceptions: Exceptions) -> dict[str, object]:
+    """Read all that a folder holds but the exceptions, by path and, of JSON and of stores, what it is of.
+
+    A folder that holds nothing, and what was built aside in a store and left there, are content too.
+    """
+    found: dict[str, object] = {}
+    for name, path in _pieces(folder, exceptions).items():
+        if path.suffix == ".zarr" and path.is_dir():
+            found |= {f"{name}: {key}": value for key, value in store_contents(path).items()}
+        elif path.suffix == ".json":
+            allowed = exceptions.json.get(path.name, ())
+            for key, value in _fields(json.loads(path.read_text())):
+                if not any(fnmatchcase(key, pattern) for pattern in allowed):
+                    found[f"{name}: {key}"] = value
+        elif path.suffix == ".html":
+            found[name] = _without(path.read_text(), exceptions.html)
+        else:
+            found[name] = path.read_bytes() if path.is_file() else None
     return found
 
 
 def _pieces(folder: Path, exceptions: Exceptions) -> dict[str, Path]:
-    """Find files, and embedding stores as a whole, by their path in a folder."""
-    stores = {path for path in folder.rglob("*.zarr") if path.is_dir()}
+    """Find files, empty folders, and embedding stores as a whole, by their path in a folder."""
     if folder.suffix == ".zarr":
         return {".": folder}
-    files = (path for path in folder.rglob("*") if path.is_file() and not stores & set(path.parents))
-    named = {path.relative_to(folder).as_posix(): path for path in (*files, *stores)}
+    stores = {path for path in folder.rglob("*.zarr") if path.is_dir()}
+    here = (path for path in folder.rglob("*") if not stores & set(path.parents))
+    named = {
+        path.relative_to(folder).as_posix(): path
+        for path in here
+        if path.is_file() or path in stores or not any(path.iterdir())
+    }
     return {
         name: path
         for name, path in named.items()
         if not any(fnmatchcase(name, pattern) for pattern in exceptions.files)
     }
-
-
-def _compared(name: str, one: Path, other: Path, exceptions: Exceptions) -> list[str]:
-    if one.is_dir():
-        return _differing_fields(name, store_contents(one), store_contents(other), ())
-    if one.suffix == ".json":
-        fields = exceptions.json.get(one.name, ())
-        left, right = (dict(_fields(json.loads(path.read_text()))) for path in (one, other))
-        return _differing_fields(name, left, right, fields)
-    if one.suffix == ".html":
-        pages = [_without(path.read_text(), exceptions.html) for path in (one, other)]
-        return [f"{name}: other text"] if pages[0] != pages[1] else []
-    return [f"{name}: other bytes"] if one.read_bytes() != other.read_bytes() else []
-
-
-def _differing_fields(
-    name: str, one: Mapping[str, object], other: Mapping[str, object], allowed: tuple[str, ...]
-) -> list[str]:
-    found = [f"{name}: only one has {key}" for key in sorted(one.keys() ^ other.keys())]
-    return found + [
-        f"{name}: {key}"
-        for key in one.keys() & other.keys()
-        if one[key] != other[key] and not any(fnmatchcase(key, pattern) for pattern in allowed)
-    ]
 
 
 def _fields(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
@@ -171,7 +172,10 @@ def store_contents(path: Path) -> dict[str, object]:
 
     Which vectors were written together, a part, is no content: a run that was stopped has other parts.
     """
-    found: dict[str, object] = {}
+    found: dict[str, object] = {
+        f"left behind, {name}": None
+        for name in (place.relative_to(path).as_posix() for place in path.rglob(".*"))
+    }
     for folder in sorted(path.rglob("zarr.json")):
         group, name = folder.parent, folder.parent.relative_to(path).as_posix()
         if json.loads(folder.read_text())["node_type"] == "array":

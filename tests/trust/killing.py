@@ -1,10 +1,8 @@
 """Kills a verb with SIGKILL at drawn moments, runs it again, and compares with a run never killed."""
 
 import contextlib
-import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -13,21 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from haploscribe.embedding.store import EmbeddingStore
+from tests.trust import equal_outputs
+from tests.trust.equal_outputs import CLOCK, RESUMED
 from tests.trust.verbs import Inputs, command, environment, finished
 
 SECONDS_TO_END = 20.0
 """Workers whose parent is killed are given this long to end."""
-
-CANNOT_BE_EQUAL: Mapping[str, tuple[str, ...]] = {
-    "summary.json": (
-        r'"wall_seconds": [\d.e+-]+',
-        r'"seconds": [\d.e+-]+',
-        r'"stages": \{[^}]*\}',
-        r'"forward_passes": \d+',
-    ),
-}
-"""Files, and what in them a killed run may say otherwise: how long it took, and what it found done."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ class Whole:
 
     seconds: float
     first_written: float
-    contents: dict[str, bytes]
+    contents: dict[str, object]
 
     def moments(self, n: int, seed: object) -> list[float]:
         """Draw moments: one in five while the program starts, the others uniform over the work."""
@@ -127,26 +116,18 @@ def run_again(verb: str, inputs: Inputs, place: Place) -> None:
     finished(command(verb, inputs, place.out), place.temporary)
 
 
-def contents(place: Place) -> dict[str, bytes]:
-    """Read all that a verb has left: bytes by name, less what cannot be equal; a store by what it says."""
-    found = {}
-    stores = [path.parent for path in place.folder.rglob("zarr.json") if _is_store(path)]
-    for path in sorted(place.folder.rglob("*")):
-        name = str(path.relative_to(place.folder))
-        if any(path.is_relative_to(store) and not _hidden(path, store) for store in stores):
-            continue
-        content = b"" if path.is_dir() else path.read_bytes()
-        for pattern in CANNOT_BE_EQUAL.get(path.name, ()):
-            content = re.sub(pattern.encode(), b"", content)
-        found[name] = content
-    for store in stores:
-        found |= {f"{store.relative_to(place.folder)}: {what}": said for what, said in _said(store)}
-    return found
+def contents(place: Place) -> dict[str, object]:
+    """Read all that a verb has left, less what cannot be equal: see `tests.trust.equal_outputs`."""
+    return equal_outputs.contents(place.folder, CLOCK | RESUMED)
 
 
-def differing(found: Mapping[str, bytes], wanted: Mapping[str, bytes]) -> list[str]:
+def differing(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
     """Name what is missing, too much, or of other bytes."""
-    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    return sorted(
+        name
+        for name in found.keys() | wanted.keys()
+        if name not in found or name not in wanted or found[name] != wanted[name]
+    )
 
 
 def _start(verb: str, inputs: Inputs, place: Place) -> "subprocess.Popen[bytes]":
@@ -186,27 +167,3 @@ def _stamps(folder: Path) -> dict[str, int]:
         with contextlib.suppress(FileNotFoundError):
             found[str(path)] = path.stat().st_mtime_ns
     return found
-
-
-def _is_store(record: Path) -> bool:
-    return "format" in json.loads(record.read_text()).get("attributes", {})
-
-
-def _hidden(path: Path, store: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(store).parts)
-
-
-def _said(store: Path) -> Iterator[tuple[str, bytes]]:
-    """Read a store by content: each vector by block and digest; every byte of who carries what."""
-    import zarr
-
-    EmbeddingStore(store)
-    for part in store.glob("vectors/*/*/*/*"):
-        if part.is_dir() and not part.name.startswith("."):
-            group = zarr.open_group(part, mode="r")
-            rows = zip(group["digest"][...], group["embedding"][...], strict=True)
-            block = part.parent.relative_to(store)
-            yield from ((f"{block} {digest.tobytes().hex()}", vector.tobytes()) for digest, vector in rows)
-    for path in (store / "haplotypes").rglob("*"):
-        if path.is_file() and not _hidden(path, store):
-            yield str(path.relative_to(store)), path.read_bytes()

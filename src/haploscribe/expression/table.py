@@ -80,7 +80,7 @@ def read_expression(path: Path) -> ExpressionTable:
     return _read_parquet(path) if is_parquet else _read_bed(path)
 
 
-def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
+def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> ExpressionTable:
     """Keep the genes that `--genes` names, in the table's order.
 
     Parameters
@@ -89,8 +89,9 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
         All genes.
     spec
         A file with one gene id a line (its first column; blank lines and `#` comments are skipped), or
-        ids with commas between. An id that is not in the table matches without its version suffix
-        (`ENSG00000100030` and `ENSG00000100030.14`) when that leaves one gene.
+        ids with commas between; or ids, one by one, which may hold commas. An id that is not in the table
+        matches without its version suffix (`ENSG00000100030` and `ENSG00000100030.14`) when that leaves one
+        gene.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def select_genes(table: ExpressionTable, spec: str) -> ExpressionTable:
     return table.take_genes(np.array(places, dtype=np.int64))
 
 
-def places_of_genes(genes: Sequence[Gene], spec: str, where: str) -> list[int]:
+def places_of_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> list[int]:
     """Find the genes that `--genes` names: their places, ascending.
 
     Parameters
@@ -119,9 +120,9 @@ def places_of_genes(genes: Sequence[Gene], spec: str, where: str) -> list[int]:
         When nothing is named, or an id matches no gene or several.
     """
     place = {gene.gene_id: i for i, gene in enumerate(genes)}
-    if spec in place:  # whatever is in its name
+    if isinstance(spec, str) and spec in place:  # whatever is in its name
         return [place[spec]]
-    wanted = _named_genes(spec)
+    wanted = _named_genes(spec) if isinstance(spec, str) else list(dict.fromkeys(spec))
     if not wanted:
         raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
     by_stem: dict[str, list[int]] = {}
