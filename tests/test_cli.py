@@ -100,6 +100,18 @@ def test_second_run_embeds_nothing_and_finds_the_same(
     assert pl.read_parquet(out / "predictions.parquet").equals(first)
 
 
+def test_config_file_of_a_run_serves_check(
+    example: CohortOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f'genes = ["{ONE_GENE}"]\nmodels = "blup"\nfolds = 3\nout = "results"\n')
+    assert run_cli("check", *inputs_of(example), "--config", config, monkeypatch=monkeypatch) == 0
+    assert "genes: 1\n" in capsys.readouterr().out
+
+
 def test_config_file_gives_options_and_the_command_line_goes_first(
     example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ from haploscribe.stages import gene_effects
 from haploscribe.weighing import Weighing
 from tests.io.test_predictdb import read, read_covariance
 from tests.io.test_rdata import r_session
+from tests.small_cohort import write_small_cohort
 from tests.test_cli import run_cli
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
@@ -329,3 +330,20 @@ def test_the_command_line_says_what_was_written(
         table.select("gene_id", "model").sort("gene_id"),
         pl.DataFrame({"gene_id": sorted(GENES), "model": ["transformer-all"] * 2}),
     )
+
+
+def test_a_gene_id_with_a_comma_passes_where_others_do_not(tmp_path: Path) -> None:
+    cohort = write_small_cohort(tmp_path)
+    table = cohort.expression.read_text()
+    for name, plain in (("a/b <c>, d", "a,b"), ("at the start", "c"), ("at the end", "d"), ("on X", "e")):
+        table = table.replace(name, plain)
+    cohort.expression.write_text(table)
+    models = EvaluationOptions(models=("top-snp",), folds=2)
+    metrics = run(cohort, BackboneOptions("kmer"), models, tmp_path / "out").metrics
+    (lowest,) = metrics.filter(pl.col("gene_id").str.contains(","))["pearson_r"]
+    assert metrics["pearson_r"].min() < lowest
+    options = ExportOptions(tmp_path / "out", "hg38", ("top-snp",), min_r=lowest, max_p=1.0)
+    export_fusion(options, HERE, tmp_path / "weights", "panel")
+    positions = pl.read_csv(tmp_path / "weights" / "panel.pos", separator="\t")
+    assert positions.height == metrics.filter(pl.col("pearson_r") >= lowest).height
+    assert "a,b" in positions["ID"].to_list()

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,7 +162,8 @@ def with_options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Command],
         is_eager=True,
         expose_value=False,
         callback=_read_config,
-        help="TOML file with any of these options by the same names; the command line goes first.",
+        help="TOML file with any of these options by the same names; those of other verbs are passed over. The "
+        "command line goes first.",
     )
 
     def decorate(command: Command) -> Command:
@@ -185,12 +186,16 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise InputError(
             f"--config {path}: is no TOML: {error}; write it in UTF-8, a line `option = value` each"
         ) from None
-    names = {parameter.name for parameter in context.command.params}
     settings = {name.replace("-", "_"): value for name, value in values.items()}
-    unknown = sorted(set(settings) - names)
+    # One file may serve several verbs: what is an option of another is passed over.
+    known = {
+        parameter.name for command in _commands(context.find_root().command) for parameter in command.params
+    }
+    unknown = sorted(set(settings) - known)
     if unknown:
         raise InputError(
-            f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name}; see --help"
+            f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name} or any other "
+            "verb; see --help"
         )
     context.default_map = {}
     for parameter in context.command.params:
@@ -204,6 +209,14 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
                     f"{context.info_name} --help"
                 ) from None
             context.default_map[parameter.name] = value
+
+
+def _commands(command: click.Command) -> Iterator[click.Command]:
+    """List a command and all below it."""
+    yield command
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            yield from _commands(below)
 
 
 def _as_typed(value: object, parameter: click.Parameter) -> object:

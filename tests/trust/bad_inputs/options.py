@@ -292,7 +292,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--config`: an unknown option",
         config("fold = 5\n"),
-        "--config options.toml: no option 'fold' of haploscribe check; see --help",
+        "--config options.toml: no option 'fold' of haploscribe check or any other verb; see --help",
     ),
     refused(
         "`--config`: a word for a number",
