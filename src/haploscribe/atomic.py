@@ -90,12 +90,20 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = _beside(path, path.stem, path.suffix)
     try:
         yield aside
+        _to_disk(aside)
         replace_path(aside, path)
     except Exception as error:
         require_room(error, path)
         raise
     finally:
         remove_path(aside)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file is on the disk: a name must not come there before its content, should power fail."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def make_folder(path: Path) -> None:

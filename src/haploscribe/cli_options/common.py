@@ -162,8 +162,8 @@ def with_options(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Command],
         is_eager=True,
         expose_value=False,
         callback=_read_config,
-        help="TOML file with any of these options by the same names; those of other verbs are passed over. The "
-        "command line goes first.",
+        help="TOML file with any of these options by the same names; those of other verbs are passed over. "
+        "The command line goes first.",
     )
 
     def decorate(command: Command) -> Command:
