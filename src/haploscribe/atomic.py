@@ -8,6 +8,7 @@ from pathlib import Path
 
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.leftovers import process_name, remove_leftovers, remove_path
+from haploscribe.memory import lack_of_memory
 from haploscribe.room import lack_of_room, no_room, require_room
 
 HIDDEN_FROM = {"owner": 0o077, "group": 0o007, "all": 0}
@@ -188,8 +189,8 @@ def kept_unless_refused(path: Path) -> Iterator[None]:
         yield
     except StoppedError:
         raise
-    except InputError:
-        if not was_there:
+    except InputError as error:
+        if not was_there and lack_of_memory(error) is None:
             remove_at_once(path)
         raise
 

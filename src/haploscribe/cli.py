@@ -34,6 +34,7 @@ from haploscribe.cli_options.finished import (
 )
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
 from haploscribe.errors import InputError, MendedWarning
+from haploscribe.memory import lack_of_memory, no_memory, require_address_space
 from haploscribe.names import printable
 from haploscribe.room import lack_of_room, no_room
 
@@ -44,7 +45,23 @@ _JSON = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Verb(click.Command):
+    """A command that asks for the memory that all of them need before it begins."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        require_address_space()
+        return super().invoke(ctx)
+
+
+class _Verbs(click.Group):
+    """Commands that do work, and groups of such."""
+
+    command_class = _Verb
+    group_class = type
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
     """Predict how strongly each person's genes are expressed from that person's own DNA."""
@@ -337,8 +354,8 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 def main() -> None:
     """Run the command line and exit.
 
-    0 done; 2 the input or the options are at fault, or there is no room; 130 stopped by the keyboard; 1 ours,
-    or nobody reads the output to its end.
+    0 done; 2 the input or the options are at fault, or there is no room or memory; 130 stopped by the
+    keyboard; 1 ours, or nobody reads the output to its end.
     """
     _open_closed_streams()
     warnings.showwarning = _show_warning
@@ -347,7 +364,8 @@ def main() -> None:
         cli(prog_name="haploscribe", standalone_mode=False)
         sys.stdout.flush()
     except InputError as error:
-        _stop(str(error))
+        reason = lack_of_memory(error)  # as which a file may have seemed unreadable
+        _stop(str(error if reason is None else no_memory(reason)))
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "haploscribe"
         _stop(f"{error.format_message()} (see {where} --help)")
@@ -356,14 +374,17 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
         sys.exit(130)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
         _drop_output()
         if isinstance(error, BrokenPipeError):
             sys.exit(1)
-        reason = lack_of_room(error)
-        if reason is None:
+        if (reason := lack_of_room(error)) is not None:
+            _stop(str(no_room(reason, getattr(error, "filename", None) or "standard output")))
+        if (reason := lack_of_memory(error)) is None:
             raise
-        _stop(str(no_room(reason, getattr(error, "filename", None) or "standard output")))
+        _stop(str(no_memory(reason)))
 
 
 def _open_closed_streams() -> None:

@@ -51,7 +51,7 @@ def no_room(reason: str, path: Path | str) -> StoppedError:
 
 def lack_of_room(error: BaseException) -> str | None:
     """Find out whether an error, or one that it came of, says that there is no room; and what it says."""
-    for one in _chain(error):
+    for one in error_chain(error):
         if isinstance(one, OSError) and one.errno in NO_ROOM:
             return os.strerror(one.errno)
         found = _SAID.search(str(one))
@@ -60,7 +60,8 @@ def lack_of_room(error: BaseException) -> str | None:
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and all that it came of, once each, also what `from None` hides."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from haploscribe.atomic import current_umask, umask
 from haploscribe.errors import StoppedError
+from haploscribe.memory import require_spare_memory
 from haploscribe.options import WorkerOptions
 
 Item = TypeVar("Item")
@@ -135,6 +136,7 @@ class LocalWorkers:
         elif items:
             opened = here() if here is not None else kept_open(job)
             for item in items:
+                require_spare_memory()
                 with threads(1):
                     found = task(opened, item)
                 yield found
@@ -173,6 +175,7 @@ def do_piece(
     `mask` is the umask of the process that asks: what a worker writes is as private as what that one does.
     """
     with _one_piece_at_a_time, umask(mask), threads(1):
+        require_spare_memory()
         return task(kept_open(job), item)
 
 
