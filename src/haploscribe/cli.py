@@ -1,14 +1,12 @@
 """The command line: parses, calls one function, prints."""
 
-import os
-import sys
-import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from haploscribe import __version__
+from haploscribe.cli_ends import Verbs, run_to_exit
 from haploscribe.cli_options.common import (
     BACKBONE,
     COHORT,
@@ -33,10 +31,7 @@ from haploscribe.cli_options.finished import (
     prediction_options,
 )
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
-from haploscribe.errors import InputError, MendedWarning
-from haploscribe.memory import lack_of_memory, no_memory, require_address_space
 from haploscribe.names import printable
-from haploscribe.room import lack_of_room, no_room
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -45,23 +40,7 @@ _JSON = click.option(
 )
 
 
-class _Verb(click.Command):
-    """A command that asks for the memory that all of them need before it begins."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
-        require_address_space()
-        return super().invoke(ctx)
-
-
-class _Verbs(click.Group):
-    """Commands that do work, and groups of such."""
-
-    command_class = _Verb
-    group_class = type
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
     """Predict how strongly each person's genes are expressed from that person's own DNA."""
@@ -352,77 +331,8 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit.
-
-    0 done; 2 the input or the options are at fault, or there is no room or memory; 130 stopped by the
-    keyboard; 1 ours, or nobody reads the output to its end.
-    """
-    _open_closed_streams()
-    warnings.showwarning = _show_warning
-    warnings.simplefilter("always", MendedWarning)
-    try:
-        cli(prog_name="haploscribe", standalone_mode=False)
-        sys.stdout.flush()
-    except InputError as error:
-        reason = lack_of_memory(error)  # as which a file may have seemed unreadable
-        _stop(str(error if reason is None else no_memory(reason)))
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "haploscribe"
-        _stop(f"{error.format_message()} (see {where} --help)")
-    except click.ClickException as error:
-        _stop(error.format_message())
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)
-    except SystemExit:
-        raise
-    except BaseException as error:  # a panic of Rust is no Exception
-        _drop_output()
-        if isinstance(error, BrokenPipeError):
-            sys.exit(1)
-        if (reason := lack_of_room(error)) is not None:
-            _stop(str(no_room(reason, getattr(error, "filename", None) or "standard output")))
-        if (reason := lack_of_memory(error)) is None:
-            raise
-        _stop(str(no_memory(reason)))
-
-
-def _open_closed_streams() -> None:
-    """Open what the shell has closed (`>&-`), so that no file that is opened next is taken for it."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-            os.set_inheritable(opened, True)  # workers need theirs too
-            setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w"))
-
-
-def _drop_output() -> None:
-    """Drop what standard output or error refuses: it would be refused again, at exit, with a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Show our own warning as one line, another's as Python does."""
-    if issubclass(category, MendedWarning):
-        click.echo(f"haploscribe: warning: {message}", err=True)
-    else:
-        click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)
-
-
-def _stop(message: str) -> None:
-    click.echo(f"haploscribe: {printable(' '.join(message.split()))}", err=True)
-    sys.exit(2)
+    """Run the command line and exit."""
+    run_to_exit(cli)
 
 
 def _print_results(out: Path, *, as_json: bool) -> None:
