@@ -38,7 +38,7 @@ def started(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def dask_processes(folder: Path, n_workers: int, n_threads: int = 1) -> Iterator[DaskProcesses]:
+def dask_processes(folder: Path, n_workers: int) -> Iterator[DaskProcesses]:
     """Start a scheduler and workers, without nannies: what is killed stays dead."""
     told = folder / "scheduler.json"
     with ExitStack() as stack:
@@ -53,7 +53,7 @@ def dask_processes(folder: Path, n_workers: int, n_threads: int = 1) -> Iterator
         workers = [
             stack.enter_context(
                 started(
-                    *("worker", address, "--nthreads", str(n_threads), "--no-nanny", "--no-dashboard"),
+                    *("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"),
                     *("--local-directory", str(folder / f"worker-{i}")),
                     log=folder / f"worker-{i}.log",
                 )

@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import distributed
 import pytest
 
 from haploscribe.errors import InputError
@@ -15,6 +18,7 @@ from haploscribe.workers import cluster
 from haploscribe.workers.cluster import dask_workers
 from tests.test_cli import GENES, inputs_of
 from tests.workers.dask_processes import dask_processes
+from tests.workers.test_workers import NotesJob, OpenedNotes, squared
 
 TOLD_APART = {"summary.json", "report.html", "run.json"}
 MODELS = ("--models", "elastic-net,blup-delta,susie")
@@ -127,22 +131,74 @@ def test_a_scheduler_that_dies_is_one_line(
     assert without_hidden(contents(out)) == in_one_process
 
 
-@pytest.mark.slow
-def test_workers_of_several_threads_are_refused_in_one_line(tmp_path: Path) -> None:
+@contextmanager
+def scheduler_in_threads(n_workers: int, n_threads: int = 1) -> Iterator[str]:
+    """Start a scheduler and its workers as threads of this process; its address is one of the network's."""
+    with distributed.LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=n_threads,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as started:
+        yield started.scheduler_address
+
+
+def test_workers_of_several_threads_are_refused_in_one_line() -> None:
     with (
-        dask_processes(tmp_path, 1, n_threads=3) as dask,
+        scheduler_in_threads(1, n_threads=3) as address,
         pytest.raises(InputError, match=r"has 3 threads.*--nworkers 3 --nthreads 1"),
-        dask_workers(dask.address),
+        dask_workers(address),
     ):
         pass
 
 
-@pytest.mark.slow
-def test_a_scheduler_without_workers_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "SECONDS_FOR_WORKERS", 1)
+def test_a_scheduler_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SECONDS_FOR_WORKERS", 0.1)
     with (
-        dask_processes(tmp_path, 0) as dask,
-        pytest.raises(InputError, match="has no workers after 1 s"),
-        dask_workers(dask.address),
+        scheduler_in_threads(0) as address,
+        pytest.raises(InputError, match=r"has no workers after 0.1 s"),
+        dask_workers(address),
     ):
         pass
+
+
+def of_long_ago() -> str:
+    return "0.0.1"
+
+
+def unknown() -> str:
+    raise ModuleNotFoundError("No module named 'haploscribe'")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (of_long_ago, r"has Haploscribe 0\.0\.1, this is .*; install the same version"),
+        (unknown, "cannot load"),
+    ],
+)
+def test_workers_of_another_version_are_refused(
+    answer: Callable[[], str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_version", answer)
+    with scheduler_in_threads(1) as address, pytest.raises(InputError, match=told), dask_workers(address):
+        pass
+
+
+def test_a_scheduler_on_the_network_has_every_piece_done_once(tmp_path: Path) -> None:
+    with scheduler_in_threads(2) as address, dask_workers(address) as workers:
+        found = list(workers.map(NotesJob(tmp_path / "notes"), squared, range(20)))
+    assert sorted(found) == [item * item for item in range(20)]
+
+
+def read(_: OpenedNotes, item: int) -> bytes:
+    return Path(f"/on/one/machine/only-{item}").read_bytes()
+
+
+def test_a_file_that_a_worker_cannot_see_is_named(tmp_path: Path) -> None:
+    with scheduler_in_threads(1) as address, dask_workers(address) as workers:
+        pieces = workers.map(NotesJob(tmp_path / "notes"), read, [5])
+        with pytest.raises(InputError, match=r"cannot see /on/one/machine/only-5: put inputs"):
+            next(pieces)
