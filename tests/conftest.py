@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.options import CohortOptions
+
+settings.register_profile("no deadline", deadline=None)  # how long a test takes is the machine's affair
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
