@@ -185,7 +185,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise InputError(
             f"--config {path}: is no TOML: {error}; write it in UTF-8, a line `option = value` each"
         ) from None
-    names = {parameter.name for parameter in context.command.params}
+    names = {parameter.name for parameter in context.command.params} - {"config"}
     settings = {name.replace("-", "_"): value for name, value in values.items()}
     unknown = sorted(set(settings) - names)
     if unknown:
