@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import cast, get_type_hints, is_typeddict
+from typing import cast, get_type_hints
 
 import polars as pl
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
+from typing_extensions import is_typeddict
 
 from fragments import parsed, table
 

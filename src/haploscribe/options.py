@@ -3,13 +3,11 @@
 import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+from haploscribe.expression.normalisations import Normalisation
 from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
 from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
-
-if TYPE_CHECKING:  # scipy is slow to import, and `--help` needs none of it
-    from haploscribe.expression.normalise import Normalisation
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
@@ -106,7 +104,7 @@ class EvaluationOptions:
     folds: int = 5
     split: Path | None = None
     gene_split: int | None = None
-    normalize: "Normalisation" = "inverse-normal"
+    normalize: Normalisation = "inverse-normal"
     seed: int = 0
 
 

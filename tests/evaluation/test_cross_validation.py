@@ -18,7 +18,7 @@ from haploscribe.estimators.registry import estimator_factories
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_gene
 from haploscribe.evaluation.folds import make_folds, read_split
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
-from haploscribe.expression.normalise import NORMALISATIONS, Normalisation
+from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 from tests.evaluation.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 

@@ -5,7 +5,7 @@ import pytest
 
 from haploscribe.estimators import registry
 from haploscribe.evaluation import lessons
-from haploscribe.expression.normalise import NORMALISATIONS, Normalisation
+from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 from tests.trust import leaking
 from tests.trust.leaks import leaks_of

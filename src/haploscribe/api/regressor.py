@@ -20,7 +20,7 @@ from haploscribe.estimators.registry import (
     wide_models,
 )
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
 from haploscribe.workers.workers import threads
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES

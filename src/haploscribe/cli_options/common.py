@@ -191,7 +191,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     known = {
         parameter.name for command in _commands(context.find_root().command) for parameter in command.params
     }
-    unknown = sorted(set(settings) - known)
+    unknown = sorted(set(settings) - (known - {"config"}))
     if unknown:
         raise InputError(
             f"--config {path}: no option {unknown[0]!r} of haploscribe {context.info_name} or any other "

@@ -7,6 +7,7 @@ import click
 from haploscribe.cli_options.common import FILE, listed
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, check_names
+from haploscribe.expression.normalisations import NORMALISATIONS
 from haploscribe.options import DEFAULT_MODELS, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
@@ -40,7 +41,7 @@ EVALUATION = (
     ),
     click.option(
         "--normalize",
-        type=click.Choice(["inverse-normal", "log2p1", "none"]),
+        type=click.Choice(NORMALISATIONS),
         default="inverse-normal",
         show_default=True,
         help="Normalisation of expression, fitted on training samples.",

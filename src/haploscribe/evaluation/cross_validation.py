@@ -12,7 +12,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.evaluation.lessons import Lesson
-from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.normalisations import Normalisation
 
 PREDICTION_SCHEMA = pl.Schema(
     {

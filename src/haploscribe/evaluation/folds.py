@@ -8,7 +8,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
-from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
 
 MIN_SAMPLES = 3

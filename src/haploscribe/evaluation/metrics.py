@@ -1,12 +1,12 @@
 """How well each model predicts each gene across people."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtr, ndtri, stdtr
 from scipy.stats import false_discovery_control
+from typing_extensions import TypedDict
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import mean_intervals

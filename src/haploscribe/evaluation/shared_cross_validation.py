@@ -16,7 +16,7 @@ from haploscribe.evaluation.cross_validation import (
 )
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.gene_blocks import GeneBlock
-from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.normalisations import Normalisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Normalisation of one gene's expression across people, fitted on training samples."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 from scipy.special import ndtri
@@ -9,10 +9,8 @@ from scipy.stats import rankdata
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.table import ExpressionTable
-
-Normalisation = Literal["inverse-normal", "log2p1", "none"]
-NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 
 # Blom's offset (Blom 1958, "Statistical Estimates and Transformed Beta-Variables"; compared with others by
 # Beasley, Erickson & Allison 2009, Behavior Genetics 39:580).

@@ -138,6 +138,8 @@ def _read_pvar(path: Path) -> pl.DataFrame:
             f"{path} cannot be read as .pvar with columns #CHROM POS ID REF ALT ({reason}); "
             "make it again with plink2 --make-pgen"
         ) from None
+    if pvar.is_empty():
+        raise InputError(f"{path} has no variants; make it again with plink2 --make-pgen")
     gaps = pvar.select(pl.any_horizontal(pl.all().is_null()) | ~pl.col("POS").is_between(1, _LAST_POSITION))
     if gaps.to_series().any():
         row = gaps.to_series().arg_max()

@@ -135,18 +135,26 @@ class VcfReader:
     def _calls_of_records(self, name: str, start: int, end: int, samples: Sequence[str]) -> Calls:
         """Read the calls of any VCF or BCF."""
         vcf = self._opened_for(samples)
-        self._require_readable(name, start, end)
+        n_expected = self._count_readable(name, start, end)
         columns = _columns(places_of(samples, vcf.samples, self.path), len(vcf.samples))
         with warnings.catch_warnings(), _cyvcf2_quiet():
             warnings.filterwarnings("ignore", message="no intervals found")
             records = self._records(vcf, name, start, end) if start < end else ()
             try:
-                return calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
+                calls = calls_of_records(records, start, end, len(vcf.samples), self.path, columns)
             except UnicodeDecodeError:
                 raise InputError(
                     f"{self.path} holds bytes that are not UTF-8 at {name}:{start + 1}-{end}; "
                     "write it again as UTF-8"
                 ) from None
+        n_found = np.count_nonzero(calls.positions >= start)
+        if n_found != n_expected:
+            raise InputError(
+                f"{self.path} has {n_expected} records at {name}:{start + 1}-{end}, but {n_found} can be "
+                "read: header lines stand between them, as in files that were joined with cat; join them "
+                "with bcftools concat"
+            )
+        return calls
 
     def _opened_for(self, samples: Sequence[str]) -> cyvcf2.VCF:
         """Open the file to decode the wanted samples only; kept open until others are wanted."""
@@ -178,15 +186,18 @@ class VcfReader:
             last = f"{record.POS} or the next"
             yield record
 
-    def _require_readable(self, name: str, start: int, end: int) -> None:
-        """Walk over the region once with pysam, because cyvcf2 ends silently where a file is damaged."""
+    def _count_readable(self, name: str, start: int, end: int) -> int:
+        """Count the records that begin in the region, with pysam.
+
+        cyvcf2 ends silently where a file is damaged, and at a header line between records.
+        """
         try:
             with quiet():
-                for _ in self._walk.fetch(name, max(start, 0), max(end, start, 0)):
-                    pass
+                records = self._walk.fetch(name, max(start, 0), max(end, start, 0))
+                return sum(start <= record.start < end for record in records)
         except (OSError, ValueError) as error:
             if "invalid contig" in str(error):  # a contig of the header that has no records
-                return
+                return 0
             raise self._damaged(name, start, end, error) from None
 
     def _damaged(self, name: str, start: int, end: int, error: Exception) -> InputError:
@@ -328,7 +339,7 @@ def _is_bcf(path: Path) -> bool:
     try:
         with gzip.open(path) as file:
             return file.read(3) == b"BCF"
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
 
 

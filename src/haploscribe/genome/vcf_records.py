@@ -73,11 +73,22 @@ def _chunks(records: Iterable[cyvcf2.Variant]) -> Iterator[list[cyvcf2.Variant]]
         yield chunk
 
 
+def _has_genotypes(record: cyvcf2.Variant) -> bool:
+    """Whether anyone has a GT: htslib ends the process where it is asked for one that all calls omit."""
+    keys = record.FORMAT
+    if "GT" not in keys or keys[0] == "GT":  # the first value of a call cannot be omitted
+        return "GT" in keys
+    place = keys.index("GT")
+    calls = (call.split(":") for call in str(record).rstrip("\n").split("\t")[9:])
+    return any(call[place:] and call[place] != "." for call in calls)
+
+
 def _genotype(record: cyvcf2.Variant, n_samples: int, path: Path) -> Int16Array:
     """int16 `(n_samples, 3)`: two allele numbers and whether they are phased; all missing without GT."""
-    if "GT" not in record.FORMAT:
+    genotype = record.genotype if _has_genotypes(record) else None
+    if genotype is None or genotype.ploidy == 0:  # a BCF may give every call no allele at all
         return np.full((n_samples, 3), (MISSING, MISSING, 0), dtype=np.int16)
-    called: Int16Array = record.genotype.array()
+    called: Int16Array = genotype.array()
     ploidy = called.shape[1] - 1
     if ploidy == 2:
         return called

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from haploscribe import __version__
 from haploscribe.atomic import written_aside
@@ -25,7 +25,7 @@ from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.known_variants import KnownVariants
-from haploscribe.io.json_shapes import made_from, parse_json, require_shape
+from haploscribe.io.json_shapes import made_from, parse_json
 from haploscribe.io.state_files import read_as_kept, read_state, write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.names import folder_name, require_printable
@@ -140,38 +140,8 @@ def _check_version(path: Path, content: Mapping[str, Any]) -> None:
     )
 
 
-class _Content(TypedDict):
-    """What `models.json` holds beside the format; see `ModelsRecord`."""
-
-    models: list[str]
-    genes: list[dict[str, Any]]
-    window: int
-    tile: int
-    normalize: str
-    seed: int
-    n_samples: int
-    backbone: dict[str, Any] | None
-    backbone_key: str | None
-    zero_shot: dict[str, Any] | None
-
-
 def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
-    require_shape(content, _Content, path)
-    backbone, zero_shot = content["backbone"], content["zero_shot"]
-    record = ModelsRecord(
-        models=tuple(content["models"]),
-        genes=tuple(made_from(Gene, gene, path, "a gene") for gene in content["genes"]),
-        window=content["window"],
-        tile=content["tile"],
-        normalize=content["normalize"],
-        seed=content["seed"],
-        n_samples=content["n_samples"],
-        backbone=None if backbone is None else made_from(BackboneOptions, backbone, path, "the backbone"),
-        backbone_key=content["backbone_key"],
-        zero_shot=None
-        if zero_shot is None
-        else made_from(ZeroShotRecord, zero_shot, path, "the zero-shot models"),
-    )
+    record = made_from(ModelsRecord, content, path)
     names = [gene.gene_id for gene in record.genes]
     if (
         min(record.window, record.tile, record.n_samples, len(names)) < 1

@@ -4,16 +4,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
 
 import polars as pl
+from typing_extensions import TypedDict
 
 from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA
-from haploscribe.io.json_shapes import parse_json, require_shape
+from haploscribe.io.json_shapes import made_from, parse_json
 
 PREDICTIONS = "predictions.parquet"
 METRICS = "metrics.tsv"
@@ -240,8 +241,8 @@ def _read_json(path: Path, shape: type) -> Any:
         content = parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
-    require_shape(content, shape, path)
-    return content
+    made_from(shape, content, path)
+    return content  # with what the shape does not name
 
 
 def _require(path: Path) -> None:

@@ -90,11 +90,10 @@ def recorded_options(
         When it lacks an option.
     """
     options = record.get("options", {})
-    names = {"Normalisation": str}
     return (
-        made_from(CohortOptions, options, source, "the options", names),
-        made_from(BackboneOptions, options, source, "the options", names),
-        made_from(EvaluationOptions, options, source, "the options", names),
+        made_from(CohortOptions, options, source, "the options"),
+        made_from(BackboneOptions, options, source, "the options"),
+        made_from(EvaluationOptions, options, source, "the options"),
     )
 
 

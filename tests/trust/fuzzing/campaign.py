@@ -50,9 +50,10 @@ def campaign(parts: Sequence[Part], bases: Path, scratch: Path, tallies: dict[st
     while left:
         records, errors = scratch / "records.jsonl", scratch / "errors.txt"
         records.unlink(missing_ok=True)
+        errors.unlink(missing_ok=True)
         plan = "".join(json.dumps(vars(part)) + "\n" for part in left)
         command = (sys.executable, "-m", "tests.trust.fuzzing.worker", bases, scratch, records)
-        with errors.open("wb") as stderr:
+        with errors.open("ab") as stderr:
             done = subprocess.run(
                 command,
                 input=plan.encode(),

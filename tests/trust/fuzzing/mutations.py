@@ -13,96 +13,10 @@ from typing import Any
 import numpy as np
 import pysam
 
+from tests.trust.fuzzing.odd_values import JSON_VALUES, NUMBERS, TOKENS
+
 Rng = np.random.Generator
 Mutation = Callable[[Rng, bytes], bytes]
-
-TOKENS = (
-    *(
-        "",
-        " ",
-        ".",
-        "-",
-        "-1",
-        "0",
-        "1",
-        "2",
-        "00",
-        "1e308",
-        "-1e400",
-        "1e-320",
-        "0x10",
-        "1_000",
-        "+5",
-        "1.5",
-    ),
-    *("nan", "NaN", "NA", "inf", "-inf", "None", "null", "true", "2147483647", "2147483648", "4294967296"),
-    *("9223372036854775807", "18446744073709551616", "1" * 400, "A", "N", "acgt", "R", "*", "<DEL>", "<*>"),
-    *(
-        "A,C",
-        "A,",
-        ",",
-        "A" * 5000,
-        "]chr2:5]A",
-        "0|1",
-        "1/0",
-        ".|.",
-        "0|.",
-        "|",
-        "/",
-        "0|0|0",
-        "9|9",
-        "10|11",
-    ),
-    *(
-        "0",
-        "1|",
-        "-1|0",
-        "300|300",
-        "chr2",
-        "chrX",
-        "2",
-        "chr1",
-        "a b",
-        "a\u00e9\u4e2d",
-        "\ufeff",
-        "\u0660",
-        "²",
-    ),
-    *(
-        "<script>",
-        "../../x",
-        "/",
-        "..",
-        "%s%n",
-        "{0}",
-        "$(x)",
-        "`x`",
-        "'",
-        '"',
-        "\\",
-        "\x00",
-        "\x1b[2J",
-        "\u2028",
-    ),
-    *(
-        "#",
-        "##",
-        "#CHROM",
-        "GT",
-        "GT:DP",
-        "DP",
-        "END=99999999",
-        "END=1",
-        "PASS",
-        "strand",
-        "gid",
-        "pid",
-        "start",
-    ),
-)
-"""Cells that have broken readers of tables before."""
-
-_NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 10**9, 2**63 - 1)
 
 
 def place(rng: Rng, size: int) -> int:
@@ -151,7 +65,7 @@ def repeat(rng: Rng, data: bytes) -> bytes:
 def number(rng: Rng, data: bytes) -> bytes:
     """Write a binary number with a meaning, such as a size, over some bytes."""
     start = place(rng, len(data))
-    packed = struct.pack("<Q", _NUMBERS[rng.integers(len(_NUMBERS))])[: int(rng.choice([1, 2, 4, 8]))]
+    packed = struct.pack("<Q", NUMBERS[rng.integers(len(NUMBERS))])[: int(rng.choice([1, 2, 4, 8]))]
     return data[:start] + packed + data[start + len(packed) :]
 
 
@@ -256,43 +170,6 @@ TABLE: tuple[Mutation, ...] = (
     *(swap_columns, drop_cell, copy_line, drop_lines, shuffle_lines, other_line_ends),
 )
 
-JSON_VALUES: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        1,
-        -1,
-        3,
-        0.5,
-        1e300,
-        -1e300,
-        10**9,
-        2**31,
-        2**63,
-        10**400,
-        float("nan"),
-        float("inf"),
-    ),
-    *(
-        "",
-        "x",
-        "1",
-        "A" * 5000,
-        "../../../tmp/x",
-        "/",
-        "<b>",
-        "\u0000",
-        "\ud800",
-        [],
-        [0],
-        [[]],
-        {},
-        {"x": 1},
-    ),
-)
-
 
 def json_value(rng: Rng, data: bytes) -> bytes:
     """Replace, drop, add or swap values anywhere in JSON."""
@@ -326,7 +203,7 @@ def safetensors_header(rng: Rng, data: bytes) -> bytes:
     size = struct.unpack("<Q", data[:8])[0]
     header, tensors = data[8 : 8 + size], data[8 + size :]
     if rng.random() < 0.1:
-        return struct.pack("<Q", _NUMBERS[rng.integers(len(_NUMBERS))]) + header + tensors
+        return struct.pack("<Q", NUMBERS[rng.integers(len(NUMBERS))]) + header + tensors
     tree = json.loads(header)
     metadata = tree.get("__metadata__", {})
     inner = next((key for key, text in metadata.items() if text.startswith("{")), None)

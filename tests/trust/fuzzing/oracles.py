@@ -80,13 +80,13 @@ def rows_of_bcftools(path: Path) -> dict[str, list[Row]] | None:
     found: dict[str, list[Row]] = {}
     for line in done.stdout.splitlines():
         fields = line.split(b"\t")
-        row = _row(fields)
+        row = row_of(fields)
         if row is not None:
             found.setdefault(fields[0].decode(errors="replace"), []).append(row)
     return found
 
 
-def _row(fields: list[bytes]) -> Row | None:
+def row_of(fields: list[bytes]) -> Row | None:
     """Read one line of `bcftools query`; None where no ALT is plain sequence."""
     reference, alternates = as_acgtn(fields[2]), fields[3].split(b",")
     alleles = [reference, *(as_acgtn(a) if a.isalpha() else None for a in alternates)]

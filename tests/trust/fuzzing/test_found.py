@@ -1,17 +1,25 @@
 """What fuzzing has found, each by the smallest input that does it."""
 
+import contextlib
 import gzip
 import json
+import math
 import struct
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pysam
 import pysam.bcftools
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from haploscribe import cli
+from haploscribe.embedding.backbones.esm_configuration import parse_configuration
+from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
@@ -19,10 +27,12 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.index_layout import number_of_contigs
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.io.json_shapes import parse_json, require_shape
+from haploscribe.io.json_shapes import made_from, parse_json
 from haploscribe.io.model_folder import ModelsRecord, read_record, write_record
+from haploscribe.io.results import read_results, write_predictions, write_results
 from haploscribe.io.state_files import read_state, write_state
 from tests.genome.drawn import vcf_text, write_vcf_lines
+from tests.io.test_results import predictions_of, results_of
 from tests.trust.fuzzing.mutations import bgzipped
 
 LENGTHS = {"1": 1000, "2": 1000}
@@ -211,5 +221,144 @@ def test_json_that_the_standard_does_not_have(text: str) -> None:
 
 @pytest.mark.parametrize("value", [True, "1", 2**63, float("inf"), None, [], "\ud800"])
 def test_a_value_that_is_no_whole_number(value: object) -> None:
-    with pytest.raises(InputError, match="f is damaged"):
-        require_shape(value, int, Path("f"))
+    with pytest.raises((InputError, ValueError), match=r"f is damaged|too large|no number"):
+        made_from(int, parse_json(json.dumps(value)), Path("f"))
+
+
+def test_parquet_that_made_polars_panic(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    pl.DataFrame({"chr": ["1"], "start": [0], "end": [1], "gene_id": ["g"], "a": [1.0]}).write_parquet(path)
+    whole = path.read_bytes()
+    for place in reversed(range(len(whole) - 8)):
+        written(path, whole[:place] + b"\xff" + whole[place + 1 :])
+        with contextlib.suppress(pl.exceptions.PolarsError):
+            try:
+                pl.read_parquet(BytesIO(path.read_bytes()))
+            except pl.exceptions.PanicException:
+                break
+    else:
+        pytest.skip("this polars does not panic")
+    with pytest.raises(InputError, match=r"e\.parquet is no readable Parquet file"):
+        read_expression(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("", "has no variants"),
+        ("1\t0\t.\tA\tC\n", "at variant 1"),
+        ("1\t5\t.\tA\tC\n1\t2147483647\t.\tA\tC\n", "at variant 2"),
+        ("1\t5\t.\t\tC\n", "at variant 1"),
+    ],
+)
+def test_a_pvar_with_rows_that_are_none(tmp_path: Path, rows: str, line: str) -> None:
+    (tmp_path / "v.psam").write_text("#IID\na\n")
+    (tmp_path / "v.pvar").write_text(f"#CHROM\tPOS\tID\tREF\tALT\n{rows}")
+    with pytest.raises(InputError, match=rf"v\.pvar has no .*{line.removeprefix('has no ')}"):
+        open_variants(written(tmp_path / "v.pgen", b""))
+
+
+def test_a_vocabulary_that_lacks_a_token_is_named() -> None:
+    with pytest.raises(InputError, match=r"^some/vocab\.txt lacks \d+ tokens, the first '<cls>'"):
+        SixMerTokeniser(["A"], "some/vocab.txt")
+
+
+def write_some_results(folder: Path) -> None:
+    results = results_of([1.0, 2.0, 4.0, 3.0])
+    write_results(folder, results)
+    write_predictions(folder, [predictions_of([1.0, 2.0, 4.0, 3.0])], folder)
+
+
+def other_models(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(pl.lit("z").alias(next(name for name in table.columns if "model" in name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line"),
+    [
+        ("metrics.tsv", other_models, "each once a gene"),
+        ("metrics.tsv", lambda table: pl.concat([table, table]), "each once a gene"),
+        ("metrics.tsv", lambda table: table.with_columns(pearson_r=1.5), "pearson_r is not from -1 to 1"),
+        ("metrics.tsv", lambda table: table.with_columns(pearson_p=math.inf), "infinite"),
+        ("comparison.tsv", other_models, "each pair once"),
+        ("comparison.tsv", lambda table: pl.concat([table, table]), "each pair once"),
+    ],
+)
+def test_tables_of_results_that_contradict_each_other(
+    tmp_path: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFrame], line: str
+) -> None:
+    write_some_results(tmp_path)
+    change(pl.read_csv(tmp_path / name, separator="\t")).write_csv(tmp_path / name, separator="\t")
+    with pytest.raises(InputError, match=rf"{name} is not as .*{line}"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("contig", ["1", "2"])
+def test_a_header_line_between_bgzipped_records_hid_those_behind_it(tmp_path: Path, contig: str) -> None:
+    haploid = [line(place, contig="2").removesuffix("|1") for place in (5, 7, 9)]
+    lines = [line(5), *haploid[:2], "##x", haploid[2]]
+    path = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines)
+    with open_variants(path) as reader:
+        if contig == "1":
+            assert len(reader.read("1", 0, 1000, reader.sample_ids).positions) == 1
+        else:
+            with pytest.raises(InputError, match="has 3 records at 2:1-1000, but 2 can be read"):
+                reader.read("2", 0, 1000, reader.sample_ids)
+
+
+@pytest.mark.parametrize("suffix", ["vcf", "bcf"])
+@pytest.mark.parametrize("keys", ["DP:GT", "DP"])
+def test_calls_that_all_omit_gt_ended_the_process(tmp_path: Path, keys: str, suffix: str) -> None:
+    record = "\t".join(("1", "5", ".", "A", "C", ".", ".", ".", keys, "3", "4"))
+    path = tmp_path / f"v.{suffix}"
+    plain = tmp_path / "plain.vcf"
+    plain.write_text(vcf_text(LENGTHS, [record]))
+    pysam.bcftools.view(f"-O{suffix[0]}", "-o", str(path), str(plain), catch_stdout=False)
+    with open_variants(path, max_missing=1.0) as reader:
+        assert reader.read("1", 0, 1000, reader.sample_ids).counts.n_missing_calls == 2
+
+
+def test_a_bcf_whose_calls_have_no_allele_ended_the_process(tmp_path: Path) -> None:
+    vcf, path = tmp_path / "v.vcf", tmp_path / "v.bcf"
+    vcf.write_text(vcf_text(LENGTHS, [line(5)]))
+    pysam.bcftools.view("-Ob", "-o", str(path), str(vcf), catch_stdout=False)
+    content = gzip.decompress(path.read_bytes())
+    assert content[-5] == 0x21  # two int8 for each of two people
+    shorter = bytearray(content[:-5] + b"\x01")
+    start = 9 + struct.unpack("<I", content[5:9])[0]  # of the record, behind the header
+    size = struct.unpack("<I", content[start + 4 : start + 8])[0]
+    shorter[start + 4 : start + 8] = struct.pack("<I", size - 4)
+    written_stored(path, bytes(shorter))
+    with open_variants(path, max_missing=1.0) as reader:
+        assert reader.read("1", 0, 1000, reader.sample_ids).counts.n_missing_calls == 2
+
+
+def test_a_bcf_whose_first_block_cannot_be_unpacked(tmp_path: Path) -> None:
+    data = bytearray(bgzipped(b"BCF\2\2" + bytes(range(256)) * 9))
+    data[18:40] = b"\xff" * 22
+    with pytest.raises(InputError, match=r"v\.bcf"):
+        read_all(written(tmp_path / "v.bcf", bytes(data)))
+
+
+@pytest.mark.parametrize("value", [[0], [["a"]], {"b": 1}, {"b": []}])
+def test_a_value_that_is_none_of_a_union(value: object) -> None:
+    with pytest.raises(InputError, match=r"f is damaged: 'a'.* is "):
+        made_from(dict[str, str | list[str] | dict[str, str] | None], {"a": value}, Path("f"))
+
+
+@pytest.mark.parametrize("name", ["add_bias_fnn", "position_embedding_type", "layer_norm_eps"])
+@pytest.mark.parametrize("value", [{}, [], "x"])
+def test_a_checkpoint_that_says_something_else_of_itself(name: str, value: object) -> None:
+    sizes = dict.fromkeys(
+        ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"), 8
+    )
+    sizes |= {"max_position_embeddings": 14, "pad_token_id": 1, "mask_token_id": 2}
+    assert parse_configuration(sizes, "c.json").family == "nt-v1"
+    with pytest.raises(InputError, match=r"^c\.json"):
+        parse_configuration(sizes | {name: value}, "c.json")
+
+
+def test_a_configuration_that_names_another_was_half_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "run.toml", b'config = "other.toml"\n')
+    with pytest.raises(InputError, match=r"run\.toml: no option 'config'"):
+        cli.run.make_context("run", [f"--config={path}"])

@@ -29,6 +29,7 @@ SECONDS_EACH = 30
 """An input that takes longer hangs."""
 _MORE_MEMORY = 4 << 30
 _LARGEST_FILE = 256 << 20
+_MOST_SAID = 16 << 20
 
 
 def main(bases: Path, scratch: Path, records: Path) -> None:
@@ -49,6 +50,8 @@ def main(bases: Path, scratch: Path, records: Path) -> None:
                     break
                 _record(file, {"target": part["target"], "seed": part["seed"], "number": number})
                 _record(file, try_one(by_name[part["target"]], bases, scratch, part["seed"], number))
+                if os.fstat(2).st_size > _MOST_SAID:  # htslib warns of every record
+                    os.ftruncate(2, 0)
 
 
 def try_one(target: Target, bases: Path, scratch: Path, seed: int, number: int) -> dict[str, Any]:

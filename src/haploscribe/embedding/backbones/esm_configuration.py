@@ -91,9 +91,12 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfigura
         if not isinstance(value, int) or isinstance(value, bool) or value < (key not in _MAY_BE_ZERO):
             raise InputError(f"{source} has no usable {key!r} ({value!r}); it must be a positive integer")
         sizes[name] = value
+    epsilon = content.get("layer_norm_eps", 1e-12)
+    if isinstance(epsilon, bool) or not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
+        raise InputError(f"{source} has no usable 'layer_norm_eps' ({epsilon!r}); it must be from 0 to 1")
     configuration = EsmConfiguration(
         family=_family(content, source),
-        layer_norm_epsilon=float(content.get("layer_norm_eps", 1e-12)),
+        layer_norm_epsilon=float(epsilon),
         token_dropout=bool(content.get("token_dropout", False)),
         # transformers ties by default; the published files say false.
         tied=bool(content.get("tie_word_embeddings", True)),
@@ -112,13 +115,17 @@ def _family(content: Mapping[str, Any], source: str) -> Family:
         raise InputError(f"{source} sets emb_layer_norm_before, which no Nucleotide Transformer does")
     positions = content.get("position_embedding_type", "absolute")
     has_bias = content.get("add_bias_fnn", True)
-    families = {("absolute", True): "nt-v1", ("rotary", False): "nt-v2"}
-    if (positions, has_bias) not in families:
+    families = (
+        (("absolute", True), "nt-v1"),
+        (("rotary", False), "nt-v2"),
+    )  # compared: JSON cannot be hashed
+    family = next((name for described, name in families if described == (positions, has_bias)), None)
+    if family is None:
         raise InputError(
             f"{source} describes neither family of the Nucleotide Transformer (position_embedding_type "
             f"{positions!r}, add_bias_fnn {has_bias!r}); v1 is absolute with bias, v2 rotary without"
         )
-    return cast("Family", families[positions, has_bias])
+    return cast("Family", family)
 
 
 def _check_dimensions(configuration: EsmConfiguration, source: str) -> None:
