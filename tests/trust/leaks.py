@@ -22,7 +22,7 @@ from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import all_genes_seen
-from haploscribe.expression.normalise import Normalisation
+from haploscribe.expression.normalisations import Normalisation
 from tests.trust.people import (
     APART,
     EXPRESSION,
