@@ -8,7 +8,8 @@ from scipy.stats import norm, rankdata
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.expression.normalise import Normalisation, check_normalisation, fit_normaliser
+from haploscribe.expression.normalisations import Normalisation
+from haploscribe.expression.normalise import check_normalisation, fit_normaliser
 from haploscribe.expression.table import ExpressionTable
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
