@@ -75,7 +75,7 @@ def rows_of_bcftools(path: Path) -> dict[str, list[Row]] | None:
         done = subprocess.run(command, capture_output=True, timeout=_BCFTOOLS_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
-    if done.returncode:
+    if done.returncode or b"[E::" in done.stderr:  # it skips a record that it cannot read, and goes on
         return None
     found: dict[str, list[Row]] = {}
     for line in done.stdout.splitlines():
