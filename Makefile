@@ -23,10 +23,7 @@ test-all: .venv/installed-dev
 
 ## coverage: the fast tests, and how much of src they run: fails under 95 % of the branches
 coverage: .venv/installed-dev
-	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2 -m "not slow"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(PYTEST) -m "not slow" --cov --cov-report=term-missing:skip-covered
 	$(BIN)/python -m tools.branch_coverage
 
 ## lint: style, types
