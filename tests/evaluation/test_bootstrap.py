@@ -91,6 +91,14 @@ def test_batches_do_not_change_the_spread() -> None:
     assert resampled_means(values, 1, n_resamples=1_000).std() == pytest.approx(20_000**-0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_ends_of_normal_resamples_are_those_of_the_t_interval(n: int) -> None:
+    values = np.random.default_rng(n).normal(3, 2, n)
+    # The normal distribution that resampled means tend to: the variance of values over n, divided by n.
+    end = stats.norm.ppf(tail_probability(n), values.mean(), values.std() / np.sqrt(n))
+    assert end == pytest.approx(stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))[0])
+
+
 def test_neighbours_that_agree_widen_the_interval() -> None:
     values = np.repeat(np.random.default_rng(2).normal(size=60), 5)[:, None]
     widths = [np.ptp(mean_intervals(values, block), axis=0)[0] for block in (1, None)]

@@ -125,3 +125,29 @@ def test_predictions_that_never_vary_have_no_slope() -> None:
     assert row["slope"] is row["slope_low"] is row["slope_high"] is None
     assert row["predicted_variance"] == row["explained_variance"] == 0
     assert calibrate_bins(genes, [0.1]).row(0)[1:] == (0, 3, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_one_gene_has_the_slope_of_its_regression_and_no_interval() -> None:
+    observed, predicted = simulated(1, seed=3)
+    genes = calibrate_genes(predictions_of(observed, predicted).filter(pl.col("fold") == 1))
+    row = calibrate_models(genes, ["G000"]).row(0, named=True)
+    assert row["slope"] == pytest.approx(stats.linregress(predicted[0, :N_TEST], observed[0, :N_TEST]).slope)
+    assert row["slope_low"] is row["slope_high"] is None
+
+
+def test_two_genes_have_an_interval() -> None:
+    genes = calibrate_genes(predictions_of(*simulated(2)))
+    row = calibrate_models(genes, order_of(genes)).row(0, named=True)
+    assert row["slope_low"] < row["slope"] < row["slope_high"]
+
+
+def test_rows_are_sorted_by_gene_and_model() -> None:
+    tables = [predictions_of(*simulated(12), model) for model in "dbeac"]
+    genes = calibrate_genes(pl.concat(tables).sample(fraction=1.0, shuffle=True, seed=0))
+    assert genes.select("gene_id", "model").rows() == [
+        (f"G{i:03d}", model) for i in range(12) for model in "abcde"
+    ]
+    models = calibrate_models(genes.sample(fraction=1.0, shuffle=True, seed=1), order_of(genes))
+    assert models["model"].to_list() == ["a", "b", "c", "d", "e"]
+    bins = calibrate_bins(genes, [0.1, 0.2]).select("model", "bin").rows()
+    assert bins == sorted(bins)

@@ -15,8 +15,10 @@ from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import estimator_factories
+from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_gene
 from haploscribe.evaluation.folds import make_folds, read_split
+from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
@@ -156,6 +158,44 @@ def test_a_split_marks_its_validation_samples_and_learns_preparation_without_the
     changed = gene.expression.copy()
     changed[60:75] *= 9
     assert before["observed"].to_list() == run(changed)["observed"].to_list()
+
+
+def test_what_other_genes_teach_is_the_expression_of_those_that_use_it_and_the_prior_of_all() -> None:
+    gene = synthetic_gene(5)
+    folds = make_folds(gene.inputs.sample_ids, 3, seed=1)
+    rng = np.random.default_rng(0)
+    lessons = [
+        Lesson(rng.normal(size=fold.fitted.size), VariancePrior((float(fold.number),) * N_SHAPES))
+        for fold in folds
+    ]
+    seen: dict[bool, list[tuple[np.ndarray, VariancePrior]]] = {True: [], False: []}
+
+    class Pupil(Ridge):
+        def __init__(self, uses_other_genes: bool) -> None:
+            super().__init__()
+            self.uses_other_genes = uses_other_genes
+
+        def fit(
+            self, inputs: GeneInputs, expression: np.ndarray, validation: np.ndarray | None = None
+        ) -> "Pupil":
+            seen[self.uses_other_genes].append((expression, inputs.prior))
+            return super().fit(inputs, expression, validation)
+
+    evaluate_gene(
+        gene.inputs,
+        gene.expression,
+        gene.covariates,
+        folds,
+        estimators={"taught": lambda: Pupil(True), "alone": lambda: Pupil(False)},
+        normalisation="inverse-normal",
+        lessons=lessons,
+    )
+    for fold, lesson, taught, alone in zip(folds, lessons, seen[True], seen[False], strict=True):
+        training = np.isin(np.arange(100), fold.training)
+        own = prepare(gene.expression, gene.covariates, training, "inverse-normal")[fold.training]
+        np.testing.assert_array_equal(taught[0], lesson.expression)
+        np.testing.assert_allclose(alone[0], own)
+        assert taught[1] == alone[1] == lesson.prior
 
 
 def test_folds_without_validation_pass_none() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.evaluation.folds import make_folds, read_split
+from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
 
 names = st.lists(st.text("ABCxyz019_-", min_size=1, max_size=6), min_size=6, max_size=60, unique=True)
 
@@ -32,6 +32,20 @@ def test_the_order_of_the_input_changes_nothing(sample_ids: list[str], data: st.
     for fold, other in zip(make_folds(sample_ids, 2, 7), make_folds(shuffled, 2, 7), strict=True):
         assert [sample_ids[i] for i in fold.training] == [shuffled[i] for i in other.training]
         assert [sample_ids[i] for i in fold.test] == [shuffled[i] for i in other.test]
+
+
+@given(names, st.data())
+def test_everyone_is_whoever_is_in_any_set_by_name(sample_ids: list[str], data: st.DataObject) -> None:
+    place = st.integers(0, len(sample_ids) - 1)
+    sets = [data.draw(st.lists(place, unique=True)) for _ in range(6)]
+    folds = [
+        Fold(number + 1, *(np.array(part, dtype=np.int64) for part in sets[3 * number : 3 * number + 3]))
+        for number in range(2)
+    ]
+    fold = everyone(sample_ids, folds)
+    assert [sample_ids[i] for i in fold.training] == sorted({sample_ids[i] for part in sets for i in part})
+    assert (fold.number, fold.validation.tolist(), fold.test.tolist()) == (0, [], [])
+    assert fold.fitted.dtype == fold.test.dtype == np.int64
 
 
 def test_the_seed_changes_the_folds() -> None:
@@ -63,6 +77,12 @@ def test_a_split_file_becomes_a_fold(tmp_path: Path, header: bool) -> None:
     assert split.unlisted == ("new",)
 
 
+def test_a_byte_order_mark_before_the_header_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "split.tsv"
+    path.write_text(SPLIT, encoding="utf-8-sig")
+    assert read_split(path, [f"S{i}" for i in range(9)]).unlisted == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -86,3 +106,15 @@ def test_an_unreadable_split_file(tmp_path: Path) -> None:
     (tmp_path / "latin.tsv").write_bytes(b"S\xe4\ttrain\n")
     with pytest.raises(InputError, match="not UTF-8"):
         read_split(tmp_path / "latin.tsv", ["S0"])
+
+
+def test_a_fold_is_prepared_by_its_training_samples_alone() -> None:
+    rng = np.random.default_rng(3)
+    expression, covariates = rng.lognormal(size=40), rng.normal(size=(40, 2))
+    fold = Fold(1, np.arange(0, 40, 2), np.array([1, 3]), np.array([5, 7, 9]))
+    prepared = prepare_fold(expression, covariates, fold, "log2p1")
+    # by least squares on the training samples, which then have mean 0 and variance 1
+    design = np.column_stack([np.ones(40), covariates])
+    values = np.log2(expression + 1)
+    residual = values - design @ np.linalg.lstsq(design[fold.training], values[fold.training])[0]
+    np.testing.assert_allclose(prepared, residual / residual[fold.training].std())

@@ -90,3 +90,11 @@ def test_too_many_covariates_are_the_users_fault() -> None:
     dosages, expression, _ = drawn(0.4)
     with pytest.raises(InputError, match="149 covariates are too many for 150 samples; give at most 147"):
         snp_heritability(dosages, expression, np.random.default_rng(0).normal(size=(150, 149)))
+
+
+def test_as_many_covariates_as_are_allowed_leave_a_share() -> None:
+    dosages, expression, _ = drawn(0.4)
+    covariates = np.random.default_rng(0).normal(size=(20, 18))
+    assert 0 <= snp_heritability(dosages[:20], expression[:20], covariates[:, :17]) <= 1
+    with pytest.raises(InputError, match="18 covariates are too many for 20 samples; give at most 17"):
+        snp_heritability(dosages[:20], expression[:20], covariates)

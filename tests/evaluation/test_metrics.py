@@ -96,6 +96,19 @@ def test_a_constant_fold_counts_as_zero_and_is_told(noise: float) -> None:
     assert row["pearson_p"] == pytest.approx(expected_p)
 
 
+def test_rounding_on_one_large_number_is_constant() -> None:
+    (observed, _), *_ = draw_folds(1, 2.0)
+    predicted = np.where(np.arange(len(observed)) % 2, 1e6, np.nextafter(np.float32(1e6), np.float32(0)))
+    row = gene_metrics(predictions_of("G", "m", [(observed, predicted)]), {"G": 1}).row(0, named=True)
+    assert (row["constant"], row["pearson_r"]) == (True, 0.0)
+
+
+def test_predictions_that_hardly_leave_zero_are_constant() -> None:
+    (observed, predicted), *_ = draw_folds(1, 2.0)
+    row = gene_metrics(predictions_of("G", "m", [(observed, predicted * 1e-9)]), {"G": 1}).row(0, named=True)
+    assert (row["constant"], row["pearson_r"]) == (True, 0.0)
+
+
 def test_shrunken_predictions_are_not_constant() -> None:
     (observed, predicted), *_ = draw_folds(2, 2.0)
     row = gene_metrics(predictions_of("G", "m", [(observed, predicted * 1e-5)]), {"G": 1}).row(0, named=True)
@@ -115,6 +128,15 @@ def test_perfect_predictions_have_finite_scores() -> None:
     assert np.isfinite(scores).all()
     assert scores[0] == -scores[1] > 37
     assert scores[2] == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_correlation_is_beyond_one(sign: int) -> None:
+    rng = np.random.default_rng(4)
+    folds = [(values, sign * 0.3 * values + 0.1) for values in rng.normal(size=(60, 9))]
+    tables = [predictions_of(f"G{i}", "m", [fold]) for i, fold in enumerate(folds)]
+    r = sign * gene_metrics(pl.concat(tables), {f"G{i}": 1 for i in range(60)})["pearson_r"]
+    assert r.is_between(1 - 1e-12, 1.0).all()
 
 
 def test_one_fold_is_a_plain_t_test() -> None:

@@ -182,6 +182,15 @@ def test_real_people_are_what_bcftools_consensus_writes(shared_cohort: Path, tmp
             assert _joined(found, sample, haplotype) == consensus(part, vcf, sample_id, haplotype)["chr22"]
 
 
+def test_a_region_is_tile_number_0(tmp_path: Path) -> None:
+    fasta = write_fasta(tmp_path / "r.fa", {"c": "ACGTACGTACGT"})
+    vcf = write_vcf_lines(tmp_path / "v.vcf.gz", {"c": 12}, [])
+    with open_variants(vcf) as reader, Reference.open(fasta, tmp_path) as reference:
+        variants = read_for_tiles(reader, [Tile("c", 0, 3, 7)], SAMPLES)
+        region = region_haplotypes(reference.fetch("c", 3, 7), variants, "c", 3, 7)
+    assert region.tile == Tile("c", 0, 3, 7)
+
+
 @pytest.fixture
 def one_contig(tmp_path: Path) -> tuple[Path, Path]:
     """A contig of 24 bp, and the folder beside it."""

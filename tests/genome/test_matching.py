@@ -9,10 +9,11 @@ import numpy as np
 import pysam.bcftools
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.genome.known_variants import KnownVariants
-from haploscribe.genome.matching import Matched, match_variants
+from haploscribe.genome.matching import Matched, match_variants, trimmed
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies, open_variants
 
@@ -139,3 +140,26 @@ def test_counts_of_training_give_its_mean_dosages_and_commonest_alleles(drawn: D
     assert again.sites.alleles == variants.alleles
     carried = variants.genotypes.reshape(len(variants.genotypes), 4) == known.commonest()[:, None]
     np.testing.assert_allclose(1 - carried.mean(axis=1), minor_allele_frequencies(variants))
+
+
+@given(
+    before=st.text("ACGT", max_size=4),
+    alleles=st.tuples(st.text("ACGT", min_size=1, max_size=5), st.text("ACGT", min_size=1, max_size=5)),
+    behind=st.text("ACGT", max_size=4),
+)
+def test_trimmed_alleles_are_the_shortest_that_spell_the_same(
+    before: str, alleles: tuple[str, str], behind: str
+) -> None:
+    """Of all ways to cut equal ends off and leave each a base: the most behind, then the most before."""
+    reference, alternate = (before + allele + behind for allele in alleles)
+    shortest = min(len(reference), len(alternate))
+    cuts = [
+        (last, first)
+        for last in range(shortest)
+        for first in range(shortest - last)
+        if reference[len(reference) - last :] == alternate[len(alternate) - last :]
+        and reference[:first] == alternate[:first]
+    ]
+    last, first = max(cuts)
+    expected = tuple(allele[first : len(allele) - last].encode() for allele in (reference, alternate))
+    assert trimmed(100, reference.encode(), alternate.encode()) == (100 + first, *expected)

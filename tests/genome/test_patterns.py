@@ -43,6 +43,21 @@ def test_columns_that_differ_in_the_last_of_many_rows_are_told_apart() -> None:
     assert (len(patterns), len(set(carried.tolist()))) == (3, 3)
 
 
+@pytest.mark.parametrize("highest", [1, 3])
+@pytest.mark.parametrize("n_haplotypes", [20, 700])
+def test_many_different_haplotypes_outgrow_the_table_and_are_told_apart(
+    n_haplotypes: int, highest: int
+) -> None:
+    rng = np.random.default_rng(n_haplotypes)
+    alleles = rng.integers(0, highest, (300, n_haplotypes), endpoint=True).astype(np.int8)
+    alleles[:, -3:] = alleles[:, :3]
+    alleles[-1, -1] ^= 1
+    expected, number = np.unique(alleles, axis=1, return_inverse=True)
+    patterns, carried = unique_patterns(alleles)
+    assert len(patterns) == expected.shape[1] == n_haplotypes - 2
+    np.testing.assert_array_equal(patterns[carried], expected.T[number])
+
+
 @pytest.mark.parametrize(("n_haplotypes", "n_patterns"), [(0, 0), (4, 1)])
 def test_without_variants_all_haplotypes_are_alike(n_haplotypes: int, n_patterns: int) -> None:
     patterns, carried = unique_patterns(np.zeros((0, n_haplotypes), dtype=np.int8))

@@ -92,6 +92,67 @@ def test_a_pvar_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         open_variants(pgen)
 
 
+@pytest.mark.parametrize("samples", ["a\n", "a\nb\nc\n"])
+def test_a_psam_of_other_samples_is_refused(tmp_path: Path, samples: str) -> None:
+    pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
+    pgen.with_suffix(".psam").write_text(f"#IID\n{samples}")
+    with pytest.raises(InputError, match=r"cannot be read with its \.pvar and \.psam"):
+        open_variants(pgen)
+
+
+@pytest.mark.parametrize(("start", "end"), [(500, 600), (5, 5)])
+def test_a_region_without_records_is_empty(tmp_path: Path, start: int, end: int) -> None:
+    with open_variants(_pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))) as reader:
+        assert reader.read("chr2", start, end, SAMPLES).genotypes.shape == (0, 2, 2)
+
+
+def test_a_quote_in_an_identifier_is_a_letter_like_others(tmp_path: Path) -> None:
+    pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
+    pvar = pgen.with_suffix(".pvar")
+    pvar.write_text(pvar.read_text().replace("\tone\t", '\t"one\t'))
+    with open_variants(pgen, max_missing=1) as reader:
+        assert reader.read("chr1", 0, 20, SAMPLES).identifiers == ('"one', "two")
+
+
+def test_contigs_that_are_numbers_and_columns_that_nobody_reads(tmp_path: Path) -> None:
+    pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
+    pvar = pgen.with_suffix(".pvar")
+    lines = [line.split("\t")[:5] for line in pvar.read_text().splitlines() if not line.startswith("##")]
+    lines[1][1] = "1"
+    rows = ["\t".join((*lines[0], "CM")), *("\t".join((*line, "")).removeprefix("chr") for line in lines[1:])]
+    pvar.write_text("\n".join(rows) + "\n")
+    with open_variants(pgen, max_missing=1) as reader:
+        assert reader.contigs == ("1", "2")
+        assert reader.read("chr1", 0, 20, SAMPLES).positions.tolist() == [0, 19]
+
+
+@pytest.mark.parametrize("position", [0, -1, 2**31 - 1, ""])
+def test_a_position_that_cannot_be_is_refused(tmp_path: Path, position: int | str) -> None:
+    pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
+    pvar = pgen.with_suffix(".pvar")
+    pvar.write_text(pvar.read_text().replace("\t20\ttwo", f"\t{position}\ttwo"))
+    with pytest.raises(
+        InputError, match=r"p\.pvar has no usable #CHROM POS ID REF ALT at variant 2; make it again"
+    ):
+        open_variants(pgen)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "##made by hand\n#IID\tSEX\na\t1\nb\t2\n",
+        "#FID\tIID\tSEX\nf\ta\t1\nf\tb\t2\n\n",
+        "f\ta\t0\t0\t1\t-9\nf\tb\t0\t0\t2\t-9\n",
+    ],
+    ids=["comments", "families", "no header, as .fam"],
+)
+def test_every_kind_of_psam_names_the_samples(tmp_path: Path, text: str) -> None:
+    pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
+    pgen.with_suffix(".psam").write_text(text)
+    with open_variants(pgen) as reader:
+        assert reader.sample_ids == SAMPLES
+
+
 def test_a_file_that_is_no_pgen_is_refused(tmp_path: Path) -> None:
     pgen = _pgen(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, LINES))
     pgen.write_bytes(b"gene\tvalue\n")

@@ -97,6 +97,8 @@ def test_contig_names_are_matched(name: str, available: list[str], expected: str
 def test_an_ambiguous_contig_name_is_refused() -> None:
     with pytest.raises(InputError, match="contig MT could be M or chrM; rename one of them"):
         match_contig("MT", ["M", "chrM"])
+    with pytest.raises(InputError, match=r"could be 1 or Chr1 in v\.vcf; rename one of them"):
+        match_contig("chr1", ["1", "Chr1"], "v.vcf")
 
 
 def _message(error: pytest.ExceptionInfo[InputError]) -> str:
@@ -147,9 +149,11 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     assert "is not a FASTA file" in _message(error)
 
 
-def test_lines_of_unequal_length_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "r.fa"
-    path.write_text(">c\nACGT\nACGTACGT\nAC\n")
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_lines_of_unequal_length_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"r.fa{suffix}"
+    with pysam.BGZFile(str(path), "w") if suffix else path.open("wb") as file:
+        file.write(b">c\nACGT\nACGTACGT\nAC\n")
     with pytest.raises(InputError) as error:
         Reference.open(path, tmp_path)
     assert "cannot be indexed as FASTA" in _message(error)

@@ -1,5 +1,6 @@
 """Blocks of variants say what the file that they were read from says, wherever records overlap."""
 
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.blocks import blocks_of
+from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import read_for_tiles
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block, write_variant_samples
@@ -31,6 +32,20 @@ def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folde
     for block in blocks_of(wanted, 1, {"c": length}):
         write_variant_block(folder, block.number, read_for_tiles(reader, block.tiles, SAMPLES))
     return VariantBlocks(folder, 1)
+
+
+@given(length=st.integers(1, 2_000), size=st.integers(1, 20), data=st.data())
+def test_a_block_spans_its_tiles(length: int, size: int, data: st.DataObject) -> None:
+    tiles = tiles_between("c", 0, length, size, length)
+    tile = data.draw(st.sampled_from(tiles))
+    (block,) = blocks_of([tile], size, {"c": length})
+    span = TILES_PER_BLOCK * size
+    assert (block.start, block.end) == (
+        tile.start // span * span,
+        min((tile.start // span + 1) * span, length),
+    )
+    assert (block.number, block.wanted) == (tile.start // span, (tile,))
+    assert block.tiles == tiles[block.start // size : -(-block.end // size)]
 
 
 @settings(deadline=None, max_examples=60)
@@ -89,4 +104,6 @@ def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
     )
     write_variant_samples(tmp_path, SAMPLES)
     write_variant_block(tmp_path, 0, variants)
-    assert_equal_variants(VariantBlocks(tmp_path, 6).read("c", 0, 96, SAMPLES), variants)
+    found = VariantBlocks(tmp_path, 6).read("c", 0, 96, SAMPLES)
+    assert_equal_variants(found, variants)
+    assert set(astuple(found.counts)) == {0}, "what was met is told by the file's own reader, once"

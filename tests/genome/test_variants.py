@@ -106,11 +106,22 @@ def test_a_vcf_of_diploid_calls_is_read_as_its_bcf_is(tmp_path: Path) -> None:
     assert found.counts == expected.counts
 
 
-def test_a_region_holds_the_records_that_overlap_it(vcf: Path) -> None:
-    with open_variants(vcf) as reader:
+@pytest.mark.parametrize("suffix", [".vcf.gz", ".bcf"])
+def test_a_region_holds_the_records_that_overlap_it(vcf: Path, suffix: str) -> None:
+    path = vcf.with_name(f"v{suffix}")
+    if suffix == ".bcf":
+        pysam.bcftools.view("-Ob", "-o", str(path), str(vcf), catch_stdout=False)
+    with open_variants(path) as reader:
         assert reader.read("chr1", 22, 29, SAMPLES).positions.tolist() == [19]
         assert reader.read("chr1", 23, 30, SAMPLES).positions.tolist() == [29]
         assert reader.read("chr1", 10, 19, SAMPLES).positions.tolist() == []
+
+
+@pytest.mark.parametrize("call", ["0|1", "0"], ids=["lines", "records"])
+def test_a_record_reaches_as_far_as_its_ref_whatever_end_says(tmp_path: Path, call: str) -> None:
+    lines = [f"chr1\t{at}\t.\tA\tG\t.\t.\tEND=60\tGT\t{call}\t1|0" for at in (10, 30, 31, 50)]
+    with open_variants(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines)) as reader:
+        assert reader.read("chr1", 30, 40, SAMPLES).positions.tolist() == [30]
 
 
 def test_a_contig_of_the_header_without_records_is_empty(vcf: Path) -> None:
@@ -171,6 +182,28 @@ def test_real_ref_alleles_match_the_fasta(shared_cohort: Path, tmp_path: Path) -
         check_reference(reader.read("22", 30_000_000, 30_400_000, reader.sample_ids), reference)
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "kept"), [(9, 39, [9, 19, 29]), (10, 40, [19, 29, 39]), (20, 29, [])]
+)
+def test_between_keeps_what_starts_there(vcf: Path, start: int, end: int, kept: list[int]) -> None:
+    found = _read(vcf)
+    rows = [found.positions.tolist().index(position) for position in kept]
+    inside = found.between(start, end)
+    assert inside.positions.tolist() == kept
+    assert inside.alleles == tuple(found.alleles[row] for row in rows)
+    assert inside.identifiers == tuple(found.identifiers[row] for row in rows)
+    np.testing.assert_array_equal(inside.genotypes, found.genotypes[rows])
+    assert found.stand_ins is not None
+    assert inside.stand_ins is not None
+    np.testing.assert_array_equal(inside.stand_ins, found.stand_ins[rows])
+
+
+def test_nobody_has_no_minor_allele(vcf: Path) -> None:
+    with open_variants(vcf) as reader:
+        nobody = reader.read("chr1", 0, 1000, ())
+    assert minor_allele_frequencies(nobody).tolist() == [0.0] * 5
+
+
 def test_dosages_have_a_column_for_each_alt_allele(vcf: Path) -> None:
     positions, copies = dosages(_read(vcf))
     assert positions.tolist() == [9, 19, 29, 29, 39, 39, 69]
@@ -229,6 +262,21 @@ def test_calls_of_more_than_two_alleles_are_refused(tmp_path: Path) -> None:
     lines = ["chr1\t15\t.\tA\tG\t.\t.\t.\tGT\t1|0|1\t0|1"]
     message = _refused(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines))
     assert "more than two alleles at chr1:15" in message
+
+
+def test_diploid_calls_in_room_for_three_alleles_are_read(tmp_path: Path) -> None:
+    """As left behind where the only person with such calls is taken out of a BCF."""
+    calls = ("1|0\t1|0", "0/1\t0|1")
+    lines = [f"chr1\t{15 + i}\t.\tA\tG\t.\t.\t.\tGT\t{two}\t1|1|1" for i, two in enumerate(calls)]
+    vcf = write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines, samples=("a", "b", "c"))
+    path = tmp_path / "v.bcf"
+    pysam.bcftools.view("-s", "a,b", "-Ob", "-o", str(path), str(vcf), catch_stdout=False)
+    plain = cyvcf2.VCF(str(path))
+    assert next(plain).genotype.array().shape == (2, 4)
+    plain.close()
+    found = _read(path, assume_phased=True)
+    assert found.genotypes.tolist() == [[[1, 0], [1, 0]], [[0, 1], [0, 1]]]
+    assert found.counts.n_unphased_heterozygous == 1
 
 
 def test_an_allele_that_the_record_does_not_list_is_refused(tmp_path: Path) -> None:
@@ -351,6 +399,7 @@ def _reference(folder: Path, sequence: str) -> Reference:
     ("sequence", "cause"),
     [
         ("C" * 1000, "different genome builds"),
+        ("C" * 70, "different genome builds"),  # the last variant's REF ends where the contig does
         ("A" * 20, "variants lie beyond the end of chr1 (20 bp)"),
         ("A" * 19 + "ACGT" + "A" * 46 + "C" + "A" * 30, "slightly different builds"),
         ("G" * 19 + "ACGT" + "G" * 900, "REF and ALT are swapped"),
@@ -366,6 +415,22 @@ def test_a_reference_that_differs_is_refused_with_sites_and_cause(
     assert cause in message
     assert "chr1:" in message
     assert "\n" not in message
+
+
+def test_sites_that_differ_are_named_as_in_the_file_and_long_alleles_cut(tmp_path: Path) -> None:
+    reference = "ACGTACGTACGTA"
+    lines = [f"chr1\t{10 * i}\t.\t{reference}\tA\t.\t.\t.\tGT\t0|1\t1|0" for i in (1, 3)]
+    variants = _read(write_vcf_lines(tmp_path / "v.vcf.gz", LENGTHS, lines))
+    with (
+        _reference(tmp_path, "C" * 9 + "ACGTACGTACGTCC" + "T" * 20) as fasta,
+        pytest.raises(InputError) as error,
+    ):
+        check_reference(variants, fasta)
+    sites = (
+        "chr1:10 REF ACGTACGTACGT… (13 bp) but FASTA ACGTACGTACGT… (13 bp); "
+        "chr1:30 REF ACGTACGTACGT… (13 bp) but FASTA TTTTTTTTTTTT… (13 bp)"
+    )
+    assert f"at 2 of 2 variants ({sites})" in str(error.value)
 
 
 def test_a_reference_that_agrees_passes(vcf: Path, tmp_path: Path) -> None:

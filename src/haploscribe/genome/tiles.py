@@ -91,7 +91,7 @@ def cis_tiles(contig: str, tss: int, window: int, size: int, contig_length: int)
     half = window // 2
     return tuple(
         tile
-        for tile in tiles_between(contig, min(tss - half, tss), max(tss + half, tss + 1), size, contig_length)
+        for tile in tiles_between(contig, tss - half, max(tss + half, tss + 1), size, contig_length)
         if 2 * (tss - half) <= tile.start + tile.end < 2 * (tss + half) or tile.start <= tss < tile.end
     )
 
