@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import read_for_tiles
 from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variant_blocks import VariantBlocks, write_variant_block, write_variant_samples
+from haploscribe.genome.variant_blocks import (
+    KeptGenotypes,
+    VariantBlocks,
+    write_variant_block,
+    write_variant_samples,
+)
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 
-from .drawn import SAMPLES, DrawnContig, Record, contigs, write_vcf
+from .drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
 def assert_equal_variants(found: Variants, expected: Variants) -> None:
@@ -107,3 +112,17 @@ def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
     found = VariantBlocks(tmp_path, 6).read("c", 0, 96, SAMPLES)
     assert_equal_variants(found, variants)
     assert set(astuple(found.counts)) == {0}, "what was met is told by the file's own reader, once"
+
+
+def test_kept_genotypes_open_the_fasta_and_the_blocks(tmp_path: Path) -> None:
+    fasta = write_fasta(tmp_path / "r.fa", {"c": "ACGTACGT"})
+    Path(f"{fasta}.fai").unlink(missing_ok=True)
+    drawn = DrawnContig("ACGTACGT", (Record(2, "G", ("T",), ("0|1", "1|1")),))
+    tiles = tiles_between("c", 0, 8, 1, 8)
+    (tmp_path / "index").mkdir()
+    with open_variants(write_vcf(tmp_path / "v.vcf.gz", {"c": drawn})) as reader:
+        left_in_blocks(reader, list(tiles), 8, tmp_path / "blocks")
+    genotypes = KeptGenotypes(fasta, tmp_path / "index", tmp_path / "blocks", 1, "run").open()
+    assert genotypes.sample_ids == SAMPLES
+    (third,) = genotypes.haplotypes(genotypes.read(tiles[2:3]), tiles[2:3])
+    assert (third.sequences, third.index.tolist()) == ((b"G", b"T"), [[0, 1], [1, 1]])
