@@ -38,7 +38,18 @@ def test_a_few_spoilt_inputs_of_every_kind(bases: Path, tmp_path: Path) -> None:
     assert sum(tally.refused for tally in tallies.values()) > len(names)  # the inputs are spoilt indeed
 
 
+_POLARS_ABORTS = pytest.mark.xfail(
+    strict=False, reason="polars aborts where a damaged Parquet file asks for more memory than there may be"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [target.name for target in TARGETS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(target.name, marks=_POLARS_ABORTS if target.name == "expression, Parquet" else ())
+        for target in TARGETS
+    ],
+)
 def test_many_spoilt_inputs(name: str, bases: Path, tmp_path: Path) -> None:
     require_no_findings(tried([name], MANY, bases, tmp_path), MANY)

@@ -113,7 +113,7 @@ def _judged(case: Case, message: str) -> tuple[str, str]:
 
 # What lies between two files, or in an option that the file gives, is said by other names.
 _OF_SEVERAL_FILES = re.compile(
-    r"share no sample|^--|^Invalid value for|^No such|^Missing|covariates are too many"
+    r"cannot be exported|share no sample|^--|^Invalid value for|^No such|^Missing|covariates are too many"
 )
 
 
