@@ -118,7 +118,7 @@ def contents(folder: Path, exceptions: Exceptions) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     for name, path in _pieces(folder, exceptions).items():
-        if path.suffix == ".zarr" and path.is_dir():
+        if _is_store(path):
             found |= {f"{name}: {key}": value for key, value in store_contents(path).items()}
         elif path.suffix == ".json":
             allowed = exceptions.json.get(path.name, ())
@@ -132,11 +132,16 @@ def contents(folder: Path, exceptions: Exceptions) -> dict[str, object]:
     return found
 
 
+def _is_store(folder: Path) -> bool:
+    record = folder / "zarr.json"
+    return record.is_file() and "format" in json.loads(record.read_text()).get("attributes", {})
+
+
 def _pieces(folder: Path, exceptions: Exceptions) -> dict[str, Path]:
     """Find files, empty folders, and embedding stores as a whole, by their path in a folder."""
-    if folder.suffix == ".zarr":
+    if _is_store(folder):
         return {".": folder}
-    stores = {path for path in folder.rglob("*.zarr") if path.is_dir()}
+    stores = {path.parent for path in folder.rglob("zarr.json") if _is_store(path.parent)}
     here = (path for path in folder.rglob("*") if not stores & set(path.parents))
     named = {
         path.relative_to(folder).as_posix(): path
