@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -72,11 +73,9 @@ def remove_path(path: Path) -> None:
 def _machine() -> str:
     """Digest what process numbers hold for: this machine since it was started, and here this container."""
     parts = [platform.node()]
-    try:
+    with suppress(OSError):  # Linux has them
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
         parts.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - not a path
-    except OSError:
-        pass  # not Linux
     return blake2b("\n".join(parts).encode(), digest_size=4).hexdigest()
 
 

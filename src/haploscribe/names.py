@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from haploscribe.errors import InputError
 
 LONGEST_NAME = 200
-"""Bytes of a name that a folder is called by, and of what a file's name keeps of a name; 255 is the most."""
+"""Bytes of a name that a folder is called by, and of what a file's name keeps of a name.
+
+Most file systems take 255, and names of what is made aside are longer than those it is made for.
+"""
 
 
 def printable(text: str) -> str:

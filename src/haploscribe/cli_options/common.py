@@ -11,12 +11,10 @@ import click
 
 from haploscribe.atomic import HIDDEN_FROM, created_for
 from haploscribe.errors import InputError
+from haploscribe.names import LONGEST_NAME
 from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW, BackboneOptions, CohortOptions, WorkerOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_LONGEST_NAME = 200
-"""Bytes; most file systems take 255, and names of what is made aside are longer than those it is made for."""
 
 
 class _Place(click.Path):
@@ -27,8 +25,8 @@ class _Place(click.Path):
         path = os.fspath(value)
         if not path or "\0" in path:
             self.fail(f"{path!r} is no path; name a file or folder", param, ctx)
-        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(path).parts):
-            self.fail(f"a name in it is longer than {_LONGEST_NAME} bytes; name another", param, ctx)
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(path).parts):
+            self.fail(f"a name in it is longer than {LONGEST_NAME} bytes; name another", param, ctx)
         return super().convert(value, param, ctx)
 
 

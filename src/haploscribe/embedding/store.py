@@ -40,7 +40,7 @@ import zarr
 from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
 from haploscribe.atomic import remove_at_once, written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.checksums import damage, seal
+from haploscribe.embedding.seals import damage, seal
 from haploscribe.errors import InputError, MendedWarning
 from haploscribe.names import folder_name
 
@@ -200,9 +200,9 @@ class EmbeddingStore:
         return tuple(found)
 
     def known_sequences(self, address: BlockAddress) -> frozenset[bytes]:
-        """Digests of the block's sequences that the backbone has embedded."""
-        parts = self._parts(address)
-        return frozenset(row.tobytes() for part in parts for row in _read(_opened(part), "digest"))
+        """Digests of the block's sequences that the backbone has embedded, of pieces that `mend` has seen."""
+        groups = (_group(part) for part in self._parts(address))
+        return frozenset(row.tobytes() for group in groups for row in _read(group, "digest"))
 
     def write_vectors(
         self,
@@ -320,6 +320,10 @@ def _opened(folder: Path) -> zarr.Group:
             f"{folder}/{what}: the embedding store was damaged while it was in use; give the same command "
             "again, which embeds that part anew"
         )
+    return _group(folder)
+
+
+def _group(folder: Path) -> zarr.Group:
     # Format 2 has filters that unpickle what they read.
     return zarr.open_group(folder, mode="r", zarr_format=3)
 

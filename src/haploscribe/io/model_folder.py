@@ -11,7 +11,6 @@ held when they are read. There is no person's genotype, expression or name in th
 run when it is read.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 from haploscribe import __version__
 from haploscribe.atomic import written_aside
+from haploscribe.checksums import json_checksum
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
@@ -88,7 +88,7 @@ def write_record(folder: Path, record: ModelsRecord) -> None:
         "haploscribe": __version__,
         **asdict(record),
     }
-    content[_CHECKSUM] = record_checksum(content)
+    content[_CHECKSUM] = json_checksum(content)
     with written_aside(folder / RECORD) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -111,18 +111,13 @@ def read_record(folder: Path) -> ModelsRecord:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no record of models; {_ADVICE}")
     _check_version(path, content)
-    if content.pop(_CHECKSUM, None) != record_checksum(content):
+    if content.pop(_CHECKSUM, None) != json_checksum(content):
         raise InputError(
             f"{path} is damaged (it has another checksum than was written); copy it again, or run again"
         )
     record = _record(content, path)
     require_printable((gene.gene_id for gene in record.genes), "gene id", path)
     return record
-
-
-def record_checksum(content: Mapping[str, Any]) -> str:
-    """Of all that the record says beside this."""
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _check_version(path: Path, content: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from haploscribe.atomic import written_aside
+from haploscribe.checksums import json_checksum
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 
@@ -93,9 +94,7 @@ def _content(array: npt.NDArray[Any]) -> _Content:
 
 
 def _checksum(tree: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    contents = [(name, _content(arrays[name])) for name in sorted(arrays)]
-    text = f"{json.dumps(tree, sort_keys=True)}\n{contents}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return json_checksum([tree, [(name, repr(_content(arrays[name]))) for name in sorted(arrays)]])
 
 
 def _numbered(state: State, arrays: dict[_Content, npt.NDArray[Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from haploscribe.checksums import json_checksum
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
@@ -17,7 +18,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import read_known_variants, record_checksum
+from haploscribe.io.model_folder import read_known_variants
 from haploscribe.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.report.figures import write_figures
 from tests.io.exported import simple_gene
@@ -236,7 +237,7 @@ def spoil(folder: Path, **changed: object) -> None:
     path = folder / "models.json"
     content = json.loads(path.read_text()) | changed
     del content["checksum"]  # whoever changes the record in bad faith gives it the checksum it should have
-    path.write_text(json.dumps(content | {"checksum": record_checksum(content)}))
+    path.write_text(json.dumps(content | {"checksum": json_checksum(content)}))
 
 
 def test_models_are_known_by_name_not_by_path(models: Path) -> None:

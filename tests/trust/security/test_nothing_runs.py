@@ -16,7 +16,7 @@ import zarr
 
 import haploscribe
 from haploscribe.embedding.backbones.registry import load_backbone
-from haploscribe.embedding.checksums import seal
+from haploscribe.embedding.seals import seal
 from haploscribe.embedding.store import DIGEST_BYTES, BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression

@@ -4,16 +4,15 @@ A disk, a copy that broke off or a file system that filled up may flip a byte, c
 itself reads a chunk that is gone as zeros, so what is read from a store is held to its checksums first.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
+
+from haploscribe.checksums import checksum, json_checksum
 
 CHECKSUMS = "checksums"
 """Name of the attribute of a Zarr group that holds them."""
 
 _RECORD = "zarr.json"
-_DIGEST_BYTES = 16
 
 
 def seal(folder: Path) -> None:
@@ -26,9 +25,9 @@ def seal(folder: Path) -> None:
     """
     record = folder / _RECORD
     content = json.loads(record.read_bytes())
-    sealed = {name: _checksum((folder / name).read_bytes()) for name in _files(folder)}
+    sealed = {name: checksum((folder / name).read_bytes()) for name in _files(folder)}
     content["attributes"][CHECKSUMS] = sealed
-    sealed[_RECORD] = _checksum_of_record(content)
+    sealed[_RECORD] = json_checksum(content)
     record.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
@@ -48,11 +47,11 @@ def damage(folder: Path) -> str | None:
     try:
         content = json.loads((folder / name).read_bytes())
         sealed = content["attributes"][CHECKSUMS]
-        as_written = sealed.pop(name) == _checksum_of_record(content)
+        as_written = sealed.pop(name) == json_checksum(content)
         files = iter(sealed.items())
         while as_written and (file := next(files, None)) is not None:
             name, expected = file
-            as_written = _checksum((folder / name).read_bytes()) == expected
+            as_written = checksum((folder / name).read_bytes()) == expected
     except FileNotFoundError:
         return f"{name} is missing"
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -64,12 +63,3 @@ def _files(folder: Path) -> list[str]:
     """Name all files below a folder but its own record, in one order."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(name for name in names if name != _RECORD)
-
-
-def _checksum_of_record(content: Any) -> str:
-    """Of all that the group's own record says beside this."""
-    return _checksum(json.dumps(content, sort_keys=True).encode())
-
-
-def _checksum(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
