@@ -219,7 +219,7 @@ CHANGED = {
     "run": (("--seed", "7"), (150, 400, 1_200)),
     "embed": (("--maf", "0.3"), (60, 600)),
     "predict": (("--genes", "on_X"), (8, 60, 160)),
-    "export predictdb": (("--snp-key", "varID"), (8, 60, 300)),
+    "export predictdb": (("--build", "b37"), (8, 60, 300)),
     "export fusion": (("--min-r", "0.2"), (8, 60, 300)),
     "explain": (("--gene", "on_X"), (8, 80)),
     "simulate": (("--seed", "5"), (8, 24)),
