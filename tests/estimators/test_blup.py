@@ -8,7 +8,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.blup import DeltaBlup, DosageBlup, haplotype_counts
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.expression.genes import Gene
 
 N_TRAIN, N_TEST = 120, 30
@@ -75,7 +75,7 @@ def _dense_blup(features: Float64Array, outcome: Float64Array) -> tuple[Float64A
     size = np.trace(kernel) / N_TRAIN
     best = minimize_scalar(
         lambda log_ratio: _minus_restricted_likelihood(kernel, outcome, size * np.exp(log_ratio)),
-        bounds=(-6, 6),
+        bounds=(np.log(1e-5), np.log(1e5)),
         method="bounded",
         options={"xatol": 1e-9},
     )
@@ -85,9 +85,10 @@ def _dense_blup(features: Float64Array, outcome: Float64Array) -> tuple[Float64A
     return mean + cross @ np.linalg.solve(covariance, outcome - mean), ratio
 
 
+@pytest.mark.parametrize("n_variants", [40, N_TRAIN - 1, N_TRAIN, 300])
 @pytest.mark.parametrize("h2", [0.2, 0.6, 0.9])
-def test_dosage_blup_equals_dense_reml_and_gls(h2: float) -> None:
-    inputs = _inputs(seed=1)
+def test_dosage_blup_equals_dense_reml_and_gls(h2: float, n_variants: int) -> None:
+    inputs = _inputs(1, n_variants)
     features = _dosage_features(inputs)
     outcome = _outcome(features, h2, seed=2)[TRAIN]
     expected, _ = _dense_blup(features, outcome)
@@ -118,9 +119,10 @@ def test_delta_blup_by_distance_scales_every_bins_features_by_the_root_of_the_pr
     np.testing.assert_allclose(model.predict(inputs.take(TEST)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_tiles", [3, 20], ids=["fewer features than samples", "more"])
 @pytest.mark.parametrize("h2", [0.2, 0.6, 0.9])
-def test_delta_blup_equals_dense_reml_and_gls_on_expanded_deltas(h2: float) -> None:
-    inputs = _inputs(seed=3)
+def test_delta_blup_equals_dense_reml_and_gls_on_expanded_deltas(h2: float, n_tiles: int) -> None:
+    inputs = _inputs(seed=3, n_tiles=n_tiles)
     features = _delta_features(inputs)
     outcome = _outcome(features, h2, seed=4)[TRAIN]
     expected, _ = _dense_blup(features, outcome)
@@ -133,15 +135,31 @@ def test_variance_ratio_is_at_the_peak_of_the_restricted_likelihood() -> None:
     outcome = _outcome(features, 0.5, seed=6)[TRAIN]
     _, expected = _dense_blup(features, outcome)
     centred = features[TRAIN] - features[TRAIN].mean(axis=0)
-    fit = fit_reml(centred @ centred.T, outcome)
+    fit = fit_reml(Spectrum.of_features(centred), outcome)
     assert fit.variance_ratio == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_features", [5, 119, 120, 400])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_either_side_of_the_features_gives_the_spectrum_of_their_kernel(
+    n_features: int, repeated: bool
+) -> None:
+    features = np.random.default_rng(n_features).normal(size=(120, n_features))
+    if repeated:  # fewer directions than either side
+        features = features[:, np.arange(n_features) % 5]
+    found, kernel = Spectrum.of_features(features), features @ features.T
+    rank = min(120, 5 if repeated else n_features)
+    assert found.values.shape == (rank,)
+    assert (np.diff(found.values) > 0).all()
+    np.testing.assert_allclose((found.vectors * found.values) @ found.vectors.T, kernel, atol=1e-9 * rank)
+    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(rank), atol=1e-9)
 
 
 def test_heritability_is_recovered_on_average() -> None:
     rng = np.random.default_rng(7)
     features = rng.normal(size=(400, 200))
     features -= features.mean(axis=0)
-    kernel = features @ features.T
+    kernel = Spectrum.of_features(features)
     estimates = [fit_reml(kernel, _outcome(features, 0.4, seed)).heritability for seed in range(20)]
     assert np.mean(estimates) == pytest.approx(0.4, abs=0.06)
 
@@ -150,8 +168,8 @@ def test_heritability_does_not_depend_on_the_unit_of_kernel_or_outcome() -> None
     features = _delta_features(_inputs(seed=8))[TRAIN]
     features = features - features.mean(axis=0)
     kernel, outcome = features @ features.T, _outcome(features, 0.5, seed=9)
-    assert fit_reml(1e8 * kernel, 1e-3 * outcome).heritability == pytest.approx(
-        fit_reml(kernel, outcome).heritability, rel=1e-6
+    assert fit_reml(Spectrum.of(1e8 * kernel), 1e-3 * outcome).heritability == pytest.approx(
+        fit_reml(Spectrum.of(kernel), outcome).heritability, rel=1e-6
     )
 
 

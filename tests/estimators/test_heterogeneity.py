@@ -12,11 +12,11 @@ N_SAMPLES, N_GENES = 90, 40
 ALL: BoolArray = np.ones(N_GENES, dtype=np.bool_)
 
 
-def cohort(seed: int) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Two factors, 40 genes that they move, and three covariates."""
+def cohort(seed: int, n_genes: int = N_GENES) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Two factors, genes that they move, and three covariates."""
     rng = np.random.default_rng(seed)
     factors = rng.normal(size=(N_SAMPLES, 2))
-    genes = rng.normal(size=(N_GENES, 2)) @ factors.T + rng.normal(size=(N_GENES, N_SAMPLES))
+    genes = rng.normal(size=(n_genes, 2)) @ factors.T + rng.normal(size=(n_genes, N_SAMPLES))
     covariates = rng.normal(size=(N_SAMPLES, 3)) * [1.0, 100.0, 1e-4]
     return factors, genes, covariates
 
@@ -49,12 +49,13 @@ def dense_mixed_model(
     return np.asarray(contrasts @ inverse @ outcome * len(kernel) / np.trace(inverse))
 
 
+@pytest.mark.parametrize("n_genes", [40, 150], ids=["fewer genes than samples", "more"])
 @pytest.mark.parametrize("given", [False, True], ids=["genes alone", "with hidden factors"])
-def test_what_is_left_equals_a_dense_mixed_model(given: bool) -> None:
-    factors, genes, covariates = cohort(1)
+def test_what_is_left_equals_a_dense_mixed_model(given: bool, n_genes: int) -> None:
+    factors, genes, covariates = cohort(1, n_genes)
     outside = factors + np.random.default_rng(2).normal(size=factors.shape) if given else None
     expression = genes[0] + np.random.default_rng(3).normal(size=N_SAMPLES)
-    found = Heterogeneity.of(genes, covariates, outside).removed(expression, ALL)
+    found = Heterogeneity.of(genes, covariates, outside).removed(expression, np.ones(n_genes, np.bool_))
     expected = dense_mixed_model(expression, genes, outside, covariates)
     np.testing.assert_allclose(found, expected, atol=2e-3 * expected.std())
 
@@ -74,13 +75,14 @@ def test_a_shared_factor_goes_and_a_signal_of_the_gene_alone_keeps_its_size() ->
     assert np.mean([slope[0][0] for slope in ours]) == pytest.approx(1.0, abs=0.1)
 
 
-def test_genes_not_trusted_change_nothing() -> None:
-    _, genes, covariates = cohort(4)
-    trusted = np.arange(N_GENES) >= 10
+@pytest.mark.parametrize("n_genes", [40, 150], ids=["fewer genes than samples", "more"])
+def test_genes_not_trusted_change_nothing(n_genes: int) -> None:
+    _, genes, covariates = cohort(4, n_genes)
+    trusted = np.arange(n_genes) >= 10
     expression = genes[0]
     changed = genes.copy()
     changed[:10] *= -3.0
-    expected = Heterogeneity.of(genes[10:], covariates, None).removed(expression, ALL[10:])
+    expected = Heterogeneity.of(genes[10:], covariates, None).removed(expression, trusted[10:])
     for table in (genes, changed):
         found = Heterogeneity.of(table, covariates, None).removed(expression, trusted)
         np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -1,5 +1,6 @@
 """BLUP: every variant, or every direction of the embedding, has a small random effect."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Self
 
@@ -11,7 +12,7 @@ from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_scor
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.posterior import POSTERIOR, EffectPosterior, Evidence
-from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.estimators.state import State
 
 
@@ -50,7 +51,8 @@ class DosageBlup(DosageModel):
             weights = inputs.prior.variances(inputs.distances()[varying])
         scale = np.sqrt(variance * weights.sum() / weights)
         standardised = (dosages[:, varying] - mean[varying]) / scale
-        fit = fit_reml(standardised @ standardised.T, expression)
+        spectrum = Spectrum.of_features(standardised)
+        fit = fit_reml(spectrum, expression)
         self.h2_ = fit.heritability
         self.coefficients_ = np.zeros(dosages.shape[1])
         self.coefficients_[varying] = standardised.T @ fit.dual / scale
@@ -61,7 +63,7 @@ class DosageBlup(DosageModel):
             scales = np.zeros(dosages.shape[1])
             scales[varying] = scale
             explained = float((expression - expression.mean()) @ fit.dual)
-            self._evidence = Evidence(standardised, scales, mean, fit, explained)
+            self._evidence = Evidence(standardised, spectrum, scales, mean, fit, explained)
         return self
 
     def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
@@ -130,18 +132,13 @@ class DeltaBlup:
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
             scales = [self._scale(tile, inputs) for tile in tiles]
-            features = [
-                _diploid(tile) * np.repeat(scale, tile.scores.shape[2])
-                for tile, scale in zip(tiles, scales, strict=True)
-            ]
-            kernel = np.zeros((len(expression), len(expression)))
-            for feature in features:
-                kernel += feature @ feature.T
-            fit = fit_reml(kernel, expression)
+            features = _diploid(tiles, scales)
+            fit = fit_reml(Spectrum.of_features(features), expression)
             self.h2_ = fit.heritability
+            effects = np.split(features.T @ fit.dual, np.cumsum([_width(tile) for tile in tiles])[:-1])
             self.effects_ = tuple(
-                (feature.T @ fit.dual).reshape(tile.scores.shape[1:]) * scale[:, None]
-                for feature, tile, scale in zip(features, tiles, scales, strict=True)
+                effect.reshape(tile.scores.shape[1:]) * scale[:, None]
+                for effect, tile, scale in zip(effects, tiles, scales, strict=True)
             )
         return self
 
@@ -207,10 +204,25 @@ def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
     return counts
 
 
-def _diploid(tile: ScoredTile) -> Float64Array:
-    """Scores summed over a sample's haplotypes, centred, float64 `(n_samples, n_bins × n_scores)`."""
-    counts = haplotype_counts(tile.index, len(tile.scores))
-    return np.asarray((counts - counts.mean(axis=0)) @ _flat(tile))
+def _diploid(tiles: Sequence[ScoredTile], scales: Sequence[Float64Array]) -> Float64Array:
+    """Scaled scores of all tiles, summed over a sample's haplotypes, centred, float64 `(n_samples, Σ width)`.
+
+    Filled tile by tile: it is the largest array of a fit.
+    """
+    features = np.empty((len(tiles[0].index), sum(_width(tile) for tile in tiles)))
+    start = 0
+    for tile, scale in zip(tiles, scales, strict=True):
+        counts = haplotype_counts(tile.index, len(tile.scores))
+        scaled = _flat(tile) * np.repeat(scale, tile.scores.shape[2])
+        np.matmul(counts - counts.mean(axis=0), scaled, out=features[:, start : start + _width(tile)])
+        start += _width(tile)
+    return features
+
+
+def _width(tile: ScoredTile) -> int:
+    """How many features a tile has: n_bins × n_scores."""
+    _, n_bins, n_scores = tile.scores.shape
+    return int(n_bins * n_scores)
 
 
 def _flat(tile: ScoredTile) -> Float64Array:

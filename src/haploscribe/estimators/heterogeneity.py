@@ -14,7 +14,7 @@ import numpy as np
 
 from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
-from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.reml import Spectrum, fit_reml
 
 _NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
 
@@ -29,16 +29,18 @@ class Heterogeneity:
         float64 `(n_samples, n_fixed)`; orthonormal columns that span the mean and the covariates.
     genes
         float32 `(n_genes, n_samples)`; every gene's expression, less the fixed effects.
-    shared
-        float64 `(n_samples, n_samples)`; the sum of all genes' products of expression.
     factors
-        float64 `(n_samples, n_samples)`; likewise of hidden factors given from outside, 0 without any.
+        float64 `(n_factors, n_samples)`; hidden factors given from outside, likewise, over the root of their
+        kernel's trace.
+    shared
+        float64 `(n_samples, n_samples)`; the sum of all genes' products of expression. `(0, 0)` where there
+        are fewer genes and factors than samples: then they are the smaller side of any kernel.
     """
 
     fixed: Float64Array
     genes: Float32Array
-    shared: Float64Array
     factors: Float64Array
+    shared: Float64Array
 
     @classmethod
     def of(
@@ -59,11 +61,12 @@ class Heterogeneity:
         n_samples = expression.shape[1]
         fixed = fixed_effects(n_samples, covariates)
         genes = residuals(expression, fixed).astype(np.float32)
-        outside = np.zeros((n_samples, n_samples))
+        outside = np.zeros((0, n_samples))
         if factors is not None:
-            residual = residuals(standardised(factors).T, fixed)
-            outside = residual.T @ residual
-        return cls(fixed, genes, (genes.T @ genes).astype(np.float64), outside)
+            outside = _unit_trace(residuals(standardised(factors).T, fixed))
+        few = len(genes) + len(outside) < n_samples
+        shared = np.zeros((0, 0)) if few else (genes.T @ genes).astype(np.float64)
+        return cls(fixed, genes, outside, shared)
 
     def removed(self, expression: Float64Array, genes: BoolArray) -> Float64Array:
         """Take out what these genes share of one gene's expression.
@@ -84,15 +87,25 @@ class Heterogeneity:
         float64 `(n_samples,)`; orthogonal to the fixed effects. The expression as it is where the genes and
         factors share nothing with it.
         """
-        left_out = self.genes[~genes].astype(np.float64)
-        kernel = _unit_trace(self.shared - left_out.T @ left_out) + _unit_trace(self.factors)
         residual = residuals(expression[None, :], self.fixed)[0]
-        fit = fit_reml(kernel, residual, n_fixed_effects=self.fixed.shape[1])
+        fit = fit_reml(self._spectrum(genes), residual, n_fixed_effects=self.fixed.shape[1])
         if not np.isfinite(fit.variance_ratio):
             return expression
         return fit.dual / fit.mean_precision
 
+    def _spectrum(self, genes: BoolArray) -> Spectrum:
+        """Decompose the kernel of these genes, and of the factors, which count as much."""
+        if not self.shared.size:
+            trusted = _unit_trace(self.genes[genes].astype(np.float64))
+            return Spectrum.of_features(np.concatenate([trusted, self.factors]).T)
+        left_out = self.genes[~genes].astype(np.float64)
+        kernel = self.shared - left_out.T @ left_out
+        trace = float(np.trace(kernel))
+        kernel = kernel / trace if trace > _NO_TRACE else np.zeros_like(kernel)
+        return Spectrum.of(kernel + self.factors.T @ self.factors)
 
-def _unit_trace(kernel: Float64Array) -> Float64Array:
-    trace = float(np.trace(kernel))
-    return kernel / trace if trace > _NO_TRACE else np.zeros_like(kernel)
+
+def _unit_trace(features: Float64Array) -> Float64Array:
+    """Scale the rows of features so that their kernel has a trace of 1."""
+    trace = float(np.square(features).sum())
+    return features / np.sqrt(trace) if trace > _NO_TRACE else np.zeros_like(features)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array
-from haploscribe.estimators.reml import RemlFit
+from haploscribe.estimators.reml import RemlFit, Spectrum
 from haploscribe.estimators.state import State
 
 POSTERIOR = "posterior"
@@ -23,6 +23,8 @@ class Evidence:
     ----------
     features
         float64 `(n_samples, n_varying)`; Z, columns of mean 0.
+    spectrum
+        That of ZZᵀ.
     scale
         float64 `(n_variants,)`; what centred dosages were divided by; 0 where they do not vary.
     means
@@ -34,6 +36,7 @@ class Evidence:
     """
 
     features: Float64Array
+    spectrum: Spectrum
     scale: Float64Array
     means: Float64Array
     fit: RemlFit
@@ -71,8 +74,8 @@ class EffectPosterior:
         """Find it for a fit of the kernel ZZᵀ."""
         features, fit = evidence.features, evidence.fit
         n_samples, varying = len(features), evidence.scale > 0.0
-        values, vectors = np.linalg.eigh(features @ features.T)
-        shrinkage = np.maximum(values, 0.0) / (np.maximum(values, 0.0) + fit.variance_ratio)
+        values, vectors = evidence.spectrum.values, evidence.spectrum.vectors
+        shrinkage = values / (values + fit.variance_ratio)
         kept = shrinkage >= _LEAST_SHRINKAGE
         directions = (vectors[:, kept] / np.sqrt(values[kept])).T @ features
         variance = evidence.expression_sum / max(n_samples - 1, 1)

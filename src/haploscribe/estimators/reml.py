@@ -1,6 +1,7 @@
 """Variance components of one kernel by restricted maximum likelihood."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -10,6 +11,53 @@ from haploscribe.arrays import Float64Array
 _LOG_RATIO_BOUNDS = (np.log(1e-5), np.log(1e5))  # those of GEMMA (-lmin, -lmax)
 _GRID_POINTS = 51  # the likelihood may have several peaks; the best grid point picks one
 _NO_VARIANCE = 1e-12
+_NULL = 1e-11  # of a kernel's trace: far below the least δ, 1e-5 of the mean eigenvalue
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """The eigenvalues of a kernel that are not 0, and their eigenvectors.
+
+    Attributes
+    ----------
+    values
+        float64 `(rank,)`; positive, rising.
+    vectors
+        float64 `(n_samples, rank)`; orthonormal columns.
+    """
+
+    values: Float64Array
+    vectors: Float64Array
+
+    @classmethod
+    def of(cls, kernel: Float64Array) -> Self:
+        """Decompose a kernel.
+
+        Parameters
+        ----------
+        kernel
+            float64 `(n_samples, n_samples)`; symmetric, positive semi-definite.
+        """
+        values, vectors = np.linalg.eigh(kernel)
+        kept = values > _NULL * np.trace(kernel)
+        return cls(values[kept], vectors[:, kept])
+
+    @classmethod
+    def of_features(cls, features: Float64Array) -> Self:
+        """Decompose the kernel ZZᵀ by the smaller side of Z.
+
+        ZᵀZ has its eigenvalues, s, and eigenvectors V that give those of ZZᵀ, ZV / √s: the sum is over
+        features, which are fewer than samples in a large cohort.
+
+        Parameters
+        ----------
+        features
+            float64 `(n_samples, n_features)`.
+        """
+        if features.shape[1] >= len(features):
+            return cls.of(features @ features.T)
+        turned = cls.of(features.T @ features)
+        return cls(turned.values, (features @ turned.vectors) / np.sqrt(turned.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +84,7 @@ class RemlFit:
     mean_precision: float
 
 
-def fit_reml(kernel: Float64Array, outcome: Float64Array, n_fixed_effects: int = 1) -> RemlFit:
+def fit_reml(kernel: Spectrum, outcome: Float64Array, n_fixed_effects: int = 1) -> RemlFit:
     """Estimate the variance components of y = µ + g + e, g ~ N(0, σ²_g K), e ~ N(0, σ²_e I).
 
     With K centred, K = U S Uᵀ on the m = n − 1 contrasts orthogonal to the mean, and the restricted
@@ -50,7 +98,7 @@ def fit_reml(kernel: Float64Array, outcome: Float64Array, n_fixed_effects: int =
     Parameters
     ----------
     kernel
-        float64 `(n_samples, n_samples)`; symmetric, positive semi-definite, rows and columns of mean 0.
+        Spectrum of a kernel whose rows and columns have mean 0.
     outcome
         float64 `(n_samples,)`.
     n_fixed_effects
@@ -58,21 +106,25 @@ def fit_reml(kernel: Float64Array, outcome: Float64Array, n_fixed_effects: int =
         be orthogonal to all; then m = n − f.
     """
     n_contrasts = len(outcome) - n_fixed_effects
+    # A kernel of rounded numbers may have more directions, the least of which are the fixed effects'.
+    values, vectors = kernel.values[-n_contrasts:], kernel.vectors[:, -n_contrasts:]
+    n_null = n_contrasts - len(values)
     deviation = outcome - outcome.mean()
-    mean_eigenvalue = float(np.trace(kernel)) / max(n_contrasts, 1)
+    mean_eigenvalue = float(values.sum()) / max(n_contrasts, 1)
     total = float(deviation @ deviation)
     if mean_eigenvalue <= 0.0 or total <= _NO_VARIANCE * float(outcome @ outcome):
         return RemlFit(0.0, float("inf"), np.zeros(len(outcome)), 1.0)
-    values, vectors = np.linalg.eigh(kernel / mean_eigenvalue)
-    # The fixed effects' directions have eigenvalue 0 and no part in `deviation`; they are among the null
-    # directions, all alike, so the first (smallest) can stand for them in the sum of logarithms.
-    spectrum = np.maximum(values, 0.0)
-    squares = (vectors.T @ deviation) ** 2
+    spectrum = values / mean_eigenvalue
+    along = vectors.T @ deviation
+    apart = deviation - vectors @ along
+    squares, rest = along**2, float(apart @ apart)
 
     def negative_likelihood(log_ratio: float) -> float:
-        spread = spectrum + np.exp(log_ratio)
-        log_determinant = float(np.sum(np.log(spread[n_fixed_effects:])))
-        return (n_contrasts * float(np.log(np.sum(squares / spread))) + log_determinant) / 2.0
+        ratio = float(np.exp(log_ratio))
+        spread = spectrum + ratio
+        log_determinant = float(np.sum(np.log(spread))) + n_null * log_ratio
+        residual = float(np.sum(squares / spread)) + rest / ratio
+        return (n_contrasts * float(np.log(residual)) + log_determinant) / 2.0
 
     grid = np.linspace(*_LOG_RATIO_BOUNDS, _GRID_POINTS)
     heights = [negative_likelihood(float(point)) for point in grid]
@@ -80,6 +132,6 @@ def fit_reml(kernel: Float64Array, outcome: Float64Array, n_fixed_effects: int =
     bounds = (grid[max(best - 1, 0)], grid[min(best + 1, _GRID_POINTS - 1)])
     peak = minimize_scalar(negative_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-8})
     ratio = float(np.exp(peak.x if peak.fun <= heights[best] else grid[best]))
-    dual = vectors @ ((vectors.T @ deviation) / (spectrum + ratio)) / mean_eigenvalue
-    precision = float(np.mean(1.0 / (spectrum[n_fixed_effects:] + ratio))) / mean_eigenvalue
+    dual = (vectors @ (along / (spectrum + ratio)) + apart / ratio) / mean_eigenvalue
+    precision = (float(np.sum(1.0 / (spectrum + ratio))) + n_null / ratio) / n_contrasts / mean_eigenvalue
     return RemlFit(1.0 / (1.0 + ratio), ratio * mean_eigenvalue, dual, precision)

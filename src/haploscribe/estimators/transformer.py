@@ -13,7 +13,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.estimators.state import State
 from haploscribe.estimators.transformer_network import (
     HaplotypeNetwork,
@@ -243,5 +243,5 @@ def best_linear_effects(
     """
     attended = (scores * attention[:, None]).reshape(len(scores), -1)
     centred = attended - attended.mean(axis=0)
-    effects: Float64Array = centred.T @ fit_reml(centred @ centred.T, expression).dual
+    effects: Float64Array = centred.T @ fit_reml(Spectrum.of_features(centred), expression).dual
     return effects.reshape(scores.shape[1:])

@@ -5,7 +5,7 @@ import numpy as np
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
-from haploscribe.estimators.reml import fit_reml
+from haploscribe.estimators.reml import Spectrum, fit_reml
 
 
 def snp_heritability(
@@ -48,4 +48,5 @@ def snp_heritability(
         )
     genetic = residuals(standardised(dosages.astype(np.float64)).T, fixed)
     outcome = residuals(expression[None, :], fixed)[0]
-    return fit_reml(genetic.T @ genetic, outcome, n_fixed_effects=fixed.shape[1]).heritability
+    kernel = Spectrum.of_features(genetic.T)
+    return fit_reml(kernel, outcome, n_fixed_effects=fixed.shape[1]).heritability

@@ -10,7 +10,7 @@ from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.normalisations import Normalisation
 
-_NAMES = ("fixed", "genes", "shared", "factors")
+_NAMES = ("fixed", "genes", "factors", "shared")
 
 
 def write_heterogeneity(folder: Path, cohort: Cohort, fold: Fold, normalisation: Normalisation) -> None:
