@@ -132,13 +132,17 @@ class DeltaBlup:
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
             scales = [self._scale(tile, inputs) for tile in tiles]
-            features = _diploid(tiles, scales)
-            fit = fit_reml(Spectrum.of_features(features), expression)
+            scaled = [
+                _flat(tile) * np.repeat(scale, tile.scores.shape[2])
+                for tile, scale in zip(tiles, scales, strict=True)
+            ]
+            carried = [haplotype_counts(tile.index, len(tile.scores)) for tile in tiles]
+            carried = [counts - counts.mean(axis=0) for counts in carried]
+            fit = fit_reml(Spectrum.of_features(_features(carried, scaled)), expression)
             self.h2_ = fit.heritability
-            effects = np.split(features.T @ fit.dual, np.cumsum([_width(tile) for tile in tiles])[:-1])
             self.effects_ = tuple(
-                effect.reshape(tile.scores.shape[1:]) * scale[:, None]
-                for effect, tile, scale in zip(effects, tiles, scales, strict=True)
+                (rows.T @ (counts.T @ fit.dual)).reshape(tile.scores.shape[1:]) * scale[:, None]
+                for rows, counts, tile, scale in zip(scaled, carried, tiles, scales, strict=True)
             )
         return self
 
@@ -204,25 +208,29 @@ def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
     return counts
 
 
-def _diploid(tiles: Sequence[ScoredTile], scales: Sequence[Float64Array]) -> Float64Array:
-    """Scaled scores of all tiles, summed over a sample's haplotypes, centred, float64 `(n_samples, Σ width)`.
+def _features(carried: Sequence[Float64Array], scores: Sequence[Float64Array]) -> Float64Array:
+    """Find features of samples with the kernel of the scores that they carry, Σ CSSᵀCᵀ over tiles.
 
-    Filled tile by tile: it is the largest array of a fit.
+    A tile of few haplotypes has few of them: R with RRᵀ = SSᵀ stands for its scores S.
+
+    Parameters
+    ----------
+    carried
+        For each tile, float64 `(n_samples, n_unique)`; how often a sample carries each haplotype, centred.
+    scores
+        For each tile, float64 `(n_unique, width)`.
+
+    Returns
+    -------
+    float64 `(n_samples, Σ min(n_unique, width))`.
     """
-    features = np.empty((len(tiles[0].index), sum(_width(tile) for tile in tiles)))
-    start = 0
-    for tile, scale in zip(tiles, scales, strict=True):
-        counts = haplotype_counts(tile.index, len(tile.scores))
-        scaled = _flat(tile) * np.repeat(scale, tile.scores.shape[2])
-        np.matmul(counts - counts.mean(axis=0), scaled, out=features[:, start : start + _width(tile)])
-        start += _width(tile)
-    return features
+    roots = [rows if len(rows) >= rows.shape[1] else _root(rows @ rows.T) for rows in scores]
+    return np.concatenate([counts @ root for counts, root in zip(carried, roots, strict=True)], axis=1)
 
 
-def _width(tile: ScoredTile) -> int:
-    """How many features a tile has: n_bins × n_scores."""
-    _, n_bins, n_scores = tile.scores.shape
-    return int(n_bins * n_scores)
+def _root(gram: Float64Array) -> Float64Array:
+    values, vectors = np.linalg.eigh(gram)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _flat(tile: ScoredTile) -> Float64Array:
