@@ -1,7 +1,7 @@
 """Puts weight on the tool: little memory, many people, many runs in one process.
 
     python -m tools.load memory --source FOLDER [--limits 0.5,1,2,3,4,6] [--genes 300] [--jobs 2]
-    python -m tools.load people [--people 5000] [--genes 50] [--models NAME,NAME] [--backbone NAME]
+    python -m tools.load people [--people 5000] [--genes 50] [--models NAME,NAME] [--backbone NAME] [--jobs 2]
     python -m tools.load soak [--runs 50]
 
 `memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks.geuvadis_chr22`) with so many GiB
@@ -23,6 +23,7 @@ import polars as pl
 from benchmarks.peak_memory import haploscribe_command, peak_of
 from haploscribe import __version__
 from haploscribe.io.results import read_results
+from haploscribe.options import EvaluationOptions
 from tests.small_cohort import write_small_cohort
 from tests.trust.loading import GIBIBYTE, limited, soak
 
@@ -61,7 +62,7 @@ def memory(source: Path, folder: Path, limits: Sequence[float], n_genes: int, jo
         print(f"| {limit:g} | {ended.code} | {seconds:.0f} | {said} | {result} |", flush=True)
 
 
-def people(folder: Path, n_people: int, n_genes: int, models: str, backbone: str) -> None:
+def people(folder: Path, n_people: int, n_genes: int, models: str, backbone: str, jobs: int) -> None:
     """Simulate a cohort, run on it, and say what it took."""
     cohort, out = folder / "cohort", folder / "results"
     arguments = ("simulate", "--samples", n_people, "--genes", n_genes, "--out", cohort)
@@ -72,8 +73,8 @@ def people(folder: Path, n_people: int, n_genes: int, models: str, backbone: str
         "expression": "expression.bed.gz",
     }
     inputs = [text for name, file in names.items() for text in (f"--{name}", cohort / file)]
-    options = ("--normalize", "none", "--models", models, "--backbone", backbone, "--jobs", 1, "--out", out)
-    peak = peak_of(haploscribe_command("run", *inputs, *options), folder / "run.txt")
+    options = ("--normalize", "none", "--models", models, "--backbone", backbone, "--jobs", jobs)
+    peak = peak_of(haploscribe_command("run", *inputs, *options, "--out", out), folder / "run.txt")
     print("| what | |\n|---|---|")
     print(f"| simulate, s | {simulated.seconds:.0f} |")
     for stage, seconds in read_results(out).summary["stages"].items():
@@ -125,8 +126,9 @@ def main() -> None:
     many = kinds.add_parser("people")
     many.add_argument("--people", type=int, default=5_000)
     many.add_argument("--genes", type=int, default=50)
-    many.add_argument("--models", default="top-snp,elastic-net")
+    many.add_argument("--models", default=",".join(EvaluationOptions().models))
     many.add_argument("--backbone", default="kmer")
+    many.add_argument("--jobs", type=int, default=2)
     often = kinds.add_parser("soak")
     often.add_argument("--runs", type=int, default=50)
     given = vars(parser.parse_args())
@@ -143,7 +145,7 @@ def main() -> None:
             limits = [float(one) for one in given["limits"].split(",")]
             memory(given["source"], folder, limits, given["genes"], given["jobs"], given["models"])
         elif kind == "people":
-            people(folder, given["people"], given["genes"], given["models"], given["backbone"])
+            people(folder, *(given[name] for name in ("people", "genes", "models", "backbone", "jobs")))
         else:
             soaked(folder, given["runs"])
 

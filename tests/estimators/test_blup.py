@@ -6,7 +6,8 @@ from scipy.optimize import minimize_scalar
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.blup import DeltaBlup, DosageBlup, haplotype_counts
+from haploscribe.estimators.blup import DeltaBlup, DosageBlup
+from haploscribe.estimators.carried_effects import haplotype_counts
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.expression.genes import Gene

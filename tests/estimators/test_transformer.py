@@ -126,7 +126,7 @@ def test_gradient_training_learns_what_the_linear_start_cannot() -> None:
     tokens, distances = read(inputs)
     network = untrained_network(tokens, distances, width=32)
     attention = torch.softmax(network.prior, dim=0).numpy().astype(np.float64)
-    effects = best_linear_effects(tokens.diploid(), attention, expression)
+    effects = best_linear_effects(tokens, attention, expression)
     network.linear_value.data = torch.from_numpy(effects).float()
     before = np.var(expression - network.outputs(tokens))
     epochs = training_epochs(
@@ -249,7 +249,8 @@ def test_gathered_tokens_are_the_expanded_scores(n_bins: int) -> None:
 
     expanded = np.concatenate([tile.scores[tile.index] for tile in tiles], axis=2)
     np.testing.assert_array_equal(tokens.rows[tokens.index], expanded)
-    np.testing.assert_allclose(tokens.diploid(), expanded.sum(axis=1), atol=1e-5)
+    parted = np.stack([rows[index] for rows, index in tokens.by_token()], axis=2)
+    np.testing.assert_array_equal(parted, expanded)
     assert torch.all(tokens.token[tokens.index] == torch.arange(8 * n_bins))
 
 
@@ -288,7 +289,8 @@ def test_untrained_network_is_the_linear_model_on_attended_scores() -> None:
     network.encoder_value.zero_()
 
     attention = torch.softmax(network.prior, dim=0)
-    expected = np.einsum("ntk,t,tk->n", tokens.diploid(), attention, network.linear_value)
+    diploid = tokens.rows[tokens.index].sum(dim=1)
+    expected = np.einsum("ntk,t,tk->n", diploid, attention, network.linear_value)
     np.testing.assert_allclose(network.outputs(tokens), expected, atol=1e-4)
 
 
@@ -307,7 +309,13 @@ def test_linear_effects_are_ridge_at_the_greatest_restricted_likelihood(
     n_samples: int, n_scores: int
 ) -> None:
     rng = np.random.default_rng(4)
-    scores, attention = rng.normal(size=(n_samples, 2, n_scores)), np.array([0.7, 0.3])
+    index, attention = rng.integers(0, 20, size=(n_samples, 2, 2)), np.array([0.7, 0.3])
+    tokens = Tokens(
+        torch.from_numpy(rng.normal(size=(40, n_scores)).astype(np.float32)),
+        torch.arange(40) % 2,
+        torch.from_numpy(2 * index + np.arange(2)),
+    )
+    scores = tokens.rows[tokens.index].sum(dim=1).numpy().astype(np.float64)
     x = np.hstack([0.7 * scores[:, 0], 0.3 * scores[:, 1]])
     y = x @ rng.normal(size=2 * n_scores) + rng.normal(size=n_samples)
     contrasts = linalg.null_space(np.ones((1, n_samples))).T
@@ -322,7 +330,7 @@ def test_linear_effects_are_ridge_at_the_greatest_restricted_likelihood(
     centred = x - x.mean(axis=0)
     normal = centred.T @ centred + penalty * np.eye(2 * n_scores)
     expected = linalg.solve(normal, centred.T @ (y - y.mean())).reshape(2, n_scores)
-    np.testing.assert_allclose(best_linear_effects(scores, attention, y), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(best_linear_effects(tokens, attention, y), expected, rtol=1e-3, atol=1e-4)
 
 
 # Seeds and leaks

@@ -1,12 +1,12 @@
 """BLUP: every variant, or every direction of the embedding, has a small random effect."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int32Array
+from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.estimators.carried_effects import carried_effects
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_score_basis
 from haploscribe.estimators.dosage_model import DosageModel
@@ -136,13 +136,11 @@ class DeltaBlup:
                 _flat(tile) * np.repeat(scale, tile.scores.shape[2])
                 for tile, scale in zip(tiles, scales, strict=True)
             ]
-            carried = [haplotype_counts(tile.index, len(tile.scores)) for tile in tiles]
-            carried = [counts - counts.mean(axis=0) for counts in carried]
-            fit = fit_reml(Spectrum.of_features(_features(carried, scaled)), expression)
+            fit, effects = carried_effects(scaled, [tile.index for tile in tiles], expression)
             self.h2_ = fit.heritability
             self.effects_ = tuple(
-                (rows.T @ (counts.T @ fit.dual)).reshape(tile.scores.shape[1:]) * scale[:, None]
-                for rows, counts, tile, scale in zip(scaled, carried, tiles, scales, strict=True)
+                effect.reshape(tile.scores.shape[1:]) * scale[:, None]
+                for effect, tile, scale in zip(effects, tiles, scales, strict=True)
             )
         return self
 
@@ -187,50 +185,6 @@ class DeltaBlup:
         if not self.by_distance:
             return np.ones(tile.scores.shape[1])
         return np.sqrt(inputs.prior.variances(tile.distances(inputs.gene)))
-
-
-def haplotype_counts(index: Int32Array, n_unique: int) -> Float64Array:
-    """Count how many copies of each unique haplotype a sample carries.
-
-    Parameters
-    ----------
-    index
-        int32 `(n_samples, 2)`; see `TileDeltas.index`.
-    n_unique
-        Number of unique haplotypes.
-
-    Returns
-    -------
-    float64 `(n_samples, n_unique)`; rows sum to 2.
-    """
-    counts = np.zeros((len(index), n_unique))
-    np.add.at(counts, (np.arange(len(index))[:, None], index), 1.0)
-    return counts
-
-
-def _features(carried: Sequence[Float64Array], scores: Sequence[Float64Array]) -> Float64Array:
-    """Find features of samples with the kernel of the scores that they carry, Σ CSSᵀCᵀ over tiles.
-
-    A tile of few haplotypes has few of them: R with RRᵀ = SSᵀ stands for its scores S.
-
-    Parameters
-    ----------
-    carried
-        For each tile, float64 `(n_samples, n_unique)`; how often a sample carries each haplotype, centred.
-    scores
-        For each tile, float64 `(n_unique, width)`.
-
-    Returns
-    -------
-    float64 `(n_samples, Σ min(n_unique, width))`.
-    """
-    roots = [rows if len(rows) >= rows.shape[1] else _root(rows @ rows.T) for rows in scores]
-    return np.concatenate([counts @ root for counts, root in zip(carried, roots, strict=True)], axis=1)
-
-
-def _root(gram: Float64Array) -> Float64Array:
-    values, vectors = np.linalg.eigh(gram)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _flat(tile: ScoredTile) -> Float64Array:

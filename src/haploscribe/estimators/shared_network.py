@@ -193,7 +193,7 @@ def own_effects(gene: GeneTokens, expression: Float64Array) -> Float32Array:
     varying = variance > _NEGLIGIBLE * variance.mean()
     scale = np.where(varying, 1.0 / np.sqrt(np.where(varying, variance, 1.0)), 0.0)
     scale *= torch.softmax(starting_logits(gene.distances), dim=0).numpy()
-    effects = best_linear_effects(tokens.diploid(), scale, expression) * scale[:, None]
+    effects = best_linear_effects(tokens, scale, expression) * scale[:, None]
     return effects.astype(np.float32)
 
 

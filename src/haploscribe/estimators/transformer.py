@@ -10,10 +10,10 @@ import torch
 
 from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.carried_effects import carried_effects
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.estimators.state import State
 from haploscribe.estimators.transformer_network import (
     HaplotypeNetwork,
@@ -213,24 +213,20 @@ class Transformer:
     def _states(self, network: HaplotypeNetwork, tokens: Tokens, expression: Float64Array) -> Iterator[None]:
         """Set the network to the linear model, then train it in place: one state for each item drawn."""
         attention = torch.softmax(network.prior, dim=0).numpy().astype(np.float64)
-        network.linear_value.copy_(
-            torch.from_numpy(best_linear_effects(tokens.diploid(), attention, expression))
-        )
+        network.linear_value.copy_(torch.from_numpy(best_linear_effects(tokens, attention, expression)))
         yield
         target = torch.from_numpy(expression.astype(np.float32))
         generator = torch.Generator().manual_seed(self.seed)
         yield from training_epochs(network, tokens, target, self.learning_rate, generator)
 
 
-def best_linear_effects(
-    scores: Float64Array, attention: Float64Array, expression: Float64Array
-) -> Float64Array:
+def best_linear_effects(tokens: Tokens, attention: Float64Array, expression: Float64Array) -> Float64Array:
     """BLUP of the effects of scores under fixed attention, with the variance ratio by REML.
 
     Parameters
     ----------
-    scores
-        float64 `(n_samples, n_tokens, n_scores)`.
+    tokens
+        Of the samples.
     attention
         float64 `(n_tokens,)`; what each token's scores are multiplied by.
     expression
@@ -241,7 +237,6 @@ def best_linear_effects(
     float64 `(n_tokens, n_scores)`; X'(XX' + δI)⁻¹(y − ȳ) with X the attended scores, centred, which is
     (X'X + δI)⁻¹X'(y − ȳ).
     """
-    attended = (scores * attention[:, None]).reshape(len(scores), -1)
-    centred = attended - attended.mean(axis=0)
-    effects: Float64Array = centred.T @ fit_reml(Spectrum.of_features(centred), expression).dual
-    return effects.reshape(scores.shape[1:])
+    parts = tokens.by_token()
+    attended = [rows * share for (rows, _), share in zip(parts, attention, strict=True)]
+    return np.stack(carried_effects(attended, [index for _, index in parts], expression)[1])

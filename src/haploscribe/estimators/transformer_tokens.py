@@ -52,7 +52,12 @@ class Tokens:
         """Keep some samples; the rows stay, shared."""
         return type(self)(self.rows, self.token, self.index[samples])
 
-    def diploid(self) -> Float64Array:
-        """Scores of each token summed over a sample's haplotypes, `(n_samples, n_tokens, n_scores)`."""
-        summed = self.rows[self.index[:, 0]] + self.rows[self.index[:, 1]]
-        return summed.numpy().astype(np.float64)
+    def by_token(self) -> list[tuple[Float64Array, Int64Array]]:
+        """Part the dictionary: for each token its rows, `(n_unique, n_scores)`, and the index into them.
+
+        The index is int64 `(n_samples, 2)`.
+        """
+        order = np.argsort(self.token.numpy(), kind="stable")
+        of_token = np.split(order, np.cumsum(np.bincount(self.token.numpy()))[:-1])
+        rows, index = self.rows.numpy().astype(np.float64), self.index.numpy()
+        return [(rows[own], np.searchsorted(own, index[:, :, token])) for token, own in enumerate(of_token)]

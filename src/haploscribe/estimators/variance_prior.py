@@ -13,6 +13,7 @@ REACHES = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0)
 N_SHAPES = 2 * len(REACHES) + 1
 _FLOOR = 1e-3  # of the variance at the TSS: no variant is shut out beforehand
 _RIDGE = 1e-9  # of each moment's own size: neighbouring shapes are nearly collinear
+_BLOCK = 512  # variants whose products with all others are in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,11 @@ def variance_moments(
     features = (chosen - chosen.mean(axis=0)) / chosen.std(axis=0)
     shapes = distance_shapes(distances[varying])
     deviation = expression - expression.mean()
-    # float32 halves the time of the largest products, and their sums are over thousands of entries.
-    flat = np.stack([((features * shape) @ features.T).ravel() for shape in shapes.astype(np.float32)])
-    found.kernels[:-1, :-1] = flat @ flat.T
+    # tr(K_a K_b) = Σ_ij shape_a,i shape_b,j (zᵢᵀzⱼ)²: squared products of variants, block by block.
+    for block in range(0, len(features.T), _BLOCK):
+        columns = slice(block, block + _BLOCK)
+        squared = np.square(features.T @ features[:, columns], dtype=np.float64)
+        found.kernels[:-1, :-1] += shapes @ squared @ shapes[:, columns].T
     found.kernels[-1, :-1] = found.kernels[:-1, -1] = shapes.sum(axis=1) * len(expression)
     found.kernels[-1, -1] = len(expression) - 1
     found.outcomes[:-1] = shapes @ (features.T @ deviation) ** 2
