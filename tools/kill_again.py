@@ -11,7 +11,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.trust.killing import Place, Whole, contents, differing, kill_after, run_again, run_whole
+from tests.trust.equal_outputs import differing
+from tests.trust.killing import Place, Whole, contents, kill_after, run_again, run_whole
 from tests.trust.verbs import VERBS, Inputs, write_inputs
 
 _LINE = "{:<18}{:>8}{:>8}{:>8}{:>10}{:>10}"

@@ -106,9 +106,17 @@ def differences(
     left, right = (contents(folder, exceptions) for folder in (one, other))
     return [
         f"{name}: only in {one if name in left else other}" if name not in left or name not in right else name
-        for name in sorted(left.keys() | right.keys())
-        if name not in left or name not in right or left[name] != right[name]
+        for name in differing(left, right)
     ]
+
+
+def differing(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
+    """Name what is missing, too much, or other, of two folders' `contents`."""
+    return sorted(
+        name
+        for name in found.keys() | wanted.keys()
+        if name not in found or name not in wanted or found[name] != wanted[name]
+    )
 
 
 def contents(folder: Path, exceptions: Exceptions) -> dict[str, object]:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,15 +119,6 @@ def run_again(verb: str, inputs: Inputs, place: Place) -> None:
 def contents(place: Place) -> dict[str, object]:
     """Read all that a verb has left, less what cannot be equal: see `tests.trust.equal_outputs`."""
     return equal_outputs.contents(place.folder, CLOCK | RESUMED)
-
-
-def differing(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
-    """Name what is missing, too much, or of other bytes."""
-    return sorted(
-        name
-        for name in found.keys() | wanted.keys()
-        if name not in found or name not in wanted or found[name] != wanted[name]
-    )
 
 
 def _start(verb: str, inputs: Inputs, place: Place) -> "subprocess.Popen[bytes]":

@@ -22,8 +22,9 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.leftovers import temporary_prefix
 from tests.small_cohort import PEOPLE, write_small_cohort
+from tests.trust.equal_outputs import differing
 from tests.trust.full_disk import SmallDisk, small_disk
-from tests.trust.killing import Place, contents, differing
+from tests.trust.killing import Place, contents
 from tests.trust.verbs import PROGRAM, Inputs, command, environment, finished, write_inputs
 
 PAGE = 4096

@@ -13,7 +13,8 @@ from haploscribe.atomic import kept_unless_refused
 from haploscribe.errors import InputError
 from haploscribe.memory import lack_of_memory, needed_address_space
 from tests.small_cohort import write_small_cohort
-from tests.trust.killing import Place, contents, differing
+from tests.trust.equal_outputs import differing
+from tests.trust.killing import Place, contents
 from tests.trust.loading import GIBIBYTE, limited, soak
 from tests.trust.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
 

@@ -275,6 +275,12 @@ ROWS = (
         elsewhere=r"\(.*\)",
     ),
     accepted(
+        "reference: a contig twice",
+        lambda case: case.write(REFERENCE, f"{case.text(REFERENCE)}>chr2\nACGT\n"),
+        "the first of them is read, as samtools does",
+        used(),
+    ),
+    accepted(
         "reference: an index older than the file",
         lambda case: faidx(case, "of another file", old=True),
         "another is made aside",
