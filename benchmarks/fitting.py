@@ -5,6 +5,7 @@
 FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`. The default models of `run`, 5 folds,
 one process of one thread: processor time, so that other work on the machine changes it little. Real genes of
 the benchmark's people; and genes with random expression of made people (`benchmarks.memory`), for the growth.
+The table has two genes for every made person: a genome has more genes than most cohorts people.
 Compilation is left out: one gene is done before. Writes `benchmarks/results/fitting.md`.
 """
 
@@ -75,8 +76,9 @@ def real_genes(source: Path, folder: Path, n_genes: int) -> CohortOptions:
 
 def made_people(source: Path, folder: Path, n_people: int, n_genes: int) -> CohortOptions:
     """Describe genes of made people."""
-    files = cohort_of(source, folder, n_people, n_genes)
-    return CohortOptions(files.variants, source / "reference.fa.gz", files.expression)
+    files = cohort_of(source, folder, n_people, n_genes, n_far=2 * n_people)
+    genes = tuple(f"G{i:06d}" for i in range(n_genes))
+    return CohortOptions(files.variants, source / "reference.fa.gz", files.expression, genes=genes)
 
 
 def main() -> None:

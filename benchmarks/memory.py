@@ -11,7 +11,7 @@ of a run, and of the largest of them. Writes `benchmarks/results/memory.md`.
 import argparse
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,8 @@ FIRST, LAST = 17_000_000, 50_000_000
 """Where starts of transcription are put, in base pairs."""
 STRETCH = (23_000_000, 27_000_000)
 """Where those of made people are put; only there do they have variants."""
+FAR = (30_000_000, 50_000_000)
+"""Where genes start that share no variants with those of made people."""
 PIECE = 100
 """Neighbouring variants that a made haplotype takes from one real one."""
 SIZES = ((358, 20), (358, 75), (358, 300), (358, 1_200), (1_000, 20), (3_000, 20))
@@ -67,19 +69,19 @@ def vcf_lines(variants: Variants, genotypes: Int8Array) -> Iterator[str]:
         yield site + "\t".join(f"{a}|{b}" for a, b in calls.tolist()) + "\n"
 
 
-def write_expression(path: Path, sample_ids: tuple[str, ...], n_genes: int, span: tuple[int, int]) -> Path:
-    """Write random expression of genes whose starts are spread evenly over a span."""
+def write_expression(path: Path, sample_ids: tuple[str, ...], starts: Sequence[int]) -> Path:
+    """Write random expression of genes that start there, in base pairs, and are called G000000 and so on."""
     generator = np.random.default_rng(0)
     lines = ["\t".join(("#chr", "start", "end", "pid", "gid", "strand", *sample_ids))]
-    for i, tss in enumerate(np.linspace(*span, n_genes, dtype=np.int64).tolist()):
+    for i, tss in enumerate(starts):
         values = (f"{value:.4f}" for value in generator.normal(size=len(sample_ids)))
         lines.append("\t".join((CONTIG, str(tss - 1), str(tss), f"G{i:06d}", f"G{i:06d}", "+", *values)))
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def cohort_of(source: Path, folder: Path, n_people: int, n_genes: int) -> Files:
-    """Find or make a cohort of so many people and genes."""
+def cohort_of(source: Path, folder: Path, n_people: int, n_genes: int, n_far: int = 0) -> Files:
+    """Find or make a cohort of so many people and genes, and of far genes where made people do not vary."""
     variants = source / "genotypes.vcf.gz"
     with open_variants(variants) as reader:
         sample_ids, span = reader.sample_ids, (FIRST, LAST)
@@ -90,7 +92,11 @@ def cohort_of(source: Path, folder: Path, n_people: int, n_genes: int) -> Files:
             with gzip.open(variants, "wt", compresslevel=1) as stream:
                 stream.writelines(vcf_lines(found, made))
             sample_ids = tuple(f"P{i:06d}" for i in range(n_people))
-    return Files(variants, write_expression(folder / "expression.bed", sample_ids, n_genes, span))
+    starts = [
+        *np.linspace(*span, n_genes, dtype=np.int64).tolist(),
+        *np.linspace(*FAR, n_far, dtype=np.int64).tolist(),
+    ]
+    return Files(variants, write_expression(folder / "expression.bed", sample_ids, starts))
 
 
 def peak_with(source: Path, folder: Path, n_people: int, n_genes: int, jobs: int) -> Peak:
