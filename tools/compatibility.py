@@ -6,7 +6,8 @@ For each interpreter and resolution: uv says which versions pyproject.toml comes
 with them into an environment of its own, `haploscribe demo` runs in an empty folder, and the fast tests run
 on what was installed, from a copy of the repository without `src`. The sdist is installed likewise, and runs
 the demo. Needs a package index; uv and hatchling are fetched into the working folder. torch is that of
-constraints.txt everywhere: a version of torch is gigabytes.
+constraints.txt everywhere, installed first, with what its build for the interpreter needs: a version of torch
+is gigabytes.
 """
 
 import argparse
@@ -28,7 +29,7 @@ PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
 EXTRAS = ("cluster", "figures", "notebook", "simulate", "xpresso")
 TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "selenium")
 GPU = re.compile(r"^(nvidia|cuda|triton)")
-"""What torch brings for a GPU; its build for CPUs does without."""
+"""What torch brings for a GPU, where its build is not one for CPUs."""
 LEFT_OUT = ("tests/docs", "tests/trust/test_installed.py")
 """Tests of the repository itself."""
 
@@ -101,8 +102,7 @@ def copy_repository(folder: Path) -> None:
 
 def versions_of(made: Built, python: str, resolution: str, work: Path) -> list[str]:
     """Ask uv which versions the package and its extras come to."""
-    pinned = [line for line in constraints() if line.startswith("torch==")]
-    (work / "override.txt").write_text("\n".join(pinned))
+    (work / "override.txt").write_text(torch_version())
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
     command = ["pip", "compile", "--quiet", str(REPOSITORY / "pyproject.toml"), *extras]
     command += ["--override", "override.txt", "--resolution", resolution, "--no-annotate", "--no-header"]
@@ -115,6 +115,16 @@ def constraints() -> list[str]:
     """List the exact versions that the project is tested with."""
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
     return [line for line in lines if not line.startswith("#")]
+
+
+def torch_version() -> str:
+    """Give the line of constraints.txt that names torch."""
+    return next(line for line in constraints() if line.startswith("torch=="))
+
+
+def runs(python: str) -> bool:
+    """Whether an interpreter is there; a version manager may have names that lead nowhere."""
+    return shutil.which(python) is not None and run([python, "--version"], REPOSITORY).returncode == 0
 
 
 @contextmanager
@@ -162,9 +172,11 @@ def leg(made: Built, python: str, resolution: str, work: Path, chosen: str) -> L
     (work / f"{resolution}.txt").write_text("\n".join(versions))
     tools = [line for line in constraints() if line.split("==")[0] in TEST_TOOLS]
     with environment(python, work) as binaries:
-        done = run([binaries / "pip", "install", "--quiet", "-r", work / f"{resolution}.txt", *tools], work)
-        if done.returncode == 0:
-            done = run([binaries / "pip", "install", "--quiet", "--no-deps", made.wheel], work)
+        parts = ([torch_version()], ["-r", work / f"{resolution}.txt", *tools], ["--no-deps", made.wheel])
+        for part in parts:
+            done = run([binaries / "pip", "install", "--quiet", *part], work)
+            if done.returncode:
+                break
         if done.returncode:
             failed = f"FAILED: {last_line(done.stderr)}"
             return Leg(name, resolution, failed, "-", "-", time.monotonic() - started)
@@ -176,8 +188,7 @@ def sdist_leg(made: Built, python: str, work: Path) -> Leg:
     """Install the sdist as a user does, with the newest versions that are tested."""
     started = time.monotonic()
     with environment(python, work) as binaries:
-        torch = [line for line in constraints() if line.startswith("torch==")]
-        done = run([binaries / "pip", "install", "--quiet", *torch, made.sdist], work)
+        done = run([binaries / "pip", "install", "--quiet", torch_version(), made.sdist], work)
         ran = demo(binaries, work) if done.returncode == 0 else "-"
     installed = "sdist" if done.returncode == 0 else f"FAILED: {last_line(done.stderr)}"
     name = last_line(run([python, "--version"], work).stdout)
@@ -187,7 +198,7 @@ def sdist_leg(made: Built, python: str, work: Path) -> Leg:
 def main() -> None:
     """Run the matrix and print it."""
     parser = argparse.ArgumentParser(description="Lowest and newest versions, wheel and sdist.")
-    parser.add_argument("--python", nargs="+", default=[name for name in PYTHONS if shutil.which(name)])
+    parser.add_argument("--python", nargs="+", default=[name for name in PYTHONS if runs(name)])
     parser.add_argument("--resolution", nargs="+", default=list(RESOLUTIONS), choices=RESOLUTIONS)
     parser.add_argument("--tests", default="not slow", metavar="EXPRESSION", help="pytest -m")
     parser.add_argument("--work", type=Path, help="kept: logs and the versions of each leg")
