@@ -101,10 +101,13 @@ def copy_repository(folder: Path) -> None:
 
 
 def versions_of(made: Built, python: str, resolution: str, work: Path) -> list[str]:
-    """Ask uv which versions the package and its extras come to."""
+    """Ask uv which versions the package and its extras come to, beside the tools that test it."""
     (work / "override.txt").write_text(torch_version())
+    (work / "tests.in").write_text(
+        "\n".join(line for line in constraints() if line.split("==")[0] in TEST_TOOLS)
+    )
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    command = ["pip", "compile", "--quiet", str(REPOSITORY / "pyproject.toml"), *extras]
+    command = ["pip", "compile", "--quiet", str(REPOSITORY / "pyproject.toml"), "tests.in", *extras]
     command += ["--override", "override.txt", "--resolution", resolution, "--no-annotate", "--no-header"]
     version = require([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], work).strip()
     text = require([made.tools / "bin/uv", *command, "--python-version", version], work)
@@ -170,9 +173,8 @@ def leg(made: Built, python: str, resolution: str, work: Path, chosen: str) -> L
     name = last_line(run([python, "--version"], work).stdout)
     versions = versions_of(made, python, resolution, work)
     (work / f"{resolution}.txt").write_text("\n".join(versions))
-    tools = [line for line in constraints() if line.split("==")[0] in TEST_TOOLS]
     with environment(python, work) as binaries:
-        parts = ([torch_version()], ["-r", work / f"{resolution}.txt", *tools], ["--no-deps", made.wheel])
+        parts = ([torch_version()], ["-r", work / f"{resolution}.txt"], ["--no-deps", made.wheel])
         for part in parts:
             done = run([binaries / "pip", "install", "--quiet", *part], work)
             if done.returncode:
