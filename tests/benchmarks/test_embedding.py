@@ -36,7 +36,8 @@ def test_operations_are_those_that_pytorch_counts() -> None:
     with torch.inference_mode(), plain, FlopCounterMode(display=False) as counter:
         encoder(ids)
     expected = embedding.operations_per_token(configuration, ids.shape[1]) * ids.numel()
-    assert counter.get_total_flops() == expected
+    # transformers finds the angles of positions, 5e-6 of all, by a product in some of its versions.
+    assert counter.get_total_flops() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_section_takes_the_place_of_its_namesake(tmp_path: Path) -> None:
