@@ -165,3 +165,15 @@ def test_paths_that_leave_out_samples_share_products_and_equal_those_of_the_othe
         )
         assert np.count_nonzero(ours[-1]) > 5
         np.testing.assert_allclose(ours, alone, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rounding_does_not_choose_among_columns_that_depend_on_each_other(seed: int) -> None:
+    """Copies in all samples are merged, but some columns are copies in those of an inner fold alone."""
+    x, y = _correlated(60, 30, seed)
+    copies = np.random.default_rng(seed).integers(0, 30, size=30)
+    x = np.hstack([x, x[:, copies], -x[:, copies[:5]]])
+    expected = _path(x, y, alpha=1.0)[1]
+    for other in range(6):
+        rounded = x * (1.0 + 1e-15 * np.random.default_rng(other).normal(size=x.shape))
+        np.testing.assert_allclose(_path(rounded, y, alpha=1.0)[1], expected, atol=1e-6)

@@ -27,6 +27,7 @@ _SWEEPS_PER_ROUND = 10
 _MOST_ROUNDS = 10_000
 _SMALLEST_CHANGE = 1e-10  # of a coefficient on the standardised scale, in a whole sweep
 _DEPENDENT = 1e-10  # share of a column that the others leave unexplained, if only by rounding error
+_TIED = 1e-9  # of what coefficients change by: a change of the L1 norm that is rounding
 _PRODUCTS_AT_ONCE = 64
 _SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient that is zero
 
@@ -192,10 +193,23 @@ def _move(
 
 
 @compiled
+def _first_zero(current: Float64Array, direction: Float64Array) -> tuple[float, int]:
+    """How far along `direction` until the first coefficient is zero, and which; infinite and -1 for none."""
+    step, place = np.inf, -1
+    for i in range(current.size):
+        if current[i] * direction[i] < 0.0 and -current[i] / direction[i] < step:
+            step, place = -current[i] / direction[i], i
+    return step, place
+
+
+@compiled
 def _drop_dependent(
     current: Float64Array, factor: Float64Array, products: Float64Array
 ) -> tuple[Float64Array, int]:
     """Take one of linearly dependent columns out of a fit that stays as it is, with no larger L1 norm.
+
+    Where either way leaves the norm, as with copies, the nearer one is taken: which way rounding points is
+    chance, and would be another on another processor.
 
     Parameters
     ----------
@@ -214,12 +228,14 @@ def _drop_dependent(
     direction = np.zeros(current.size)
     direction[: products.size] = -products
     direction[products.size] = 1.0
-    if np.sum(np.sign(current) * direction) > 0.0:
+    growth = np.sum(np.sign(current) * direction)
+    if growth > 0.0:
         direction = -direction
-    step, dropped = np.inf, -1
-    for i in range(products.size + 1):
-        if current[i] * direction[i] < 0.0 and -current[i] / direction[i] < step:
-            step, dropped = -current[i] / direction[i], i
+    step, dropped = _first_zero(current, direction)
+    if abs(growth) <= _TIED * np.sum(np.abs(direction)):
+        other_step, other = _first_zero(current, -direction)
+        if other_step < step:
+            step, dropped, direction = other_step, other, -direction
     moved = current + step * direction
     moved[dropped] = 0.0
     return moved, dropped
