@@ -20,18 +20,18 @@ from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
+from haploscribe.cohort.validated import checked_cohort
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
+from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import prediction_rows
-from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.options import EvaluationOptions
+from haploscribe.parallel.executor import LocalWorkers
 from haploscribe.progress import stage
-from haploscribe.stages.checked import checked_cohort
-from haploscribe.stages.genes import OpenedJobs, each_gene, gene_jobs
-from haploscribe.stages.lessons import learn_priors, lessons_of
-from haploscribe.workers.workers import LocalWorkers
+from haploscribe.workflows.run.context import OpenedJobs, each_gene, gene_jobs
+from haploscribe.workflows.run.cross_gene import learn_priors, lessons_of
 
 TABLE = Path(__file__).parent / "results" / "ablations.md"
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")

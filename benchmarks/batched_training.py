@@ -13,9 +13,8 @@ import time
 import numpy as np
 import torch
 
-from haploscribe.estimators.transformer_network import HaplotypeNetwork, difference_loss
-from haploscribe.estimators.transformer_tokens import Tokens
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.estimators.transformer.network import HaplotypeNetwork, Tokens, difference_loss
 
 N_TILES, N_UNIQUE, N_SCORES, TILE = 33, 18, 256, 5_994
 N_SAMPLES, N_BATCHED = 96, 5

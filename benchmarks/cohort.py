@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from haploscribe.cohort import Cohort
+from haploscribe.cohort.cohort import Cohort
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes

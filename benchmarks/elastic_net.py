@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.tables import write_table
 from haploscribe.arrays import Float64Array
-from haploscribe.estimators.distinct_columns import distinct_columns
-from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
+from haploscribe.estimators.solvers.columns import distinct_columns
+from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
 from tests.estimators.real_genes import HALF_WINDOW, real_genes
 

@@ -32,7 +32,7 @@ from benchmarks.plain_loop import (
 )
 from benchmarks.tables import write_table
 from haploscribe.arrays import Float32Array, Int64Array
-from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.protocol import Backbone

@@ -11,15 +11,15 @@ from benchmarks.splits import write_split
 from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.explanation import observed_effects
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
-from haploscribe.io.explanations import AlleleNames
+from haploscribe.interpret.explanation import AlleleNames
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
-from haploscribe.reopened import ReopenedRun, reopened_run
-from haploscribe.workers.workers import open_workers
+from haploscribe.parallel.executor import open_workers
+from haploscribe.workflows.explain import observed_effects
+from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
+from haploscribe.workflows.run.workflow import run
 
 MARGINAL = "marginal test"
 _STORE = "embeddings.zarr"

@@ -25,13 +25,13 @@ import numpy as np
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.memory import cohort_of
 from benchmarks.tables import write_table
+from haploscribe.cohort.validated import checked_cohort
+from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.stages.checked import checked_cohort
-from haploscribe.stages.embedding import LoadedBackbone, embed_tiles
-from haploscribe.stages.gene_fits import fit_genes
-from haploscribe.stages.genes import gene_jobs
-from haploscribe.stages.lessons import learn_priors
-from haploscribe.workers.workers import LocalWorkers
+from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.workflows.run.context import gene_jobs
+from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.gene_fits import fit_genes
 
 TABLE = Path(__file__).parent / "results" / "fitting.md"
 SIZES = (179, 358, 716, 1_432)

@@ -19,9 +19,9 @@ from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
-from haploscribe.io.results import Results
 from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
-from haploscribe.pipeline import run
+from haploscribe.results.tables import Results
+from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 TABLE = Path(__file__).parent / "results" / "geuvadis_chr22.md"

@@ -24,7 +24,7 @@ from benchmarks.cohort import benchmark_cohort, haplotypes_of
 from benchmarks.model_shapes import RANDOM_500M, encode, encoder_module
 from benchmarks.tables import write_sections
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.genome.haplotypes import TileHaplotypes

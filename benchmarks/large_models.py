@@ -21,7 +21,7 @@ from benchmarks.cohort import benchmark_cohort, haplotypes_of
 from benchmarks.embedding import operations_per_token
 from benchmarks.model_shapes import encode, random_encoder, shape_of
 from benchmarks.tables import write_sections
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.nucleotide_transformer import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
 from haploscribe.genome.tiles import tiles_between

@@ -19,9 +19,9 @@ from benchmarks.cohort import benchmark_cohort
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
+from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "nano_deltas.md"
 TRAINED, TWIN = "nano", "untrained"

@@ -17,7 +17,7 @@ import polars as pl
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
+from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "nano_readings.md"
 DEFAULT = "last layer, mean of a tile of 5,994 bp"

@@ -35,9 +35,9 @@ from haploscribe.options import (
     SimulationOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import predict
 from haploscribe.simulation.cohort import simulate
+from haploscribe.workflows.predict.workflow import predict
+from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "new_people.md"
 MODELS = ("elastic-net", "top-snp", "blup", "susie", "ensemble")

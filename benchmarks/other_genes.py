@@ -26,12 +26,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
-from haploscribe.estimators.heterogeneity import Heterogeneity
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import estimator_factories
+from haploscribe.evaluation.cross_gene import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold
-from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene

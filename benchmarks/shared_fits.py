@@ -20,13 +20,13 @@ os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 import numpy as np
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.estimators.heterogeneity import Heterogeneity
+from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import estimator_factories
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
+from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold
-from haploscribe.evaluation.lessons import Lesson
 from haploscribe.expression.genes import Gene
 
 MODELS = ("elastic-net", "blup-distance", "susie", "adaptive-shrinkage", "ensemble")

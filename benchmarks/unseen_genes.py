@@ -21,7 +21,7 @@ from benchmarks.splits import splits_of, write_split
 from benchmarks.tables import write_table
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
 from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
-from haploscribe.pipeline import run
+from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "unseen_genes.md"
 PEOPLE = "290 people, others tested"

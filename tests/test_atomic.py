@@ -5,13 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import (
-    kept_on_success,
-    put_in_place,
-    remove_at_once,
-    written_aside,
-    written_once,
-)
+from haploscribe.atomic import kept_on_success, put_in_place, remove_at_once, written_aside, written_once
 from haploscribe.errors import InputError
 
 

@@ -21,10 +21,8 @@ from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.explanation import explain
+from haploscribe.interpret.explanation import Explanation
 from haploscribe.interpret.window_alleles import LONGEST_STRETCH
-from haploscribe.io.explanations import Explanation
-from haploscribe.io.kept_models import KeptModels
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -33,10 +31,12 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import predict
-from haploscribe.reopened import reopened_run
-from haploscribe.workers.workers import open_workers
+from haploscribe.parallel.executor import open_workers
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.explain import explain
+from haploscribe.workflows.finished_run import reopened_run
+from haploscribe.workflows.predict.workflow import predict
+from haploscribe.workflows.run.workflow import run
 from tests.support import require_program
 
 VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"

@@ -15,11 +15,7 @@ from scipy.stats import false_discovery_control
 
 from haploscribe.arrays import Float64Array
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.export import export_fusion, export_predictdb
 from haploscribe.expression.genes import Gene
-from haploscribe.io.linearised import LINEARISED_SCHEMA, linearised_table, write_linearised
-from haploscribe.io.results import read_results
-from haploscribe.io.weights import GeneWeights
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -28,10 +24,14 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import predict
-from haploscribe.stages import gene_effects
-from haploscribe.weighing import Weighing
+from haploscribe.results.tables import read_results
+from haploscribe.workflows.export import sequence_effects as gene_effects
+from haploscribe.workflows.export.linearise import LINEARISED_SCHEMA, linearised_table, write_linearised
+from haploscribe.workflows.export.weight_extractor import Weighing
+from haploscribe.workflows.export.weights import GeneWeights
+from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
+from haploscribe.workflows.predict.workflow import predict
+from haploscribe.workflows.run.workflow import run
 from tests.io.test_predictdb import read, read_covariance
 from tests.io.test_rdata import r_session
 from tests.small_cohort import write_small_cohort

@@ -11,22 +11,22 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe import pipeline
+from haploscribe.cohort.validated import UNFINISHED_NAME, checked_cohort
 from haploscribe.errors import InputError
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
-from haploscribe.evaluation import lessons as evaluation_lessons
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.evaluation import cross_gene as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.vcf import VcfReader
-from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
-from haploscribe.stages import gene_fits
-from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
-from haploscribe.stages.genes import gene_jobs
-from haploscribe.stages.lessons import learn_priors
-from haploscribe.workers.workers import LocalWorkers
+from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.results.tables import read_predictions
+from haploscribe.workflows.run import gene_fits
+from haploscribe.workflows.run import workflow as pipeline
+from haploscribe.workflows.run.context import gene_jobs
+from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.workflow import run
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"

@@ -14,14 +14,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.arrays import Float64Array
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
-from haploscribe.estimators.elastic_net import ElasticNet
+from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.preparation import prepare
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import gene_file
-from haploscribe.io.new_predictions import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -29,8 +26,11 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import Predicted, predict
+from haploscribe.results.models_folder import gene_file
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
+from haploscribe.workflows.predict.workflow import Predicted, predict
+from haploscribe.workflows.run.workflow import run
 
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
 MODELS = ("elastic-net", "blup", "blup-delta", "transformer-all")

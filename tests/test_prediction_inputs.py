@@ -18,10 +18,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.errors import InputError
-from haploscribe.explanation import explain
-from haploscribe.io.explanations import Explanation
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import read_known_variants
+from haploscribe.interpret.explanation import Explanation
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -30,8 +27,11 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import Predicted, predict
+from haploscribe.results.models_folder import read_known_variants
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.explain import explain
+from haploscribe.workflows.predict.workflow import Predicted, predict
+from haploscribe.workflows.run.workflow import run
 from tests.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 from tests.support import require_program
 
@@ -337,7 +337,7 @@ def test_people_in_no_set_of_a_split_are_not_counted_among_those_of_training(tmp
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import haploscribe.prediction as prediction
+import haploscribe.workflows.predict.workflow as prediction
 from haploscribe.options import PredictionOptions, WorkerOptions
 
 work, done = prediction.predict_gene, []

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.explanation import explain, observed_effects
 from haploscribe.expression.table import read_expression
 from haploscribe.options import (
     BackboneOptions,
@@ -16,9 +15,10 @@ from haploscribe.options import (
     ExplanationOptions,
     WorkerOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.reopened import ReopenedRun, reopened_run
-from haploscribe.workers.workers import open_workers
+from haploscribe.parallel.executor import open_workers
+from haploscribe.workflows.explain import explain, observed_effects
+from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
+from haploscribe.workflows.run.workflow import run
 
 ALONE = WorkerOptions(1)
 

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.evaluation.shared_cross_validation import evaluate_shared
+from haploscribe.cohort.validated import UNFINISHED_NAME
+from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
-from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
-from haploscribe.stages import shared_fits
-from haploscribe.stages.checked import UNFINISHED_NAME
+from haploscribe.results.tables import read_predictions
+from haploscribe.workflows.run import multi_gene_fits as shared_fits
+from haploscribe.workflows.run.workflow import run
 from tests.test_cli import inputs_of, run_cli
 from tests.test_pipeline import expression_with
 from tests.zero_shot.keras_files import MadeModel

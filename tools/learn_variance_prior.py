@@ -14,16 +14,16 @@ import numpy as np
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe.cohort import open_cohort
-from haploscribe.estimators.variance_prior import VarianceMoments, variance_moments
-from haploscribe.evaluation.lessons import far_genes
+from haploscribe.cohort.cohort import open_cohort
+from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, variance_moments
+from haploscribe.evaluation.cross_gene import far_genes
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.preparation import prepare
 from haploscribe.expression.table import read_expression
 
 
 def main() -> None:
-    """Print the weights, to be copied to `haploscribe.estimators.variance_prior`, and what they mean."""
+    """Print the weights of the default prior and what they mean."""
     parser = argparse.ArgumentParser(description="Learn the variance prior that ships with the package.")
     parser.add_argument("--source", type=Path, required=True)
     arguments = parser.parse_args()

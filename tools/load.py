@@ -22,8 +22,8 @@ import polars as pl
 
 from benchmarks.peak_memory import haploscribe_command, peak_of
 from haploscribe import __version__
-from haploscribe.io.results import read_results
 from haploscribe.options import EvaluationOptions
+from haploscribe.results.tables import read_results
 from tests.small_cohort import write_small_cohort
 from tests.trust.loading import GIBIBYTE, limited, soak
 

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from haploscribe.atomic import written_aside
-from haploscribe.io.results import read_results
 from haploscribe.report.plots import axis_for, scatter_svg
+from haploscribe.results.tables import read_results
 
 DEFAULT_OUT = Path(__file__).parents[1] / "docs/images/demo-scatter.svg"
 

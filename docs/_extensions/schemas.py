@@ -48,7 +48,7 @@ def types_of(path: str) -> dict[str, str]:
 def _type_name(hint: object) -> str:
     if isinstance(hint, type) and not hasattr(hint, "__args__"):
         return "object" if is_typeddict(hint) else hint.__name__
-    return str(hint).replace("haploscribe.io.results.", "").replace("haploscribe.evaluation.metrics.", "")
+    return str(hint).replace("haploscribe.results.tables.", "").replace("haploscribe.evaluation.metrics.", "")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

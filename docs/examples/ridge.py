@@ -5,8 +5,8 @@ from typing import Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
-from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.linear.dosage_model import DosageModel
 
 
 class Ridge(DosageModel):

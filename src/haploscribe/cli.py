@@ -54,7 +54,7 @@ def demo(out: Path, as_json: bool, **values: Any) -> None:
     """Run the main job on the bundled real people: 358 of them, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.options import BackboneOptions, EvaluationOptions
-    from haploscribe.pipeline import run as run_pipeline
+    from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
         run_pipeline(
@@ -68,7 +68,7 @@ def demo(out: Path, as_json: bool, **values: Any) -> None:
 def check(**values: Any) -> None:
     """Read all inputs, print what was found, and stop at trouble."""
     from haploscribe.options import WorkerOptions
-    from haploscribe.pipeline import check as check_cohort
+    from haploscribe.workflows.check import check as check_cohort
 
     _print_facts(check_cohort(cohort_options(values), WorkerOptions(**values)))
 
@@ -92,7 +92,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
 
     A stopped run goes on where it was when the same command is given again.
     """
-    from haploscribe.pipeline import run as run_pipeline
+    from haploscribe.workflows.run.workflow import run as run_pipeline
 
     run_pipeline(
         cohort_options(values),
@@ -116,7 +116,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
 @writes_files
 def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
-    from haploscribe.pipeline import embed as embed_cohort
+    from haploscribe.workflows.embed import embed as embed_cohort
 
     _print_facts(
         embed_cohort(cohort_options(values), backbone_options(values), store, worker_options(values))
@@ -142,7 +142,7 @@ def predict(out: Path, **values: Any) -> None:
 
     A stopped job goes on where it was when the same command is given again.
     """
-    from haploscribe.prediction import predict as predict_people
+    from haploscribe.workflows.predict.workflow import predict as predict_people
 
     predicted = predict_people(prediction_options(values), worker_options(values), out)
     _print_facts(predicted.facts())
@@ -162,8 +162,8 @@ def explain(out: Path, **values: Any) -> None:
     Each variant's effect is what the models predict for a haplotype with it less that without it, on the
     reference and on its commonest background.
     """
-    from haploscribe.explanation import explain as explain_gene
     from haploscribe.report.terminal import explanation_table
+    from haploscribe.workflows.explain import explain as explain_gene
 
     _print(explanation_table(explain_gene(explanation_options(values), worker_options(values), out)))
     click.echo(printable(f"Tables and figure: {out}"))
@@ -183,7 +183,7 @@ def export() -> None:
 @writes_files
 def predictdb(out: Path, snp_key: Any, **values: Any) -> None:
     """Write a model's weights and their covariances for PrediXcan, S-PrediXcan and S-MultiXcan."""
-    from haploscribe.export import export_predictdb
+    from haploscribe.workflows.export.workflow import export_predictdb
 
     _print_facts(export_predictdb(export_options(values), worker_options(values), out, snp_key).facts())
     click.echo(printable(f"Weights: {out}"))
@@ -194,7 +194,7 @@ def predictdb(out: Path, snp_key: Any, **values: Any) -> None:
 @writes_files
 def fusion(out: Path, panel: str, **values: Any) -> None:
     """Write the weights of one or more models for FUSION."""
-    from haploscribe.export import export_fusion
+    from haploscribe.workflows.export.workflow import export_fusion
 
     _print_facts(export_fusion(export_options(values), worker_options(values), out, panel).facts())
     click.echo(printable(f"Weights: {out / panel}.pos"))
@@ -279,7 +279,7 @@ def backbones(context: click.Context, as_json: bool) -> None:
     from dataclasses import asdict
 
     from haploscribe.embedding.backbones.registry import BACKBONES
-    from haploscribe.report.backbones import backbone_lines
+    from haploscribe.report.terminal import backbone_lines
 
     if as_json:
         click.echo(json.dumps([asdict(row) for row in BACKBONES], indent=2))
@@ -301,7 +301,7 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
     from dataclasses import asdict
 
     from haploscribe.pretraining.scoring import score_backbone
-    from haploscribe.report.backbones import score_lines
+    from haploscribe.report.terminal import score_lines
 
     found = asdict(score_backbone(name, reference, region, **values))
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(score_lines(found)))
@@ -314,11 +314,11 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 @writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
-    from haploscribe.io.model_folder import MODELS_NAME
-    from haploscribe.io.results import read_results
     from haploscribe.report.figures import write_figures
     from haploscribe.report.page import write_report
     from haploscribe.report.regions import kept_regions
+    from haploscribe.results.models_folder import MODELS_NAME
+    from haploscribe.results.tables import read_results
 
     if png and figures is None:
         raise click.UsageError("--png says how to write figures; say where with --figures DIR")
@@ -339,8 +339,8 @@ def _print_results(out: Path, *, as_json: bool) -> None:
     """Print the table of models and where the page is, or all as JSON."""
     import json
 
-    from haploscribe.io.results import read_results
     from haploscribe.report.terminal import model_table, results_json
+    from haploscribe.results.tables import read_results
 
     results = read_results(out)
     if as_json:

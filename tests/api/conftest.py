@@ -9,7 +9,7 @@ import pytest
 
 from haploscribe.api.cohort import OpenedCohort, example_cohort
 from haploscribe.api.run import read_predictions, run
-from haploscribe.stages.embedding import Embedded
+from haploscribe.embedding.stage import Embedded
 
 GENE = "ENSG00000099899.10"
 OTHER_GENE = "ENSG00000128191.9"

@@ -13,7 +13,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.options import CohortOptions, WorkerOptions
-from haploscribe.pipeline import check
+from haploscribe.workflows.check import check
 from tests.api.conftest import GENE, OTHER_GENE, Made
 
 

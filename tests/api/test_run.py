@@ -10,7 +10,6 @@ from haploscribe.api import run as api_run
 from haploscribe.api.cohort import example_cohort
 from haploscribe.cli import main
 from haploscribe.errors import InputError
-from haploscribe.io.results import read_results
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,
@@ -18,6 +17,7 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.results.tables import read_results
 from tests.api.conftest import GENE, MODELS, OTHER_GENE, Made
 
 

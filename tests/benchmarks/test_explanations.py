@@ -29,7 +29,7 @@ from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
-from haploscribe.io.explanations import AlleleNames
+from haploscribe.interpret.explanation import AlleleNames
 
 TIED = st.sampled_from([0.0, 0.25, 0.5, 1.0])  # few values, so that there are ties
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
 from haploscribe.arrays import Float64Array
+from haploscribe.embedding import stage as embedding
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.estimators import registry
+from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.protocol import Estimator
 from haploscribe.expression.genes import Gene
-from haploscribe.io import kept_models
-from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import run
-from haploscribe.stages import embedding
+from haploscribe.results import saved_models as kept_models
+from haploscribe.results.tables import read_results
+from haploscribe.workflows.run.workflow import run
 
 ONE_GENE = "ENSG00000183597"
 

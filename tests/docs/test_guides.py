@@ -13,7 +13,7 @@ import pytest
 from haploscribe.cli import cli
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation
-from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
+from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,8 @@ from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError, MendedWarning
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import embed, run
+from haploscribe.workflows.embed import embed
+from haploscribe.workflows.run.workflow import run
 from tests.small_cohort import write_small_cohort
 from tests.test_cli import run_cli
 

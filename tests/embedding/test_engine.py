@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from haploscribe.arrays import Float32Array
-from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key

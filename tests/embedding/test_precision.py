@@ -11,7 +11,7 @@ from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTra
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.errors import InputError
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.pipeline import embed
+from haploscribe.workflows.embed import embed
 
 
 def test_cosines_are_scipys() -> None:

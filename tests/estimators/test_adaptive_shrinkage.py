@@ -8,13 +8,13 @@ from scipy import integrate, optimize, stats
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.adaptive_shrinkage import (
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.linear.adaptive_shrinkage import (
     AdaptiveShrinkage,
     AdaptiveShrinkageFit,
     effect_sizes,
     fit_adaptive_shrinkage,
 )
-from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 
 N_SAMPLES, N_FEATURES = 240, 40

@@ -6,10 +6,9 @@ from scipy.optimize import minimize_scalar
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.blup import DeltaBlup, DosageBlup
-from haploscribe.estimators.carried_effects import haplotype_counts
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.reml import Spectrum, fit_reml
+from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
+from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, haplotype_counts
 from haploscribe.expression.genes import Gene
 
 N_TRAIN, N_TEST = 120, 30

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from haploscribe.arrays import Float64Array
-from haploscribe.estimators.adaptive_shrinkage import fit_adaptive_shrinkage
-from haploscribe.estimators.penalty_choice import cross_validated_path
+from haploscribe.estimators.linear.adaptive_shrinkage import fit_adaptive_shrinkage
+from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
 
 _ROOT = Path(__file__).parents[2]
 _FITS = """
 import hashlib
 import numpy as np
-from haploscribe.estimators.adaptive_shrinkage import fit_adaptive_shrinkage
-from haploscribe.estimators.penalty_choice import cross_validated_path
+from haploscribe.estimators.linear.adaptive_shrinkage import fit_adaptive_shrinkage
+from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
 
 rng = np.random.default_rng(0)
 dosages = rng.binomial(2, 0.3, (286, 200)).astype(np.float64)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.arrays import Float64Array
-from haploscribe.estimators.compiled import compiled
-from haploscribe.estimators.coordinate_descent import elastic_net_path
-from haploscribe.estimators.shared_columns import FittedSamples, SharedColumns, shared_columns
+from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns, shared_columns
+from haploscribe.estimators.solvers.compiled import compiled
+from haploscribe.estimators.solvers.coordinate_descent import elastic_net_path
 
 
 def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array, Float64Array]:

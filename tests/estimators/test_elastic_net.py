@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.distinct_columns import distinct_columns
-from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
+from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.estimators.registry import estimator_factories
+from haploscribe.estimators.solvers.columns import distinct_columns
+from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.expression.genes import Gene
 from tests.estimators.cases import nothing_to_learn
 from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
-from haploscribe.estimators.blup import DeltaBlup, DosageBlup
-from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.ensemble import DeltaEnsemble, DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.susie import Susie
+from haploscribe.estimators.linear.adaptive_shrinkage import AdaptiveShrinkage
+from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
+from haploscribe.estimators.linear.elastic_net import ElasticNet
+from haploscribe.estimators.linear.susie import Susie
 from tests.estimators.test_adaptive_shrinkage import made_inputs
 
 

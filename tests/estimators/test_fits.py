@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from haploscribe.estimators.fits import fitted
+from haploscribe.estimators.base import fitted
 from tests.evaluation.synthetic import Constant, Ridge, synthetic_gene
 
 GENE = synthetic_gene(1)

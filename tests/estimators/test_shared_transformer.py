@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.blup import DeltaBlup
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.shared_network import (
+from haploscribe.estimators.linear.blup import DeltaBlup
+from haploscribe.estimators.transformer.multi_gene_axes import fit_shared_axes
+from haploscribe.estimators.transformer.multi_gene_model import SharedTransformer
+from haploscribe.estimators.transformer.multi_gene_network import (
     GeneTokens,
     SharedNetwork,
     shared_training_epochs,
     starting_logits,
 )
-from haploscribe.estimators.shared_scores import fit_shared_axes
-from haploscribe.estimators.shared_transformer import SharedTransformer
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 
 TILE = 6_000

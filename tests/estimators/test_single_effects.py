@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.estimators.single_effects import SusieFit, fit_susie
+from haploscribe.estimators.solvers.single_effects import SusieFit, fit_susie
 from tests.estimators.real_genes import real_genes
 from tests.estimators.susier import Problem, SusierFit, susier
 

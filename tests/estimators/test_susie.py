@@ -5,9 +5,9 @@ import pytest
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.susie import Susie
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
+from haploscribe.estimators.linear.susie import Susie
 from haploscribe.expression.genes import Gene
 from tests.estimators.cases import nothing_to_learn
 

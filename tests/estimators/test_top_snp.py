@@ -9,7 +9,7 @@ from scipy.stats import linregress
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.top_snp import TopSnp
+from haploscribe.estimators.linear.top_snp import TopSnp
 from haploscribe.expression.genes import Gene
 from tests.estimators.cases import nothing_to_learn
 

@@ -13,17 +13,17 @@ from torch import nn
 
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.estimators.delta_scores import fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.transformer import Transformer, best_linear_effects
-from haploscribe.estimators.transformer_network import (
+from haploscribe.estimators.transformer.gene_model import Transformer, best_linear_effects
+from haploscribe.estimators.transformer.network import (
     HaplotypeNetwork,
+    Tokens,
     attention_prior,
     difference_loss,
     training_epochs,
 )
-from haploscribe.estimators.transformer_tokens import Tokens
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene, Strand
 
 TILE = 6_000

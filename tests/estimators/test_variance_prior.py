@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from haploscribe.arrays import Float32Array, Float64Array
-from haploscribe.estimators.variance_prior import (
+from haploscribe.estimators.cross_gene.effect_prior import (
     N_SHAPES,
     REACHES,
     SHIPPED_PRIOR,

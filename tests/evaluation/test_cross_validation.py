@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.estimators.blup import DosageBlup
-from haploscribe.estimators.elastic_net import ElasticNet
+from haploscribe.estimators.base import Estimator
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.protocol import Estimator
+from haploscribe.estimators.linear.blup import DosageBlup
+from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.estimators.registry import estimator_factories
-from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
+from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_gene
 from haploscribe.evaluation.folds import make_folds, read_split
-from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare

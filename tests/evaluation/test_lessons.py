@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.estimators.heterogeneity import Heterogeneity
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VarianceMoments, variance_moments
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VarianceMoments, variance_moments
+from haploscribe.evaluation.cross_gene import FAR, far_genes, meet_gene, near_genes, priors_from
 from haploscribe.evaluation.folds import Fold
-from haploscribe.evaluation.lessons import FAR, far_genes, meet_gene, near_genes, priors_from
 from haploscribe.expression.genes import Gene
 
 GENES = st.lists(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haploscribe.cohort.cohort import match_samples
 from haploscribe.errors import InputError
-from haploscribe.expression.samples import match_samples
 
 ids = st.lists(st.sampled_from([f"S{i}" for i in range(12)]), unique=True)
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.genome.known_variants import KnownVariants
-from haploscribe.genome.matching import Matched, match_variants, trimmed
+from haploscribe.genome.alleles import trimmed
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies, open_variants
+from haploscribe.results.known_variants import KnownVariants
+from haploscribe.workflows.predict.matching import Matched, match_variants
 
 from .drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.interpret.linear import LinearisingLoss, LinearModel
+from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
 
 
 def made(seed: int, n_samples: int = 50, n_variants: int = 7) -> tuple[np.ndarray, np.ndarray]:

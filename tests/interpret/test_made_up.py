@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from haploscribe.genome.alleles import trimmed
 from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.haplotypes import region_haplotypes
-from haploscribe.genome.matching import trimmed
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variants import Variants, open_variants
 from haploscribe.interpret.made_up import Allele, made_up_people, with_alleles

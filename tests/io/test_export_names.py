@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.io.export_names import (
+from haploscribe.workflows.export.variant_ids import (
     check_gene_id,
     check_label,
     positional_name,

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.io.export_names import check_gene_id
-from haploscribe.io.fusion import write_fusion
-from haploscribe.io.weights import Heritability
+from haploscribe.workflows.export.fusion import write_fusion
+from haploscribe.workflows.export.variant_ids import check_gene_id
+from haploscribe.workflows.export.weights import Heritability
 from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
 from tests.io.test_rdata import r_session
 

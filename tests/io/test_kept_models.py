@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs, WideDosages
 from haploscribe.estimators.registry import (
     ESTIMATOR_NAMES,
@@ -19,10 +20,9 @@ from haploscribe.estimators.registry import (
     estimator_factories,
     shared_factories,
 )
-from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
-from haploscribe.io.model_folder import FORMAT_VERSION, RECORD, ModelsRecord, read_record, write_record
-from haploscribe.io.state_files import read_state, write_state
+from haploscribe.results.models_folder import FORMAT_VERSION, RECORD, ModelsRecord, read_record, write_record
+from haploscribe.results.state_files import read_state, write_state
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.estimators.test_ensemble import inputs_with_tiles
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haploscribe.io import rdata
+from haploscribe.workflows.export import r_data as rdata
 from tests.support import require_program
 
 

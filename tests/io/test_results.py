@@ -16,7 +16,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.io.results import (
+from haploscribe.results.tables import (
     Results,
     Summary,
     read_predictions,

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from haploscribe.embedding.stage import EmbeddingSummary
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.io.results import EmbeddingSummary, Results, write_predictions, write_results
+from haploscribe.results.tables import Results, write_predictions, write_results
 
 EMBEDDING: EmbeddingSummary = {
     "backbone": "kmer",

@@ -10,12 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.report.region_data import (
-    json_for_page,
-    region_data,
-    regions_within_budget,
-    shown_variants,
-)
+from haploscribe.report.region_data import json_for_page, region_data, regions_within_budget, shown_variants
 from tests.report.made import made_tracks
 
 

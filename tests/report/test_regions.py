@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.preparation import prepare
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import run
 from haploscribe.report.page import write_report
 from haploscribe.report.regions import kept_regions
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.tables import read_results
+from haploscribe.workflows.run.workflow import run
 
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.report.tables import Versus, format_interval, format_p, format_r, genes_by_best_r, model_rows
-from haploscribe.report.typeset import (
+from haploscribe.report.plots import (
     typeset_duration,
     typeset_fact,
     typeset_number,
     typeset_sentence,
     typeset_setting,
 )
+from haploscribe.report.tables import Versus, format_interval, format_p, format_r, genes_by_best_r, model_rows
 from tests.report.made import made_results, shifted
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from scipy.stats import wilcoxon
 
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.io.results import Results
 from haploscribe.report.terminal import model_table, results_json
+from haploscribe.results.tables import Results
 from tests.report.made import made_results, shifted
 
 

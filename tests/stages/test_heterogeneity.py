@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.cohort import open_cohort
-from haploscribe.estimators.heterogeneity import Heterogeneity
+from haploscribe.cohort.cohort import open_cohort
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import make_folds, prepare_fold
 from haploscribe.options import CohortOptions
-from haploscribe.stages.heterogeneity import read_heterogeneity, write_heterogeneity
+from haploscribe.workflows.run.cross_gene import read_heterogeneity, write_heterogeneity
 
 
 def test_it_reads_back_as_worked_out_from_fitted_samples(example: CohortOptions, tmp_path: Path) -> None:

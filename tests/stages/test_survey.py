@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.cohort.scan import SurveyJob, VariantSurvey, survey_variants
 from haploscribe.options import CohortOptions
-from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
-from haploscribe.workers.workers import LocalWorkers
+from haploscribe.parallel.executor import LocalWorkers
 
 
 def survey_of(cohort: Cohort, advance: Callable[[int], None] = lambda _: None) -> VariantSurvey:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.state import State
 
 MODULE = __name__
 PENALTIES = (1.0, 30.0, 1000.0)

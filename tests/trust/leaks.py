@@ -13,14 +13,15 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.heterogeneity import Heterogeneity
-from haploscribe.estimators.protocol import Estimator
+from haploscribe.estimators.base import Estimator, State
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import estimator_factories, shared_factories
-from haploscribe.estimators.state import State
-from haploscribe.evaluation import cross_validation, folds, lessons, shared_cross_validation
+from haploscribe.evaluation import cross_gene as lessons
+from haploscribe.evaluation import cross_validation, folds
+from haploscribe.evaluation import cross_validation as shared_cross_validation
+from haploscribe.evaluation.cross_gene import Lesson
+from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold
-from haploscribe.evaluation.lessons import Lesson
-from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import all_genes_seen
 from haploscribe.expression.normalisations import Normalisation
 from tests.trust.people import (
@@ -115,7 +116,7 @@ def _errors(errors: Float64Array | None, n: int) -> Float64Array:
 
 
 def _taught(people: People, fold: Fold, normalisation: Normalisation) -> Iterator[_Taught]:
-    """Prepare each gene, and what the others teach about it, as `haploscribe.stages.lessons` does."""
+    """Prepare each gene, and what the others teach about it, as a run does."""
     prepared = [
         folds.prepare_fold(values, people.covariates, fold, normalisation) for values in people.expression
     ]

@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from haploscribe.options import BackboneOptions, EvaluationOptions
-from haploscribe.pipeline import run
+from haploscribe.workflows.run.workflow import run
 from tests.small_cohort import write_small_cohort
 from tests.trust.equal_outputs import assert_same_results, differences
 

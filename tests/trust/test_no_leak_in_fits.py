@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from haploscribe.estimators import registry
-from haploscribe.evaluation import lessons
+from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 from tests.trust import leaking

@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.estimators import registry
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
-from haploscribe.evaluation import lessons
+from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.preparation import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
-from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import run
+from haploscribe.results.tables import read_predictions
+from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.small_cohort import GENES
 from tests.trust import leaking
@@ -255,7 +255,7 @@ def leak_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leak_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "haploscribe.stages.lessons.priors_from",
+        "haploscribe.workflows.run.cross_gene.priors_from",
         lambda genes, moments: [(fits[-1],) * len(fits) for fits in lessons.priors_from(genes, moments)],
     )
 
@@ -264,7 +264,7 @@ def leak_kept_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(inputs, expression, covariates, folds, **how):  # type: ignore[no-untyped-def]
         return evaluate_gene(inputs, expression, covariates, [everyone_trains(fold) for fold in folds], **how)
 
-    monkeypatch.setattr("haploscribe.stages.gene_fits.evaluate_gene", careless)
+    monkeypatch.setattr("haploscribe.workflows.run.gene_fits.evaluate_gene", careless)
 
 
 def leak_estimator(monkeypatch: pytest.MonkeyPatch) -> None:

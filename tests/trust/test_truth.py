@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from haploscribe.arrays import Float64Array
-from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.estimators.blup import DosageBlup
+from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.genome.alternates import alternates
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference

@@ -14,8 +14,8 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.options import CohortOptions
-from haploscribe.workers import cluster
-from haploscribe.workers.cluster import dask_workers
+from haploscribe.parallel import dask as cluster
+from haploscribe.parallel.dask import dask_workers
 from tests.test_cli import GENES, inputs_of
 from tests.workers.dask_processes import dask_processes
 from tests.workers.test_workers import NotesJob, OpenedNotes, squared

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from haploscribe.errors import InputError
 from haploscribe.options import CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.stages.genes import GeneJobs
-from haploscribe.workers.cluster import PIECES_PER_WORKER, DaskWorkers
-from haploscribe.workers.workers import LocalWorkers, do_piece, open_workers
+from haploscribe.parallel.dask import PIECES_PER_WORKER, DaskWorkers
+from haploscribe.parallel.executor import LocalWorkers, do_piece, open_workers
+from haploscribe.workflows.run.context import GeneJobs
 
 
 @dataclass
@@ -121,7 +121,7 @@ def test_what_travels_with_a_gene_is_small(tmp_path: Path, example: CohortOption
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "haploscribe.workers.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "haploscribe.parallel.dask", raising=False)
     with (
         pytest.raises(InputError, match=r"pip install 'haploscribe\[cluster\]'"),
         open_workers(WorkerOptions(dask="local:2")),

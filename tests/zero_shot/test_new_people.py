@@ -10,7 +10,7 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.options import (
@@ -21,8 +21,8 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
-from haploscribe.pipeline import run
-from haploscribe.prediction import Predicted, predict
+from haploscribe.workflows.predict.workflow import Predicted, predict
+from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.predictions import predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
 

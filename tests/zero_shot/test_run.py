@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from haploscribe.arrays import Float64Array
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.options import CohortOptions, ZeroShotOptions

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from haploscribe.cohort import open_cohort
+from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.options import CohortOptions, ZeroShotOptions

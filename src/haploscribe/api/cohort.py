@@ -15,17 +15,17 @@ from haploscribe.api.keywords import option_groups
 from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import created_for
-from haploscribe.cohort import open_cohort as open_inputs
+from haploscribe.cohort.cohort import open_cohort as open_inputs
+from haploscribe.cohort.validated import INDEX_NAME, CheckedCohort, checked_cohort
 from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
 from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.stages.checked import INDEX_NAME, CheckedCohort, checked_cohort
-from haploscribe.stages.embedding import Embedded, LoadedBackbone, embed_tiles
-from haploscribe.workers.workers import open_workers
+from haploscribe.parallel.executor import open_workers
 
 
 class OpenedCohort:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from haploscribe import explanation, prediction
 from haploscribe.api.keywords import option_groups
-from haploscribe.io.explanations import explanation_tables
+from haploscribe.interpret.explanation import explanation_tables
 from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.workflows import explain as explanation
+from haploscribe.workflows.predict import workflow as prediction
 
 
 class NewPredictions(NamedTuple):
@@ -21,9 +22,9 @@ class NewPredictions(NamedTuple):
     Attributes
     ----------
     predictions
-        One row a gene, sample and model; `haploscribe.io.new_predictions.NEW_PREDICTION_SCHEMA`.
+        One row a gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
     coverage
-        One row a gene; `haploscribe.io.new_predictions.COVERAGE_SCHEMA`.
+        One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
     """
 
     predictions: pl.DataFrame

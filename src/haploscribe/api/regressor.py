@@ -12,17 +12,12 @@ from haploscribe.api.keywords import check_normalize
 from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
-from haploscribe.estimators.protocol import Estimator
-from haploscribe.estimators.registry import (
-    ESTIMATOR_NAMES,
-    SHARED_NAMES,
-    estimator_factories,
-    wide_models,
-)
+from haploscribe.estimators.base import Estimator
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES, estimator_factories, wide_models
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
-from haploscribe.workers.workers import threads
+from haploscribe.parallel.executor import threads
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 try:

@@ -6,12 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from haploscribe import pipeline
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.keywords import option_groups
 from haploscribe.atomic import created_for
-from haploscribe.io import results
-from haploscribe.io.results import Results
 from haploscribe.options import (
     DEFAULT_MODELS,
     BackboneOptions,
@@ -19,6 +16,9 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.results import tables as results
+from haploscribe.results.tables import Results
+from haploscribe.workflows.run import workflow as pipeline
 
 
 def run(

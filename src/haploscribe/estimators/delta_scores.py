@@ -7,8 +7,8 @@ import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array, Int32Array
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
 
 N_SCORES = 256

@@ -5,15 +5,13 @@ from typing import ClassVar, Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
-from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
-from haploscribe.estimators.blup import DeltaBlup, DosageBlup
-from haploscribe.estimators.elastic_net import ElasticNet
-from haploscribe.estimators.fits import fitted
+from haploscribe.estimators.base import Estimator, State, fitted
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.posterior import POSTERIOR
-from haploscribe.estimators.protocol import Estimator
-from haploscribe.estimators.state import State
-from haploscribe.estimators.susie import Susie
+from haploscribe.estimators.linear.adaptive_shrinkage import AdaptiveShrinkage
+from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
+from haploscribe.estimators.linear.elastic_net import ElasticNet
+from haploscribe.estimators.linear.posterior import POSTERIOR
+from haploscribe.estimators.linear.susie import Susie
 
 _MEMBERS = ("dense", "susie", "adaptive-shrinkage", "elastic-net")
 

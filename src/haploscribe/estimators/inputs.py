@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
-from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 
 
@@ -91,7 +91,7 @@ class GeneInputs:
     prior
         What other genes say of where variants matter.
     fits
-        What `haploscribe.estimators.fits` has fitted to exactly these inputs; empty in any copy.
+        What `haploscribe.estimators.base` has fitted to exactly these inputs; empty in any copy.
     """
 
     gene: Gene

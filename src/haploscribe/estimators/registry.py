@@ -10,8 +10,7 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
-    from haploscribe.estimators.protocol import Estimator
-    from haploscribe.estimators.shared_protocol import SharedEstimator
+    from haploscribe.estimators.base import Estimator, SharedEstimator
 
 
 class _Entry(NamedTuple):
@@ -26,27 +25,29 @@ class _Entry(NamedTuple):
 
 
 _ESTIMATORS = {
-    "top-snp": _Entry("haploscribe.estimators.top_snp", "TopSnp", seeded=False),
-    "lasso": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True, options={"alpha": 1.0}),
-    "elastic-net": _Entry("haploscribe.estimators.elastic_net", "ElasticNet", seeded=True),
-    "elastic-net-1mb": _Entry("haploscribe.estimators.elastic_net", "WideElasticNet", seeded=True),
-    "blup": _Entry("haploscribe.estimators.blup", "DosageBlup", seeded=False),
+    "top-snp": _Entry("haploscribe.estimators.linear.top_snp", "TopSnp", seeded=False),
+    "lasso": _Entry(
+        "haploscribe.estimators.linear.elastic_net", "ElasticNet", seeded=True, options={"alpha": 1.0}
+    ),
+    "elastic-net": _Entry("haploscribe.estimators.linear.elastic_net", "ElasticNet", seeded=True),
+    "elastic-net-1mb": _Entry("haploscribe.estimators.linear.elastic_net", "WideElasticNet", seeded=True),
+    "blup": _Entry("haploscribe.estimators.linear.blup", "DosageBlup", seeded=False),
     "blup-distance": _Entry(
-        "haploscribe.estimators.blup", "DosageBlup", seeded=False, options={"by_distance": True}
+        "haploscribe.estimators.linear.blup", "DosageBlup", seeded=False, options={"by_distance": True}
     ),
-    "blup-delta": _Entry("haploscribe.estimators.blup", "DeltaBlup", seeded=False),
+    "blup-delta": _Entry("haploscribe.estimators.linear.blup", "DeltaBlup", seeded=False),
     "blup-distance-delta": _Entry(
-        "haploscribe.estimators.blup", "DeltaBlup", seeded=False, options={"by_distance": True}
+        "haploscribe.estimators.linear.blup", "DeltaBlup", seeded=False, options={"by_distance": True}
     ),
-    "susie": _Entry("haploscribe.estimators.susie", "Susie", seeded=False),
+    "susie": _Entry("haploscribe.estimators.linear.susie", "Susie", seeded=False),
     "adaptive-shrinkage": _Entry(
-        "haploscribe.estimators.adaptive_shrinkage", "AdaptiveShrinkage", seeded=False
+        "haploscribe.estimators.linear.adaptive_shrinkage", "AdaptiveShrinkage", seeded=False
     ),
     "ensemble": _Entry("haploscribe.estimators.ensemble", "DosageEnsemble", seeded=True),
     "ensemble-delta": _Entry("haploscribe.estimators.ensemble", "DeltaEnsemble", seeded=True),
-    "transformer": _Entry("haploscribe.estimators.transformer", "Transformer", seeded=True),
+    "transformer": _Entry("haploscribe.estimators.transformer.gene_model", "Transformer", seeded=True),
     "transformer-all": _Entry(
-        "haploscribe.estimators.shared_transformer", "SharedTransformer", seeded=True, shared=True
+        "haploscribe.estimators.transformer.multi_gene_model", "SharedTransformer", seeded=True, shared=True
     ),
     **{
         name: _Entry("haploscribe.estimators.zero_shot", "ZeroShot", seeded=False, options={"model": name})

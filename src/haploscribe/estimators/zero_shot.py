@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.state import State
 
 
 class ZeroShot:

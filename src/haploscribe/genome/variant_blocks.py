@@ -1,6 +1,6 @@
 """A run's variants, read once and kept block by block: every later stage reads them from here.
 
-A variants file is read in one pass, by `haploscribe.stages.survey`. What is used of it (samples of the run,
+A variants file is read in one pass, by `haploscribe.cohort.scan`. What is used of it (samples of the run,
 alleles above the frequency floor, missing calls as reference) is left in one file a block, with a bit or two
 an allele, so that no later stage has to decompress and parse text again.
 """

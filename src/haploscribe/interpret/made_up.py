@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int8Array, Int64Array
+from haploscribe.genome.alleles import trimmed
 from haploscribe.genome.alternates import Alternate
-from haploscribe.genome.matching import trimmed
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.io.results import Results
 from haploscribe.names import FileNames
-from haploscribe.report.page_data import r_by_model
+from haploscribe.report.page import r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_figure import region_svg
 from haploscribe.report.tables import gene_rows, models_in_order
+from haploscribe.results.tables import Results
 
 FONTS = 'Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif'
 DOTS_PER_INCH = 300

@@ -1,18 +1,23 @@
 """Figures as SVG text, made from arrays; colours come from the page's style sheet by class name."""
 
+import html
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
+from markupsafe import Markup, escape
 
 from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.report.tables import baseline_of
-from haploscribe.report.typeset import typeset_r
+from haploscribe.report.tables import Interval, baseline_of, format_interval, format_p, format_r
 
 BIN_WIDTH = 0.05
+
+
 ROW_HEIGHT, BAR_HEIGHT = 68.0, 40.0
+
+
 MOST_NAMED_POINTS = 1000
 
 
@@ -83,7 +88,7 @@ def scatter_svg(
         f"{x_name} in {n_below}."
     )
     parts = [
-        f'<svg viewBox="0 0 360 354" role="img" aria-label="{escape(text)}">',
+        f'<svg viewBox="0 0 360 354" role="img" aria-label="{html.escape(text)}">',
         *_ticks(axis, left, right, top, bottom),
         *_ticks_up(axis, left, right, top, bottom),
         f'<path class="base" d="M{left} {top}V{bottom}H{right}"/>',
@@ -102,7 +107,7 @@ def scatter_svg(
         mean_x, mean_y = axis.place(x, left, right).mean(), axis.place(y, bottom, top).mean()
         title = f"Mean: {y_name} {typeset_r(y.mean())}, {x_name} {typeset_r(x.mean())}"
         cross = f"M{mean_x - 6:.1f} {mean_y:.1f}h12M{mean_x:.1f} {mean_y - 6:.1f}v12"
-        parts.append(f'<path class="mean" d="{cross}"><title>{escape(title)}</title></path>')
+        parts.append(f'<path class="mean" d="{cross}"><title>{html.escape(title)}</title></path>')
     parts += [
         _text(left + 8, top + 18, f"{y_name} higher: {n_above:,}", "note", "start"),
         _text(right - 8, bottom - 10, f"{x_name} higher: {n_below:,}", "note", "end"),
@@ -119,7 +124,7 @@ def _named_points(places: Float64Array, titles: Sequence[str]) -> Iterator[str]:
     radius = 3.6 if len(titles) <= 100 else 2.6
     yield '<g class="points">'
     for (x, y), title in zip(places, titles, strict=True):
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{html.escape(title)}</title></circle>'
     yield "</g>"
 
 
@@ -171,7 +176,7 @@ def distribution_svg(series: Mapping[str, Float64Array]) -> str:
         f"{model}: {_middle(values)}." for model, values in finite.items()
     )
     parts = [
-        f'<svg viewBox="0 0 420 {bottom + 44:.0f}" role="img" aria-label="{escape(text)}">',
+        f'<svg viewBox="0 0 420 {bottom + 44:.0f}" role="img" aria-label="{html.escape(text)}">',
         *_ticks(axis, left, right, 6.0, bottom),
     ]
     for i, (model, values) in enumerate(finite.items()):
@@ -241,10 +246,89 @@ def tick_text(value: float, digits: int) -> str:
 
 
 def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") -> str:
-    return f'<text class="{css}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{escape(content)}</text>'
+    return f'<text class="{css}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{html.escape(content)}</text>'
 
 
 def _middle(values: Float64Array) -> str:
     if not values.size:
         return "no genes"
     return f"median {typeset_r(float(np.median(values)))}, mean {typeset_r(float(values.mean()))}"
+
+
+_P_VALUE = re.compile(r"([pq] [=<] \d[\d.]*(?:e-\d+)?)")
+
+
+_LONG_NUMBER = re.compile(r"(?<![\w.,/-])[1-9]\d{3,14}(?![\w.,/-])")
+
+
+_NEGATIVE = re.compile(r"(?<=\s)-(?=\d)")
+
+
+def typeset_r(r: float) -> str:
+    """Write a correlation with three decimals and a true minus sign; a dash where there is none."""
+    text = format_r(r)
+    return "–" if text == "-" else text.replace("-", "−")
+
+
+def typeset_interval(interval: Interval | None) -> str:
+    """Write an interval of correlations with true minus signs; a dash where there is none."""
+    text = format_interval(interval)
+    return "–" if text == "-" else text.replace("-", "−")
+
+
+def typeset_p(p: float) -> Markup:
+    """Write a p-value as `1.3 × 10⁻⁵`, the exponent raised; a dash where there is none."""
+    text = format_p(p)
+    return Markup("–") if text == "-" else _raise_exponents(text)
+
+
+def typeset_sentence(text: str) -> Markup:
+    """Escape a sentence, and set its p-values and negative numbers as print does."""
+    # only what follows "p =" or "q <": a model's name may hold the like of 1e-5
+    parts = _P_VALUE.split(_NEGATIVE.sub("−", text))
+    parts[1::2] = [_raise_exponents(part.replace(" ", "\u00a0")) for part in parts[1::2]]
+    return Markup("").join(parts)
+
+
+def typeset_number(value: float) -> str:
+    """Write a count or a ratio with thousands separators and no needless decimals."""
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+
+
+def typeset_duration(seconds: float) -> str:
+    """Write a time as `12.3 s`, `4 min 10 s` or `3 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def typeset_setting(value: object) -> str:
+    """Write a setting or a count of any kind that JSON has."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {typeset_setting(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(typeset_setting(item) for item in value)
+    return str(value)
+
+
+def typeset_fact(value: object) -> str:
+    """Write a fact about the data; whole numbers have thousands separators, also within a text."""
+    if isinstance(value, str):
+        return _LONG_NUMBER.sub(lambda digits: f"{int(digits[0]):,}", value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else typeset_setting(value)
+
+
+def _raise_exponents(text: str) -> Markup:
+    before, power, after = text.partition("e-")
+    if not power:
+        return escape(text)
+    return escape(before) + Markup("\u00a0×\u00a010<sup>−{}</sup>").format(after)

@@ -8,10 +8,10 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import SHARED_NAMES, reads_deltas, wide_models
 from haploscribe.interpret.effects import dosage_effects
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.results import Results
 from haploscribe.report.region_data import regions_within_budget
 from haploscribe.report.tables import genes_by_best_r
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.tables import Results
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE, benjamini_hochberg
-from haploscribe.io.results import Results
+from haploscribe.results.tables import Results
 
 BASELINE = "elastic-net"
 

@@ -1,6 +1,7 @@
 """Tables for a terminal, and that of models for programs."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,9 +10,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from haploscribe.io.explanations import Explanation
-from haploscribe.io.results import Results
+from haploscribe.embedding.backbones.registry import BackboneEntry
+from haploscribe.interpret.explanation import Explanation
 from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
+from haploscribe.results.tables import Results
 
 
 def model_table(results: Results) -> Table:
@@ -114,3 +116,34 @@ def explanation_table(explained: Explanation) -> Table:
             f"{explained.association.log10_p[place]:.1f}",
         )
     return table
+
+
+def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
+    """Make the lines that `haploscribe backbones` prints; they fit 80 columns."""
+    lines = [f"{'name':23} {'family':6} {'dimension':>9} {'layers':>6} {'longest tile':>13}  licence"]
+    for entry in entries:
+        unsure = " " if entry.confirmed else "*"
+        sizes = f"{entry.dimension:>8}{unsure} {entry.n_layers or '-':>5}{unsure} {entry.max_tile:>10,} bp"
+        lines.append(f"{entry.name:23} {entry.family:6} {sizes}  {entry.licence}")
+        if entry.hub_id is not None:
+            lines.append(f"    {entry.hub_id} @ {entry.revision[:12]}")
+    lines.append("* not read off the published files; the checkpoint's own value is what counts")
+    return lines
+
+
+def score_lines(score: Mapping[str, Any]) -> list[str]:
+    """Make the lines that `haploscribe backbones score` prints.
+
+    Parameters
+    ----------
+    score
+        The fields of `haploscribe.pretraining.scoring.Score`.
+    """
+    rows = (
+        (f"{score['model']:.4f} ± {score['model_standard_error']:.4f}", score["backbone"]),
+        (f"{score['markov_both_sides']:.4f}", "order-5 Markov chain, five bases on either side known"),
+        (f"{score['markov']:.4f}", "order-5 Markov chain, the five bases before known"),
+        (f"{score['uniform']:.4f}", "no knowledge"),
+    )
+    head = f"bits per base over {score['n_tokens']:,} masked 6-mers of {score['region']}"
+    return [head, *(f"{figure:16} {name}" for figure, name in rows)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from haploscribe import __version__
 from haploscribe.atomic import written_aside
-from haploscribe.cohort import placed_genes
+from haploscribe.cohort.cohort import placed_genes
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
@@ -27,12 +27,7 @@ from haploscribe.simulation.ancestry import Block, blocks_for, require_msprime, 
 from haploscribe.simulation.checks import check_options, require_own
 from haploscribe.simulation.files import EXPRESSION, RECORD, REFERENCE, VARIANTS
 from haploscribe.simulation.gene import SimulatedGene, simulate_gene
-from haploscribe.simulation.people import (
-    copy_variants,
-    draw_samples,
-    read_candidates,
-    stretches_around,
-)
+from haploscribe.simulation.people import copy_variants, draw_samples, read_candidates, stretches_around
 from haploscribe.simulation.places import choose_genes, gene_at, place_genes
 from haploscribe.simulation.randomness import generator_for
 from haploscribe.simulation.tables import write_tables

@@ -11,7 +11,7 @@ import pysam.bcftools
 from pgenlib import PgenWriter
 
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.pipeline import run
+from haploscribe.workflows.run.workflow import run
 from tests.embedding.backbones.support import write_v1, write_v2
 from tests.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort
 

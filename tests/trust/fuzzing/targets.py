@@ -13,21 +13,21 @@ import polars as pl
 
 from haploscribe import cli
 from haploscribe.cli_options.evaluation import evaluation_options, zero_shot_options
+from haploscribe.cohort.validated import checked_cohort
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import read_split
-from haploscribe.explanation import explain
-from haploscribe.export import export_fusion, export_predictdb
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression, select_genes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
 from haploscribe.options import ExplanationOptions, ExportOptions, PredictionOptions, WorkerOptions
-from haploscribe.prediction import predict
+from haploscribe.parallel.executor import open_workers
 from haploscribe.report.page import write_report
-from haploscribe.stages.checked import checked_cohort
-from haploscribe.workers.workers import open_workers
+from haploscribe.workflows.explain import explain
+from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
+from haploscribe.workflows.predict.workflow import predict
 from tests.small_cohort import PEOPLE
 from tests.trust.fuzzing.bases import NAMES, TRUTH, cohort_of
 from tests.trust.fuzzing.mutations import Rng, spoil

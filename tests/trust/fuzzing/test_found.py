@@ -21,16 +21,16 @@ from haploscribe import cli
 from haploscribe.embedding.backbones.esm_configuration import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
-from haploscribe.estimators.state import State
+from haploscribe.estimators.base import State
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.index_layout import number_of_contigs
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.io.json_shapes import made_from, parse_json
-from haploscribe.io.model_folder import ModelsRecord, read_record, write_record
-from haploscribe.io.results import read_results, write_predictions, write_results
-from haploscribe.io.state_files import read_state, write_state
+from haploscribe.results.models_folder import ModelsRecord, read_record, write_record
+from haploscribe.results.state_files import read_state, write_state
+from haploscribe.results.tables import read_results, write_predictions, write_results
 from tests.genome.drawn import vcf_text, write_vcf_lines
 from tests.io.test_results import predictions_of, results_of
 from tests.trust.fuzzing.mutations import bgzipped

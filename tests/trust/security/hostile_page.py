@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from haploscribe.embedding.stage import EmbeddingSummary
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.io.results import EmbeddingSummary, Results
 from haploscribe.report.page import render_page
+from haploscribe.results.tables import Results
 from tests.report.made import EMBEDDING, made_results, made_tracks, shifted
 
 HOSTILE = (

@@ -16,11 +16,11 @@ from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
-from haploscribe.io.fusion import write_fusion
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import read_known_variants
 from haploscribe.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.report.figures import write_figures
+from haploscribe.results.models_folder import read_known_variants
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.export.fusion import write_fusion
 from tests.io.exported import simple_gene
 from tests.report.made import made_results, made_tracks
 from tests.trust.security.conftest import Done
@@ -317,7 +317,7 @@ def test_a_path_in_an_error_is_one_line_without_escapes(tmp_path: Path, name: st
 
 def test_identifiers_of_variants_are_written_without_escapes() -> None:
     from haploscribe.genome.alternates import Alternate
-    from haploscribe.io.explanations import AlleleNames
+    from haploscribe.interpret.explanation import AlleleNames
 
     names = AlleleNames.of([Alternate(5, b"A", b"C", "rs1\x1b[2J")])
     assert names.identifiers == (r"rs1\x1b[2J",)

@@ -79,7 +79,7 @@ def test_a_local_dask_cluster_listens_on_this_machine_alone() -> None:
     del distributed
     import psutil
 
-    from haploscribe.workers.cluster import dask_workers
+    from haploscribe.parallel.dask import dask_workers
 
     with dask_workers("local:1"):
         here = psutil.Process()

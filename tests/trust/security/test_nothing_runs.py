@@ -21,8 +21,8 @@ from haploscribe.embedding.store import DIGEST_BYTES, BlockAddress, EmbeddingSto
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import gene_file
+from haploscribe.results.models_folder import gene_file
+from haploscribe.results.saved_models import KeptModels
 from haploscribe.zero_shot.keras_file import read_keras_model
 from tests.trust.security.conftest import Done
 from tests.trust.security.every_verb import run_verb

@@ -11,12 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from haploscribe.zero_shot.borzoi.configuration import (
-    BIN_SIZE,
-    ROTARY_SIZE,
-    TOKEN_SIZE,
-    BorzoiConfiguration,
-)
+from haploscribe.zero_shot.borzoi.configuration import BIN_SIZE, ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
 from haploscribe.zero_shot.borzoi.positions import N_FEATURES, position_features, rotations
 from haploscribe.zero_shot.signal_at_tss import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer

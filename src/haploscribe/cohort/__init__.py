@@ -1,0 +1,1 @@
+"""Genotypes and expression of the same samples: open, match, validate; gene windows."""

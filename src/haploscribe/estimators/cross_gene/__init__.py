@@ -1,0 +1,1 @@
+"""What other genes say about one: the effect-size prior and expression heterogeneity."""

@@ -1,0 +1,1 @@
+"""Estimators that are linear in dosages, or in scores of deltas."""

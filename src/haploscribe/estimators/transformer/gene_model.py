@@ -1,0 +1,243 @@
+"""A transformer over the tile deltas of one gene, for one gene at a time."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import islice
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+
+from haploscribe.arrays import BoolArray, Float32Array, Float64Array
+from haploscribe.errors import InputError
+from haploscribe.estimators.base import State, require_complete
+from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
+from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.solvers.reml import carried_effects
+from haploscribe.estimators.transformer.network import (
+    HaplotypeNetwork,
+    Tokens,
+    restore_weights,
+    training_epochs,
+    weights_state,
+)
+
+_NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
+
+
+_INNER_SHARE = 0.2  # of the training samples, held out to stop early
+
+
+class Transformer:
+    """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer over the gene's tile deltas.
+
+    Each bin of a tile is a token: the scores of its delta (`haploscribe.estimators.delta_scores`). Its
+    position is the signed distance to the TSS along the gene's strand. An encoder lets the
+    tokens of a haplotype see each other, attention pools them, and the two haplotypes are summed.
+
+    A few hundred samples are too few to learn all this from nothing. So the network starts as the linear
+    model that it contains: attention falls with distance to the TSS, and values are BLUP effects of the
+    scores, their penalty by REML. These effects stay; gradient training adds what the encoder has to say
+    on attention and values, for as many epochs as help in an inner split of the training samples, which
+    may be none. The network that predicts starts again, on all samples given, and is trained for that many.
+
+    Parameters
+    ----------
+    n_scores
+        Scores of a token at most.
+    width, n_layers, n_heads
+        Of the encoder.
+    learning_rate
+        Of AdamW.
+    max_epochs, patience
+        Epochs at most, and epochs without improvement after which training stops.
+    seed
+        Draws starting weights, inner split and order of samples. The same seed gives the same bits on one
+        machine with one number of threads; the global random state is neither read nor changed.
+
+    Attributes
+    ----------
+    intercept_
+        Mean of the training samples' expression less that of the network's contribution.
+    n_epochs_
+        Epochs of gradient training that the inner split asked for; 0 leaves the linear model.
+    basis_, network_
+        What turns deltas into tokens, and tokens into standardised expression, on the CPU; None where there
+        was nothing to learn from (no tiles, no variation), and the intercept is predicted.
+    """
+
+    reads_deltas: ClassVar[bool] = True
+    reads_wide: ClassVar[bool] = False
+    uses_other_genes: bool = True
+
+    def __init__(
+        self,
+        *,
+        n_scores: int = N_SCORES,
+        width: int = 32,
+        n_layers: int = 1,
+        n_heads: int = 2,
+        learning_rate: float = 1e-3,
+        max_epochs: int = 8,
+        patience: int = 3,
+        seed: int = 0,
+    ) -> None:
+        self.n_scores = n_scores
+        self.width = width
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.seed = seed
+
+    def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
+        """Choose the number of epochs in the inner split, train on all samples given; see `Estimator.fit`.
+
+        Raises
+        ------
+        InputError
+            For values that are not finite, tiles that disagree in dimension, or fewer than two samples on
+            either side of the inner split.
+        """
+        require_complete(inputs, expression)
+        held_out = self._held_out(len(expression)) if validation is None else validation
+        if held_out.sum() < 2 or (~held_out).sum() < 2:
+            raise InputError(
+                f"transformer: {held_out.sum()} of {held_out.size} samples are for validation, but it takes "
+                "two and two others: mend the split or give more samples"
+            )
+        self.intercept_, self.n_epochs_ = float(expression.mean()), 0
+        self.network_: HaplotypeNetwork | None = None
+        self.basis_: ScoreBasis | None = None
+        self._scale = float(expression.std())
+        if self._scale > _NEGLIGIBLE * float(np.abs(expression).max()):
+            self.basis_ = fit_score_basis(inputs, self.n_scores)
+        if self.basis_ is not None:
+            tiles = self.basis_.scored(inputs)
+            tokens = Tokens.of(tiles)
+            standardised = (expression - self.intercept_) / self._scale
+            distances = np.concatenate([tile.distances(inputs.gene) for tile in tiles])
+            network = self._untrained(tokens, distances, inputs.prior)
+            self.n_epochs_ = self._choose_epochs(deepcopy(network), tokens, standardised, held_out)
+            for _ in islice(self._states(network, tokens, standardised), self.n_epochs_ + 1):
+                pass
+            self.intercept_ -= self._scale * float(network.outputs(tokens).mean())
+            self.network_ = network.requires_grad_(requires_grad=False)
+        return self
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict expression from both haplotypes; see `Estimator.predict`."""
+        if self.basis_ is None or self.network_ is None:
+            return np.full(len(inputs.sample_ids), self.intercept_)
+        return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(self.basis_.scored(inputs)))
+
+    def attention(self, inputs: GeneInputs) -> dict[int, float]:
+        """Average the attention to each tile over the haplotypes of some samples.
+
+        Returns
+        -------
+        By the tile's start; adds up to 1, and is empty where there was nothing to learn from.
+        """
+        if self.basis_ is None or self.network_ is None:
+            return {}
+        tiles = self.basis_.scored(inputs)
+        by_token = self.network_.mean_attention(Tokens.of(tiles))
+        by_tile = np.split(by_token, np.cumsum([tile.scores.shape[1] for tile in tiles])[:-1])
+        return {tile.start: float(part.sum()) for tile, part in zip(tiles, by_tile, strict=True)}
+
+    def standard_errors(self, inputs: GeneInputs) -> None:
+        """Give none: a network of point estimates does not say how sure it is."""
+
+    def state(self) -> State:
+        """Give level, scale, basis and weights; see `Estimator.state`."""
+        numbers = {"intercept": self.intercept_, "scale": self._scale, "n_epochs": self.n_epochs_}
+        if self.basis_ is None or self.network_ is None:
+            return State(numbers)
+        return State(numbers, parts={"basis": self.basis_.state(), "network": weights_state(self.network_)})
+
+    def restore(self, state: State) -> Self:
+        """Take what `state` gave; see `Estimator.restore`."""
+        self.intercept_, self._scale = state.numbers["intercept"], state.numbers["scale"]
+        self.n_epochs_ = int(state.numbers["n_epochs"])
+        self.basis_ = self.network_ = None
+        if "network" in state.parts:
+            self.basis_ = ScoreBasis.restored(state.parts["basis"])
+            weights = state.parts["network"]
+            n_tokens, n_scores = weights.arrays["linear_value"].shape
+            # Where tokens lie and what is expected of them is among the weights.
+            self.network_ = HaplotypeNetwork(
+                n_scores,
+                np.zeros(n_tokens, dtype=np.float32),
+                SHIPPED_PRIOR,
+                width=self.width,
+                n_layers=self.n_layers,
+                n_heads=self.n_heads,
+                token_norm=1.0,
+                generator=torch.Generator(),
+            )
+            restore_weights(self.network_, weights)
+        return self
+
+    def _held_out(self, n_samples: int) -> BoolArray:
+        drawn = np.random.default_rng(self.seed).permutation(n_samples)
+        return drawn < round(_INNER_SHARE * n_samples)
+
+    def _untrained(self, tokens: Tokens, distances: Float32Array, prior: VariancePrior) -> HaplotypeNetwork:
+        carried = tokens.rows[torch.from_numpy(np.unique(tokens.index.numpy()))]
+        return HaplotypeNetwork(
+            tokens.rows.shape[1],
+            distances,
+            prior,
+            width=self.width,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            token_norm=float(carried.square().sum(dim=1).mean().sqrt()),
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _choose_epochs(
+        self, network: HaplotypeNetwork, tokens: Tokens, expression: Float64Array, held_out: BoolArray
+    ) -> int:
+        """Count the epochs after which held-out samples are predicted best; of equals, the fewest."""
+        inner, outer = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        losses: list[float] = []
+        best = 0
+        for _ in islice(self._states(network, tokens.take(inner), expression[inner]), self.max_epochs + 1):
+            losses.append(float((expression[outer] - network.outputs(tokens.take(outer))).var()))
+            best = int(np.argmin(losses))
+            if len(losses) > best + self.patience:
+                break
+        return best
+
+    def _states(self, network: HaplotypeNetwork, tokens: Tokens, expression: Float64Array) -> Iterator[None]:
+        """Set the network to the linear model, then train it in place: one state for each item drawn."""
+        attention = torch.softmax(network.prior, dim=0).numpy().astype(np.float64)
+        network.linear_value.copy_(torch.from_numpy(best_linear_effects(tokens, attention, expression)))
+        yield
+        target = torch.from_numpy(expression.astype(np.float32))
+        generator = torch.Generator().manual_seed(self.seed)
+        yield from training_epochs(network, tokens, target, self.learning_rate, generator)
+
+
+def best_linear_effects(tokens: Tokens, attention: Float64Array, expression: Float64Array) -> Float64Array:
+    """BLUP of the effects of scores under fixed attention, with the variance ratio by REML.
+
+    Parameters
+    ----------
+    tokens
+        Of the samples.
+    attention
+        float64 `(n_tokens,)`; what each token's scores are multiplied by.
+    expression
+        float64 `(n_samples,)`.
+
+    Returns
+    -------
+    float64 `(n_tokens, n_scores)`; X'(XX' + δI)⁻¹(y − ȳ) with X the attended scores, centred, which is
+    (X'X + δI)⁻¹X'(y − ȳ).
+    """
+    parts = tokens.by_token()
+    attended = [rows * share for (rows, _), share in zip(parts, attention, strict=True)]
+    return np.stack(carried_effects(attended, [index for _, index in parts], expression)[1])

@@ -1,0 +1,1 @@
+"""Run tasks on this machine's processes or on a Dask cluster."""

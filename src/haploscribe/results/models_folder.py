@@ -1,0 +1,199 @@
+"""The folder of kept models: what `run` leaves for `predict`, `explain` and `export`.
+
+    models/                                  (haploscribe-models, version 2)
+      models.json                            what was trained on what: `ModelsRecord`; written last
+      genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's place in models.json
+      shared/MODEL.safetensors               a model that learned from all genes together
+      variants/CONTIG/BLOCK.safetensors      the variants trained on and how often each allele was there
+
+States are as `haploscribe.results.state_files` writes them. They and the record have checksums, to which
+they are
+held when they are read. There is no person's genotype, expression or name in the folder, and nothing that is
+run when it is read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from haploscribe import __version__
+from haploscribe.atomic import written_aside
+from haploscribe.checksums import json_checksum
+from haploscribe.errors import InputError
+from haploscribe.estimators.base import State
+from haploscribe.expression.genes import Gene
+from haploscribe.genome.contigs import match_contig
+from haploscribe.io.json_shapes import made_from, parse_json
+from haploscribe.names import folder_name, require_printable
+from haploscribe.options import BackboneOptions
+from haploscribe.results.known_variants import KnownVariants
+from haploscribe.results.provenance import ZeroShotRecord
+from haploscribe.results.state_files import read_as_kept, read_state, write_state
+
+FORMAT = "haploscribe-models"
+
+
+FORMAT_VERSION = 2
+
+
+RECORD = "models.json"
+
+
+MODELS_NAME = "models"
+"""The folder, in the results of a run."""
+
+
+_CHECKSUM = "checksum"
+
+
+_ADVICE = "give the `models` folder of a finished `haploscribe run`"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsRecord:
+    """What was trained, on what.
+
+    Attributes
+    ----------
+    models
+        Estimator names.
+    genes
+        The genes, on contigs as the reference of training names them; a gene's file has its place here.
+    window, tile
+        Width of the cis window and size of the tile grid in base pairs.
+    normalize
+        How expression was normalised. With covariates taken out, and mean 0 and variance 1 over the training
+        people, that is the scale of predictions.
+    seed
+        Of the estimators.
+    n_samples
+        Training people.
+    backbone
+        What embedded the tiles; None where no model reads deltas.
+    backbone_key
+        What names the backbone with all its settings and weights; None likewise.
+    zero_shot
+        The zero-shot models among `models`; None where there are none.
+    """
+
+    models: tuple[str, ...]
+    genes: tuple[Gene, ...]
+    window: int
+    tile: int
+    normalize: str
+    seed: int
+    n_samples: int
+    backbone: BackboneOptions | None
+    backbone_key: str | None
+    zero_shot: ZeroShotRecord | None = None
+
+
+def write_record(folder: Path, record: ModelsRecord) -> None:
+    """Write `models.json`, which makes the folder complete."""
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "haploscribe": __version__,
+        **asdict(record),
+    }
+    content[_CHECKSUM] = json_checksum(content)
+    with written_aside(folder / RECORD) as aside:
+        aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> ModelsRecord:
+    """Read `models.json`.
+
+    Raises
+    ------
+    InputError
+        When the folder has none, it is damaged, or it is of another version of the format.
+    """
+    path = folder / RECORD
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder} has no {RECORD}; {_ADVICE}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); {_ADVICE}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path} is no record of models; {_ADVICE}")
+    _check_version(path, content)
+    if content.pop(_CHECKSUM, None) != json_checksum(content):
+        raise InputError(
+            f"{path} is damaged (it has another checksum than was written); copy it again, or run again"
+        )
+    record = _record(content, path)
+    require_printable((gene.gene_id for gene in record.genes), "gene id", path)
+    return record
+
+
+def _check_version(path: Path, content: Mapping[str, Any]) -> None:
+    version = content.get("format_version")
+    if version == FORMAT_VERSION:
+        return
+    made_by = f"Haploscribe {content.get('haploscribe')}"
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has models of format {version}, made by {made_by}; this is Haploscribe {__version__}, "
+            f"which reads format {FORMAT_VERSION}: upgrade it (pip install --upgrade haploscribe)"
+        )
+    raise InputError(
+        f"{path} has models of format {version}, made by {made_by}, which are no longer read: run again"
+    )
+
+
+def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
+    record = made_from(ModelsRecord, content, path)
+    names = [gene.gene_id for gene in record.genes]
+    if (
+        min(record.window, record.tile, record.n_samples, len(names)) < 1
+        or min(record.seed, *(gene.tss for gene in record.genes)) < 0
+        or not len(set(names)) == len(names)
+        or not len(set(record.models)) == len(record.models) > 0
+    ):
+        raise InputError(f"{path} is damaged: its numbers and names cannot be; copy it again, or run again")
+    return record
+
+
+def gene_file(folder: Path, number: int) -> Path:
+    """Name the file of a gene's models, by the gene's place in the record."""
+    return folder / "genes" / f"{number:06d}.safetensors"
+
+
+def shared_file(folder: Path, model: str) -> Path:
+    """Name the file of a model that learned from all genes together."""
+    return folder / "shared" / f"{model}.safetensors"
+
+
+def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:
+    """Write the variants of a block of tiles that the models know."""
+    contig = folder_name(known.sites.contig, "contig")
+    path = folder / "variants" / contig / f"{block}.safetensors"
+    write_state(path, State(arrays=known.arrays()))
+
+
+def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
+    """Read what `write_known_variants` wrote.
+
+    Parameters
+    ----------
+    folder
+        Of the models.
+    contig
+        As the caller names it: `22` and `chr22` are matched.
+    block
+        Number of the block of tiles.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged.
+    """
+    variants = folder / "variants"
+    named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
+    path = variants / folder_name(named or contig, f"{folder}: contig") / f"{block}.safetensors"
+    with read_as_kept(path):
+        return KnownVariants.from_arrays(read_state(path).arrays, contig)

@@ -1,0 +1,243 @@
+"""Record what a run was made from: versions, options, input digests; the content of `run.json`."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from haploscribe import __version__
+from haploscribe.errors import InputError
+from haploscribe.io.digests import file_digest, folder_digest
+from haploscribe.io.json_shapes import made_from
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.zero_shot.predictions import Averaging
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
+
+_PACKAGES = (
+    "cyvcf2",
+    "numba",
+    "numpy",
+    "pgenlib",
+    "polars",
+    "pysam",
+    "scipy",
+    "torch",
+    "transformers",
+    "zarr",
+)
+
+
+WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
+"""Files of a folder of weights that decide what its model predicts."""
+
+
+def run_record(
+    options: tuple[CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions],
+    zero_shot: Sequence[LoadedModel],
+    data: Mapping[str, str | int],
+) -> dict[str, Any]:
+    """Record all that the results depend on, and read each input file for its digest.
+
+    Parameters
+    ----------
+    options
+        The run's options; `--seed` is among them.
+    zero_shot
+        Its zero-shot models.
+    data
+        What was found in the inputs.
+
+    Returns
+    -------
+    dict
+        `haploscribe` (version), `versions`, `options`, `inputs` (path and digest each, and of a zero-shot
+        model what is read of its output) and `data`.
+
+    Raises
+    ------
+    InputError
+        When an input cannot be read.
+    """
+    values = {name: value for group in options for name, value in asdict(group).items()}
+    files = {name: value for name, value in values.items() if isinstance(value, Path)}
+    inputs = {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()}
+    for loaded in zero_shot:
+        inputs[loaded.model.name] = weights_record(loaded)
+    return {
+        "haploscribe": __version__,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "options": {name: _plain(value) for name, value in values.items()},
+        "inputs": inputs,
+        "data": dict(data),
+    }
+
+
+def recorded_options(
+    record: Mapping[str, Any], source: Path
+) -> tuple[CohortOptions, BackboneOptions, EvaluationOptions]:
+    """Make a run's options again from its record.
+
+    Parameters
+    ----------
+    record
+        The content of `run.json`.
+    source
+        That file, for messages.
+
+    Raises
+    ------
+    InputError
+        When it lacks an option.
+    """
+    options = record.get("options", {})
+    return (
+        made_from(CohortOptions, options, source, "the options"),
+        made_from(BackboneOptions, options, source, "the options"),
+        made_from(EvaluationOptions, options, source, "the options"),
+    )
+
+
+def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:
+    """Stop where an input is no longer what a run has read.
+
+    Parameters
+    ----------
+    record
+        The content of `run.json`.
+    source
+        That file, for messages.
+    names
+        Of the inputs that are about to be read again.
+
+    Raises
+    ------
+    InputError
+        Naming the file.
+    """
+    if "inputs" not in record:
+        raise InputError(f"{source} lacks the digests of the inputs; run again with this version")
+    for name in names:
+        if name in record["inputs"]:
+            path = Path(record["inputs"][name]["path"])
+            if not path.exists():
+                raise InputError(
+                    f"{path}, which {source} names, is not there; put it back, or work in the folder that "
+                    "the run was started in"
+                )
+            if file_digest(path) != record["inputs"][name]["digest"]:
+                raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
+
+
+def weights_record(loaded: LoadedModel) -> dict[str, str]:
+    """Record the weights of a zero-shot model: `path`, `digest`, and `reading`, as of its output."""
+    path = loaded.weights
+    digest = folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
+    return {"path": str(path), "digest": digest, "reading": loaded.model.reading}
+
+
+def _plain(value: object) -> object:
+    """Turn a value into what JSON has."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+_ROOM = 20_000
+"""Base pairs beyond a model's window: haplotypes with deletions reach that far for as many bases."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotRecord:
+    """The zero-shot models of a run.
+
+    Attributes
+    ----------
+    enformer_tracks, borzoi_tracks, shifts, reverse_complement
+        As in `ZeroShotOptions`.
+    reach
+        Base pairs to either side of a TSS in which the variants of training are kept for them.
+    weights
+        For each model, `digest` of its weights and `reading`, what is read of its output.
+    """
+
+    enformer_tracks: tuple[str, ...]
+    borzoi_tracks: tuple[str, ...]
+    shifts: tuple[int, ...]
+    reverse_complement: bool
+    reach: int
+    weights: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(
+        cls, models: Sequence[LoadedModel], options: ZeroShotOptions, inputs: Mapping[str, Mapping[str, str]]
+    ) -> "ZeroShotRecord | None":
+        """Record a run's models; None where it has none.
+
+        Parameters
+        ----------
+        models, options
+            The run's.
+        inputs
+            What `weights_record` says of each, by name, others among them: weights are large, and digested
+            once.
+        """
+        if not models:
+            return None
+        widest = max(max(loaded.model.upstream, loaded.model.downstream) for loaded in models)
+        return cls(
+            options.enformer_tracks,
+            options.borzoi_tracks,
+            options.shifts,
+            options.reverse_complement,
+            widest + max(map(abs, options.shifts)) + _ROOM,
+            {
+                loaded.model.name: {
+                    name: value for name, value in inputs[loaded.model.name].items() if name != "path"
+                }
+                for loaded in models
+            },
+        )
+
+    @property
+    def averaging(self) -> Averaging:
+        """What predictions are averaged over."""
+        return Averaging(self.shifts, self.reverse_complement)
+
+    def reopened(self, given: ZeroShotOptions, device: str) -> list[LoadedModel]:
+        """Read the weights that are given, and hold them against those of the run.
+
+        Parameters
+        ----------
+        given
+            Whose weights are set is read; all else is as in the run.
+        device
+            As `BackboneOptions.device`.
+
+        Raises
+        ------
+        InputError
+            When weights cannot be read, or are not those of the run; when some are given for a model that
+            the run does not have.
+        """
+        asked = [name for name in ZERO_SHOT_NAMES if getattr(given, name) is not None]
+        for name in asked:
+            if name not in self.weights:
+                raise InputError(f"--{name}: the models are not of a run with {name}; leave it out")
+        options = replace(
+            given,
+            enformer_tracks=self.enformer_tracks,
+            borzoi_tracks=self.borzoi_tracks,
+            shifts=self.shifts,
+            reverse_complement=self.reverse_complement,
+        )
+        models = read_models(asked, options, device)
+        for loaded in models:
+            name, found = loaded.model.name, weights_record(loaded)
+            if any(found[part] != value for part, value in self.weights[name].items()):
+                raise InputError(
+                    f"--{name} {loaded.weights}: other weights than those of the run, or read otherwise; "
+                    "give the ones that the run had"
+                )
+        return models

@@ -1,0 +1,252 @@
+"""The tables and records that a run leaves in its results folder."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired
+
+import polars as pl
+from typing_extensions import TypedDict
+
+from haploscribe.atomic import written_aside
+from haploscribe.embedding.stage import EmbeddingSummary
+from haploscribe.errors import InputError
+from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
+from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
+from haploscribe.evaluation.paired import COMPARISON_SCHEMA
+from haploscribe.io.json_shapes import made_from, parse_json
+
+PREDICTIONS = "predictions.parquet"
+
+
+METRICS = "metrics.tsv"
+
+
+COMPARISON = "comparison.tsv"
+
+
+SUMMARY = "summary.json"
+
+
+RUN = "run.json"
+
+
+_LARGEST_R = 1.0 + 1e-9  # rounded
+
+
+class ZeroShotSummary(TypedDict):
+    """What the predictions of one zero-shot model took.
+
+    `forward_passes` counts the sequences that it read in this run; `naive_forward_passes`, how many it
+    would have read with one sequence a sample, haplotype and gene.
+    """
+
+    forward_passes: int
+    naive_forward_passes: int
+    seconds: float
+
+
+class Summary(TypedDict):
+    """A run in a few numbers.
+
+    `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is left out where
+    the run has none. `stages`, the seconds that each stage of the run took, is left out by older versions.
+    """
+
+    models: dict[str, ModelSummary]
+    embedding: EmbeddingSummary | None
+    zero_shot: NotRequired[dict[str, ZeroShotSummary]]
+    stages: NotRequired[dict[str, float]]
+    wall_seconds: float
+
+
+class _Input(TypedDict):
+    path: str
+    digest: str
+    reading: NotRequired[str]
+
+
+class _Run(TypedDict, total=False):
+    """The content of `run.json`; its options are held against their types where they are used again."""
+
+    haploscribe: str
+    versions: dict[str, str]
+    options: dict[str, str | float | bool | list[str] | list[int] | None]
+    inputs: dict[str, _Input]
+    data: dict[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run found.
+
+    Attributes
+    ----------
+    metrics
+        One row a gene and model; `METRIC_SCHEMA`.
+    comparison
+        One row an ordered pair of models; `COMPARISON_SCHEMA`.
+    summary
+        The run in a few numbers.
+    run
+        What it was made from: versions, options, seeds, input digests.
+    """
+
+    metrics: pl.DataFrame
+    comparison: pl.DataFrame
+    summary: Summary
+    run: Mapping[str, Any]
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write the tables and records into a folder, made where it is missing; predictions are there already.
+
+    Each file appears whole or not at all; `summary.json` is written last, so that a folder that has one
+    is complete. Numbers in tables read back as they were.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    ValueError
+        When a table has other columns than its schema, or a record a number that is not finite.
+    """
+    for frame, schema in ((results.metrics, METRIC_SCHEMA), (results.comparison, COMPARISON_SCHEMA)):
+        _check_columns(frame, schema)
+    for name, frame in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
+        with written_aside(folder / name) as path:
+            frame.write_csv(path, separator="\t")
+    for name, record in ((RUN, results.run), (SUMMARY, results.summary)):
+        with written_aside(folder / name) as path:
+            path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_predictions(folder: Path, parts: Iterable[pl.DataFrame], aside: Path) -> None:
+    """Write out-of-fold predictions, of which only a part is ever in memory.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    parts
+        At least one table with the columns of `PREDICTION_SCHEMA`, in the order of the file.
+    aside
+        Folder for the parts until all are there; emptied of them.
+
+    Raises
+    ------
+    InputError
+        When a folder cannot be written to.
+    ValueError
+        When a table has other columns.
+    """
+    written = []
+    for number, part in enumerate(parts):
+        _check_columns(part, PREDICTION_SCHEMA)
+        written.append(aside / f"part-{number:06d}.parquet")
+        with written_aside(written[-1]) as path:
+            part.write_parquet(path)
+    with written_aside(folder / PREDICTIONS) as path:
+        pl.scan_parquet(written).sink_parquet(path)
+    for path in written:
+        path.unlink()
+
+
+def _check_columns(frame: pl.DataFrame, schema: pl.Schema) -> None:
+    if frame.schema != schema:
+        raise ValueError(f"columns are {frame.schema}, not {schema}")
+
+
+def read_results(folder: Path) -> Results:
+    """Read back what `write_results` wrote.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, damaged, or has other columns.
+    """
+    _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, lambda path: pl.read_parquet(path, n_rows=0))
+    results = Results(
+        metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
+        comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
+        summary=_read_json(folder / SUMMARY, Summary),
+        run=_read_json(folder / RUN, _Run),
+    )
+    _check_models(folder, results)
+    return results
+
+
+def _check_models(folder: Path, results: Results) -> None:
+    """Stop where numbers cannot be, or the tables and the summary are not of the same models."""
+    for name, table in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
+        if table.select(pl.any_horizontal(pl.selectors.float().is_infinite().any())).item():
+            raise _damaged(folder / name, "it has infinite numbers")
+    if not (results.metrics["pearson_r"].abs() <= _LARGEST_R).fill_null(value=False).all():
+        raise _damaged(folder / METRICS, "pearson_r is not from -1 to 1 everywhere")
+    models = set(results.summary["models"])
+    measured = results.metrics.select("gene_id", "model")
+    compared = results.comparison.select("model_a", "model_b")
+    if set(measured["model"]) != models or measured.is_duplicated().any() or not models:
+        raise _damaged(folder / METRICS, f"its models are not those of {SUMMARY}, each once a gene")
+    if not set(compared["model_a"]) | set(compared["model_b"]) <= models or compared.is_duplicated().any():
+        raise _damaged(folder / COMPARISON, f"its models are not those of {SUMMARY}, each pair once")
+
+
+def read_predictions(folder: Path) -> pl.DataFrame:
+    """Read the out-of-fold predictions of a results folder, with the columns of `PREDICTION_SCHEMA`.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, or has other columns.
+    """
+    return _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet)
+
+
+def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    # The header is read before the types are asked for: polars gives a schema's names to any columns.
+    def read(file: Path) -> pl.DataFrame:
+        if not file.read_bytes().endswith(b"\n"):
+            raise _damaged(file, "its last line is cut")
+        texts = pl.read_csv(file, separator="\t", infer_schema=False)
+        return texts.with_columns(_parsed(name, kind) for name, kind in schema.items() if name in texts)
+
+    return _read_table(path, schema, read)
+
+
+def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    return column == "true" if kind == pl.Boolean else column.cast(kind)
+
+
+def _read_table(path: Path, schema: pl.Schema, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
+    _require(path)
+    try:
+        frame = read(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise _damaged(path, str(error).splitlines()[0]) from None
+    if frame.schema != schema:
+        raise _damaged(path, f"its columns are {', '.join(frame.columns)}, not {', '.join(schema)}")
+    return frame
+
+
+def _read_json(path: Path, shape: type) -> Any:
+    _require(path)
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise _damaged(path, str(error)) from None
+    made_from(shape, content, path)
+    return content  # with what the shape does not name
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent} has no {path.name}; give the --out folder of a finished `haploscribe run`"
+        )
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is not as `haploscribe run` leaves it ({reason}); run again to write it anew")

@@ -1,0 +1,1 @@
+"""Write weights for transcriptome-wide association tools: the subcommand export."""

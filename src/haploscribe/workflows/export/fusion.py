@@ -1,0 +1,199 @@
+"""FUSION: the `.wgt.RDat` file of each gene and the `.pos` table that FUSION.assoc_test.R reads.
+
+What it reads was taken from https://github.com/gusevlab/fusion_twas: what `FUSION.compute_weights.R` saves,
+and how `FUSION.assoc_test.R` and `utils/make_score.R` use it. Weights there are of genotypes scaled to SD 1
+(`scale(genos$bed)`), and are multiplied with GWAS z-scores and an LD matrix of correlations, so what is
+written is the weight a copy times the SD of the dosage in the training samples. It belongs to the allele A1
+of `snps`: GWAS z-scores are turned to it, and `make_score.R` gives it to `plink --score` as the allele to
+count.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.names import FileNames
+from haploscribe.workflows.export import r_data as rdata
+from haploscribe.workflows.export.variant_ids import (
+    bare_contig,
+    check_gene_id,
+    check_label,
+    count_without_rsid,
+    positional_names,
+    variant_names,
+)
+from haploscribe.workflows.export.weights import ExportCounts, GeneVariants, GeneWeights, nothing_to_export
+
+FUSION_NAMES = {"elastic-net": "enet"}
+"""What FUSION calls a model that we call otherwise; all others keep their names."""
+
+
+MARGINAL = "top1"
+"""FUSION's column of marginal z-scores, of which it reports the strongest as the eQTL of a gene."""
+
+
+_WEIGHTS_SUFFIX = ".wgt.RDat"
+
+
+_POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N")
+
+
+def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: str) -> ExportCounts:
+    """Write all models' weights of all genes, for `--weights FOLDER/PANEL.pos --weights_dir FOLDER`.
+
+    `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
+
+    - `wgt.matrix`: a row a variant (all of `GeneVariants` whose dosage varies), a column a model; and `top1`,
+      the marginal z-scores, where they are given;
+    - `snps`: as a PLINK .bim, V1 to V6 are chromosome without `chr`, name, 0, 1-based position, A1 = ALT,
+      A2 = REF;
+    - `cv.performance`: rows `rsq` (`ModelWeights.r_squared`) and `pval`, columns as in `wgt.matrix`; NA for
+      `top1` and for a model whose weights are all 0, so that FUSION chooses neither;
+    - `hsq` (estimate and standard error) and `hsq.pv`, NA where not estimated; `N.tot`;
+    - `haploscribe`, which FUSION does not read: `dosage.mean` and `dosage.sd` of each variant and each
+      model's `intercept`, so that `intercept[model] + scale(dosages, dosage.mean, dosage.sd) %*%
+      wgt.matrix[, model]` is our prediction, on the training scale.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made where it is missing. A panel that is there already is replaced.
+    genes
+        Taken one at a time; each id once.
+    panel
+        Name of the set of weights.
+    build
+        The assembly that names of variants without an rsID end in, such as `b38`.
+
+    Raises
+    ------
+    InputError
+        When the panel's or the build's name, a gene id or a gene's variants cannot be exported, no gene has a
+        weight other than 0, or the place cannot be written to or holds something else.
+    ValueError
+        When a gene id comes twice.
+    """
+    check_label(panel, "panel")
+    check_label(build, "build")
+    check_replaceable(folder / panel)
+    table: dict[str, tuple[str | int, ...]] = {}
+    files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
+    with written_aside(folder / f"{panel}.pos") as positions, written_aside(folder / panel) as aside:
+        aside.mkdir()
+        for gene in map(_varying, genes):
+            check_gene_id(gene.gene_id)
+            if gene.gene_id in table:
+                raise ValueError(f"gene {gene.gene_id} comes twice")
+            n = sum(int(np.count_nonzero(model.weights)) for model in gene.models)
+            if n == 0:
+                n_without += 1
+                continue
+            positional = positional_names(gene.contig, gene.variants, build)
+            names = variant_names(gene.variants.identifiers, positional, build)
+            file = files.of(f"{panel}.{quote(gene.gene_id, safe='')}") + _WEIGHTS_SUFFIX
+            rdata.write_rdata(aside / file, gene_objects(gene, names))
+            place = (bare_contig(gene.contig), gene.tss + 1, gene.tss + 1)
+            table[gene.gene_id] = (panel, f"{panel}/{file}", gene.gene_id, *place, gene.n_samples)
+            n_weights += n
+            n_without_rsid += count_without_rsid(names)
+        if not table:
+            raise nothing_to_export("any model")
+        lines = ("\t".join(map(str, row)) + "\n" for row in (_POSITION_COLUMNS, *table.values()))
+        positions.write_text("".join(lines), encoding="utf-8", newline="")
+    return ExportCounts(len(table), n_without, n_weights, n_without_rsid)
+
+
+def gene_objects(gene: GeneWeights, names: Sequence[str]) -> dict[str, bytes]:
+    """Return the R objects of a gene's file by name, serialised; see `write_fusion`.
+
+    Parameters
+    ----------
+    gene
+        The gene; all its variants vary.
+    names
+        A distinct one for each variant.
+    """
+    weights, performance, columns = _columns(gene)
+    mean = 2 * gene.variants.frequencies
+    intercepts = [model.intercept + float(model.weights @ mean) for model in gene.models]
+    hsq = gene.heritability
+    estimate = (hsq.estimate, hsq.standard_error, hsq.p_value) if hsq else (np.nan,) * 3
+    scaling = {
+        "dosage.mean": rdata.real(mean),
+        "dosage.sd": rdata.real(_spread(gene.variants)),
+        "intercept": rdata.real(np.array(intercepts)),
+    }
+    return {
+        "wgt.matrix": rdata.real_matrix(weights, names, columns),
+        "snps": _snps(gene, names),
+        "cv.performance": rdata.real_matrix(performance, ("rsq", "pval"), columns),
+        "hsq": rdata.real(np.array(estimate[:2])),
+        "hsq.pv": rdata.real(np.array(estimate[2:])),
+        "N.tot": rdata.integer([gene.n_samples]),
+        "haploscribe": rdata.named_list(scaling),
+    }
+
+
+def _varying(gene: GeneWeights) -> GeneWeights:
+    """Drop the variants that do not vary in training, which cannot be scaled; intercepts take them up."""
+    varies = _spread(gene.variants) > 0
+    rows, constant = np.flatnonzero(varies), 2 * gene.variants.frequencies[~varies]
+    models = tuple(
+        replace(
+            model,
+            weights=model.weights[rows],
+            intercept=model.intercept + float(model.weights[~varies] @ constant),
+        )
+        for model in gene.models
+    )
+    scores = None if gene.marginal_scores is None else gene.marginal_scores[rows]
+    return replace(gene, variants=gene.variants.take(rows), models=models, marginal_scores=scores)
+
+
+def _columns(gene: GeneWeights) -> tuple[Float64Array, Float64Array, list[str]]:
+    """Give `wgt.matrix` `(n_variants, n_columns)`, `cv.performance` `(2, n_columns)`, names of columns."""
+    spread = _spread(gene.variants)
+    columns = [FUSION_NAMES.get(model.model, model.model) for model in gene.models]
+    weights = [model.weights * spread for model in gene.models]
+    performance = [
+        (model.r_squared, model.pearson_p) if model.weights.any() else (np.nan, np.nan)
+        for model in gene.models
+    ]
+    if gene.marginal_scores is not None:
+        columns.append(MARGINAL)
+        weights.append(gene.marginal_scores)
+        performance.append((np.nan, np.nan))
+    return np.column_stack(weights), np.array(performance).T, columns
+
+
+def _spread(variants: GeneVariants) -> Float64Array:
+    """Give the standard deviation of each dosage in the training samples, float64 `(n_variants,)`."""
+    return np.sqrt(np.diagonal(variants.covariance))
+
+
+def _snps(gene: GeneWeights, names: Sequence[str]) -> bytes:
+    variants, bare = gene.variants, bare_contig(gene.contig)
+    n = len(names)
+    columns = {
+        "V1": rdata.integer([int(bare)] * n) if bare.isdecimal() else rdata.text([bare] * n),
+        "V2": rdata.text(names),
+        "V3": rdata.integer([0] * n),
+        "V4": rdata.integer(variants.positions + 1),
+        "V5": rdata.text(variants.alts),
+        "V6": rdata.text(variants.refs),
+    }
+    return rdata.data_frame(columns, n)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise InputError where a panel's folder holds anything but weights: writing would remove it."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or any(not path.name.endswith(_WEIGHTS_SUFFIX) for path in folder.iterdir()):
+        raise InputError(f"{folder} is there and holds more than weights; remove it or name another panel")

@@ -1,0 +1,130 @@
+"""A fitted model as weights of dosages: exactly, where it is linear in them, and else by its effects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.atomic import written_aside
+
+_CONSTANT_SPREAD = 1e-7
+"""Predictions that spread by less than this part of their size are one number with rounding on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModel:
+    """A weight for each variant, and an intercept.
+
+    Attributes
+    ----------
+    weights
+        float64 `(n_variants,)`; change in expression with each copy of ALT.
+    intercept
+        Expression of someone without any ALT allele.
+    """
+
+    weights: Float64Array
+    intercept: float
+
+    @classmethod
+    def of_effects(cls, effects: Float64Array, dosages: Float32Array, predicted: Float64Array) -> Self:
+        """Take a model's effects for weights, and the intercept with which its mean prediction stays.
+
+        Parameters
+        ----------
+        effects
+            float64 `(n_variants,)`.
+        dosages
+            float32 `(n_samples, n_variants)`; of the training people.
+        predicted
+            float64 `(n_samples,)`; what the model predicts for them.
+        """
+        return cls(effects, float(np.mean(predicted - dosages @ effects)))
+
+    def predict(self, dosages: Float32Array) -> Float64Array:
+        """Predict expression, float64 `(n_samples,)`."""
+        return np.asarray(self.intercept + dosages @ self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearisingLoss:
+    """What a model loses when it is made linear, over its training people.
+
+    Attributes
+    ----------
+    predicted_sd, linear_sd
+        Standard deviation over people of what it predicts, and of what the linear model does.
+    lost
+        1 − r², r the correlation of the two: the share of variance between people that is lost. NaN where
+        the model predicts the same for everyone; 1 where only the linear model does.
+    rmse
+        Root mean squared difference of the two, in `predicted_sd`; NaN likewise. It is larger than √`lost`
+        where the linear model predicts with another spread.
+    """
+
+    predicted_sd: float
+    linear_sd: float
+    lost: float
+    rmse: float
+
+    @classmethod
+    def of(cls, linear: LinearModel, dosages: Float32Array, predicted: Float64Array) -> Self:
+        """Compare a linear model with what it was made from; arguments as for `LinearModel.of_effects`."""
+        found = linear.predict(dosages)
+        whole, line = predicted - predicted.mean(), found - found.mean()
+        predicted_sd, linear_sd = float(whole.std()), float(line.std())
+        if predicted_sd <= _CONSTANT_SPREAD * np.abs(predicted).max(initial=0.0):
+            return cls(predicted_sd, linear_sd, np.nan, np.nan)
+        rmse = float(np.sqrt(np.mean((found - predicted) ** 2))) / predicted_sd
+        if linear_sd <= _CONSTANT_SPREAD * predicted_sd:
+            return cls(predicted_sd, linear_sd, 1.0, rmse)
+        r = float(np.mean(whole * line)) / (predicted_sd * linear_sd)
+        return cls(predicted_sd, linear_sd, max(1.0 - r**2, 0.0), rmse)
+
+
+LINEARISED_SCHEMA = pl.Schema(
+    {
+        "gene_id": pl.String,
+        "model": pl.String,
+        "predicted_sd": pl.Float64,
+        "linear_sd": pl.Float64,
+        "lost": pl.Float64,
+        "rmse": pl.Float64,
+    }
+)
+"""The columns, in order; a row a gene and model.
+
+See `haploscribe.workflows.export.linearise.LinearisingLoss`.
+
+`lost` and `rmse` are empty where the model predicts the same for everyone.
+"""
+
+
+def linearised_path(folder: Path, name: str) -> Path:
+    """Name the table of an export called `name`."""
+    return folder / f"{name}.linearised.tsv"
+
+
+def linearised_table(rows: Sequence[tuple[str, str, float, float, float, float]]) -> pl.DataFrame:
+    """Make the table from its rows; NaN becomes null."""
+    frame = pl.DataFrame(list(rows), schema=LINEARISED_SCHEMA, orient="row")
+    return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def write_linearised(path: Path, table: pl.DataFrame) -> None:
+    """Write the table; where it has no row, take an earlier export's away.
+
+    Raises
+    ------
+    InputError
+        When the place cannot be written to.
+    """
+    if table.is_empty():
+        path.unlink(missing_ok=True)
+        return
+    with written_aside(path) as aside:
+        table.write_csv(aside, separator="\t")

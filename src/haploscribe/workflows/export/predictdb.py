@@ -1,0 +1,205 @@
+"""PredictDB: the SQLite file and covariances that PrediXcan, S-PrediXcan and S-MultiXcan (MetaXcan) read.
+
+What they read was taken from https://github.com/hakyimlab/MetaXcan, `software/metax`. `PredictionModel.py`
+has two queries: for `gene`, `weight`, `ref_allele`, `eff_allele` and a key of `weights`, which is `rsid` or
+what `--model_db_snp_key` says; and for `gene`, `genename`, `n.snps.in.model`, `pred.perf.R2`,
+`pred.perf.pval` and `pred.perf.qval` of `extra`. `MatrixManager.py` splits the covariance file at blanks,
+wants a gene's lines together and no line twice, and fills the lower triangle in. Indexes and the meaning of
+the columns are those of https://github.com/hakyimlab/PredictDB_Pipeline_GTEx_v7.
+"""
+
+import gzip
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from io import TextIOWrapper
+from itertools import repeat
+from pathlib import Path
+from typing import Literal, TextIO
+
+import numpy as np
+
+from haploscribe.arrays import Float64Array
+from haploscribe.atomic import written_aside
+from haploscribe.errors import InputError
+from haploscribe.workflows.export.variant_ids import (
+    check_gene_id,
+    check_label,
+    count_without_rsid,
+    positional_names,
+    variant_names,
+)
+from haploscribe.workflows.export.weights import ExportCounts, GeneWeights, ModelWeights, nothing_to_export
+
+SnpKey = Literal["rsid", "varID"]
+"""The column of `weights` by whose names a reader looks variants up."""
+
+
+# The journal guards a file that somebody reads; this one is built aside.
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE weights (rsid TEXT, gene TEXT, weight REAL, ref_allele TEXT, eff_allele TEXT, varID TEXT);
+CREATE TABLE extra (gene TEXT, genename TEXT, gene_type TEXT, "n.snps.in.window" INTEGER,
+    "n.snps.in.model" INTEGER, "pred.perf.R2" REAL, "pred.perf.pval" REAL, "pred.perf.qval" REAL,
+    intercept REAL);
+CREATE TABLE sample_info (n_samples INTEGER);
+CREATE INDEX weights_rsid ON weights (rsid);
+CREATE INDEX weights_gene ON weights (gene);
+CREATE INDEX weights_rsid_gene ON weights (rsid, gene);
+CREATE INDEX extra_gene ON extra (gene);
+"""
+
+
+_TAKEN = "SELECT 1 FROM weights WHERE rsid = ? AND varID <> ? LIMIT 1"
+
+
+def covariance_path(database: Path) -> Path:
+    """Give the covariance file that goes with a database: `blood.db` → `blood.txt.gz`."""
+    return database.with_suffix(".txt.gz")
+
+
+def check_database(database: Path) -> None:
+    """Raise InputError where a database would have a name that MetaXcan does not take, or a folder has it."""
+    if database.suffix != ".db":
+        raise InputError(f"{database} does not end in .db, by which MetaXcan knows models; name it so")
+    for path in (database, covariance_path(database)):
+        if path.is_dir():
+            raise InputError(f"cannot write to {path}: it is a folder; name a file")
+
+
+def write_predictdb(
+    database: Path, genes: Iterable[GeneWeights], model: str, build: str, snp_key: SnpKey = "rsid"
+) -> ExportCounts:
+    """Write one model's weights of all genes and, beside the database, their covariances.
+
+    Only weights other than 0 are written, and genes that have one. `weights.rsid` is the variant's name of
+    `variant_names`, or its positional name where another variant of any earlier gene has that name already;
+    `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression a copy of
+    it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
+    predictions on the training scale, the intercept, which MetaXcan knows nothing of. `gene_type`, which
+    expression tables do not tell, is NULL; FOCUS (https://github.com/mancusolab/focus) imports no database
+    without that column.
+
+    Parameters
+    ----------
+    database
+        Ends in `.db`. It and `covariance_path` are written whole or not at all.
+    genes
+        Taken one at a time; each id once.
+    model
+        Whose weights.
+    build
+        The assembly that positional names end in, such as `b38`.
+    snp_key
+        Which names the covariance file goes by; a reader's `--model_db_snp_key` must say the same.
+
+    Raises
+    ------
+    InputError
+        When the file name, the build, a gene id or a gene's variants cannot be exported, a gene lacks the
+        model, no gene has a weight other than 0, or the place cannot be written to.
+    ValueError
+        When a gene id comes twice.
+    """
+    check_label(build, "build")
+    check_database(database)
+    with (
+        written_aside(covariance_path(database)) as covariances,
+        written_aside(database) as aside,
+        closing(sqlite3.connect(aside)) as connection,
+        _gzipped_text(covariances) as file,
+    ):
+        connection.execute("PRAGMA journal_mode = OFF")  # a journal would stay where writing fails
+        connection.executescript(_SCHEMA)
+        file.write("GENE RSID1 RSID2 VALUE\n")
+        counts = _write_genes(connection, file, genes, model, build, snp_key)
+        connection.commit()
+    return counts
+
+
+def _write_genes(
+    connection: sqlite3.Connection,
+    file: TextIO,
+    genes: Iterable[GeneWeights],
+    model: str,
+    build: str,
+    snp_key: SnpKey,
+) -> ExportCounts:
+    seen: set[str] = set()
+    n_without = n_weights = n_without_rsid = 0
+    for gene in genes:
+        check_gene_id(gene.gene_id)
+        if gene.gene_id in seen:
+            raise ValueError(f"gene {gene.gene_id} comes twice")
+        fitted = gene.weights_of(model)
+        rows = np.flatnonzero(fitted.weights)
+        if not rows.size:
+            n_without += 1
+            continue
+        if not seen:
+            connection.execute("INSERT INTO sample_info VALUES (?)", (gene.n_samples,))
+        seen.add(gene.gene_id)
+        variants = gene.variants.take(rows)
+        positional = positional_names(gene.contig, variants, build)
+        identifiers = _untaken(connection, variants.identifiers, positional)
+        names = variant_names(identifiers, positional, build)
+        weights = fitted.weights[rows].tolist()
+        ids = repeat(gene.gene_id)
+        table = zip(names, ids, weights, variants.refs, variants.alts, positional, strict=False)
+        connection.executemany("INSERT INTO weights VALUES (?, ?, ?, ?, ?, ?)", table)
+        _insert_extra(connection, gene, fitted)
+        labels = names if snp_key == "rsid" else positional
+        file.writelines(_covariance_lines(gene.gene_id, labels, variants.covariance))
+        n_weights += rows.size
+        n_without_rsid += count_without_rsid(names)
+    if not seen:
+        raise nothing_to_export(model)
+    return ExportCounts(len(seen), n_without, n_weights, n_without_rsid)
+
+
+def _untaken(
+    connection: sqlite3.Connection, identifiers: Sequence[str], positional: Sequence[str]
+) -> list[str]:
+    """Put `.` for each identifier that is another variant's name in the database.
+
+    PrediXcan keeps a name's first alleles for all genes, and would count the wrong allele.
+    """
+    names = (
+        (identifier.split(";")[0], place) for identifier, place in zip(identifiers, positional, strict=True)
+    )
+    return ["." if connection.execute(_TAKEN, pair).fetchone() else pair[0] for pair in names]
+
+
+def _insert_extra(connection: sqlite3.Connection, gene: GeneWeights, fitted: ModelWeights) -> None:
+    performance = (fitted.r_squared, fitted.pearson_p, fitted.pearson_q)
+    connection.execute(
+        "INSERT INTO extra VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?)",
+        (
+            gene.gene_id,
+            gene.gene_name,
+            gene.n_window_variants,
+            int(np.count_nonzero(fitted.weights)),
+            *performance,
+            fitted.intercept,
+        ),
+    )
+
+
+def _covariance_lines(gene_id: str, labels: Sequence[str], covariance: Float64Array) -> Iterator[str]:
+    """Give the diagonal and what is above it, nine significant digits, all of a row in one string."""
+    for row, label in enumerate(labels):
+        start = f"{gene_id} {label} "
+        pairs = zip(labels[row:], covariance[row, row:].tolist(), strict=True)
+        yield "".join(f"{start}{other} {value:.9g}\n" for other, value in pairs)
+
+
+@contextmanager
+def _gzipped_text(path: Path) -> Iterator[TextIO]:
+    """Open a new gzipped UTF-8 file; its bytes depend only on what is written."""
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as compressed,
+        TextIOWrapper(compressed, encoding="utf-8", newline="") as file,
+    ):
+        yield file

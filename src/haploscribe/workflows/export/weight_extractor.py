@@ -1,0 +1,157 @@
+"""Weights of a reopened run's models at a gene, as they are exported."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.registry import reads_deltas, wide_models
+from haploscribe.expression.genes import Gene
+from haploscribe.genome.alternates import alternates
+from haploscribe.interpret.association import marginal_correlations
+from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
+from haploscribe.parallel.executor import threads
+from haploscribe.progress import stage
+from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
+from haploscribe.workflows.export.sequence_effects import read_effects
+from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
+from haploscribe.workflows.finished_run import ReopenedRun
+
+EFFECTS = "effects"
+"""Folder, among the work in progress, of what sequence models say of variants."""
+
+
+_ROUNDING = 1e-6
+"""Of the standard deviation of predictions: a model of dosages that loses more is not linear in them."""
+
+
+class Performance(NamedTuple):
+    """How well a model predicts a gene in held-out people.
+
+    See `haploscribe.workflows.export.weights.ModelWeights`.
+    """
+
+    r: float
+    p: float
+    q: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """Turns a gene's models into weights.
+
+    Attributes
+    ----------
+    opened
+        The run.
+    performance
+        Of each model at each gene.
+    whole_window
+        Give all variants, with their marginal scores, rather than those with a weight.
+    lost
+        What models lost that were made linear, gene by gene as they come.
+    """
+
+    opened: ReopenedRun
+    performance: Mapping[str, Mapping[str, Performance]]
+    whole_window: bool
+    lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
+
+    def genes(self) -> Generator[GeneWeights]:
+        """Weigh the variants of one gene after the other."""
+        genes = self.opened.cohort.genes
+        with stage("Writing weights", len(genes), "genes") as advance:
+            for gene in genes:
+                with threads(1):
+                    weighed = self._weigh(gene)
+                yield weighed
+                advance(1)
+
+    def _weigh(self, gene: Gene) -> GeneWeights:
+        opened = self.opened
+        inputs = opened.inputs(gene)
+        wide = bool(wide_models(opened.models))
+        dosages = inputs.dosages if not wide or inputs.wide is None else inputs.wide.dosages
+        models = tuple(
+            self._weights(name, model, inputs, dosages) for name, model in opened.models_of(gene).items()
+        )
+        n_variants = dosages.shape[1]
+        rows = np.arange(n_variants)
+        if not self.whole_window:
+            rows = np.flatnonzero(np.any([model.weights for model in models], axis=0))
+        return GeneWeights(
+            gene_id=gene.gene_id,
+            gene_name=gene.gene_id,
+            contig=gene.contig,
+            tss=gene.tss,
+            n_samples=len(dosages),
+            n_window_variants=n_variants,
+            variants=_named_variants(opened, gene, rows, dosages[:, rows], wide=wide),
+            models=tuple(model.take(rows) for model in models),
+            marginal_scores=self._marginal_scores(gene, dosages) if self.whole_window else None,
+        )
+
+    def _weights(
+        self, name: str, model: Predictor, inputs: GeneInputs, dosages: Float32Array
+    ) -> ModelWeights:
+        gene_id = inputs.gene.gene_id
+        predicted = model.predict(inputs)
+        linear = LinearModel.of_effects(self._effects(name, model, inputs), dosages, predicted)
+        loss = LinearisingLoss.of(linear, dosages, predicted)
+        if reads_deltas([name]) or loss.rmse > _ROUNDING:
+            self.lost.append((gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
+        if gene_id not in self.performance[name]:
+            raise InputError(
+                f"{self.opened.kept.folder} has gene {gene_id!r}, which the metrics beside it do not name; "
+                "copy both from the same run"
+            )
+        r, p, q = self.performance[name][gene_id]
+        return ModelWeights(name, linear.weights, linear.intercept, r, p, q)
+
+    def _effects(self, name: str, model: Predictor, inputs: GeneInputs) -> Float64Array:
+        if reads_deltas([name]):
+            place = self.opened.place(inputs.gene)
+            return read_effects(self.opened.work / EFFECTS, place)[name]
+        return wide_effects(model, inputs) if wide_models([name]) else dosage_effects(model, inputs)
+
+    def _marginal_scores(self, gene: Gene, dosages: Float32Array) -> Float64Array:
+        correlations = marginal_correlations(dosages, self.opened.expression(gene))
+        return np.asarray(correlations * np.sqrt(len(dosages) - 1))
+
+
+def _named_variants(
+    opened: ReopenedRun, gene: Gene, rows: Int64Array, dosages: Float32Array, *, wide: bool
+) -> GeneVariants:
+    """Name the variants of some of a window's dosage columns.
+
+    Parameters
+    ----------
+    opened
+        The run.
+    gene
+        The gene.
+    rows
+        int64 `(n_rows,)`; columns of the window.
+    dosages
+        float32 `(n_samples, n_rows)`; theirs, in the training people.
+    wide
+        Whether the window is the wide one.
+    """
+    cohort = opened.cohort
+    tiles = cohort.wide_tiles(gene) if wide else cohort.tiles(gene)
+    here = cohort.genotypes.read(tiles).between(tiles[0].start, tiles[-1].end)
+    columns = alternates(here)
+    chosen = [columns[row] for row in rows.tolist()]
+    centred = dosages - dosages.mean(axis=0, dtype=np.float64)
+    return GeneVariants(
+        positions=np.array([allele.position for allele in chosen], dtype=np.int64),
+        identifiers=tuple(allele.identifier for allele in chosen),
+        refs=tuple(allele.reference.decode() for allele in chosen),
+        alts=tuple(allele.alternate.decode() for allele in chosen),
+        frequencies=dosages.mean(axis=0, dtype=np.float64) / 2.0,
+        covariance=centred.T @ centred / (len(dosages) - 1),
+    )

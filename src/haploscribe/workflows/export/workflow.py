@@ -1,0 +1,277 @@
+"""The job behind the verb `export`: weights of a finished run's models for TWAS tools."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from haploscribe.atomic import kept_on_success, remove_at_once
+from haploscribe.errors import InputError, StoppedError
+from haploscribe.estimators.registry import reads_deltas, wide_models
+from haploscribe.evaluation.metrics import benjamini_hochberg
+from haploscribe.options import ExportOptions, WorkerOptions
+from haploscribe.parallel.executor import Workers, open_workers
+from haploscribe.results.models_folder import MODELS_NAME
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.tables import RUN, read_results
+from haploscribe.workflows.export.fusion import check_replaceable, write_fusion
+from haploscribe.workflows.export.linearise import linearised_path, linearised_table, write_linearised
+from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
+from haploscribe.workflows.export.sequence_effects import EffectsJob, leave_effects
+from haploscribe.workflows.export.variant_ids import check_gene_id, check_label
+from haploscribe.workflows.export.weight_extractor import EFFECTS, Performance, Weighing
+from haploscribe.workflows.export.weights import ExportCounts, GeneWeights
+from haploscribe.workflows.finished_run import ReopenedRun, asked_models, reopened_run
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did.
+
+    Attributes
+    ----------
+    n_fitted
+        Genes of the run.
+    n_passing
+        Those that a model predicts well enough.
+    counts
+        What was written.
+    linearised
+        What sequence models lost; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
+    """
+
+    n_fitted: int
+    n_passing: int
+    counts: ExportCounts
+    linearised: pl.DataFrame
+
+    def facts(self) -> dict[str, str | int]:
+        """Say what was done, for a person to read."""
+        counts = self.counts
+        facts: dict[str, str | int] = {
+            "genes of the run": self.n_fitted,
+            "predicted well enough": self.n_passing,
+            "of these without any weight, left out": counts.n_without_weights,
+            "genes exported": counts.n_genes,
+            "weights other than 0": counts.n_weights,
+            "variants without an rsID, summed over genes": counts.n_without_rsid,
+        }
+        for model in self.linearised["model"].unique(maintain_order=True):
+            rows = self.linearised.filter(pl.col("model") == model).drop_nulls("lost")
+            for gene_id, most in rows.top_k(1, by="lost").select("gene_id", "lost").iter_rows():
+                facts[f"lost by making {model} linear (1 - r²)"] = (
+                    f"median {float(np.median(rows['lost'])):.2%}, at most {most:.2%} ({gene_id})"
+                )
+        return facts
+
+
+def export_predictdb(
+    options: ExportOptions, worker_options: WorkerOptions, out: Path, snp_key: SnpKey = "rsid"
+) -> Exported:
+    """Export one model as a PredictDB database with its covariances; see `write_predictdb`.
+
+    Parameters
+    ----------
+    options
+        The run and the model.
+    worker_options
+        Where the work is done.
+    out
+        The database.
+    snp_key
+        Names that the covariances go by.
+
+    Raises
+    ------
+    InputError
+        When the run, an option or a gene is at fault, or no gene is predicted well enough. Nothing is
+        written then.
+    """
+    check_database(out)
+    check_label(options.build, "--build")
+    out = out.absolute()
+    performance = _performance(options, _one_model(options))
+    return _export(
+        options,
+        worker_options,
+        performance,
+        out.with_name(f".{out.name}.work"),
+        linearised_path(out.parent, out.stem),
+        lambda genes: write_predictdb(out, genes, next(iter(performance)), options.build, snp_key),
+        whole_window=False,
+    )
+
+
+def export_fusion(
+    options: ExportOptions, worker_options: WorkerOptions, out: Path, panel: str = "haploscribe"
+) -> Exported:
+    """Export models as weights for FUSION; see `write_fusion`.
+
+    Parameters
+    ----------
+    options
+        The run and its models.
+    worker_options
+        Where the work is done.
+    out
+        Folder of the weights.
+    panel
+        Name of the set of weights.
+
+    Raises
+    ------
+    InputError
+        As `export_predictdb`, and when a model reads variants outside the cis window.
+    """
+    check_label(options.build, "--build")
+    check_label(panel, "--panel")
+    check_replaceable(out / panel)
+    out = out.absolute()
+
+    def write(genes: Iterable[GeneWeights]) -> ExportCounts:
+        with kept_on_success(out):
+            return write_fusion(out, genes, panel, options.build)
+
+    return _export(
+        options,
+        worker_options,
+        _performance(options, _models_of_one_window(options)),
+        out.with_name(f".{out.name}.work"),
+        linearised_path(out, panel),
+        write,
+        whole_window=True,
+    )
+
+
+def _kept(options: ExportOptions) -> KeptModels:
+    read_results(options.results)  # says first of all where the run has not finished
+    return KeptModels(options.results / MODELS_NAME)
+
+
+def _one_model(options: ExportOptions) -> tuple[str, ...]:
+    models = asked_models(_kept(options), options.models)
+    if options.models is None or len(models) != 1:
+        raise InputError("--model: a PredictDB database has the weights of one model; name one")
+    return models
+
+
+def _models_of_one_window(options: ExportOptions) -> tuple[str, ...]:
+    """Find the models that share one list of variants: FUSION has one for all."""
+    models = tuple(dict.fromkeys(asked_models(_kept(options), options.models)))
+    wide = wide_models(models)
+    if options.models is None:
+        models = tuple(name for name in models if name not in wide and not reads_deltas([name]))
+    if not models:
+        raise InputError(
+            f"{options.results} has no model of the dosages of the cis window; name others with --models"
+            if options.models is None
+            else "--models: name a model"
+        )
+    if options.models is not None and wide:
+        raise InputError(
+            f"--models: {wide[0]} has weights outside the cis window, and FUSION's files have one list of "
+            "variants for all models; export it with `haploscribe export predictdb`"
+        )
+    return models
+
+
+def _performance(options: ExportOptions, models: Sequence[str]) -> dict[str, dict[str, Performance]]:
+    """Give, for each model, its performance at each gene; q is over all genes, exported or not."""
+    metrics = read_results(options.results).metrics
+    found = {}
+    for model in models:
+        rows = metrics.filter(pl.col("model") == model)
+        q = benjamini_hochberg(rows["pearson_p"].to_numpy())
+        found[model] = {
+            gene_id: Performance(r, p, adjusted)
+            for (gene_id, r, p), adjusted in zip(
+                rows.select("gene_id", "pearson_r", "pearson_p").iter_rows(), q.tolist(), strict=True
+            )
+        }
+    return found
+
+
+def _passing(performance: Mapping[str, Mapping[str, Performance]], options: ExportOptions) -> list[str]:
+    """List the genes that a model predicts well enough."""
+    everything = [(gene_id, found) for by_gene in performance.values() for gene_id, found in by_gene.items()]
+    passing = dict.fromkeys(
+        gene_id
+        for gene_id, found in everything
+        if max(found.r, 0.0) >= options.min_r and found.p <= options.max_p
+    )
+    if not passing:
+        gene_id, best = max(everything, key=lambda one: one[1].r)
+        raise InputError(
+            f"no gene of {options.results} has r of {options.min_r:g} or more and p of {options.max_p:g} or "
+            f"less in {', '.join(performance)}; the best, {gene_id}, has r {best.r:.3f} and p {best.p:.2g}: "
+            "change --min-r and --max-p, or export another model"
+        )
+    return list(passing)
+
+
+def _work_key(options: ExportOptions) -> str:
+    """Digest what the effects of variants depend on: a stopped job goes on with its own work only."""
+    parts = [repr(options.models)]
+    for path in (options.results / RUN, options.results / MODELS_NAME / "models.json"):
+        found = path.stat()
+        parts.append(repr((str(path.absolute()), found.st_size, found.st_mtime_ns)))
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _export(
+    options: ExportOptions,
+    worker_options: WorkerOptions,
+    performance: Mapping[str, Mapping[str, Performance]],
+    works: Path,
+    table: Path,
+    write: Callable[[Iterable[GeneWeights]], ExportCounts],
+    *,
+    whole_window: bool,
+) -> Exported:
+    """Open the run, weigh the variants of the genes that pass, and write them as they come."""
+    passing = _passing(performance, options)
+    for gene_id in passing:
+        check_gene_id(gene_id)
+    models, work = tuple(performance), works / _work_key(options)
+    n_fitted = len({gene_id for by_gene in performance.values() for gene_id in by_gene})
+    genes = None if len(passing) == n_fitted else tuple(passing)
+    with ExitStack() as stack:
+        with kept_on_success(works), kept_on_success(work):
+            workers = stack.enter_context(open_workers(worker_options))
+            opened = stack.enter_context(
+                reopened_run(options.results, workers, work, genes=genes, models=models)
+            )
+        _ask_sequence_models(opened, workers)
+        weighing = Weighing(opened, performance, whole_window)
+        try:
+            with closing(weighing.genes()) as weighed:
+                counts = write(weighed)
+        except StoppedError:
+            raise
+        except InputError:
+            remove_at_once(works)
+            raise
+    linearised = linearised_table(weighing.lost)
+    write_linearised(table, linearised)
+    remove_at_once(works)
+    return Exported(n_fitted, len(passing), counts, linearised)
+
+
+def _ask_sequence_models(opened: ReopenedRun, workers: Workers) -> None:
+    """Ask models that read deltas for the effect of every variant."""
+    if opened.loaded is None:
+        return
+    names = tuple(name for name in opened.models if reads_deltas([name]))
+    job = EffectsJob(
+        opened.kept.folder.absolute(),
+        names,
+        opened.genotypes,
+        opened.loaded.options,
+        opened.work / "made-up.zarr",
+    )
+    numbers = [opened.place(gene) for gene in opened.cohort.genes]
+    leave_effects(job, opened.cohort.genotypes, opened.loaded, numbers, workers, opened.work / EFFECTS)

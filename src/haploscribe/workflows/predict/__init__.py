@@ -1,0 +1,1 @@
+"""Predict the expression of new samples from saved models: the subcommand predict."""

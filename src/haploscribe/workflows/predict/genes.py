@@ -1,0 +1,163 @@
+"""Predicts new people's expression with kept models, gene by gene; a stopped job goes on where it was."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.atomic import written_aside
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.stage import read_addresses
+from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.estimators.base import Estimator
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.registry import SHARED_NAMES
+from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.results.saved_models import KeptModels, windows_of
+from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
+from haploscribe.workflows.predict.target_samples import ContigColumns
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob:
+    """What every process needs to predict any gene.
+
+    Attributes
+    ----------
+    models
+        Folder of kept models.
+    genotypes
+        The new people's genotypes.
+    store
+        The embedding store; None where no model reads deltas.
+    addresses
+        File of the people's blocks in the store.
+    """
+
+    models: Path
+    genotypes: KeptGenotypes
+    store: Path | None
+    addresses: Path | None
+
+    def open(self) -> "OpenedPrediction":
+        """Open the genotypes and the models."""
+        return OpenedPrediction(self, self.genotypes.open())
+
+
+class OpenedPrediction:
+    """What a process keeps open while it predicts genes.
+
+    Parameters
+    ----------
+    job
+        What is to be done.
+    genotypes
+        What its `genotypes` open.
+    """
+
+    def __init__(self, job: PredictJob, genotypes: Genotypes) -> None:
+        self.kept = KeptModels(job.models)
+        self.windows = windows_of(self.kept.record, genotypes)
+        self.stored: StoredDeltas | None = None
+        if job.store is not None and job.addresses is not None:
+            self.stored = StoredDeltas(EmbeddingStore(job.store), read_addresses(job.addresses))
+
+    def close(self) -> None:
+        """Close the files of the genotypes."""
+        self.windows.close()
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentColumns:
+    """Dosage columns that new people's file lacks.
+
+    Attributes
+    ----------
+    places
+        int64 `(n_absent,)`; among the columns of a window.
+    means
+        float64 `(n_absent,)`; mean dosage of the training people, which everyone is given.
+    """
+
+    places: Int64Array
+    means: Float64Array
+
+    def filled(self, dosages: Float32Array, share: Float32Array) -> Float32Array:
+        """Give everyone their share of the means, `(n_samples,)`, where the file has nothing."""
+        if not self.places.size:
+            return dosages
+        filled = dosages.copy()
+        filled[:, self.places] = share[:, None] * self.means
+        return filled
+
+
+def absent_columns(columns: ContigColumns, *, filled: bool) -> AbsentColumns:
+    """List the columns of a window that the file lacks; none unless they are to be filled."""
+    places = np.flatnonzero(~columns.found) if filled else np.zeros(0, dtype=np.int64)
+    return AbsentColumns(places, columns.means[places])
+
+
+def predict_gene(
+    opened: OpenedPrediction,
+    _place: int,
+    file: Path,
+    number: int,
+    absent: AbsentColumns,
+    wide_absent: AbsentColumns,
+) -> None:
+    """Predict one gene with all its models, and leave a table of `NEW_PREDICTION_SCHEMA`.
+
+    Parameters
+    ----------
+    opened
+        The people and the models.
+    file
+        Where the table goes, as Parquet.
+    number
+        The gene's place in the models' record.
+    absent, wide_absent
+        What the file lacks of the cis window, and of the wide one.
+    """
+    windows, gene = opened.windows, opened.windows.genes[number]
+    n_samples = len(windows.genotypes.sample_ids)
+    people, apart = (
+        _filled(inputs, absent, wide_absent, np.array(shares, dtype=np.float32))
+        for inputs, shares in (
+            (windows.gene_inputs(gene, opened.stored), [1.0] * n_samples),
+            (windows.haplotype_inputs(gene, opened.stored), [0.5] * (2 * n_samples) + [0.0]),
+        )
+    )
+    tables = [pl.DataFrame(schema=NEW_PREDICTION_SCHEMA)]
+    for model, estimator in opened.kept.of_gene(number).items():
+        if model in ZERO_SHOT_NAMES:
+            continue  # see `haploscribe.workflows.predict.zero_shot`
+        alone = estimator.predict(apart)
+        haplotypes = (alone[:-1] - alone[-1]).reshape(n_samples, 2)
+        errors = None if model in SHARED_NAMES else cast("Estimator", estimator).standard_errors(people)
+        columns = {
+            "gene_id": gene.gene_id,
+            "sample_id": list(people.sample_ids),
+            "model": model,
+            "predicted": estimator.predict(people),
+            "standard_error": errors,
+            "haplotype_0": haplotypes[:, 0],
+            "haplotype_1": haplotypes[:, 1],
+        }
+        tables.append(pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA))
+    with written_aside(file) as aside:
+        pl.concat(tables).write_parquet(aside)
+
+
+def _filled(
+    inputs: GeneInputs, absent: AbsentColumns, wide_absent: AbsentColumns, share: Float32Array
+) -> GeneInputs:
+    """Fill in what the file lacks, in both windows."""
+    wide = inputs.wide
+    if wide is not None:
+        wide = replace(wide, dosages=wide_absent.filled(wide.dosages, share))
+    return replace(inputs, dosages=absent.filled(inputs.dosages, share), wide=wide)

@@ -1,0 +1,261 @@
+"""The job behind the verb `predict`: new people's expression from kept models."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from haploscribe.atomic import kept_on_success, kept_unless_refused, remove_at_once
+from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
+from haploscribe.errors import InputError
+from haploscribe.expression.table import places_of_genes
+from haploscribe.expression.text_tables import listed
+from haploscribe.options import PredictionOptions, WorkerOptions
+from haploscribe.parallel.executor import Workers, open_workers
+from haploscribe.progress import stage
+from haploscribe.results.models_folder import RECORD, ModelsRecord
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.predict.genes import OpenedPrediction, PredictJob, absent_columns, predict_gene
+from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, check_place, write_new_predictions
+from haploscribe.workflows.predict.target_samples import NewPeople, matched_people
+from haploscribe.workflows.predict.zero_shot import predict_zero_shot
+from haploscribe.workflows.run.context import each_gene
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What `predict` did.
+
+    Attributes
+    ----------
+    coverage
+        One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
+    n_samples
+        New people.
+    models
+        Models that predicted.
+    left_out
+        Zero-shot models of the run whose weights were not given.
+    forward_passes
+        Sequences that the backbone read.
+    """
+
+    coverage: pl.DataFrame
+    n_samples: int
+    models: tuple[str, ...]
+    left_out: tuple[str, ...]
+    forward_passes: int
+
+    def facts(self) -> dict[str, str | int]:
+        """Say what was done, for a person to read."""
+        found, known = (int(self.coverage[name].sum()) for name in ("n_found", "n_variants"))
+        refused = self.coverage.filter(~pl.col("predicted"))
+        facts: dict[str, str | int] = {
+            "people": self.n_samples,
+            "models": ", ".join(self.models),
+            "known variants found, summed over genes": f"{found:,} of {known:,}",
+            "of them with REF and ALT swapped": int(self.coverage["n_swapped"].sum()),
+            "variants that no model knows, left out": int(self.coverage["n_extra"].sum()),
+            "sequences embedded": self.forward_passes,
+            "genes predicted": f"{self.coverage.height - refused.height:,} of {self.coverage.height:,}",
+        }
+        if refused.height:
+            facts["genes refused, as too few of their variants were found"] = listed(
+                [
+                    f"{gene_id} ({n_found} of {n_variants})"
+                    for gene_id, n_found, n_variants in refused.select(
+                        "gene_id", "n_found", "n_variants"
+                    ).iter_rows()
+                ]
+            )
+        if self.left_out:
+            facts["zero-shot models, not asked without their weights"] = ", ".join(self.left_out)
+        return facts
+
+
+def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path) -> Predicted:
+    """Predict new people's expression with all models of a folder; a stopped job goes on where it was.
+
+    Parameters
+    ----------
+    options
+        The people and the models.
+    worker_options
+        Where the work is done.
+    out
+        The file of predictions, `.parquet` or `.tsv`; the table of coverage is written beside it.
+
+    Raises
+    ------
+    InputError
+        When an input is at fault, or no gene's coverage is high enough. Nothing is written then.
+    """
+    check_place(out)
+    if not 0.0 <= options.min_coverage <= 1.0:
+        raise InputError(f"--min-coverage {options.min_coverage:g}: give a share from 0 to 1")
+    if worker_options.dask is not None:
+        options, out = options.absolute(), out.absolute()
+    kept = KeptModels(options.models)
+    record = kept.record
+    numbers = _numbers(record, options)
+    work = out.with_name(f".{out.name}.work") / _work_key(options)
+    with ExitStack() as stack:
+        stack.enter_context(kept_unless_refused(work.parent))
+        with kept_on_success(work.parent), kept_on_success(work):
+            workers = stack.enter_context(open_workers(worker_options))
+            chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
+            sequence_models = _zero_shot_models(options, record)
+            models = _asked(options, record, sequence_models)
+            loaded = _load_backbone(options, record)
+            reach = record.zero_shot.reach if record.zero_shot and sequence_models else 0
+            people = stack.enter_context(matched_people(options, chosen, reach, workers, work))
+            coverage = _coverage(people, options)
+            _require_any(coverage, options)
+        fine = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
+        genes = tuple(people.windows.genes[i] for i in fine)
+        people = replace(people, windows=replace(people.windows, genes=genes))
+        job, forward_passes = _embedded(people, options, loaded, workers, work)
+        places = [numbers[i] for i in fine]
+        files = [[file] for file in _predict_genes(job, people, options, places, workers, work)]
+        if record.zero_shot is not None:
+            averaging = record.zero_shot.averaging
+            more = predict_zero_shot(kept, sequence_models, averaging, people.windows, places, work)
+            files = [[*own, *others] for own, others in zip(files, more, strict=True)]
+        write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
+        n_samples = len(people.windows.genotypes.sample_ids)
+    remove_at_once(work.parent)
+    left_out = tuple(name for name in record.models if name not in models)
+    return Predicted(coverage, n_samples, models, left_out, forward_passes)
+
+
+def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[LoadedModel]:
+    """Read the weights that are given of the run's zero-shot models."""
+    if record.zero_shot is not None:
+        return record.zero_shot.reopened(options.zero_shot, options.device)
+    given = [name for name in ZERO_SHOT_NAMES if getattr(options.zero_shot, name) is not None]
+    if given:
+        raise InputError(f"--{given[0]}: the models of {options.models} are not of a run with {given[0]}")
+    return []
+
+
+def _asked(
+    options: PredictionOptions, record: ModelsRecord, sequence_models: Sequence[LoadedModel]
+) -> tuple[str, ...]:
+    """Name the models that predict: all that were trained, and those whose weights are given."""
+    given = {loaded.model.name for loaded in sequence_models}
+    models = tuple(name for name in record.models if name not in ZERO_SHOT_NAMES or name in given)
+    if not models:
+        raise InputError(
+            f"{options.models} has zero-shot models only; give the weights of one, such as "
+            f"--{record.models[0]}"
+        )
+    return models
+
+
+def _numbers(record: ModelsRecord, options: PredictionOptions) -> list[int]:
+    """Find the genes to predict, by their places in the models' record."""
+    if options.genes is None:
+        return list(range(len(record.genes)))
+    return places_of_genes(record.genes, options.genes, f"the models of {options.models}")
+
+
+def _work_key(options: PredictionOptions) -> str:
+    """Digest what the predictions depend on: a stopped job goes on with its own work only."""
+    parts = [repr(options)]
+    for path in (options.models / RECORD, options.variants, options.reference):
+        found = path.stat() if path.exists() else None
+        parts.append(repr(found and (found.st_size, found.st_mtime_ns)))
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _coverage(people: NewPeople, options: PredictionOptions) -> pl.DataFrame:
+    """Count, for every gene, what the file has of the variants of the widest window that a model reads."""
+    rows = []
+    for gene in people.windows.genes:
+        wide, cis = people.windows.wide, people.windows.tiles(gene)
+        here = people.columns[gene.contig].between(people.windows.wide_tiles(gene) if wide else cis)
+        n_variants, n_found = len(here.found), int(here.found.sum())
+        # A file of other chromosomes says nothing of this one, not even that all is reference.
+        whole = options.absent_is_reference and gene.contig in people.contigs
+        share = 1.0 if whole or not n_variants else n_found / n_variants
+        counts = (n_variants, n_found, int(here.swapped.sum()), len(here.extra))
+        rows.append((gene.gene_id, *counts, share, share >= options.min_coverage))
+    return pl.DataFrame(rows, schema=COVERAGE_SCHEMA, orient="row")
+
+
+def _require_any(coverage: pl.DataFrame, options: PredictionOptions) -> None:
+    """Stop where no gene has enough of its variants."""
+    if coverage["predicted"].any():
+        return
+    best = coverage.sort("coverage").row(-1, named=True)
+    raise InputError(
+        f"{options.variants} has too few of the variants that the models know: {best['n_found']} of "
+        f"{best['n_variants']} at the best of {coverage.height} genes, {best['gene_id']}, less than "
+        f"--min-coverage {options.min_coverage:g}; impute them or, if the file lists only sites where "
+        "someone differs from the reference, give --absent-is-reference"
+    )
+
+
+def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBackbone | None:
+    """Load the backbone of the training; None where no model reads deltas."""
+    if record.backbone is None:
+        return None
+    wanted = replace(record.backbone, device=options.device)
+    if options.backbone is not None:
+        wanted = replace(wanted, backbone=options.backbone)
+    loaded = LoadedBackbone.of(wanted, record.tile)
+    if loaded.key != record.backbone_key:
+        raise InputError(
+            f"backbone {wanted.backbone} is {loaded.key}, but the models of {options.models} were trained on "
+            f"{record.backbone_key}: other weights or settings; name that one with --backbone, or train again"
+        )
+    return loaded
+
+
+def _embedded(
+    people: NewPeople, options: PredictionOptions, loaded: LoadedBackbone | None, workers: Workers, work: Path
+) -> tuple[PredictJob, int]:
+    """Embed the tiles where a model reads deltas: what predicts the people, and the passes it took."""
+    if loaded is None:
+        return PredictJob(options.models, people.kept, None, None), 0
+    store = options.store or work / "embeddings.zarr"
+    embedded = embed_tiles(people.windows, people.kept, loaded, store, workers)
+    addresses = work / "blocks.jsonl"
+    write_addresses(addresses, embedded.addresses)
+    return PredictJob(options.models, people.kept, store, addresses), embedded.counts.forward_passes
+
+
+def _predict_genes(
+    job: PredictJob,
+    people: NewPeople,
+    options: PredictionOptions,
+    numbers: Sequence[int],
+    workers: Workers,
+    work: Path,
+) -> list[Path]:
+    """Predict gene after gene: their files, in order."""
+    windows = people.windows
+    files = [work / f"gene-{number:06d}.parquet" for number in numbers]
+    arguments = []
+    for gene, number in zip(windows.genes, numbers, strict=True):
+        columns, filled = people.columns[gene.contig], not options.absent_is_reference
+        cis = absent_columns(columns.between(windows.tiles(gene)), filled=filled)
+        wide = absent_columns(columns.between(windows.wide_tiles(gene)), filled=filled and windows.wide)
+        arguments.append((number, cis, wide))
+    with stage("Predicting", len(numbers), "genes") as advance:
+        each_gene(
+            job,
+            lambda: OpenedPrediction(job, windows.genotypes),
+            windows.genes,
+            workers,
+            predict_gene,
+            lambda place: files[place],
+            arguments,
+            advance,
+        )
+    return files

@@ -1,0 +1,93 @@
+"""Predicts new people with the zero-shot models of a run, gene by gene, on the run's own scale."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from haploscribe.atomic import written_aside
+from haploscribe.cohort.windows import GeneWindows
+from haploscribe.errors import InputError
+from haploscribe.estimators.zero_shot import ZeroShot
+from haploscribe.expression.genes import Gene
+from haploscribe.parallel.executor import threads
+from haploscribe.progress import stage
+from haploscribe.results.saved_models import KeptModels
+from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
+from haploscribe.zero_shot.predictions import Averaging, predict_gene
+from haploscribe.zero_shot.registry import LoadedModel
+
+
+def predict_zero_shot(
+    kept: KeptModels,
+    models: Sequence[LoadedModel],
+    averaging: Averaging,
+    windows: GeneWindows,
+    numbers: Sequence[int],
+    work: Path,
+) -> list[list[Path]]:
+    """Predict every gene with every model; genes done before are not done again.
+
+    Parameters
+    ----------
+    kept
+        The models that the run has kept, which have the scales.
+    models
+        The zero-shot models, weights read.
+    averaging
+        What predictions are averaged over.
+    windows
+        Of the genes to predict, in the new people.
+    numbers
+        Places of these genes in the record.
+    work
+        Folder for the files.
+
+    Returns
+    -------
+    For each gene, a Parquet file a model with the columns of `NEW_PREDICTION_SCHEMA`.
+    """
+    files: list[list[Path]] = [[] for _ in numbers]
+    for loaded in models:
+        name = loaded.model.name
+        with stage(f"Predicting with {name}", len(numbers), "genes") as advance:
+            for gene, number, found in zip(windows.genes, numbers, files, strict=True):
+                found.append(work / f"{name}-{number:06d}.parquet")
+                if not found[-1].exists():
+                    _predict(kept, loaded, averaging, windows, (gene, number), found[-1])
+                advance(1)
+    return files
+
+
+def _predict(
+    kept: KeptModels,
+    loaded: LoadedModel,
+    averaging: Averaging,
+    windows: GeneWindows,
+    gene: tuple[Gene, int],
+    file: Path,
+) -> None:
+    name, (placed, number) = loaded.model.name, gene
+    scale = cast("ZeroShot", kept.of_gene(number, [name])[name])
+    with threads(1):
+        try:
+            found = predict_gene(loaded.model, windows.genotypes, placed, averaging)
+        except FileNotFoundError:
+            raise InputError(
+                f"gene {placed.gene_id}: deletions leave too little of the haplotypes around it for {name}; "
+                f"leave out --{name}"
+            ) from None
+    # A person's prediction is the mean of the two haplotypes', moved and stretched.
+    shares = scale.scale_ * (found.haplotypes - found.reference) / 2.0
+    columns = {
+        "gene_id": placed.gene_id,
+        "sample_id": list(windows.genotypes.sample_ids),
+        "model": name,
+        "predicted": scale.intercept_ + scale.scale_ * (found.samples - scale.centre_),
+        "standard_error": None,
+        "haplotype_0": shares[:, 0],
+        "haplotype_1": shares[:, 1],
+    }
+    with written_aside(file) as aside:
+        pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA).write_parquet(aside)
