@@ -1,13 +1,15 @@
 """The inputs of a run, opened and matched: who is in it, and which genes."""
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from haploscribe.arrays import Float64Array
+from haploscribe.atomic import written_once
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
@@ -35,7 +37,7 @@ class SampleMatch:
     """
 
     shared: tuple[str, ...]
-    left_out: dict[str, tuple[str, ...]]
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Say in one line how many are shared, and who is left out of what."""
@@ -135,11 +137,73 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     )
 
 
-def open_surveyed(options: CohortOptions, index_folder: Path, folder: Path, *, wide: bool = False) -> Cohort:
-    """Open a cohort to read variants from the blocks that its survey left in a folder: see `open_cohort`."""
-    cohort = open_cohort(options, index_folder, wide=wide)
-    cohort.genotypes.reader.close()
-    return cohort.reading_from(folder)
+_TABLES = "tables.json"
+_ARRAYS = ("expression", "all_expression", "covariates", "hidden_factors")
+
+
+def save_cohort(folder: Path, cohort: Cohort) -> None:
+    """Write a matched cohort, its genotypes left out, for the processes that will work on it.
+
+    Parameters
+    ----------
+    folder
+        Where; what is there already stays, as it is named after its content.
+    cohort
+        The cohort.
+    """
+    if folder.is_dir():
+        return
+    tables = {
+        "samples": cohort.match.shared,
+        "genes": [astuple(gene) for gene in cohort.genes],
+        "all_genes": [astuple(gene) for gene in cohort.all_genes.genes],
+    }
+    arrays = (cohort.values, cohort.all_genes.values, cohort.covariates, cohort.hidden_factors)
+    with written_once(folder) as aside:
+        aside.mkdir()
+        (aside / _TABLES).write_text(json.dumps(tables), encoding="utf-8")
+        for name, array in zip(_ARRAYS, arrays, strict=True):
+            if array is not None:
+                np.save(aside / f"{name}.npy", array, allow_pickle=False)
+
+
+def open_saved_cohort(folder: Path, options: CohortOptions, genotypes: Genotypes, *, wide: bool) -> Cohort:
+    """Open what `save_cohort` wrote; arrays are mapped, so processes of one machine share them.
+
+    Parameters
+    ----------
+    folder
+        Where it was written.
+    options
+        What the cohort was opened with.
+    genotypes
+        The samples' alleles.
+    wide
+        Read the dosages of the genes' wide windows too.
+    """
+    tables = json.loads((folder / _TABLES).read_text(encoding="utf-8"))
+    samples = tuple(tables["samples"])
+    genes, all_genes = (tuple(Gene(*gene) for gene in tables[name]) for name in ("genes", "all_genes"))
+    files = {name: folder / f"{name}.npy" for name in _ARRAYS}
+    arrays = {
+        name: np.load(path, mmap_mode="r", allow_pickle=False)
+        for name, path in files.items()
+        if path.exists()
+    }
+    return Cohort(
+        options=options,
+        genotypes=genotypes,
+        genes=genes,
+        window=options.window,
+        tile_size=options.tile,
+        wide=wide,
+        expression=ExpressionTable(genes, samples, arrays["expression"]),
+        all_genes=ExpressionTable(all_genes, samples, arrays["all_expression"]),
+        covariates=arrays.get("covariates"),
+        hidden_factors=arrays.get("hidden_factors"),
+        match=SampleMatch(samples),
+        genes_without_variants_file=0,
+    )
 
 
 def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Float64Array | None:

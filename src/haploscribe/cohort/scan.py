@@ -1,32 +1,29 @@
-"""The one reading of all variants a run will use: whatever is wrong with them stops it here."""
+"""Scan the variants near genes: count them, check REF, phase and missing calls, and cache what is used."""
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from haploscribe.arrays import Int64Array
-from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.cohort.cohort import Cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.genome.blocks import Block
+from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variant_blocks import write_variant_block, write_variant_samples
+from haploscribe.genome.variant_blocks import write_variant_block
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
-from haploscribe.options import CohortOptions
-from haploscribe.parallel.executor import Workers
-from haploscribe.progress import Advance
 
 MAX_MISSING = 0.1
 """Largest share of missing calls a run may have; they count as reference."""
 
 
 @dataclass(frozen=True, slots=True)
-class VariantSurvey:
-    """What the variants of the genes' windows are like: cis windows, and wide ones where they are read.
+class VariantScan:
+    """The variants of the genes' windows: cis windows, and wide ones where they are read.
 
     Attributes
     ----------
@@ -41,11 +38,18 @@ class VariantSurvey:
     n_overlaps
         ALT alleles on a haplotype displaced by an earlier, overlapping one.
     counts
-        What else was met in the blocks that hold the windows.
+        Other counts over the blocks that hold the windows.
     """
 
-    def facts(self) -> dict[str, str | int]:
-        """Say what was found, for a person to read."""
+    n_variants: Int64Array
+    n_wide_variants: Int64Array | None
+    n_used: int
+    n_rare: int
+    n_overlaps: int
+    counts: VariantCounts
+
+    def summary(self) -> dict[str, str | int]:
+        """Return the counts by their names in print."""
         counts = self.counts
         return {
             "variants used (REF equals the FASTA at each)": self.n_used,
@@ -58,58 +62,10 @@ class VariantSurvey:
             "overlapping alleles skipped": self.n_overlaps,
         }
 
-    n_variants: Int64Array
-    n_wide_variants: Int64Array | None
-    n_used: int
-    n_rare: int
-    n_overlaps: int
-    counts: VariantCounts
-
 
 @dataclass(frozen=True, slots=True)
-class SurveyJob:
-    """What every process needs to survey any block of the run.
-
-    Attributes
-    ----------
-    cohort
-        The inputs.
-    index_folder
-        Where indexes that the inputs lack are.
-    wide
-        Whether wide windows are read too.
-    folder
-        Where the variants used are left for later stages; None to leave nothing.
-    run
-        Different in every run: workers that outlive one open the files of the next anew.
-    """
-
-    cohort: CohortOptions
-    index_folder: Path
-    wide: bool
-    folder: Path | None
-    run: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def open(self) -> "OpenedSurvey":
-        """Open the cohort."""
-        return OpenedSurvey(open_cohort(self.cohort, self.index_folder, wide=self.wide), self.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedSurvey:
-    """A cohort to be surveyed, and where its variants are left; see `SurveyJob`."""
-
-    cohort: Cohort
-    folder: Path | None
-
-    def close(self) -> None:
-        """Close the cohort's files."""
-        self.cohort.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _SurveyedBlock:
-    """What one block's variants are like; `columns` is the position of each dosage column in its tiles."""
+class ScannedBlock:
+    """The variants of one block of tiles; `columns` is the position of each dosage column in its tiles."""
 
     block: Block
     columns: Int64Array
@@ -119,38 +75,57 @@ class _SurveyedBlock:
     counts: VariantCounts
 
 
-def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: Advance) -> VariantSurvey:
-    """Read all variants near the genes, in one pass; check REF, phase and missing calls.
+def scan_block(genotypes: Genotypes, block: Block, folder: Path | None) -> ScannedBlock:
+    """Read and check the variants of one block, and cache those that are used.
 
     Parameters
     ----------
-    cohort
-        The opened cohort.
-    job
-        What opens it elsewhere, and where the variants are left.
-    workers
-        Who reads.
-    advance
-        Told of each tile read.
+    genotypes
+        The samples' alleles, as the variants file has them.
+    block
+        The block of tiles.
+    folder
+        Of the genotype cache; None to write nothing.
 
     Raises
     ------
     InputError
-        When REF differs from the FASTA, a heterozygote is unphased, or too many calls are missing.
+        When REF differs from the FASTA or a heterozygote is unphased.
     """
-    if job.folder is not None:
-        write_variant_samples(job.folder, cohort.match.shared)
-    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
+    read = genotypes.read(block.tiles)
+    common = genotypes.common(read)
+    n_wanted = len(_within(read, block).positions)
+    used = _within(common, block)
+    check_reference(used, genotypes.reference)
+    if folder is not None:
+        write_variant_block(folder, block.number, common)
+    return ScannedBlock(
+        block,
+        columns=_dosage_columns(used),
+        n_used=len(used.positions),
+        n_rare=n_wanted - len(used.positions),
+        n_overlaps=int(overlaps_skipped(used).sum()),
+        counts=read.counts,
+    )
+
+
+def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
+    """Merge the scans of all blocks of a cohort, in any order.
+
+    Raises
+    ------
+    InputError
+        When too many calls are missing, or no window has a variant.
+    """
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
     counts = VariantCounts()
-    for found in workers.map(job, _survey_block, blocks, lambda: OpenedSurvey(cohort, job.folder)):
-        columns.setdefault(found.block.contig, []).append(found.columns)
-        counts = sum_counts(counts, found.counts)
-        n_used += found.n_used
-        n_rare += found.n_rare
-        n_overlaps += found.n_overlaps
-        advance(len(found.block.wanted))
+    for scanned in blocks:
+        columns.setdefault(scanned.block.contig, []).append(scanned.columns)
+        counts = sum_counts(counts, scanned.counts)
+        n_used += scanned.n_used
+        n_rare += scanned.n_rare
+        n_overlaps += scanned.n_overlaps
     require_called(counts, cohort.options.variants)
     if n_used == 0 and len(cohort.genes) == 1:
         raise InputError(
@@ -164,27 +139,7 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
         )
     n_variants = _columns_of_genes(columns, cohort.genes, cohort.tiles)
     n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_tiles) if cohort.wide else None
-    return VariantSurvey(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
-
-
-def _survey_block(opened: OpenedSurvey, block: Block) -> _SurveyedBlock:
-    """Read, check and leave one block's variants."""
-    genotypes = opened.cohort.genotypes
-    read = genotypes.read(block.tiles)
-    common = genotypes.common(read)
-    n_wanted = len(_within(read, block).positions)
-    used = _within(common, block)
-    check_reference(used, genotypes.reference)
-    if opened.folder is not None:
-        write_variant_block(opened.folder, block.number, common)
-    return _SurveyedBlock(
-        block,
-        columns=_dosage_columns(used),
-        n_used=len(used.positions),
-        n_rare=n_wanted - len(used.positions),
-        n_overlaps=int(overlaps_skipped(used).sum()),
-        counts=read.counts,
-    )
+    return VariantScan(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
 
 
 def _within(variants: Variants, block: Block) -> Variants:
@@ -196,7 +151,7 @@ def _within(variants: Variants, block: Block) -> Variants:
 
 
 def _dosage_columns(variants: Variants) -> Int64Array:
-    """Position of each dosage column: one an ALT allele."""
+    """Return the position of each dosage column: one per ALT allele."""
     n_alternates = np.array([len(alleles) - 1 for alleles in variants.alleles], dtype=np.int64)
     return np.repeat(variants.positions, n_alternates)
 
@@ -217,13 +172,13 @@ def _columns_of_genes(
 
 
 def sum_counts(a: VariantCounts, b: VariantCounts) -> VariantCounts:
-    """Add up what was met in two regions."""
+    """Add the counts of two regions."""
     names = [count.name for count in fields(VariantCounts)]
     return VariantCounts(*(getattr(a, name) + getattr(b, name) for name in names))
 
 
 def require_called(counts: VariantCounts, variants: Path) -> None:
-    """Stop where too many calls of a variants file are missing.
+    """Refuse a variants file in which too many calls are missing.
 
     Raises
     ------

@@ -2,13 +2,18 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from haploscribe.cohort.windows import GeneWindows
+from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.tiles import Tile
+from haploscribe.genome.variants import Variants, dosages
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,6 @@ class TileDeltas:
         return replace(
             self, deltas=self.deltas[rows], index=np.searchsorted(rows, index).astype(self.index.dtype)
         )
-
-
-WIDE_WINDOW = 2_000_000
-"""Width of the wide window in base pairs: 1 Mb to either side of the TSS, as PrediXcan has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,74 @@ class GeneInputs:
         """Put the dosages of the wide window in place of those of the cis window."""
         assert self.wide is not None
         return replace(self, positions=self.wide.positions, dosages=self.wide.dosages, wide=None)
+
+
+def gene_inputs(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> GeneInputs:
+    """Collect what estimators read of one gene.
+
+    Parameters
+    ----------
+    windows
+        The samples' alleles around genes.
+    gene
+        One of their genes.
+    deltas
+        The embedded tiles; None where no estimator of the run reads deltas.
+    """
+    sample_ids = tuple(windows.genotypes.sample_ids)
+    return _collect(windows, gene, windows.variants(gene), sample_ids, _tile_deltas(windows, gene, deltas))
+
+
+def haplotype_inputs(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> GeneInputs:
+    """Collect the inputs of each haplotype alone: in silico samples that carry it beside the reference.
+
+    Parameters
+    ----------
+    windows, gene, deltas
+        As for `gene_inputs`.
+
+    Returns
+    -------
+    GeneInputs
+        Of 2 `n_samples` + 1 samples: haplotype 0 and 1 of the first sample, of the second, and so on,
+        named `ID_0` and `ID_1`; and one that carries the reference on both haplotypes, last.
+    """
+    names = [f"{sample}_{copy}" for sample in windows.genotypes.sample_ids for copy in (0, 1)]
+    variants = windows.variants(gene)
+    tiles = tuple(replace(tile, index=_alone(tile.index)) for tile in _tile_deltas(windows, gene, deltas))
+    variants = replace(variants, genotypes=_alone(variants.genotypes))
+    return _collect(windows, gene, variants, (*names, "reference"), tiles)
+
+
+def _collect(
+    windows: GeneWindows,
+    gene: Gene,
+    variants: Variants,
+    sample_ids: tuple[str, ...],
+    tiles: tuple[TileDeltas, ...],
+) -> GeneInputs:
+    positions, copies = _dosages_of_tiles(variants, windows.tiles(gene))
+    wide = WideDosages(*_dosages_of_tiles(variants, windows.wide_tiles(gene))) if windows.wide else None
+    return GeneInputs(gene, sample_ids, positions, copies, tiles, wide)
+
+
+def _tile_deltas(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> tuple[TileDeltas, ...]:
+    if deltas is None:
+        return ()
+    found = [deltas.tile(tile.contig, tile.number) for tile in windows.tiles(gene)]
+    return tuple(
+        TileDeltas(tile.start, tile.end, tile.deltas, tile.index) for tile in found if tile is not None
+    )
+
+
+def _alone(carried: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put each copy beside 0, and 0 twice last: `(…, n_samples, 2)` to `(…, 2 n_samples + 1, 2)`."""
+    *leading, n_samples, copies = carried.shape
+    alone = np.zeros((*leading, copies * n_samples + 1, 2), dtype=carried.dtype)
+    alone[..., :-1, 0] = carried.reshape(*leading, copies * n_samples)
+    return alone
+
+
+def _dosages_of_tiles(variants: Variants, tiles: tuple[Tile, ...]) -> tuple[Int64Array, Float32Array]:
+    """Return the dosages of the variants that start in consecutive tiles: see `dosages`."""
+    return dosages(variants.between(tiles[0].start, tiles[-1].end))

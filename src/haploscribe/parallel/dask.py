@@ -1,16 +1,15 @@
-"""Workers of a Dask cluster: several machines, or processes of this one."""
+"""Run tasks on a Dask cluster: several machines, or processes of this one."""
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from concurrent import futures
 from contextlib import ExitStack, contextmanager
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from haploscribe import __version__
-from haploscribe.atomic import current_umask
 from haploscribe.errors import InputError, StoppedError
-from haploscribe.parallel.executor import Job, OpenedT, Workers, do_piece
+from haploscribe.parallel.executor import Executor
 
 try:
     import distributed
@@ -23,10 +22,6 @@ except ImportError:
 _ADDRESS = re.compile(r"\w+://.+:\d+")
 
 
-Item = TypeVar("Item")
-
-
-Found = TypeVar("Found")
 
 
 SECONDS_TO_CONNECT = 10
@@ -35,15 +30,12 @@ SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
 
-PIECES_PER_WORKER = 3
-"""Pieces handed out at once to a worker: one in work, one on the way, one to spare."""
 
+class DaskExecutor(Executor):
+    """Run tasks on the workers of a Dask cluster; those of a worker that dies run on another.
 
-class DaskWorkers:
-    """Workers of a Dask cluster as `Workers`.
-
-    Only a few pieces a worker are known to the scheduler at a time, so it holds as little for 20,000 genes
-    as for 20. Pieces of a worker that dies are done by another.
+    Only a few items per worker are known to the scheduler at a time, so it holds as little for 20,000 genes
+    as for 20.
 
     Parameters
     ----------
@@ -51,43 +43,46 @@ class DaskWorkers:
         Connected to the scheduler.
     """
 
-    elsewhere = True
+    is_remote = True
 
     def __init__(self, client: distributed.Client) -> None:
         self._client = client
-
-    def map(
-        self,
-        job: Job[OpenedT],
-        task: Callable[[OpenedT, Item], Found],
-        items: Sequence[Item],
-        here: Callable[[], OpenedT] | None = None,
-    ) -> Iterator[Found]:
-        """Do a task for every item: see `Workers.map`."""
-        remaining, mask = iter(items), current_umask()
-
-        def submitted(count: int) -> list[distributed.Future]:
-            return [
-                self._client.submit(do_piece, job, task, item, mask, pure=False)
-                for item in islice(remaining, count)
-            ]
-
-        with _one_line_errors():
-            in_work = distributed.as_completed(submitted(PIECES_PER_WORKER * self.count))
-            for future in in_work:
-                found: Found = future.result()
-                wanted = PIECES_PER_WORKER * self.count - in_work.count()
-                in_work.update(submitted(max(wanted, 0)))
-                yield found
 
     @property
     def count(self) -> int:
         """How many workers there are; they come and go."""
         return max(1, len(self._client.nthreads()))
 
+    def _pool(self) -> futures.Executor:
+        pool: futures.Executor = self._client.get_executor(pure=False)
+        return pool
+
+    def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
+        for future in pending:
+            future.cancel()
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except distributed.KilledWorker:
+            raise StoppedError(
+                "Dask workers died repeatedly at the same item, most likely for lack of memory; give each "
+                "worker more memory or fewer neighbours; rerunning the same command resumes"
+            ) from None
+        except (CommClosedError, FutureCancelledError, futures.CancelledError):
+            raise StoppedError(
+                "the Dask scheduler went away; start it again; rerunning the same command resumes"
+            ) from None
+        except FileNotFoundError as error:
+            raise InputError(
+                f"a Dask worker cannot see {error.filename}: put inputs and results where all workers see "
+                "them by the same path"
+            ) from None
+
 
 @contextmanager
-def dask_workers(address: str) -> Iterator[Workers]:
+def dask_executor(address: str) -> Iterator[Executor]:
     """Connect to a Dask cluster, or start one on this machine for the block.
 
     Parameters
@@ -117,7 +112,7 @@ def dask_workers(address: str) -> Iterator[Workers]:
             client = stack.enter_context(_remote_client(address))
         _require_one_thread(client, address)
         _require_same_version(client, address)
-        yield DaskWorkers(client)
+        yield DaskExecutor(client)
 
 
 @contextmanager
@@ -190,24 +185,3 @@ def _require_same_version(client: distributed.Client, address: str) -> None:
 
 def _version() -> str:
     return __version__
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Say in one line what became of the cluster."""
-    try:
-        yield
-    except distributed.KilledWorker:
-        raise StoppedError(
-            "Dask workers died again and again at the same piece of work, most likely for lack of memory; "
-            "give each worker more memory or fewer neighbours, and run again: it goes on where it was"
-        ) from None
-    except (CommClosedError, FutureCancelledError):
-        raise StoppedError(
-            "the Dask scheduler went away; start it and run the same command again: it goes on where it was"
-        ) from None
-    except FileNotFoundError as error:
-        raise InputError(
-            f"a Dask worker cannot see {error.filename}: put inputs and results where all workers see them "
-            "by the same path"
-        ) from None

@@ -1,154 +1,214 @@
-"""Processes that share the work of a run: here, on this machine, or on a Dask cluster."""
+"""Run one function over many items: in this process, in several of this machine, or on a Dask cluster."""
 
 import os
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from contextlib import contextmanager
-from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from threadpoolctl import threadpool_limits
 
 from haploscribe.atomic import current_umask, umask
 from haploscribe.errors import StoppedError
 from haploscribe.memory import require_spare_memory
 from haploscribe.options import WorkerOptions
+from haploscribe.parallel.threads import threads
+from haploscribe.progress import Advance
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-Found = TypeVar("Found")
-
-
-class Opened(Protocol):
-    """What a process keeps open for a job: files, models, tables."""
+class Context(Protocol):
+    """What a process keeps open while it works on items: files, models, tables."""
 
     def close(self) -> None:
         """Close what is open."""
         ...
 
 
-OpenedT = TypeVar("OpenedT", bound=Opened)
+ContextT = TypeVar("ContextT", bound=Context)
+ContextT_co = TypeVar("ContextT_co", bound=Context, covariant=True)
 
 
-OpenedT_co = TypeVar("OpenedT_co", bound=Opened, covariant=True)
+class Spec(Protocol[ContextT_co]):
+    """A small, hashable description of work, pickled with every item."""
 
-
-class Job(Protocol[OpenedT_co]):
-    """A small description of work, hashable and pickled with every piece of it."""
-
-    def open(self) -> OpenedT_co:
-        """Open, in the process that works, what all pieces need."""
+    def open(self) -> ContextT_co:
+        """Return the context of this work, in the process that calls it."""
         ...
 
 
-class Workers(Protocol):
-    """Where the pieces of a job are done.
+ITEMS_PER_WORKER = 3
+"""Items submitted at once for each worker: one in work, one on the way, one to spare."""
+SECONDS_IDLE = 300
+"""After which worker processes end."""
+SECONDS_BETWEEN_CHECKS = 0.5
+"""Of a worker for its parent process."""
 
-    Attributes
-    ----------
-    elsewhere
-        Whether they are done on a cluster rather than by this process and its children.
-    """
-
-    elsewhere: bool
-
-    @property
-    def count(self) -> int:
-        """How many pieces can be in work at a time."""
-        ...
-
-    def map(
-        self,
-        job: Job[OpenedT],
-        task: Callable[[OpenedT, Item], Found],
-        items: Sequence[Item],
-        here: Callable[[], OpenedT] | None = None,
-    ) -> Iterator[Found]:
-        """Do a task for every item, several at a time, each with one thread.
-
-        Parameters
-        ----------
-        job
-            What the task needs open. A process opens it once and keeps it for the next item.
-        task
-            A function of a module, so that other processes find it. It may be done twice for an item
-            where a worker dies, so what it writes is put in place by a rename.
-        items
-            Small: they travel to the worker.
-        here
-            Gives what `job.open` would, where the work is done in this process; it is not closed then.
-
-        Yields
-        ------
-        What the task returned, in the order in which pieces are done.
-        """
-        ...
+_ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1"
+    for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+}
 
 
-class LocalWorkers:
-    """One process or several on this machine.
+class Executor:
+    """Run one function over many items in parallel, each with one thread.
 
     Parameters
     ----------
     count
-        How many.
+        Worker processes of this machine; 1 for this process alone.
+
+    Attributes
+    ----------
+    is_remote
+        Whether tasks run on another machine, or may.
     """
 
-    elsewhere = False
+    is_remote = False
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        self._count = count
+
+    @property
+    def count(self) -> int:
+        """How many items can be in work at a time."""
+        return self._count
 
     def map(
         self,
-        job: Job[OpenedT],
-        task: Callable[[OpenedT, Item], Found],
+        spec: Spec[ContextT],
+        task: Callable[[ContextT, Item], Result],
         items: Sequence[Item],
-        here: Callable[[], OpenedT] | None = None,
-    ) -> Iterator[Found]:
-        """Do a task for every item: see `Workers.map`.
+        local: ContextT | None = None,
+    ) -> Iterator[Result]:
+        """Run a task for every item.
+
+        Parameters
+        ----------
+        spec
+            Opens the task's context. A process opens it once and keeps it for the next item.
+        task
+            A function of a module, so that other processes find it. It may run twice for an item where a
+            worker dies, so files that it writes are put in place by a rename.
+        items
+            Small: they travel to the worker.
+        local
+            The context of `spec`, if it is open already in this process; used where the work is done here,
+            and not closed.
+
+        Yields
+        ------
+        What the task returned, in the order in which items are done.
 
         Raises
         ------
-        InputError
+        StoppedError
             When a worker is killed.
         """
-        count = min(self.count, len(items))
-        if count > 1:  # handed out in order, so that pieces in work at one time are neighbours
-            parallel = Parallel(
-                n_jobs=count,
-                return_as="generator_unordered",
-                pre_dispatch=2 * count,
-                max_nbytes=None,  # items are small; files in shared memory would outlive a kill
-            )
-            with warnings.catch_warnings():
-                # joblib replaces a worker that has grown by 300 MB, as one does that loads a model.
-                warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-                try:
-                    own, mask = os.getpid(), current_umask()
-                    yield from parallel(delayed(_do_piece_for)(own, job, task, item, mask) for item in items)
-                except TerminatedWorkerError:
-                    raise StoppedError(
-                        f"a worker of {count} died, most likely for lack of memory; give fewer with --jobs, "
-                        "and run again: it goes on where it was"
-                    ) from None
-        elif items:
-            opened = here() if here is not None else kept_open(job)
+        if not self.is_remote and min(self.count, len(items)) <= 1:
+            context = None
             for item in items:
+                context = context or local or kept_open(spec)
                 require_spare_memory()
                 with threads(1):
-                    found = task(opened, item)
-                yield found
+                    result = task(context, item)
+                yield result
+            return
+        pool, remaining, pending = self._pool(), iter(items), set[futures.Future[Result]]()
+        try:
+            with self._one_line_errors():
+                while True:
+                    n_more = max(ITEMS_PER_WORKER * self.count - len(pending), 0)
+                    pending |= {
+                        pool.submit(run_item, spec, task, item, current_umask())
+                        for item in islice(remaining, n_more)
+                    }
+                    if not pending:
+                        return
+                    done, pending = futures.wait(pending, return_when=futures.FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+        finally:
+            if pending:
+                self._cancel(pool, pending)
+
+    def _pool(self) -> futures.Executor:
+        """Return the processes to submit to."""
+        pool: futures.Executor = get_reusable_executor(
+            self.count,
+            timeout=SECONDS_IDLE,
+            initializer=_end_with_parent,
+            initargs=(os.getpid(),),
+            env=_ONE_THREAD,
+        )
+        return pool
+
+    def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
+        """Stop work that nobody waits for any more."""
+        for future in pending:
+            future.cancel()
+        pool.shutdown(kill_workers=True)  # type: ignore[call-arg]
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        """Turn what becomes of workers into errors of one line."""
+        with warnings.catch_warnings():
+            # A worker that has grown by 300 MB, as one does that loads a model, is replaced.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+            try:
+                yield
+            except TerminatedWorkerError:
+                raise StoppedError(
+                    f"one of {self.count} worker processes died, most likely for lack of memory; give fewer "
+                    "with --jobs; rerunning the same command resumes"
+                ) from None
+
+
+def map_to_files(
+    executor: Executor,
+    spec: Spec[ContextT],
+    task: Callable[[ContextT, Item, Path], None],
+    items: Sequence[tuple[Path, Item]],
+    advance: Advance,
+    local: ContextT | None = None,
+) -> None:
+    """Run a task for every item whose file does not exist yet: a stopped job resumes.
+
+    Parameters
+    ----------
+    executor, spec, local
+        As for `Executor.map`.
+    task
+        Writes the file of an item, atomically.
+    items
+        Each with its file, in the order in which they are handed out.
+    advance
+        Called with the number of items done, those of an earlier, stopped job included.
+    """
+    remaining = [(task, path, item) for path, item in items if not path.exists()]
+    advance(len(items) - len(remaining))
+    for _ in executor.map(spec, _write_file, remaining, local):
+        advance(1)
+
+
+def _write_file(
+    context: ContextT, work: tuple[Callable[[ContextT, Item, Path], None], Path, Item]
+) -> None:
+    task, path, item = work
+    task(context, item, path)
 
 
 @contextmanager
-def open_workers(options: WorkerOptions) -> Iterator[Workers]:
-    """Open the workers that a run asks for; a cluster made for it is closed behind the block.
+def open_executor(options: WorkerOptions) -> Iterator[Executor]:
+    """Open the executor that the options name; a cluster that is started for it ends with the block.
 
     Raises
     ------
@@ -156,79 +216,47 @@ def open_workers(options: WorkerOptions) -> Iterator[Workers]:
         When a cluster cannot be reached or used.
     """
     if options.dask is None:
-        yield LocalWorkers(options.jobs)
+        yield Executor(options.jobs)
         return
-    from haploscribe.parallel.dask import dask_workers  # noqa: PLC0415 - an extra, for clusters alone
+    from haploscribe.parallel.dask import dask_executor  # noqa: PLC0415 - an extra, for clusters alone
 
-    with dask_workers(options.dask) as workers:
-        yield workers
-
-
-SECONDS_BETWEEN_LOOKS = 0.5
-"""Of a worker at its parent."""
+    with dask_executor(options.dask) as executor:
+        yield executor
 
 
-_kept: dict[Any, Any] = {}
+_open: dict[Any, Any] = {}
+_one_at_a_time = threading.Lock()
 
 
-_one_piece_at_a_time = threading.Lock()
+def run_item(
+    spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item, mask: int | None = None
+) -> Result:
+    """Run a task for one item in a worker process; a worker of several threads takes one after another.
 
-
-def do_piece(
-    job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None = None
-) -> Found:
-    """Do one piece in a worker process. A worker of several threads does one piece after another.
-
-    `mask` is the umask of the process that asks: what a worker writes is as private as what that one does.
+    `mask` is the umask of the process that submitted it: a worker's files are as private as its own.
     """
-    with _one_piece_at_a_time, umask(mask), threads(1):
+    with _one_at_a_time, umask(mask), threads(1):
         require_spare_memory()
-        return task(kept_open(job), item)
+        return task(kept_open(spec), item)
 
 
-def _do_piece_for(
-    parent: int, job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None
-) -> Found:
-    """Do one piece in a process that another one of this machine has started."""
-    _end_with(parent)
-    return do_piece(job, task, item, mask)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent: what the parent is killed with may not reach its workers."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def kept_open(job: Job[OpenedT]) -> OpenedT:
-    """Open a job once in a process's life; the one before it is closed."""
-    if job not in _kept:
-        for opened in _kept.values():
-            opened.close()
-        _kept.clear()
-        _kept[job] = job.open()
-    found: OpenedT = _kept[job]
+def kept_open(spec: Spec[ContextT]) -> ContextT:
+    """Return the context of a spec, opened once in a process's life; the one before it is closed."""
+    if spec not in _open:
+        for context in _open.values():
+            context.close()
+        _open.clear()
+        _open[spec] = spec.open()
+    found: ContextT = _open[spec]
     return found
 
 
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let numerical libraries use so many threads and no more; one gives the same bits everywhere."""
-    # Seconds to import, so only where there is work to do. Both before the limit is set: it holds for the
-    # libraries that are loaded then, and each of these brings its own.
-    import scipy.linalg  # noqa: F401, PLC0415
-    import torch  # noqa: PLC0415
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after its parent: the signal that kills the parent may not reach it."""
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,143 @@
+"""Open a run's inputs, read them all once, and stop at the first fault."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from haploscribe.atomic import kept_on_success
+from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
+from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
+from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_samples
+from haploscribe.leftovers import temporary_prefix
+from haploscribe.options import CohortOptions
+from haploscribe.parallel.executor import Executor
+from haploscribe.progress import Advance, stage
+from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
+
+INDEX_NAME = "index"
+UNFINISHED_NAME = ".unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedCohort:
+    """A cohort whose inputs were all read and found sound.
+
+    Attributes
+    ----------
+    cohort
+        The opened cohort; it reads the variants file.
+    scan
+        Its variants.
+    spec
+        What other processes need: the cached genotypes and the matched expression.
+    """
+
+    cohort: Cohort
+    scan: VariantScan
+    spec: WorkSpec
+
+    @property
+    def cached(self) -> Cohort:
+        """The cohort, reading the genotype cache that the scan has left in place of the file."""
+        assert isinstance(self.spec.genotypes, KeptGenotypes)
+        return self.cohort.reading_from(self.spec.genotypes.folder)
+
+    def summary(self) -> dict[str, str | int]:
+        """Return what was found, by its names in print."""
+        cohort = self.cohort
+        return {
+            "samples": cohort.match.describe(),
+            "genes": len(cohort.genes),
+            "genes on contigs without variants, left out": cohort.genes_without_variants_file,
+            "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
+            "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
+            "genes that heterogeneity may be told from": len(cohort.all_genes.genes),
+            **self.scan.summary(),
+        }
+
+
+@contextmanager
+def validated_cohort(
+    options: CohortOptions, executor: Executor, folder: Path | None = None, *, wide: bool = False
+) -> Iterator[ValidatedCohort]:
+    """Open the inputs and read them all; they are closed behind the block.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    executor
+        Reads the variants.
+    folder
+        Where indexes that the inputs lack, the genotype cache and the matched cohort may stay for later
+        stages and other processes; None for a temporary folder and no cache.
+    wide
+        Read the dosages of the genes' wide windows too.
+
+    Raises
+    ------
+    InputError
+        When an input is at fault.
+    """
+    with ExitStack() as stack:
+        temporary = None
+        if folder is None:
+            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
+        index_folder = temporary or folder / INDEX_NAME  # type: ignore[operator]
+        cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide))
+        work = temporary or folder / UNFINISHED_NAME / _cache_key(cohort)  # type: ignore[operator]
+        with ExitStack() as keeping:
+            if temporary is None:
+                keeping.enter_context(kept_on_success(work.parent))
+                keeping.enter_context(kept_on_success(work))
+            n_tiles = len(cohort.tiles_to_read())
+            advance = keeping.enter_context(stage("Reading variants", n_tiles, "tiles"))
+            scan = _scan(cohort, executor, index_folder, work, advance, cache=temporary is None)
+            if temporary is None:
+                save_cohort(work / "cohort", cohort)
+        cached = KeptGenotypes(options.reference, index_folder, work / "variants", options.tile)
+        spec = WorkSpec(genotypes=cached, folder=work, cohort=options, cohort_folder=work / "cohort")
+        yield ValidatedCohort(cohort, scan, spec)
+
+
+def _scan(
+    cohort: Cohort, executor: Executor, index_folder: Path, work: Path, advance: Advance, *, cache: bool
+) -> VariantScan:
+    """Read all variants near the genes, in one pass."""
+    options, folder = cohort.options, work / "variants"
+    write_variant_samples(folder, cohort.match.shared)
+    file = GenotypeFile(
+        variants=options.variants,
+        reference=options.reference,
+        index_folder=index_folder,
+        samples=folder,
+        maf=options.maf,
+        assume_phased=options.assume_phased,
+    )
+    spec = WorkSpec(genotypes=file, folder=work)
+    context = WorkContext(spec, genotypes=cohort.genotypes)
+    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
+    task = partial(_scan_block, folder=folder if cache else None)
+
+    def scanned() -> Iterator[ScannedBlock]:
+        for found in executor.map(spec, task, blocks, context):
+            advance(len(found.block.wanted))
+            yield found
+
+    return merge_scans(cohort, scanned())
+
+
+def _scan_block(context: WorkContext, block: Block, folder: Path | None) -> ScannedBlock:
+    return scan_block(context.genotypes, block, folder)
+
+
+def _cache_key(cohort: Cohort) -> str:
+    """Return a name for all that the cache depends on, so that no other run's is taken for it."""
+    file = cohort.options.variants.stat()
+    return "cohort-" + work_key(
+        repr(cohort.options), file.st_size, file.st_mtime_ns, cohort.wide, *cohort.match.shared
+    )

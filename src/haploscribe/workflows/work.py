@@ -1,0 +1,250 @@
+"""What a worker process needs for any item of any workflow: a small spec, and the context that it opens."""
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from haploscribe.atomic import written_aside
+from haploscribe.cohort.cohort import Cohort, open_saved_cohort
+from haploscribe.cohort.windows import GeneWindows
+from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.stage import LoadedBackbone
+from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity, read_heterogeneity
+from haploscribe.estimators.inputs import GeneInputs, gene_inputs
+from haploscribe.estimators.registry import wide_models
+from haploscribe.evaluation.cross_validation import ManyGenes
+from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
+from haploscribe.expression.gene_blocks import GeneBlock
+from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.reference import Reference
+from haploscribe.genome.variant_blocks import KeptGenotypes, read_variant_samples
+from haploscribe.genome.variants import open_variants
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.results.saved_models import KeptModels, windows_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenotypeFile:
+    """A variants file and its reference: small, hashable, and opened in any process.
+
+    Attributes
+    ----------
+    variants, reference
+        The files.
+    index_folder
+        Where indexes that they lack are.
+    samples
+        Folder of the names of the samples to read: see `write_variant_samples`.
+    maf
+        Variants with a rarer minor allele among these samples are left out.
+    assume_phased
+        Read unphased heterozygotes as if phased.
+    """
+
+    variants: Path
+    reference: Path
+    index_folder: Path
+    samples: Path
+    maf: float = 0.0
+    assume_phased: bool = False
+
+    def open(self) -> Genotypes:
+        """Open the files. Missing calls are judged over the whole run, not region by region."""
+        return Genotypes(
+            Reference.open(self.reference, self.index_folder),
+            open_variants(
+                self.variants, self.index_folder, assume_phased=self.assume_phased, max_missing=1.0
+            ),
+            read_variant_samples(self.samples),
+            self.maf,
+        )
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has: workers that outlive a run open the files of the next anew."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSpec:
+    """What a worker process needs: files by name, and options. It travels with every item.
+
+    Attributes
+    ----------
+    genotypes
+        The samples' alleles: a variants file, or the cache that a scan has left.
+    cohort, cohort_folder
+        The options of the cohort and the folder of `save_cohort`; None without expression.
+    evaluation
+        Estimators and folds; None where nothing is fitted.
+    models, model_names
+        Folder of saved models and which of them to query; None where nothing is predicted.
+    backbone
+        None where no worker embeds.
+    store, block_keys
+        The embedding store, and the file of the run's blocks in it (`write_block_keys`).
+    folder
+        For the files that items leave.
+    run
+        From `new_run_id`.
+    """
+
+    genotypes: GenotypeFile | KeptGenotypes
+    folder: Path
+    cohort: CohortOptions | None = None
+    cohort_folder: Path | None = None
+    evaluation: EvaluationOptions | None = None
+    models: Path | None = None
+    model_names: tuple[str, ...] = ()
+    backbone: BackboneOptions | None = None
+    store: Path | None = None
+    block_keys: Path | None = None
+    run: str = field(default_factory=new_run_id)
+
+    def open(self) -> "WorkContext":
+        """Return a context in which nothing is open yet."""
+        return WorkContext(self)
+
+
+class WorkContext:
+    """What a process keeps open while it works; each part is opened when a task first needs it.
+
+    Parameters
+    ----------
+    spec
+        What to open.
+    opened
+        Parts that are open in this process already, by the names of the properties; they are not closed.
+    """
+
+    def __init__(self, spec: WorkSpec, **opened: Any) -> None:
+        self.spec = spec
+        self.n_threads = 1
+        self._given = frozenset(opened)
+        self.__dict__.update(opened)
+
+    def close(self) -> None:
+        """Close the files that this context has opened."""
+        if "genotypes" in self.__dict__ and "genotypes" not in self._given:
+            self.genotypes.close()
+
+    @cached_property
+    def genotypes(self) -> Genotypes:
+        """The samples' alleles."""
+        return self.spec.genotypes.open()
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """Genotypes and expression of the same samples."""
+        spec = self.spec
+        assert spec.cohort is not None
+        assert spec.cohort_folder is not None
+        wide = spec.evaluation is not None and bool(wide_models(spec.evaluation.models))
+        return open_saved_cohort(spec.cohort_folder, spec.cohort, self.genotypes, wide=wide)
+
+    @cached_property
+    def models(self) -> KeptModels:
+        """The saved models."""
+        assert self.spec.models is not None
+        return KeptModels(self.spec.models)
+
+    @cached_property
+    def windows(self) -> GeneWindows:
+        """The windows of the genes of the saved models, in the samples of `genotypes`."""
+        return windows_of(self.models.record, self.genotypes)
+
+    @cached_property
+    def loaded(self) -> LoadedBackbone:
+        """The backbone."""
+        assert self.spec.backbone is not None
+        return LoadedBackbone.load(self.spec.backbone)
+
+    @cached_property
+    def store(self) -> EmbeddingStore:
+        """The embedding store."""
+        assert self.spec.store is not None
+        return EmbeddingStore(self.spec.store)
+
+    @cached_property
+    def deltas(self) -> StoredDeltas | None:
+        """The embedded tiles; None where no model reads deltas."""
+        if self.spec.block_keys is None:
+            return None
+        return StoredDeltas(self.store, read_block_keys(self.spec.block_keys))
+
+    @property
+    def evaluation(self) -> EvaluationOptions:
+        """Estimators and folds."""
+        assert self.spec.evaluation is not None
+        return self.spec.evaluation
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds that every estimator of the run sees."""
+        return folds_of(self.evaluation, self.cohort.match.shared)
+
+    @cached_property
+    def all_samples(self) -> Fold:
+        """All samples that take part in the folds, to learn from."""
+        return everyone(self.cohort.match.shared, self.folds)
+
+    @property
+    def fits(self) -> tuple[Fold, ...]:
+        """All in which models are fitted: the folds, and all samples."""
+        return (*self.folds, self.all_samples)
+
+    @cached_property
+    def gene_splits(self) -> tuple[GeneBlock, ...]:
+        """The genes that are learned from and predicted."""
+        return self.cohort.gene_splits(self.evaluation.gene_split)
+
+    @cached_property
+    def heterogeneity(self) -> tuple[Heterogeneity, ...]:
+        """What all genes of the table share in the samples of each of `fits`."""
+        return tuple(read_heterogeneity(self.heterogeneity_folder(fold)) for fold in self.fits)
+
+    def heterogeneity_folder(self, fold: Fold) -> Path:
+        """Return the folder of what all genes share in a fold."""
+        return self.spec.folder / f"heterogeneity-{fold.number}"
+
+    def gene_inputs(self, number: int) -> GeneInputs:
+        """Collect what estimators read of a gene of the cohort, for all samples."""
+        return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
+
+    def prepared(self, number: int, fold: Fold) -> Any:
+        """Normalise and correct a gene's expression with a fold's training samples; all samples."""
+        cohort = self.cohort
+        return prepare_fold(cohort.values[number], cohort.covariates, fold, self.evaluation.normalize)
+
+    def many_genes(self) -> ManyGenes:
+        """Return what estimators that learn from all genes together read."""
+        cohort = self.cohort
+        return ManyGenes(
+            inputs=self.gene_inputs,
+            expression=cohort.values,
+            covariates=cohort.covariates,
+            normalisation=self.evaluation.normalize,
+        )
+
+
+def folds_of(options: EvaluationOptions, sample_ids: tuple[str, ...]) -> tuple[Fold, ...]:
+    """Make the folds that every estimator of a run sees."""
+    if options.split is not None:
+        return (read_split(options.split, sample_ids).fold,)
+    return make_folds(sample_ids, options.folds, options.seed)
+
+
+def write_block_keys(path: Path, keys: Iterable[BlockAddress]) -> None:
+    """Write a run's blocks for workers: they are too many to travel with every item."""
+    with written_aside(path) as aside:
+        aside.write_text("".join(json.dumps(asdict(key)) + "\n" for key in keys))
+
+
+def read_block_keys(path: Path) -> tuple[BlockAddress, ...]:
+    """Read what `write_block_keys` wrote."""
+    return tuple(BlockAddress(**json.loads(line)) for line in path.read_text().splitlines())
