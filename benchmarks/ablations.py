@@ -18,8 +18,6 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
@@ -27,10 +25,12 @@ from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.options import EvaluationOptions
-from haploscribe.progress import stage
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.genes import OpenedJobs, each_gene, gene_jobs
 from haploscribe.stages.lessons import learn_priors, lessons_of
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import LocalWorkers
 
 TABLE = Path(__file__).parent / "results" / "ablations.md"
@@ -74,7 +74,7 @@ def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[V
         tables += [
             prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
         ]
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.concat(tables).write_parquet(aside)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from benchmarks.splits import write_split
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.explanation import observed_effects
@@ -19,6 +18,7 @@ from haploscribe.io.explanations import AlleleNames
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.reopened import ReopenedRun, reopened_run
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workers.workers import open_workers
 
 MARGINAL = "marginal test"

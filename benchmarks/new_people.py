@@ -22,7 +22,6 @@ import pysam.bcftools
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import interval_cell, write_table
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.preparation import prepare
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -38,6 +37,7 @@ from haploscribe.options import (
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.simulation.cohort import simulate
+from haploscribe.utils.types import Float64Array
 
 TABLE = Path(__file__).parent / "results" / "new_people.md"
 MODELS = ("elastic-net", "top-snp", "blup", "susie", "ensemble")

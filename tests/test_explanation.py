@@ -16,7 +16,6 @@ import pysam.bcftools
 import pytest
 from scipy import stats
 
-from haploscribe.arrays import Float64Array
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
@@ -36,6 +35,7 @@ from haploscribe.options import (
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.reopened import reopened_run
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import open_workers
 from tests.support import require_program
 

@@ -13,7 +13,6 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
 
-from haploscribe.arrays import Float64Array
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.export import export_fusion, export_predictdb
 from haploscribe.expression.genes import Gene
@@ -31,6 +30,7 @@ from haploscribe.options import (
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.stages import gene_effects
+from haploscribe.utils.types import Float64Array
 from haploscribe.weighing import Weighing
 from tests.io.test_predictdb import read, read_covariance
 from tests.io.test_rdata import r_session

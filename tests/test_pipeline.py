@@ -212,7 +212,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
 def test_other_options_do_not_go_on_with_unfinished_work(
     two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "remove_at_once", lambda _: None)  # as if stopped just before cleaning up
+    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
     first = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=0)
     monkeypatch.undo()
     second = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=1)
@@ -228,7 +228,7 @@ def test_another_list_of_genes_under_the_same_name_does_not_go_on_with_unfinishe
     listed = tmp_path / "genes.txt"
     cohort = replace(two_genes, genes=str(listed))
     listed.write_text(GENES.replace(",", "\n"))
-    monkeypatch.setattr(pipeline, "remove_at_once", lambda _: None)  # as if stopped just before cleaning up
+    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
     predictions_of(cohort, tmp_path / "out", ("blup",))
     monkeypatch.undo()
     listed.write_text(GENES.split(",")[1])

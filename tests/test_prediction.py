@@ -13,7 +13,6 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.elastic_net import ElasticNet
@@ -31,6 +30,7 @@ from haploscribe.options import (
 )
 from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
+from haploscribe.utils.types import Float64Array
 
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
 MODELS = ("elastic-net", "blup", "blup-delta", "transformer-all")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
@@ -19,6 +18,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions
+from haploscribe.utils.types import Float64Array
 from haploscribe.windows import GeneWindows
 
 

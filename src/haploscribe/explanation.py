@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import kept_on_success, remove_at_once, written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -21,11 +19,13 @@ from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
 from haploscribe.options import ExplanationOptions, WorkerOptions
-from haploscribe.progress import stage
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
 from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
+from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workers.workers import open_workers, threads
 
 FIGURE = "region"
@@ -50,7 +50,7 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
         When the run, the gene, an allele or the stretch is at fault. Nothing is written then.
     """
     work = out / ".work"
-    with kept_on_success(out):
+    with remove_on_error(out):
         try:
             with (
                 open_workers(worker_options) as workers,
@@ -60,11 +60,11 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
             ):
                 explained = _explain(opened, options, worker_options.jobs)
                 tracks = _tracks(explained, opened)
-            with written_aside(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
+            with atomic_write(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
                 write_figure(figure.with_suffix(""), region_svg(tracks))
                 write_explanation(out, explained)
         finally:
-            remove_at_once(work)
+            remove_atomically(work)
     return explained
 
 

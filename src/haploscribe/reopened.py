@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
@@ -26,6 +25,7 @@ from haploscribe.options import EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.embedding import STORE_NAME, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import folds_of
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import Workers
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

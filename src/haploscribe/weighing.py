@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -16,9 +15,10 @@ from haploscribe.interpret.association import marginal_correlations
 from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
 from haploscribe.interpret.linear import LinearisingLoss, LinearModel
 from haploscribe.io.weights import GeneVariants, GeneWeights, ModelWeights
-from haploscribe.progress import stage
 from haploscribe.reopened import ReopenedRun
 from haploscribe.stages.gene_effects import read_effects
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workers.workers import threads
 
 EFFECTS = "effects"

@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.genes import Gene
@@ -15,6 +14,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import Tile, cis_tiles
 from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.genome.variants import Variants, dosages
+from haploscribe.utils.types import Float32Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
-from haploscribe.arrays import Float64Array
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.inputs import GeneInputs
@@ -24,6 +23,7 @@ from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from haploscribe.stages import embedding
+from haploscribe.utils.types import Float64Array
 
 ONE_GENE = "ENSG00000183597"
 

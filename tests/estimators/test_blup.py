@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.carried_effects import haplotype_counts
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 N_TRAIN, N_TEST = 120, 30
 TRAIN, TEST = np.arange(N_TRAIN), np.arange(N_TRAIN, N_TRAIN + N_TEST)

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.blup import DeltaBlup
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
@@ -24,6 +23,7 @@ from haploscribe.estimators.shared_scores import fit_shared_axes
 from haploscribe.estimators.shared_transformer import SharedTransformer
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array
 
 TILE = 6_000
 APART = 20  # tiles from one gene's first to the next one's

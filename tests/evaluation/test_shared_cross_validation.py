@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.shared_protocol import SharedEstimator
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
@@ -17,6 +16,7 @@ from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.evaluation.shared_cross_validation import ManyGenes, evaluate_shared
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen
 from haploscribe.expression.preparation import prepare
+from haploscribe.utils.types import BoolArray, Float64Array
 from tests.evaluation.synthetic import NotKept, synthetic_gene
 
 N_SAMPLES = 60

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 from haploscribe.io.weights import GeneVariants, GeneWeights, ModelWeights
+from haploscribe.utils.types import Float32Array, Float64Array
 
 N_SAMPLES = 150
 ALLELES = [("A", "G"), ("C", "T"), ("G", "GTT"), ("CAT", "C")]

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from cyvcf2 import VCF
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.interpret.association import marginal_association
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.predictdb import write_predictdb
 from haploscribe.io.weights import GeneVariants, GeneWeights, ModelWeights
+from haploscribe.utils.types import Float64Array
 from tests.estimators.real_genes import RealGene, real_genes
 from tests.io.exported import Fitted
 from tests.io.test_rdata import r_session

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.protocol import Estimator
@@ -23,6 +22,7 @@ from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import all_genes_seen
 from haploscribe.expression.normalisations import Normalisation
+from haploscribe.utils.types import Float64Array
 from tests.trust.people import (
     APART,
     EXPRESSION,

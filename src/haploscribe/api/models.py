@@ -11,8 +11,8 @@ import polars as pl
 from haploscribe import explanation, prediction
 from haploscribe.api.keywords import option_groups
 from haploscribe.io.explanations import explanation_tables
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.utils.files import temporary_prefix
 
 
 class NewPredictions(NamedTuple):

@@ -10,7 +10,6 @@ import polars as pl
 
 from haploscribe.api.keywords import check_normalize
 from haploscribe.api.samples import GeneSamples
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import (
@@ -22,6 +21,7 @@ from haploscribe.estimators.registry import (
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import threads
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

@@ -9,7 +9,6 @@ import polars as pl
 from haploscribe import pipeline
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.keywords import option_groups
-from haploscribe.atomic import created_for
 from haploscribe.io import results
 from haploscribe.io.results import Results
 from haploscribe.options import (
@@ -19,6 +18,7 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.utils.files import umask_for
 
 
 def run(
@@ -90,7 +90,7 @@ def run(
     }
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
     chosen, evaluation, zero_shot, workers = option_groups(kinds, keywords)
-    with created_for(readable_by):
+    with umask_for(readable_by):
         return pipeline.run(
             cohort.options,
             chosen,

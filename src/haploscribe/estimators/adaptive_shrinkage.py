@@ -5,13 +5,13 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.compiled import compiled, compiled_into_callers
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _N_SIZES = 20
 _MAX_SWEEPS = 500

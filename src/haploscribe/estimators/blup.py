@@ -5,7 +5,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.carried_effects import carried_effects
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_score_basis
@@ -14,6 +13,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.posterior import POSTERIOR, EffectPosterior, Evidence
 from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.estimators.state import State
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class DosageBlup(DosageModel):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int32Array, Int64Array
 from haploscribe.estimators.reml import RemlFit, Spectrum, fit_reml
+from haploscribe.utils.types import Float64Array, Int32Array, Int64Array
 
 
 def carried_effects(

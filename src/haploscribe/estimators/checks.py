@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import Float64Array
 
 
 def require_complete(inputs: GeneInputs, expression: Float64Array) -> None:

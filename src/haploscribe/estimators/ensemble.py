@@ -4,7 +4,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.adaptive_shrinkage import AdaptiveShrinkage
 from haploscribe.estimators.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
@@ -14,6 +13,7 @@ from haploscribe.estimators.posterior import POSTERIOR
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.state import State
 from haploscribe.estimators.susie import Susie
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _MEMBERS = ("dense", "susie", "adaptive-shrinkage", "elastic-net")
 

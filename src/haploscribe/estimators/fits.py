@@ -2,9 +2,9 @@
 
 from typing import TypeVar, cast
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _Estimator = TypeVar("_Estimator", bound=Estimator)
 

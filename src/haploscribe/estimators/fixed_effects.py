@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 _NOTHING_LEFT = 1e-9  # of what it is the residual of: rounding
 

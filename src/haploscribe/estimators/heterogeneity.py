@@ -12,9 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
 from haploscribe.estimators.reml import Spectrum, fit_reml
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
 

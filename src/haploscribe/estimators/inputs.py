@@ -6,9 +6,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array, Int32Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.distinct_columns import DistinctColumns, distinct_columns
 from haploscribe.estimators.penalty_paths import Moments, PenaltyPath, PenaltyProblem
 from haploscribe.estimators.shared_columns import shared_columns
+from haploscribe.utils.types import Float64Array, Int64Array
 
 # These two set the time that it takes, and nothing else.
 _STRIDE = 10

@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Protocol, Self
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.state import State
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class Estimator(Protocol):

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 _LOG_RATIO_BOUNDS = (np.log(1e-5), np.log(1e5))  # those of GEMMA (-lmin, -lmax)
 _GRID_POINTS = 51  # the likelihood may have several peaks; the best grid point picks one

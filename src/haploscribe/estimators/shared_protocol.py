@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol, Self
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.state import State
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class SharedEstimator(Protocol):

@@ -5,13 +5,13 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.estimators.checks import require_complete
 from haploscribe.estimators.dosage_model import DosageModel
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.posterior import POSTERIOR
 from haploscribe.estimators.single_effects import SusieFit, fit_susie
 from haploscribe.estimators.state import State
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 
 class Susie(DosageModel):

@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.carried_effects import carried_effects
 from haploscribe.estimators.checks import require_complete
@@ -23,6 +22,7 @@ from haploscribe.estimators.transformer_network import (
 )
 from haploscribe.estimators.transformer_tokens import Tokens
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR, VariancePrior
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.estimators.state import State
 from haploscribe.estimators.transformer_tokens import Tokens
 from haploscribe.estimators.variance_prior import VariancePrior
+from haploscribe.utils.types import Float32Array, Float64Array
 
 N_FREQUENCIES = 4
 """Octaves of the Fourier features of position."""

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

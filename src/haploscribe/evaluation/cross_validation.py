@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.expression.normalisations import Normalisation
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 PREDICTION_SCHEMA = pl.Schema(
     {

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.fixed_effects import fixed_effects, residuals, standardised
 from haploscribe.estimators.reml import Spectrum, fit_reml
+from haploscribe.utils.types import Float32Array, Float64Array
 
 
 def snp_heritability(

@@ -6,7 +6,6 @@ from functools import reduce
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.variance_prior import (
@@ -17,6 +16,7 @@ from haploscribe.estimators.variance_prior import (
 )
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 FAR = 1_000_000
 """Base pairs between the TSS of two genes from which on they count as sharing no variants."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int64Array
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, check_reference
+from haploscribe.utils.types import BoolArray, Int64Array
 
 _Key = tuple[int, bytes, bytes]
 

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 _CONSTANT_SPREAD = 1e-7
 """Predictions that spread by less than this part of their size are one number with rounding on it."""

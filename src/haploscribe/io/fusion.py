@@ -15,8 +15,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.io import rdata
 from haploscribe.io.export_names import (
@@ -28,7 +26,9 @@ from haploscribe.io.export_names import (
     variant_names,
 )
 from haploscribe.io.weights import ExportCounts, GeneVariants, GeneWeights, nothing_to_export
-from haploscribe.names import FileNames
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import FileNames
+from haploscribe.utils.types import Float64Array
 
 FUSION_NAMES = {"elastic-net": "enet"}
 """What FUSION calls a model that we call otherwise; all others keep their names."""
@@ -80,7 +80,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
     files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
-    with written_aside(folder / f"{panel}.pos") as positions, written_aside(folder / panel) as aside:
+    with atomic_write(folder / f"{panel}.pos") as positions, atomic_write(folder / panel) as aside:
         aside.mkdir()
         for gene in map(_varying, genes):
             check_gene_id(gene.gene_id)

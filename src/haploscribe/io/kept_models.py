@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import (
@@ -21,6 +20,7 @@ from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.io.model_folder import gene_file, read_known_variants, read_record, shared_file
 from haploscribe.io.state_files import read_as_kept, read_state
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.atomic import written_aside
+from haploscribe.utils.files import atomic_write
 
 LINEARISED_SCHEMA = pl.Schema(
     {
@@ -45,5 +45,5 @@ def write_linearised(path: Path, table: pl.DataFrame) -> None:
     if table.is_empty():
         path.unlink(missing_ok=True)
         return
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         table.write_csv(aside, separator="\t")

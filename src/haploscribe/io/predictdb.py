@@ -19,8 +19,6 @@ from typing import Literal, TextIO
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.io.export_names import (
     check_gene_id,
@@ -30,6 +28,8 @@ from haploscribe.io.export_names import (
     variant_names,
 )
 from haploscribe.io.weights import ExportCounts, GeneWeights, ModelWeights, nothing_to_export
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float64Array
 
 SnpKey = Literal["rsid", "varID"]
 """The column of `weights` by whose names a reader looks variants up."""
@@ -102,8 +102,8 @@ def write_predictdb(
     check_label(build, "build")
     check_database(database)
     with (
-        written_aside(covariance_path(database)) as covariances,
-        written_aside(database) as aside,
+        atomic_write(covariance_path(database)) as covariances,
+        atomic_write(database) as aside,
         closing(sqlite3.connect(aside)) as connection,
         _gzipped_text(covariances) as file,
     ):

@@ -9,7 +9,6 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from haploscribe.atomic import written_aside
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.results import Results, read_results
@@ -29,6 +28,7 @@ from haploscribe.report.typeset import (
     typeset_sentence,
     typeset_setting,
 )
+from haploscribe.utils.files import atomic_write
 
 STYLES = ("page.css", "figures.css")
 SCRIPTS = ("common.js", "region.js", "scatter.js", "gene_table.js")
@@ -58,7 +58,7 @@ def write_report(results: Path) -> Path:
     path = results / "report.html"
     found = read_results(results)
     page = render_page(found, kept_regions(found, results / MODELS_NAME))
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.io.results import Summary
 from haploscribe.report.plots import axis_digits, axis_for, tick_text
 from haploscribe.report.tables import GeneRow, ModelRow, Versus, baseline_of, format_p
+from haploscribe.utils.types import Float64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from html import escape
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.report.tables import baseline_of
 from haploscribe.report.typeset import typeset_r
+from haploscribe.utils.types import Float64Array, Int64Array
 
 BIN_WIDTH = 0.05
 ROW_HEIGHT, BAR_HEIGHT = 68.0, 40.0

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.genome.variant_blocks import KeptGenotypes
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions
-from haploscribe.progress import stage
 from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
+from haploscribe.utils.files import remove_on_error, temporary_prefix
+from haploscribe.utils.progress import stage
 from haploscribe.workers.workers import Workers
 
 INDEX_NAME = "index"
@@ -117,8 +116,8 @@ def checked_cohort(
         job = SurveyJob(options, index_folder, wide, variants)
         with ExitStack() as keeping:
             if variants is not None:
-                keeping.enter_context(kept_on_success(variants.parent))
-                keeping.enter_context(kept_on_success(variants))
+                keeping.enter_context(remove_on_error(variants.parent))
+                keeping.enter_context(remove_on_error(variants))
             advance = keeping.enter_context(stage("Reading variants", len(cohort.tiles_to_read()), "tiles"))
             survey = survey_variants(cohort, job, workers, advance)
         yield CheckedCohort(cohort, survey, job)

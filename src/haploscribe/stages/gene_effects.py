@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.state import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -14,11 +13,12 @@ from haploscribe.interpret.made_up import Allele
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.state_files import read_state, write_state
 from haploscribe.options import BackboneOptions
-from haploscribe.progress import stage
 from haploscribe.stages.embedding import LoadedBackbone
 from haploscribe.stages.genes import each_gene
 from haploscribe.stages.new_people import windows_of
 from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import LocalWorkers, Workers
 
 

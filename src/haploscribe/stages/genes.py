@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_surveyed
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
@@ -20,10 +19,11 @@ from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.expression.genes import Gene
 from haploscribe.options import CohortOptions, EvaluationOptions
-from haploscribe.progress import Advance
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.embedding import Embedded, read_addresses, write_addresses
 from haploscribe.stages.heterogeneity import read_heterogeneity
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import Job, Opened, OpenedT, Workers
 
 

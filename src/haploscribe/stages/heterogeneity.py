@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.atomic import written_once
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.normalisations import Normalisation
+from haploscribe.utils.files import write_if_absent
 
 _NAMES = ("fixed", "genes", "factors", "shared")
 
@@ -39,7 +39,7 @@ def write_heterogeneity(folder: Path, cohort: Cohort, fold: Fold, normalisation:
         None if cohort.covariates is None else cohort.covariates[fitted],
         None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
     )
-    with written_once(folder) as aside:
+    with write_if_absent(folder) as aside:
         aside.mkdir()
         for name in _NAMES:
             np.save(aside / f"{name}.npy", getattr(shared, name), allow_pickle=False)

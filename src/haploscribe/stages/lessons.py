@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.atomic import written_aside
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.variance_prior import VarianceMoments, VariancePrior
 from haploscribe.evaluation.lessons import Lesson, Met, far_genes, meet_gene, priors_from
-from haploscribe.progress import Advance
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.heterogeneity import write_heterogeneity
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import Advance
 from haploscribe.workers.workers import Workers, threads
 
 
@@ -82,7 +82,7 @@ def _write(met: Met, path: Path) -> None:
     arrays = {f"expression{i}": values for i, values in enumerate(met.expression)}
     for i, moments in enumerate(met.moments):
         arrays |= {f"kernels{i}": moments.kernels, f"outcomes{i}": moments.outcomes}
-    with written_aside(path) as aside, aside.open("wb") as handle:
+    with atomic_write(path) as aside, aside.open("wb") as handle:
         np.savez(handle, allow_pickle=False, **arrays)
 
 

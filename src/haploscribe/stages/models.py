@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.estimators.state import State
@@ -29,11 +28,12 @@ from haploscribe.io.model_folder import (
 from haploscribe.io.state_files import write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.options import BackboneOptions
-from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.gene_fits import fit_arguments
 from haploscribe.stages.genes import GeneJobs, OpenedJobs, each_gene
 from haploscribe.stages.lessons import lessons_of
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workers.workers import Workers
 
 

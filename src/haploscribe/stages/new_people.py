@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import wide_models
 from haploscribe.genome.blocks import Block, blocks_of
@@ -22,9 +21,10 @@ from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 from haploscribe.io.model_folder import ModelsRecord, read_known_variants
 from haploscribe.options import PredictionOptions
-from haploscribe.progress import Advance, stage
 from haploscribe.stages.checked import INDEX_NAME
 from haploscribe.stages.survey import require_called, sum_counts
+from haploscribe.utils.progress import Advance, stage
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import Workers
 

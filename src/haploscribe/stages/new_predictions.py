@@ -7,8 +7,6 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
-from haploscribe.atomic import written_aside
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
@@ -20,6 +18,8 @@ from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.new_predictions import NEW_PREDICTION_SCHEMA
 from haploscribe.stages.embedding import read_addresses
 from haploscribe.stages.new_people import ContigColumns, windows_of
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 
@@ -149,7 +149,7 @@ def predict_gene(
             "haplotype_1": haplotypes[:, 1],
         }
         tables.append(pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA))
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.concat(tables).write_parquet(aside)
 
 

@@ -6,13 +6,13 @@ from typing import cast
 
 import polars as pl
 
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.expression.genes import Gene
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.new_predictions import NEW_PREDICTION_SCHEMA
-from haploscribe.progress import stage
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
 from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import threads
 from haploscribe.zero_shot.predictions import Averaging, predict_gene
@@ -89,5 +89,5 @@ def _predict(
         "haplotype_0": shares[:, 0],
         "haplotype_1": shares[:, 1],
     }
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA).write_parquet(aside)

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.registry import estimator_factories, wide_models
 from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.io.results import write_predictions
-from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.gene_fits import fit_genes, read_gene_fit
 from haploscribe.stages.genes import GeneJobs
 from haploscribe.stages.shared_fits import SharedFit, fit_shared, read_shared_fits, shared_fits
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workers.workers import Workers
 
 GENES_IN_MEMORY = 64

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -17,7 +16,8 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.options import CohortOptions
-from haploscribe.progress import Advance
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Int64Array
 from haploscribe.workers.workers import Workers
 
 MAX_MISSING = 0.1

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
@@ -18,8 +17,9 @@ from haploscribe.genome.in_memory import InMemoryVariants
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
 from haploscribe.interpret.made_up import Allele, made_up_people
-from haploscribe.progress import Advance
 from haploscribe.stages.embedding import LoadedBackbone
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import threads
 

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from haploscribe import __version__
-from haploscribe.atomic import current_umask
 from haploscribe.errors import InputError, StoppedError
+from haploscribe.utils.files import current_umask, umask
 from haploscribe.workers.workers import Job, OpenedT, Workers, do_piece
 
 try:
@@ -59,7 +59,7 @@ class DaskWorkers:
 
         def submitted(count: int) -> list[distributed.Future]:
             return [
-                self._client.submit(do_piece, job, task, item, mask, pure=False)
+                self._client.submit(_do_piece, mask, job, task, item, pure=False)
                 for item in islice(remaining, count)
             ]
 
@@ -75,6 +75,12 @@ class DaskWorkers:
     def count(self) -> int:
         """How many workers there are; they come and go."""
         return max(1, len(self._client.nthreads()))
+
+
+def _do_piece(mask: int, job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item) -> Found:
+    """Do one piece; a worker that was started elsewhere does not inherit the umask."""
+    with umask(mask):
+        return do_piece(job, task, item)
 
 
 @contextmanager
@@ -190,12 +196,12 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except distributed.KilledWorker:
         raise StoppedError(
-            "Dask workers died again and again at the same piece of work, most likely for lack of memory; "
-            "give each worker more memory or fewer neighbours, and run again: it goes on where it was"
+            "several Dask workers were killed at the same piece of work, most likely for lack of memory; "
+            "give each worker more memory: rerunning the same command resumes"
         ) from None
     except (CommClosedError, FutureCancelledError):
         raise StoppedError(
-            "the Dask scheduler went away; start it and run the same command again: it goes on where it was"
+            "lost the connection to the Dask scheduler; start it again: rerunning the same command resumes"
         ) from None
     except FileNotFoundError as error:
         raise InputError(

@@ -6,17 +6,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
-from haploscribe.atomic import current_umask, umask
 from haploscribe.errors import StoppedError
-from haploscribe.memory import require_spare_memory
 from haploscribe.options import WorkerOptions
+from haploscribe.utils.files import current_umask
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -121,22 +119,23 @@ class LocalWorkers:
                 return_as="generator_unordered",
                 pre_dispatch=2 * count,
                 max_nbytes=None,  # items are small; files in shared memory would outlive a kill
+                # joblib keeps workers from call to call, and starts new ones where this differs.
+                initializer=_start_worker,
+                initargs=(os.getpid(), current_umask()),
             )
             with warnings.catch_warnings():
                 # joblib replaces a worker that has grown by 300 MB, as one does that loads a model.
                 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
                 try:
-                    own, mask = os.getpid(), current_umask()
-                    yield from parallel(delayed(_do_piece_for)(own, job, task, item, mask) for item in items)
+                    yield from parallel(delayed(do_piece)(job, task, item) for item in items)
                 except TerminatedWorkerError:
                     raise StoppedError(
-                        f"a worker of {count} died, most likely for lack of memory; give fewer with --jobs, "
-                        "and run again: it goes on where it was"
+                        f"one of {count} worker processes was killed, most likely for lack of memory; give "
+                        "fewer --jobs or allow more memory: rerunning the same command resumes"
                     ) from None
         elif items:
             opened = here() if here is not None else kept_open(job)
             for item in items:
-                require_spare_memory()
                 with threads(1):
                     found = task(opened, item)
                 yield found
@@ -167,29 +166,18 @@ _kept: dict[Any, Any] = {}
 _one_piece_at_a_time = threading.Lock()
 
 
-def do_piece(
-    job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None = None
-) -> Found:
-    """Do one piece in a worker process. A worker of several threads does one piece after another.
-
-    `mask` is the umask of the process that asks: what a worker writes is as private as what that one does.
-    """
-    with _one_piece_at_a_time, umask(mask), threads(1):
-        require_spare_memory()
+def do_piece(job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item) -> Found:
+    """Do one piece in a worker process. A worker of several threads does one piece after another."""
+    with _one_piece_at_a_time, threads(1):
         return task(kept_open(job), item)
 
 
-def _do_piece_for(
-    parent: int, job: Job[OpenedT], task: Callable[[OpenedT, Item], Found], item: Item, mask: int | None
-) -> Found:
-    """Do one piece in a process that another one of this machine has started."""
-    _end_with(parent)
-    return do_piece(job, task, item, mask)
+def _start_worker(parent: int, mask: int) -> None:
+    """Set up a local worker: files as private as its parent's, and an end soon after its parent's.
 
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent: what the parent is killed with may not reach its workers."""
+    A signal that kills the parent may not reach its workers.
+    """
+    os.umask(mask)
 
     def watch() -> None:
         while os.getppid() == parent:
