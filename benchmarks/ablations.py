@@ -18,8 +18,6 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
@@ -29,7 +27,9 @@ from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.options import EvaluationOptions
 from haploscribe.parallel.executor import LocalWorkers
-from haploscribe.progress import stage
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import OpenedJobs, each_gene, gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors, lessons_of
 
@@ -74,7 +74,7 @@ def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[V
         tables += [
             prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
         ]
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.concat(tables).write_parquet(aside)
 
 

@@ -6,8 +6,8 @@ from math import comb
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import block_length, interval, resampled_means
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int64Array
 
 PROXY_R2 = 0.8
 """Squared correlation of dosages from which one variant stands for another."""

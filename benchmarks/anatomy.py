@@ -22,11 +22,11 @@ import polars as pl
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.gene_traits import gene_traits
 from benchmarks.tables import difference_cell, interval_cell
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.evaluation.bootstrap import block_length, resampled_means
 from haploscribe.evaluation.calibration import calibrate_bins, calibrate_genes, calibrate_models
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, r_by_model
+from haploscribe.utils.types import BoolArray, Float64Array
 
 TABLE = Path(__file__).parent / "results" / "anatomy.md"
 BASELINE, WINNER = "elastic-net", "ensemble"

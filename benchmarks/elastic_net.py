@@ -26,9 +26,9 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
 from benchmarks.tables import write_table
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
+from haploscribe.utils.types import Float64Array
 from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
 from tests.estimators.real_genes import HALF_WINDOW, real_genes
 

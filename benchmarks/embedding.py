@@ -31,7 +31,6 @@ from benchmarks.plain_loop import (
     transformers_encoder,
 )
 from benchmarks.tables import write_table
-from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
@@ -42,6 +41,7 @@ from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.utils.types import Float32Array, Int64Array
 
 TABLE = Path(__file__).parent / "results" / "embedding.md"
 BACKBONE = "nano"

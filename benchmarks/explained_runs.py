@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from benchmarks.splits import write_split
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.genes import Gene
@@ -17,6 +16,7 @@ from haploscribe.interpret.association import MarginalAssociation, marginal_asso
 from haploscribe.interpret.explanation import AlleleNames
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.explain import observed_effects
 from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
 from haploscribe.workflows.run.workflow import run

@@ -5,11 +5,11 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.evaluation.heritability import snp_heritability
 from haploscribe.expression.normalise import fit_normaliser
 from haploscribe.expression.preparation import prepare
+from haploscribe.utils.types import Float32Array, Float64Array
 
 TRAIT_SCHEMA = pl.Schema(
     {

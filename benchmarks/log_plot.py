@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.report.plots import Axis
+from haploscribe.utils.types import Float64Array
 
 WIDTH, HEIGHT, GAP = 250.0, 250.0, 84.0
 LEFT, TOP, BOTTOM = 62.0, 30.0, 46.0

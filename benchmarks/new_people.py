@@ -22,7 +22,6 @@ import pysam.bcftools
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import interval_cell, write_table
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.preparation import prepare
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -36,6 +35,7 @@ from haploscribe.options import (
     WorkerOptions,
 )
 from haploscribe.simulation.cohort import simulate
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
 

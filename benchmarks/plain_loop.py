@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_weights
 from haploscribe.embedding.backbones.threads import each_by_one_thread
+from haploscribe.utils.types import Float32Array, Int64Array
 
 Encoder = Callable[[Tensor], Tensor]
 """From token numbers int64 `(n, length)` to hidden states float32 `(n, length, hidden_size)`."""

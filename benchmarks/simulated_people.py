@@ -17,9 +17,9 @@ import msprime
 import numpy as np
 import tskit
 
-from haploscribe.arrays import Int8Array
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.utils.types import Int8Array
 
 LETTERS = ("A", "C", "G", "T")
 YEARS_PER_GENERATION = 25

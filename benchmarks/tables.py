@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.paired import compare_models
+from haploscribe.utils.types import Float64Array
 
 
 def lead_lines(metrics: pl.DataFrame, baseline: str = "elastic-net", heading: str = "model") -> list[str]:

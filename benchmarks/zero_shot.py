@@ -24,7 +24,6 @@ from scipy.stats import pearsonr, spearmanr
 
 from benchmarks.cohort import benchmark_cohort
 from haploscribe import __version__
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.evaluation.cross_validation import evaluate_gene
@@ -35,7 +34,8 @@ from haploscribe.evaluation.metrics import (
     summarise_models,
 )
 from haploscribe.options import EvaluationOptions
-from haploscribe.progress import stage
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import folds_of
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel

@@ -16,7 +16,6 @@ import pysam.bcftools
 import pytest
 from scipy import stats
 
-from haploscribe.arrays import Float64Array
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
@@ -33,6 +32,7 @@ from haploscribe.options import (
 )
 from haploscribe.parallel.executor import open_workers
 from haploscribe.results.saved_models import KeptModels
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.explain import explain
 from haploscribe.workflows.finished_run import reopened_run
 from haploscribe.workflows.predict.workflow import predict

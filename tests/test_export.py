@@ -13,7 +13,6 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
 
-from haploscribe.arrays import Float64Array
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.genes import Gene
 from haploscribe.options import (
@@ -25,6 +24,7 @@ from haploscribe.options import (
     WorkerOptions,
 )
 from haploscribe.results.tables import read_results
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import sequence_effects as gene_effects
 from haploscribe.workflows.export.linearise import LINEARISED_SCHEMA, linearised_table, write_linearised
 from haploscribe.workflows.export.weight_extractor import Weighing

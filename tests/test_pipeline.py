@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.cohort.validated import UNFINISHED_NAME, checked_cohort
+from haploscribe.cohort.validated import checked_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
 from haploscribe.evaluation import cross_gene as evaluation_lessons
@@ -27,6 +27,7 @@ from haploscribe.workflows.run import workflow as pipeline
 from haploscribe.workflows.run.context import gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
 from haploscribe.workflows.run.workflow import run
+from haploscribe.workflows.validate import UNFINISHED_NAME
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -212,7 +213,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
 def test_other_options_do_not_go_on_with_unfinished_work(
     two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "remove_at_once", lambda _: None)  # as if stopped just before cleaning up
+    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
     first = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=0)
     monkeypatch.undo()
     second = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=1)
@@ -228,7 +229,7 @@ def test_another_list_of_genes_under_the_same_name_does_not_go_on_with_unfinishe
     listed = tmp_path / "genes.txt"
     cohort = replace(two_genes, genes=str(listed))
     listed.write_text(GENES.replace(",", "\n"))
-    monkeypatch.setattr(pipeline, "remove_at_once", lambda _: None)  # as if stopped just before cleaning up
+    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
     predictions_of(cohort, tmp_path / "out", ("blup",))
     monkeypatch.undo()
     listed.write_text(GENES.split(",")[1])

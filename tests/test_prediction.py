@@ -13,7 +13,6 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.linear.elastic_net import ElasticNet
@@ -28,6 +27,7 @@ from haploscribe.options import (
 )
 from haploscribe.results.models_folder import gene_file
 from haploscribe.results.saved_models import KeptModels
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.cohort.validated import UNFINISHED_NAME
 from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import multi_gene_fits as shared_fits
 from haploscribe.workflows.run.workflow import run
+from haploscribe.workflows.validate import UNFINISHED_NAME
 from tests.test_cli import inputs_of, run_cli
 from tests.test_pipeline import expression_with
 from tests.zero_shot.keras_files import MadeModel

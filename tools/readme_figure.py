@@ -7,9 +7,9 @@ import argparse
 from importlib.resources import files
 from pathlib import Path
 
-from haploscribe.atomic import written_aside
 from haploscribe.report.plots import axis_for, scatter_svg
 from haploscribe.results.tables import read_results
+from haploscribe.utils.files import atomic_write
 
 DEFAULT_OUT = Path(__file__).parents[1] / "docs/images/demo-scatter.svg"
 
@@ -35,7 +35,7 @@ def main() -> None:
     svg = scatter_svg(x, y, r["gene_id"].to_list(), x_name="elastic-net", y_name="transformer", axis=axis)
     report = files("haploscribe.report")
     css = "".join((report / name).read_text(encoding="utf-8") for name in ("page.css", "figures.css"))
-    with written_aside(arguments.out) as aside:
+    with atomic_write(arguments.out) as aside:
         aside.write_text(standalone(svg, css), encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
+from haploscribe.utils.types import Float32Array
 
 _CODES = np.full(256, 4)  # 4: no base that is counted
 _CODES[np.frombuffer(b"ACGT", dtype=np.uint8)] = np.arange(4)

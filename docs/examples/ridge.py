@@ -4,9 +4,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class Ridge(DosageModel):

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from haploscribe import __version__
-from haploscribe.cli_ends import Verbs, run_to_exit
+from haploscribe.cli_ends import Subcommands, run_to_exit
 from haploscribe.cli_options.common import (
     BACKBONE,
     COHORT,
@@ -31,7 +31,7 @@ from haploscribe.cli_options.finished import (
     prediction_options,
 )
 from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
-from haploscribe.names import printable
+from haploscribe.utils.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -40,7 +40,9 @@ _JSON = click.option(
 )
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
     """Predict how strongly each person's genes are expressed from that person's own DNA."""

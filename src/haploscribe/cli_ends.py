@@ -1,4 +1,4 @@
-"""How the command line begins and ends: memory, streams, one line for what went wrong, the exit code."""
+"""Run the command line and exit: one line for each error, warnings, exit codes, standard streams."""
 
 import os
 import sys
@@ -7,14 +7,13 @@ from typing import Any, TextIO
 
 import click
 
-from haploscribe.errors import InputError, MendedWarning
-from haploscribe.memory import lack_of_memory, no_memory, require_address_space
-from haploscribe.names import printable
-from haploscribe.room import lack_of_room, no_room
+from haploscribe.errors import InputError, RepairedWarning, StoppedError
+from haploscribe.utils.names import printable
+from haploscribe.utils.resources import disk_full_error, out_of_memory_error, require_address_space
 
 
-class _Verb(click.Command):
-    """A command that asks for the memory that all of them need before it begins."""
+class _Subcommand(click.Command):
+    """A subcommand that checks the limit of memory first; `--help` needs next to none."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
@@ -22,35 +21,36 @@ class _Verb(click.Command):
         return super().invoke(ctx)
 
 
-class Verbs(click.Group):
-    """Commands that do work, and groups of such."""
+class Subcommands(click.Group):
+    """A group of subcommands, or of such groups."""
 
-    command_class = _Verb
+    command_class = _Subcommand
     group_class = type
 
 
 def run_to_exit(cli: click.Group) -> None:
     """Run the command line and exit.
 
-    0 done; 2 the input or the options are at fault, or there is no room or memory; 130 stopped by the
-    keyboard; 1 ours, or nobody reads the output to its end.
+    Exit codes: 0 success; 2 invalid input or options, a full disk or too little memory; 130 interrupted from
+    the keyboard; 1 a bug, or a closed pipe on standard output.
     """
     _open_closed_streams()
     warnings.showwarning = _show_warning
-    warnings.simplefilter("always", MendedWarning)
+    warnings.simplefilter("always", RepairedWarning)
     try:
         cli(prog_name="haploscribe", standalone_mode=False)
         sys.stdout.flush()
-    except InputError as error:
-        reason = lack_of_memory(error)  # as which a file may have seemed unreadable
-        _stop(str(error if reason is None else no_memory(reason)))
+    except StoppedError as error:
+        _stop(str(error))
+    except InputError as error:  # a file may have seemed unreadable for lack of memory
+        _stop(str(out_of_memory_error(error) or error))
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "haploscribe"
         _stop(f"{error.format_message()} (see {where} --help)")
     except click.ClickException as error:
         _stop(error.format_message())
     except (KeyboardInterrupt, click.Abort):
-        click.echo("haploscribe: stopped; the same command goes on where it was", err=True)
+        click.echo("haploscribe: interrupted; rerunning the same command resumes", err=True)
         sys.exit(130)
     except SystemExit:
         raise
@@ -58,24 +58,22 @@ def run_to_exit(cli: click.Group) -> None:
         _drop_output()
         if isinstance(error, BrokenPipeError):
             sys.exit(1)
-        if (reason := lack_of_room(error)) is not None:
-            _stop(str(no_room(reason, getattr(error, "filename", None) or "standard output")))
-        if (reason := lack_of_memory(error)) is None:
+        if (stopped := disk_full_error(error) or out_of_memory_error(error)) is None:
             raise
-        _stop(str(no_memory(reason)))
+        _stop(str(stopped))
 
 
 def _open_closed_streams() -> None:
-    """Open what the shell has closed (`>&-`), so that no file that is opened next is taken for it."""
+    """Open streams that the shell has closed (`>&-`), so that no file opened later takes their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number
             os.set_inheritable(opened, True)  # workers need theirs too
             setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w"))
 
 
 def _drop_output() -> None:
-    """Drop what standard output or error refuses: it would be refused again, at exit, with a traceback."""
+    """Drop output that standard streams refuse: flushing it at exit would fail again, with a traceback."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -91,8 +89,8 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show our own warning as one line, another's as Python does."""
-    if issubclass(category, MendedWarning):
+    """Print our own warnings in one line, others as Python does."""
+    if issubclass(category, RepairedWarning):
         click.echo(f"haploscribe: warning: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)

@@ -1,11 +1,11 @@
-"""The one exception, and the one warning, that a user is meant to see."""
+"""Errors and warnings that are meant for the user."""
 
 
 class InputError(Exception):
     """The input or the options are at fault.
 
-    The message is one line that says what is wrong, where, and how to mend it. The command line prints
-    it and exits with code 2; nothing else is caught there.
+    The message is one line that says what is wrong, where, and how to fix it. The command line prints it and
+    exits with code 2; a traceback of any other exception is a bug.
     """
 
     def __init__(self, message: str) -> None:
@@ -14,11 +14,11 @@ class InputError(Exception):
 
 
 class StoppedError(InputError):
-    """The machine stopped the work, not the input: what is done is kept, for the same command to go on."""
+    """The machine stopped the work, not the input: finished parts are kept, and rerunning resumes."""
 
 
-class MendedWarning(UserWarning):
-    """Something that Haploscribe had written was damaged and has been made anew.
+class RepairedWarning(UserWarning):
+    """A damaged file that Haploscribe had written was made again.
 
     The message is one line that says what and where.
     """

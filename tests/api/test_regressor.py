@@ -18,8 +18,8 @@ from sklearn.utils.estimator_checks import check_get_params_invariance
 
 from haploscribe.api.regressor import GeneRegressor
 from haploscribe.api.samples import GeneSamples
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float64Array
 from tests.api.conftest import GENE, MODELS, OTHER_GENE, Made
 
 ALL_MODELS = (*MODELS, "blup-distance", "blup-distance-delta", "susie", "adaptive-shrinkage", "ensemble")

@@ -25,11 +25,11 @@ from benchmarks.allele_measures import (
 )
 from benchmarks.explained_runs import ExplainedGene, causal_alleles, halves
 from benchmarks.explanations import Lead, lead_of, sign_rows
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
 from haploscribe.interpret.explanation import AlleleNames
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 TIED = st.sampled_from([0.0, 0.25, 0.5, 1.0])  # few values, so that there are ties
 

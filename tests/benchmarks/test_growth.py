@@ -22,8 +22,8 @@ from benchmarks.simulated_people import (
     simulate_stretch,
     tile_variants,
 )
-from haploscribe.arrays import Float64Array
 from haploscribe.genome.haplotypes import tile_haplotypes
+from haploscribe.utils.types import Float64Array
 
 N_PEOPLE, N_TILES, TILE_SIZE = 40, 3, 600
 

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
-from haploscribe.arrays import Float64Array
 from haploscribe.embedding import stage as embedding
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.estimators import registry
@@ -23,6 +22,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results import saved_models as kept_models
 from haploscribe.results.tables import read_results
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.workflow import run
 
 ONE_GENE = "ENSG00000183597"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.errors import InputError, MendedWarning
+from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
@@ -85,7 +85,7 @@ def test_any_damage_to_a_piece_is_found_and_mended(
     if file.name == "zarr.json" and not said:
         return  # a blank of a record that became another blank
     (warning,) = said
-    assert warning.category is MendedWarning
+    assert warning.category is RepairedWarning
     assert file.parts[1] in str(warning.message)
     assert file.name in str(warning.message)
     of_the_piece = 0
@@ -105,7 +105,7 @@ def test_records_on_the_way_to_pieces_are_written_anew_and_nothing_is_embedded(
     (path,) = store.glob(f"{record}/zarr.json" if record else "zarr.json")
     damaged(path, how, 4)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MendedWarning)
+        warnings.simplefilter("ignore", RepairedWarning)
         found = embed(cohort, KMER, store, WorkerOptions())
     assert content(store) == content(sound)
     assert found["forward_passes"] == 0

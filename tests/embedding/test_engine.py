@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float32Array
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.embedding.deltas import StoredDeltas
@@ -19,6 +18,7 @@ from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.region import haplotype_records
 from haploscribe.genome.tiles import Tile
 from haploscribe.options import CohortOptions
+from haploscribe.utils.types import Float32Array
 
 
 class CountingBackbone(KmerCounts):

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import (
@@ -22,6 +21,7 @@ from haploscribe.embedding.store import (
     sequence_digest,
 )
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array
 
 BACKBONE = KmerCounts()
 ADDRESS = BlockAddress("chr22", 1, backbone_key(BACKBONE), "0a" * 16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.utils.types import Float64Array, Int64Array
 from tests.support import require_program
 
 # Fold 0 is never held out. Where some sample is in it, cv.glmnet does not apply, and its steps are spelt out.

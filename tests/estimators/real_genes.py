@@ -8,9 +8,9 @@ import numpy as np
 from cyvcf2 import VCF
 from scipy.special import ndtri
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array, Int64Array
 
 HALF_WINDOW = 98_304
 EXPRESSION_PCS = 25

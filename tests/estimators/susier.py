@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 from tests.support import require_program
 
 _SCRIPT = """

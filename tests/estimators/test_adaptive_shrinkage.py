@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.adaptive_shrinkage import (
@@ -16,6 +15,7 @@ from haploscribe.estimators.linear.adaptive_shrinkage import (
     fit_adaptive_shrinkage,
 )
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 N_SAMPLES, N_FEATURES = 240, 40
 

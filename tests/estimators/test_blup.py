@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, haplotype_counts
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 N_TRAIN, N_TEST = 120, 30
 TRAIN, TEST = np.arange(N_TRAIN), np.arange(N_TRAIN, N_TRAIN + N_TEST)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.linear.adaptive_shrinkage import fit_adaptive_shrinkage
 from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
+from haploscribe.utils.types import Float64Array
 
 _ROOT = Path(__file__).parents[2]
 _FITS = """

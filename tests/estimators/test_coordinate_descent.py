@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns, shared_columns
 from haploscribe.estimators.solvers.compiled import compiled
 from haploscribe.estimators.solvers.coordinate_descent import elastic_net_path
+from haploscribe.utils.types import Float64Array
 
 
 def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array, Float64Array]:

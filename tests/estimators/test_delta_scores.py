@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.delta_scores import ScoreBasis, fit_score_basis, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 
 def made_inputs(seed: int, *, dimension: int = 6, n_bins: int = 2, n_samples: int = 50) -> GeneInputs:

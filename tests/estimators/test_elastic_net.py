@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.elastic_net import ElasticNet
@@ -15,6 +14,7 @@ from haploscribe.estimators.registry import estimator_factories
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array, Int64Array
 from tests.estimators.cases import nothing_to_learn
 from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
 from tests.estimators.real_genes import real_genes

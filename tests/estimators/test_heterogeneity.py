@@ -5,8 +5,8 @@ import pytest
 from scipy.linalg import null_space
 from scipy.optimize import minimize
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
+from haploscribe.utils.types import BoolArray, Float64Array
 
 N_SAMPLES, N_GENES = 90, 40
 ALL: BoolArray = np.ones(N_GENES, dtype=np.bool_)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_info
 from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
-from haploscribe.parallel.executor import threads
+from haploscribe.parallel.threads import threads
 
 rng = np.random.default_rng(0)
 dosages = rng.binomial(2, 0.3, (280, 3000)).astype(np.float64)

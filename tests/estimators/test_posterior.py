@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.susie import Susie
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml
 from haploscribe.estimators.solvers.single_effects import fit_susie
+from haploscribe.utils.types import Float64Array
 from tests.estimators.test_adaptive_shrinkage import made_inputs
 
 TRAINING, NEW = np.arange(100), np.arange(100, 150)

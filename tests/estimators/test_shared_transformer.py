@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
@@ -24,6 +23,7 @@ from haploscribe.estimators.transformer.multi_gene_network import (
     starting_logits,
 )
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array
 
 TILE = 6_000
 APART = 20  # tiles from one gene's first to the next one's

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.solvers.single_effects import SusieFit, fit_susie
+from haploscribe.utils.types import Float64Array, Int64Array
 from tests.estimators.real_genes import real_genes
 from tests.estimators.susier import Problem, SusierFit, susier
 

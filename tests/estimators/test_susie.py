@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.susie import Susie
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 from tests.estimators.cases import nothing_to_learn
 
 TSS = 50_000

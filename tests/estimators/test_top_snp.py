@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import linregress
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.top_snp import TopSnp
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 from tests.estimators.cases import nothing_to_learn
 
 

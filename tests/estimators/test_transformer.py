@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize, stats
 from torch import nn
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.estimators.delta_scores import fit_score_basis
@@ -25,6 +24,7 @@ from haploscribe.estimators.transformer.network import (
     training_epochs,
 )
 from haploscribe.expression.genes import Gene, Strand
+from haploscribe.utils.types import Float32Array, Float64Array
 
 TILE = 6_000
 TSS = 30_500

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.estimators.cross_gene.effect_prior import (
     N_SHAPES,
     REACHES,
@@ -16,6 +15,7 @@ from haploscribe.estimators.cross_gene.effect_prior import (
     distance_shapes,
     variance_moments,
 )
+from haploscribe.utils.types import Float32Array, Float64Array
 
 
 def weights(*, upstream: float = 0.0, downstream: float = 0.0, everywhere: float = 0.0) -> VariancePrior:

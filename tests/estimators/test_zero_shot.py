@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 
 def inputs_with(predicted: Float64Array) -> GeneInputs:

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import SharedEstimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, ManyGenes, evaluate_shared
 from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen
 from haploscribe.expression.preparation import prepare
+from haploscribe.utils.types import BoolArray, Float64Array
 from tests.evaluation.synthetic import NotKept, synthetic_gene
 
 N_SAMPLES = 60

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from haploscribe.arrays import Int8Array
 from haploscribe.genome.patterns import unique_patterns
+from haploscribe.utils.types import Int8Array
 
 
 @st.composite

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
 
 N_SAMPLES = 150

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from cyvcf2 import VCF
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.interpret.association import marginal_association
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export.fusion import write_fusion
 from haploscribe.workflows.export.predictdb import write_predictdb
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights

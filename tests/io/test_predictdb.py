@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export.predictdb import SnpKey, covariance_path, write_predictdb
 from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
 from tests.support import require_program

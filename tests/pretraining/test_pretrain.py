@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, unlimited[1]))  # writing fails half-way
     try:
-        with pytest.raises(InputError, match="no room left for") as refused:
+        with pytest.raises(InputError, match="no disk space left for") as refused:
             pretrain(options, out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 STYLE = (files("haploscribe.report") / "page.css").read_text(encoding="utf-8")
 LIGHT, DARK = (

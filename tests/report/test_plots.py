@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from haploscribe.arrays import Float64Array
 from haploscribe.report.plots import axis_for, distribution_svg, scatter_svg
+from haploscribe.utils.types import Float64Array
 
 CORRELATIONS = arrays(np.float64, st.integers(2, 30), elements=st.floats(-1, 1, width=32))
 

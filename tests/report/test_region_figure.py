@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.region_figure import region_svg
+from haploscribe.utils.types import Float64Array
 from tests.report.made import made_tracks
 
 

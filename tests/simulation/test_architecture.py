@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from haploscribe.arrays import BoolArray
 from haploscribe.simulation.architecture import (
     NO_PARTNER,
     CausalTerms,
@@ -20,6 +19,7 @@ from haploscribe.simulation.architecture import (
     term_copies,
     usable_pairs,
 )
+from haploscribe.utils.types import BoolArray
 
 CARRIED = hnp.arrays(bool, st.tuples(st.integers(1, 8), st.integers(2, 12), st.just(2)))
 

@@ -15,12 +15,12 @@ import pysam
 import pytest
 from scipy import stats
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.simulation.cohort import simulate
+from haploscribe.utils.types import BoolArray, Float64Array
 from tests.support import require_program
 
 Simulated = Callable[..., Path]

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import BoolArray, Float64Array
 
 MODULE = __name__
 PENALTIES = (1.0, 30.0, 1000.0)

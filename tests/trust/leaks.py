@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, State
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
@@ -24,6 +23,7 @@ from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.gene_blocks import all_genes_seen
 from haploscribe.expression.normalisations import Normalisation
+from haploscribe.utils.types import Float64Array
 from tests.trust.people import (
     APART,
     EXPRESSION,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas, WideDosages
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 N_GENES = 4

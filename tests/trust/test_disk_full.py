@@ -1,4 +1,4 @@
-"""A full disk is one line and exit 2; the old result stays as it was, and with room the command goes on."""
+"""A full disk is one line and exit code 2; the old result stays, and with free space the command resumes."""
 
 import gzip
 import resource
@@ -16,11 +16,10 @@ import pytest
 import zarr
 from safetensors.numpy import save_file
 
-from haploscribe.atomic import written_aside, written_once
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.leftovers import temporary_prefix
+from haploscribe.utils.files import atomic_write, temporary_prefix, write_if_absent
 from tests.small_cohort import PEOPLE, write_small_cohort
 from tests.trust.equal_outputs import differing
 from tests.trust.full_disk import SmallDisk, small_disk
@@ -94,8 +93,8 @@ def test_every_library_that_writes_says_one_line(disk: SmallDisk, writer: str, l
     place = disk.folder / "out"
     place.write_bytes(b"old")
     disk.leave(left)
-    with pytest.raises(InputError, match=f"no room left for {place} .*same command again"):  # noqa: SIM117
-        with written_aside(place) as aside:
+    with pytest.raises(InputError, match=f"no disk space left for {place} .*rerun the same command"):  # noqa: SIM117
+        with atomic_write(place) as aside:
             WRITERS[writer](aside)
     disk.clear()
     assert {path.name: path.read_bytes() for path in disk.folder.iterdir()} == {"out": b"old"}
@@ -103,7 +102,10 @@ def test_every_library_that_writes_says_one_line(disk: SmallDisk, writer: str, l
 
 def test_a_piece_of_a_store_is_left_out_whole(disk: SmallDisk) -> None:
     disk.leave(16 * PAGE)
-    with pytest.raises(InputError, match="no room left"), written_once(disk.folder / "piece") as aside:
+    with (
+        pytest.raises(InputError, match="no disk space left"),
+        write_if_absent(disk.folder / "piece") as aside,
+    ):
         _zarr(aside)
     disk.clear()
     assert list(disk.folder.iterdir()) == []
@@ -114,7 +116,7 @@ def test_a_limit_on_the_size_of_files_is_said_alike(tmp_path: Path, writer: str)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
     try:
-        with pytest.raises(InputError, match="no room left"), written_aside(tmp_path / "out") as aside:
+        with pytest.raises(InputError, match="no disk space left"), atomic_write(tmp_path / "out") as aside:
             WRITERS[writer](aside)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -122,11 +124,11 @@ def test_a_limit_on_the_size_of_files_is_said_alike(tmp_path: Path, writer: str)
 
 
 def test_other_faults_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), written_aside(tmp_path / "out"):
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "out"):
         raise ZeroDivisionError
 
 
-def test_indexes_are_whole_or_told_of_however_much_room_is_left(disk: SmallDisk, tmp_path: Path) -> None:
+def test_indexes_are_whole_or_refused_however_little_space_is_left(disk: SmallDisk, tmp_path: Path) -> None:
     """htslib writes them, and not all that it writes does it look back at."""
     cohort = write_small_cohort(tmp_path)
     index, told = disk.folder / "index", 0
@@ -140,7 +142,7 @@ def test_indexes_are_whole_or_told_of_however_much_room_is_left(disk: SmallDisk,
                 with opening():
                     pass
             except InputError as error:
-                assert "no room left for" in str(error)  # noqa: PT017 - either is right
+                assert "no disk space left for" in str(error)  # noqa: PT017 - either is right
                 told += 1
         disk.clear()
         with Reference.open(cohort.reference, index) as reference:
@@ -172,15 +174,17 @@ def test_a_full_place_for_temporary_files_is_named(disk: SmallDisk, tmp_path: Pa
     disk.leave(PAGE)
     code, lines = ended(haplotypes(tmp_path), disk.folder)
     assert (code, len(lines)) == (2, 1)
-    assert f"no room left for {disk.folder}/haploscribe-" in lines[0]
-    assert "or set TMPDIR to a folder that has some" in lines[0]
+    assert f"no disk space left for {disk.folder}/haploscribe-" in lines[0]
+    assert "or set TMPDIR to another disk" in lines[0]
     assert [path.name for path in disk.folder.iterdir()] == ["filler"]
 
 
 def test_no_place_for_temporary_files_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
-    with pytest.raises(InputError, match=r"No usable temporary directory.*set TMPDIR"):
+    def missing() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in [...]")
+
+    monkeypatch.setattr(tempfile, "gettempdir", missing)
+    with pytest.raises(InputError, match=r"no writable temporary folder.*set TMPDIR"):
         temporary_prefix()
 
 
@@ -197,7 +201,9 @@ def test_a_full_standard_output_is_one_line(tmp_path: Path, verb: str) -> None:
     arguments = haplotypes(tmp_path) if verb == "haplotypes" else [*PROGRAM, verb]
     done = in_shell(arguments, ">/dev/full")
     assert done.returncode == 2
-    assert done.stderr.startswith("haploscribe: no room left for standard output (No space left on device)")
+    assert done.stderr.startswith(
+        "haploscribe: no disk space left for standard output (No space left on device)"
+    )
     assert done.stderr.count("\n") == 1
 
 
@@ -246,7 +252,7 @@ def fails_and_goes_on(verb: str, inputs: Inputs, disk: SmallDisk) -> None:
         code, lines = ended([*arguments, *changed], place.temporary)
         if code:
             assert (code, len(lines)) == (2, 1), lines
-            assert "no room left for" in lines[0]
+            assert "no disk space left for" in lines[0]
             found = contents(place)
             assert not [
                 name for name in differing(found, old) if not any(part in name for part in UNFINISHED)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import written_aside
-from haploscribe.leftovers import process_name
+from haploscribe.utils.files import atomic_write, process_name
 from tests.trust.equal_outputs import differing
 from tests.trust.killing import Place, Whole, contents, kill_after, run_again, run_whole
 from tests.trust.verbs import VERBS, Inputs, write_inputs
@@ -72,6 +71,6 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(tmp_path: Pa
         (tmp_path / name).write_text("half")
     (tmp_path / left[-1]).mkdir()
     (tmp_path / left[-1] / "piece").write_text("half")
-    with written_aside(tmp_path / "out.tsv") as aside:
+    with atomic_write(tmp_path / "out.tsv") as aside:
         aside.write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"out.tsv", *kept}

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.genome.alternates import alternates
@@ -22,6 +21,7 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import open_variants
 from haploscribe.interpret.association import marginal_association
 from haploscribe.options import CohortOptions
+from haploscribe.utils.types import Float64Array
 from tests.genome.drawn import write_fasta, write_vcf_lines
 from tests.support import require_program
 

@@ -126,7 +126,7 @@ def test_a_scheduler_that_dies_is_one_line(
     assert running.returncode == 2
     lines = [line for line in told.decode().splitlines() if not line.startswith(("Reading", "Embedding"))]
     assert len(lines) == 1
-    assert "the Dask scheduler went away" in lines[0]
+    assert "lost the connection to the Dask scheduler" in lines[0]
     finished(command(example, out, "--jobs", "1"))
     assert without_hidden(contents(out)) == in_one_process
 

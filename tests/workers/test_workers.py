@@ -135,6 +135,6 @@ def killed(_: OpenedNotes, item: int) -> int:
 
 
 def test_a_worker_that_is_killed_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give fewer with --jobs"):
+    with pytest.raises(InputError, match="give fewer --jobs"):
         list(LocalWorkers(2).map(NotesJob(tmp_path / "notes"), killed, range(4)))
     assert sorted(LocalWorkers(2).map(NotesJob(tmp_path / "notes"), squared, [3, 4])) == [9, 16]

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from scipy.signal import correlate
 
-from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 Config = dict[str, Any]
 

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.remembered import Remembered
 
 

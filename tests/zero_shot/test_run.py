@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.options import CohortOptions, ZeroShotOptions
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot import genes as zero_shot_genes
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.registry import read_models

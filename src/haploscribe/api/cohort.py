@@ -13,19 +13,19 @@ import polars as pl
 
 from haploscribe.api.keywords import option_groups
 from haploscribe.api.samples import GeneSamples
-from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import created_for
 from haploscribe.cohort.cohort import open_cohort as open_inputs
-from haploscribe.cohort.validated import INDEX_NAME, CheckedCohort, checked_cohort
+from haploscribe.cohort.validated import CheckedCohort, checked_cohort
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
+from haploscribe.utils.files import temporary_prefix, umask_for
+from haploscribe.utils.types import Float64Array, Int64Array
+from haploscribe.workflows.validate import INDEX_NAME
 
 
 class OpenedCohort:
@@ -121,7 +121,7 @@ class OpenedCohort:
         """
         (chosen,) = option_groups((BackboneOptions,), {"backbone": str(backbone), **options})
         checked = self._checked
-        with created_for(readable_by), open_workers(self._jobs) as workers:
+        with umask_for(readable_by), open_workers(self._jobs) as workers:
             loaded = LoadedBackbone.of(chosen, self.options.tile)
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
         stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)

@@ -10,8 +10,8 @@ import polars as pl
 
 from haploscribe.api.keywords import option_groups
 from haploscribe.interpret.explanation import explanation_tables
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.utils.files import temporary_prefix
 from haploscribe.workflows import explain as explanation
 from haploscribe.workflows.predict import workflow as prediction
 

@@ -10,14 +10,14 @@ import polars as pl
 
 from haploscribe.api.keywords import check_normalize
 from haploscribe.api.samples import GeneSamples
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES, estimator_factories, wide_models
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
-from haploscribe.parallel.executor import threads
+from haploscribe.parallel.threads import threads
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 try:

@@ -8,7 +8,6 @@ import polars as pl
 
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.keywords import option_groups
-from haploscribe.atomic import created_for
 from haploscribe.options import (
     DEFAULT_MODELS,
     BackboneOptions,
@@ -18,6 +17,7 @@ from haploscribe.options import (
 )
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results
+from haploscribe.utils.files import umask_for
 from haploscribe.workflows.run import workflow as pipeline
 
 
@@ -90,7 +90,7 @@ def run(
     }
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
     chosen, evaluation, zero_shot, workers = option_groups(kinds, keywords)
-    with created_for(readable_by):
+    with umask_for(readable_by):
         return pipeline.run(
             cohort.options,
             chosen,

@@ -7,9 +7,9 @@ from types import EllipsisType
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array, Int64Array
 
 Rows = int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]
 """What picks rows of a numpy array."""

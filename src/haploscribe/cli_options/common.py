@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from haploscribe.atomic import HIDDEN_FROM, created_for
 from haploscribe.errors import InputError
-from haploscribe.names import LONGEST_NAME
 from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW, BackboneOptions, CohortOptions, WorkerOptions
+from haploscribe.utils.files import UMASKS, umask_for
+from haploscribe.utils.names import LONGEST_NAME
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -139,12 +139,12 @@ def writes_files(command: Command) -> Command:
 
     @wraps(command)
     def private(*arguments: Any, readable_by: str, **values: Any) -> Any:
-        with created_for(readable_by):
+        with umask_for(readable_by):
             return command(*arguments, **values)
 
     option = click.option(
         "--readable-by",
-        type=click.Choice(list(HIDDEN_FROM)),
+        type=click.Choice(list(UMASKS)),
         default="owner",
         show_default=True,
         help="Who may read the files and folders that are made, as far as your umask lets them.",

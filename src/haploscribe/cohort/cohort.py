@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_once
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
@@ -21,6 +19,8 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions
+from haploscribe.utils.files import write_if_absent
+from haploscribe.utils.types import Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def save_cohort(folder: Path, cohort: Cohort) -> None:
         "all_genes": [astuple(gene) for gene in cohort.all_genes.genes],
     }
     arrays = (cohort.values, cohort.all_genes.values, cohort.covariates, cohort.hidden_factors)
-    with written_once(folder) as aside:
+    with write_if_absent(folder) as aside:
         aside.mkdir()
         (aside / _TABLES).write_text(json.dumps(tables), encoding="utf-8")
         for name, array in zip(_ARRAYS, arrays, strict=True):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -16,6 +15,7 @@ from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import write_variant_block
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
+from haploscribe.utils.types import Int64Array
 
 MAX_MISSING = 0.1
 """Largest share of missing calls a run may have; they count as reference."""

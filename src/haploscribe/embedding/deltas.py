@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Int32Array
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.utils.types import Float32Array, Int32Array
 
 
 @dataclass(frozen=True, slots=True)

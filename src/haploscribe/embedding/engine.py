@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.store import (
     BlockAddress,
@@ -20,6 +19,7 @@ from haploscribe.genome.blocks import Block
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import Float32Array
 
 SEQUENCES_PER_CALL = 1024
 """Sequences handed to a backbone at once: bounds memory; the backbone makes its own batches."""

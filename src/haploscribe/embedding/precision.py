@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array, Float64Array
 
 LEAST_COSINE = 0.99
 """Of 99 deltas in 100, between half precision and float32."""

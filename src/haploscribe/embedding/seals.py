@@ -7,7 +7,7 @@ itself reads a chunk that is gone as zeros, so what is read from a store is held
 import json
 from pathlib import Path
 
-from haploscribe.checksums import checksum, json_checksum
+from haploscribe.utils.hashing import checksum, json_checksum
 
 CHECKSUMS = "checksums"
 """Name of the attribute of a Zarr group that holds them."""

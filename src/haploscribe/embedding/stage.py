@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import TypedDict
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
@@ -20,13 +18,16 @@ from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key
-from haploscribe.errors import MendedWarning
+from haploscribe.errors import RepairedWarning
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.options import BackboneOptions
-from haploscribe.parallel.executor import Workers, threads
-from haploscribe.progress import stage
+from haploscribe.parallel.executor import Workers
+from haploscribe.parallel.threads import threads
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 
 
 class EmbeddingSummary(TypedDict):
@@ -206,7 +207,7 @@ def embed_tiles(
 
     Warns
     -----
-    MendedWarning
+    RepairedWarning
         When a piece of the store was damaged; it was embedded again.
     """
     started = time.monotonic()
@@ -241,7 +242,7 @@ def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
         named = "; ".join(damaged[:DAMAGED_NAMED])
         more = f" and {len(damaged) - DAMAGED_NAMED} more" if len(damaged) > DAMAGED_NAMED else ""
         message = f"{store} was damaged ({named}{more}); these pieces were made anew"
-        warnings.warn(message, MendedWarning, stacklevel=2)
+        warnings.warn(message, RepairedWarning, stacklevel=2)
 
 
 def _embed_here(
@@ -295,7 +296,7 @@ def _embed_block(opened: OpenedEmbedding, block: Block) -> _EmbeddedBlock:
 
 def write_addresses(path: Path, addresses: Iterable[BlockAddress]) -> None:
     """Leave the run's blocks for workers: they are too many to travel with every piece of work."""
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("".join(json.dumps(asdict(address)) + "\n" for address in addresses))
 
 

@@ -37,12 +37,12 @@ from typing import Any
 import numpy as np
 import zarr
 
-from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
-from haploscribe.atomic import remove_at_once, written_aside, written_once
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.seals import damage, seal
-from haploscribe.errors import InputError, MendedWarning
-from haploscribe.names import folder_name
+from haploscribe.errors import InputError, RepairedWarning
+from haploscribe.utils.files import atomic_write, remove_atomically, write_if_absent
+from haploscribe.utils.names import folder_name
+from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
 FORMAT = "haploscribe-embeddings"
 FORMAT_VERSION = 3
@@ -135,19 +135,19 @@ class EmbeddingStore:
 
     Warns
     -----
-    MendedWarning
+    RepairedWarning
         When the store's own record is damaged, but not what is in the store: it is written anew.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.exists():
-            with written_once(path) as aside:
+            with write_if_absent(path) as aside:
                 zarr.create_group(aside, attributes=_STORE)
         elif _attributes(path) != _STORE and self._has_a_group_of_this_format():
             _write_record(path, _STORE)
             message = f"{path / _RECORD} was damaged; it was written anew"
-            warnings.warn(message, MendedWarning, stacklevel=2)
+            warnings.warn(message, RepairedWarning, stacklevel=2)
         self._check_format()
 
     def _check_format(self) -> None:
@@ -189,7 +189,7 @@ class EmbeddingStore:
         for group in (*self._parts(address), self._haplotypes(address)):
             what = damage(group) if group.is_dir() else None
             if what is not None:
-                remove_at_once(group)
+                remove_atomically(group)
                 found.append(f"{group.relative_to(self.path)}/{what}")
         for folder, attributes in (
             (self._vectors(address), {2: _made_by(backbone)}),
@@ -227,7 +227,7 @@ class EmbeddingStore:
         folder = self._vectors(address)
         self._make_groups(folder, {2: _made_by(backbone)})
         name = hashlib.blake2b(b"".join(digests), digest_size=DIGEST_BYTES).hexdigest()
-        with written_once(folder / name) as aside:
+        with write_if_absent(folder / name) as aside:
             group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
             _write(group, "digest", _as_rows(digests))
             _write(group, "embedding", embeddings)
@@ -242,7 +242,7 @@ class EmbeddingStore:
         folder = self._haplotypes(address)
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
-        with written_once(folder) as aside:
+        with write_if_absent(folder) as aside:
             group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
             _write(group, "tile", np.array([tile.number for tile in tiles], dtype=np.int64))
             _write(group, "start", np.array([tile.start for tile in tiles], dtype=np.int64))
@@ -342,7 +342,7 @@ def _attributes(group: Path) -> Mapping[str, Any]:
 
 def _write_record(group: Path, attributes: Mapping[str, Any]) -> None:
     content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    with written_aside(group / _RECORD) as aside:
+    with atomic_write(group / _RECORD) as aside:
         aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int32Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array, Int32Array
 
 N_SCORES = 256
 """Scores of a delta at most."""

@@ -4,7 +4,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import Estimator, State, fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.adaptive_shrinkage import AdaptiveShrinkage
@@ -12,6 +11,7 @@ from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.estimators.linear.posterior import POSTERIOR
 from haploscribe.estimators.linear.susie import Susie
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _MEMBERS = ("dense", "susie", "adaptive-shrinkage", "elastic-net")
 

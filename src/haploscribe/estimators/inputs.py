@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants, dosages
+from haploscribe.utils.types import Float32Array, Float64Array, Int32Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class ZeroShot:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 10_000

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.evaluation.bootstrap import block_length, interval, resampled_means
+from haploscribe.utils.types import Float64Array
 
 GENE_CALIBRATION_SCHEMA = pl.Schema(
     {

@@ -6,7 +6,6 @@ from functools import reduce
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.cross_gene.effect_prior import (
     SHIPPED_PRIOR,
     VarianceMoments,
@@ -17,6 +16,7 @@ from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 FAR = 1_000_000
 """Base pairs between the TSS of two genes from which on they count as sharing no variants."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.estimators.base import Estimator, SharedEstimator, fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.gene_blocks import GeneBlock
 from haploscribe.expression.normalisations import Normalisation
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 PREDICTION_SCHEMA = pl.Schema(
     {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
+from haploscribe.utils.types import Float64Array, Int64Array
 
 MIN_SAMPLES = 3
 """Fewest samples in a training or test set: a correlation of two is 1 or −1 whatever they are."""

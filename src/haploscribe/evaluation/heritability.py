@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, fixed_effects, residuals, standardised
+from haploscribe.utils.types import Float32Array, Float64Array
 
 
 def snp_heritability(

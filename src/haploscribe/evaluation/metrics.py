@@ -8,8 +8,8 @@ from scipy.special import ndtr, ndtri, stdtr
 from scipy.stats import false_discovery_control
 from typing_extensions import TypedDict
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
+from haploscribe.utils.types import Float64Array, Int64Array
 
 METRIC_SCHEMA = pl.Schema(
     {

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from scipy.stats import wilcoxon
 
-from haploscribe.arrays import Float64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.metrics import r_by_model
+from haploscribe.utils.types import Float64Array
 
 COMPARISON_SCHEMA = pl.Schema(
     {

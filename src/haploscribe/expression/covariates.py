@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.text_tables import finite_numbers, read_text_table, refuse_duplicates
+from haploscribe.utils.types import Float64Array
 
 # A covariate whose training values spread by less than this part of their size is a constant.
 _CONSTANT_SPREAD = 1e-12

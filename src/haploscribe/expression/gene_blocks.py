@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int64Array
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

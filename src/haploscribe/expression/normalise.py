@@ -7,10 +7,10 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.table import ExpressionTable
+from haploscribe.utils.types import Float64Array
 
 # Blom's offset (Blom 1958, "Statistical Estimates and Transformed Beta-Variables"; compared with others by
 # Beasley, Erickson & Allison 2009, Behavior Genetics 39:580).

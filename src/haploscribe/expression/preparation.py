@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.expression.covariates import fit_covariates, remove_covariates
 from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.normalise import fit_normaliser
+from haploscribe.utils.types import BoolArray, Float64Array
 
 # Residuals smaller than this part of what they are residuals of are rounding, not expression.
 _NOTHING_LEFT = 1e-9

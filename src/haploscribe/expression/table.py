@@ -10,7 +10,6 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.text_tables import (
@@ -20,7 +19,8 @@ from haploscribe.expression.text_tables import (
     read_text_table,
     refuse_duplicates,
 )
-from haploscribe.names import require_printable
+from haploscribe.utils.names import require_printable
+from haploscribe.utils.types import Float64Array, Int64Array
 
 _PARQUET_MAGIC = b"PAR1"
 _CONTIG_NAMES = ("#chr", "chr", "#chrom", "chrom")

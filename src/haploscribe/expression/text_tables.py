@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float64Array
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "<na>", "null", "none", ".", "-")
 """Cells that mean "no value" in the tables of R, pandas and bcftools, in lower case."""

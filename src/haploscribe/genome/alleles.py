@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int8Array, Int64Array
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

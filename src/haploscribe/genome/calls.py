@@ -8,10 +8,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import BoolArray, Int8Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import as_acgtn
 from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 MISSING = -1
 ABSENT = -2

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from haploscribe.genome.alleles import Edit, applied_alleles, edits
 from haploscribe.genome.patterns import unique_patterns
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
+from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
+from haploscribe.utils.types import Int8Array, Int64Array, UInt8Array
 
 _BYTE = 1 << 8
 _LARGEST_KEY = 1 << 62

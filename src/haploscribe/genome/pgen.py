@@ -9,12 +9,12 @@ import numpy as np
 import pgenlib
 import polars as pl
 
-from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.calls import MISSING, CallRules, Calls, Int16Array, phased_variants
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import Int64Array
 
 _PVAR_COLUMNS = {"#CHROM": pl.String, "POS": pl.Int64, "ID": pl.String, "REF": pl.String, "ALT": pl.String}
 _LAST_POSITION = 2**31 - 2

@@ -7,14 +7,14 @@ from typing import IO, Self, cast
 
 import pysam
 
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.genome.bgzf import compression
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.faults import fasta_fault
 from haploscribe.genome.index_files import is_fresh, own_name
 from haploscribe.genome.quiet import quiet
-from haploscribe.names import folder_name
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import folder_name
 
 _TO_ACGTN = bytes(
     ord(chr(code).upper()) if chr(code).upper() in {"A", "C", "G", "T"} else ord("N") for code in range(256)
@@ -147,7 +147,7 @@ def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
     fai, gzi = folder / f"{own_name(path)}.fai", folder / f"{own_name(path)}.gzi"
     if not fai.is_file():
         _require_fasta(path)
-        with written_aside(gzi) as new_gzi, written_aside(fai) as new_fai:
+        with atomic_write(gzi) as new_gzi, atomic_write(fai) as new_fai:
             new_gzi.touch()  # faidx writes it for bgzipped files only
             source = str(path.absolute())  # a name that begins with - would be an option
             try:

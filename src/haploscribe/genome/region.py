@@ -10,7 +10,7 @@ from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import check_reference, open_variants
-from haploscribe.leftovers import temporary_prefix
+from haploscribe.utils.files import temporary_prefix
 
 _REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
 

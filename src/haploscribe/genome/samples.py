@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
-from haploscribe.names import require_printable
+from haploscribe.utils.names import require_printable
+from haploscribe.utils.types import Int64Array
 
 
 def require_unique(sample_ids: Sequence[str], path: Path) -> tuple[str, ...]:

@@ -14,20 +14,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
-from haploscribe.atomic import written_aside
 from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import VariantCounts, Variants
-from haploscribe.names import folder_name
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import folder_name
+from haploscribe.utils.types import Int8Array, Int64Array, UInt8Array
 
 _SAMPLES = "samples.json"
 
 
 def write_variant_samples(folder: Path, sample_ids: Sequence[str]) -> None:
     """Leave the names of the samples whose variant blocks a folder will hold, in the order of their axis."""
-    with written_aside(folder / _SAMPLES) as aside:
+    with atomic_write(folder / _SAMPLES) as aside:
         aside.write_text(json.dumps(list(sample_ids)), encoding="utf-8")
 
 
@@ -45,7 +45,7 @@ def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
     """
     planes = max(1, int(variants.genotypes.max(initial=0)).bit_length())
     path = _path(folder, variants.contig, number)
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as aside, aside.open("wb") as file:
         np.savez(
             file,
             allow_pickle=False,

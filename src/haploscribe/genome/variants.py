@@ -7,9 +7,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,6 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
-from haploscribe.arrays import Int64Array
-from haploscribe.atomic import make_folder, written_aside
 from haploscribe.errors import InputError
 from haploscribe.genome.bgzf import compression
 from haploscribe.genome.calls import CallRules, Calls, phased_variants
@@ -32,7 +30,8 @@ from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
 from haploscribe.genome.vcf_records import calls_of_records
-from haploscribe.leftovers import temporary_prefix
+from haploscribe.utils.files import atomic_write, make_folder, temporary_prefix
+from haploscribe.utils.types import Int64Array
 
 
 class VcfReader:
@@ -316,10 +315,10 @@ def _with_index(path: Path, folder: Path) -> Path:
         place.unlink(missing_ok=True)
         place.symlink_to(path.resolve())
     else:
-        with written_aside(place) as copy:
+        with atomic_write(place) as copy:
             _bgzip(path, kind == "gzip", copy)
     try:
-        with written_aside(index) as new, quiet():
+        with atomic_write(index) as new, quiet():
             source = str(place.absolute())  # a name that begins with - would be an option
             pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
     except pysam.SamtoolsError:

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int8Array, Int64Array, UInt8Array
 from haploscribe.genome.calls import MISSING, Calls, joined_calls
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 _CHUNK_CHARACTERS = 1 << 21  # decoded at once; more takes memory and no less time
 _POSITION, _IDENTIFIER, _REF, _ALT, _FORMAT, _CALLS = 1, 2, 3, 4, 8, 9

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import embed_block
@@ -20,8 +19,9 @@ from haploscribe.genome.in_memory import InMemoryVariants
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
 from haploscribe.interpret.made_up import Allele, made_up_people
-from haploscribe.parallel.executor import threads
-from haploscribe.progress import Advance
+from haploscribe.parallel.threads import threads
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import BoolArray, Float64Array
 
 ALLELES_AT_ONCE = 128
 """Alleles whose made-up people are embedded and predicted together: bounds memory."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betainc, betaln, hyp2f1
 
-from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 _BLOCK = 1024
 # Below this, the incomplete beta function nears the smallest number a float64 holds.

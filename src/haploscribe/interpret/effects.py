@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs, WideDosages
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 _COLUMNS_AT_ONCE = 512  # people with one allele each, in memory at a time
 _TILES_AT_ONCE = 8  # taken away from everyone in one prediction: tiles are scored once for them

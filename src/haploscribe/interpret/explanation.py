@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import written_aside
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alternates import Alternate
 from haploscribe.interpret.association import MarginalAssociation
-from haploscribe.names import printable
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import printable
+from haploscribe.utils.types import Float64Array, Int64Array
 
 VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
 
@@ -167,7 +167,7 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
     with ExitStack() as together:
         for name, frame in tables.items():
             written.append(folder / f"{name}.tsv")
-            frame.write_csv(together.enter_context(written_aside(written[-1])), separator="\t")
+            frame.write_csv(together.enter_context(atomic_write(written[-1])), separator="\t")
     for name in {ASKED, SATURATION} - set(tables):  # of what was asked before
         (folder / f"{name}.tsv").unlink(missing_ok=True)
     return written

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int8Array, Int64Array
 from haploscribe.genome.alleles import trimmed
 from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

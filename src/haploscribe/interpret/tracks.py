@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

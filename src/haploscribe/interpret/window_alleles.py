@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alternates import Alternate, alternates
@@ -13,6 +12,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.region import parse_region
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import BoolArray
 
 LONGEST_STRETCH = 10_000
 """Base pairs of a saturation map at most: each takes three forward passes."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from haploscribe.atomic import written_aside
+from haploscribe.utils.files import atomic_write
 
 LINE_WIDTH = 60
 
@@ -28,7 +28,7 @@ def write_fasta(records: Iterable[tuple[str, bytes]], path: Path | None) -> None
     if path is None:
         _write(records, sys.stdout.buffer)
         return
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as aside, aside.open("wb") as file:
         _write(records, file)
 
 

@@ -2,14 +2,15 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from haploscribe import __version__
 from haploscribe.errors import InputError, StoppedError
-from haploscribe.parallel.executor import Executor
+from haploscribe.parallel.executor import ContextT, Executor, Item, Result, Spec, run_item
+from haploscribe.utils.files import current_umask, umask
 
 try:
     import distributed
@@ -22,13 +23,10 @@ except ImportError:
 _ADDRESS = re.compile(r"\w+://.+:\d+")
 
 
-
-
 SECONDS_TO_CONNECT = 10
 
 
 SECONDS_FOR_WORKERS = 60
-
 
 
 class DaskExecutor(Executor):
@@ -57,6 +55,15 @@ class DaskExecutor(Executor):
         pool: futures.Executor = self._client.get_executor(pure=False)
         return pool
 
+    def _submit(
+        self,
+        pool: futures.Executor,
+        spec: Spec[ContextT],
+        task: Callable[[ContextT, Item], Result],
+        item: Item,
+    ) -> futures.Future[Result]:
+        return pool.submit(_run_item, current_umask(), spec, task, item)
+
     def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
         for future in pending:
             future.cancel()
@@ -67,18 +74,26 @@ class DaskExecutor(Executor):
             yield
         except distributed.KilledWorker:
             raise StoppedError(
-                "Dask workers died repeatedly at the same item, most likely for lack of memory; give each "
-                "worker more memory or fewer neighbours; rerunning the same command resumes"
+                "several Dask workers were killed at the same item, most likely for lack of memory; give each "
+                "worker more memory: rerunning the same command resumes"
             ) from None
         except (CommClosedError, FutureCancelledError, futures.CancelledError):
             raise StoppedError(
-                "the Dask scheduler went away; start it again; rerunning the same command resumes"
+                "lost the connection to the Dask scheduler; start it again: rerunning the same command resumes"
             ) from None
         except FileNotFoundError as error:
             raise InputError(
                 f"a Dask worker cannot see {error.filename}: put inputs and results where all workers see "
                 "them by the same path"
             ) from None
+
+
+def _run_item(
+    mask: int, spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item
+) -> Result:
+    """Run a task for one item; a worker that was started elsewhere does not inherit the umask."""
+    with umask(mask):
+        return run_item(spec, task, item)
 
 
 @contextmanager

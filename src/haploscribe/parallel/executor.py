@@ -14,12 +14,11 @@ from typing import Any, Protocol, TypeVar
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from haploscribe.atomic import current_umask, umask
 from haploscribe.errors import StoppedError
-from haploscribe.memory import require_spare_memory
 from haploscribe.options import WorkerOptions
 from haploscribe.parallel.threads import threads
-from haploscribe.progress import Advance
+from haploscribe.utils.files import current_umask
+from haploscribe.utils.progress import Advance
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -117,7 +116,6 @@ class Executor:
             context = None
             for item in items:
                 context = context or local or kept_open(spec)
-                require_spare_memory()
                 with threads(1):
                     result = task(context, item)
                 yield result
@@ -127,10 +125,7 @@ class Executor:
             with self._one_line_errors():
                 while True:
                     n_more = max(ITEMS_PER_WORKER * self.count - len(pending), 0)
-                    pending |= {
-                        pool.submit(run_item, spec, task, item, current_umask())
-                        for item in islice(remaining, n_more)
-                    }
+                    pending |= {self._submit(pool, spec, task, item) for item in islice(remaining, n_more)}
                     if not pending:
                         return
                     done, pending = futures.wait(pending, return_when=futures.FIRST_COMPLETED)
@@ -145,11 +140,20 @@ class Executor:
         pool: futures.Executor = get_reusable_executor(
             self.count,
             timeout=SECONDS_IDLE,
-            initializer=_end_with_parent,
-            initargs=(os.getpid(),),
+            initializer=_start_worker,  # workers are kept from call to call, unless this differs
+            initargs=(os.getpid(), current_umask()),
             env=_ONE_THREAD,
         )
         return pool
+
+    def _submit(
+        self,
+        pool: futures.Executor,
+        spec: Spec[ContextT],
+        task: Callable[[ContextT, Item], Result],
+        item: Item,
+    ) -> futures.Future[Result]:
+        return pool.submit(run_item, spec, task, item)
 
     def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
         """Stop work that nobody waits for any more."""
@@ -167,8 +171,8 @@ class Executor:
                 yield
             except TerminatedWorkerError:
                 raise StoppedError(
-                    f"one of {self.count} worker processes died, most likely for lack of memory; give fewer "
-                    "with --jobs; rerunning the same command resumes"
+                    f"one of {self.count} worker processes was killed, most likely for lack of memory; give "
+                    "fewer --jobs or allow more memory: rerunning the same command resumes"
                 ) from None
 
 
@@ -199,9 +203,7 @@ def map_to_files(
         advance(1)
 
 
-def _write_file(
-    context: ContextT, work: tuple[Callable[[ContextT, Item, Path], None], Path, Item]
-) -> None:
+def _write_file(context: ContextT, work: tuple[Callable[[ContextT, Item, Path], None], Path, Item]) -> None:
     task, path, item = work
     task(context, item, path)
 
@@ -228,15 +230,9 @@ _open: dict[Any, Any] = {}
 _one_at_a_time = threading.Lock()
 
 
-def run_item(
-    spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item, mask: int | None = None
-) -> Result:
-    """Run a task for one item in a worker process; a worker of several threads takes one after another.
-
-    `mask` is the umask of the process that submitted it: a worker's files are as private as its own.
-    """
-    with _one_at_a_time, umask(mask), threads(1):
-        require_spare_memory()
+def run_item(spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item) -> Result:
+    """Run a task for one item in a worker process; a worker of several threads runs one after another."""
+    with _one_at_a_time, threads(1):
         return task(kept_open(spec), item)
 
 
@@ -251,8 +247,12 @@ def kept_open(spec: Spec[ContextT]) -> ContextT:
     return found
 
 
-def _end_with_parent(parent: int) -> None:
-    """End this process soon after its parent: the signal that kills the parent may not reach it."""
+def _start_worker(parent: int, mask: int) -> None:
+    """Set up a worker of this machine: files as private as its parent's, and an end soon after its parent's.
+
+    The signal that kills the parent may not reach its workers.
+    """
+    os.umask(mask)
 
     def watch() -> None:
         while os.getppid() == parent:

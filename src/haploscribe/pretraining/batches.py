@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int64Array
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.pretraining.masking import MaskedBatch, choose, corrupt
 from haploscribe.pretraining.segments import WindowStarts
 from haploscribe.pretraining.vocabulary import VOCABULARY, six_mer_numbers
 from haploscribe.pretraining.windows import GenomeSequences
+from haploscribe.utils.types import BoolArray, Int64Array
 
 # Second word of a random stream's key; the first is the seed, the third the step.
 _TRAINING, _HELD_OUT = 0, 1

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array, UInt8Array
 from haploscribe.embedding.backbones.tokeniser import K
+from haploscribe.utils.types import Float64Array, Int64Array, UInt8Array
 
 ORDER = 5
 N_STATES = 4**ORDER

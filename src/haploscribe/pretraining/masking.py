@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int64Array
+from haploscribe.utils.types import BoolArray, Int64Array
 
 MASKED_SHARE = 0.15
 """Share of 6-mer tokens that are guessed (Devlin et al., NAACL 2019; Dalla-Torre et al., 2025)."""

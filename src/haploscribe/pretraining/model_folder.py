@@ -9,11 +9,11 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from haploscribe.atomic import written_aside
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.pretraining.vocabulary import VOCABULARY
+from haploscribe.utils.files import atomic_write
 
 
 def configuration_content(
@@ -85,4 +85,4 @@ def write_model(
     }
     with ExitStack() as together:
         for name, content in files.items():
-            together.enter_context(written_aside(folder / name)).write_bytes(content)
+            together.enter_context(atomic_write(folder / name)).write_bytes(content)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import kept_unless_refused, make_folder
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_configuration import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError
-from haploscribe.io.digests import file_digest
 from haploscribe.pretraining.batches import Batches
 from haploscribe.pretraining.model_card import losses_table, model_card
 from haploscribe.pretraining.model_folder import configuration_content, write_model
@@ -21,7 +19,9 @@ from haploscribe.pretraining.segments import Segment, WindowStarts, place_region
 from haploscribe.pretraining.starting_model import plain_weights
 from haploscribe.pretraining.training import train
 from haploscribe.pretraining.windows import GenomeSequences
-from haploscribe.progress import stage
+from haploscribe.utils.files import make_folder, remove_on_input_error
+from haploscribe.utils.hashing import file_digest
+from haploscribe.utils.progress import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
         ) as sequences,
     ):
         data = _training_data(sequences, options)
-        refusing.enter_context(kept_unless_refused(out))
+        refusing.enter_context(remove_on_input_error(out))
         make_folder(out)
         batches = Batches(
             sequences,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.loading import load_masked_token_model
@@ -23,7 +22,8 @@ from haploscribe.pretraining.masking import choose
 from haploscribe.pretraining.segments import Segment, place_region, scan_genome, within, without
 from haploscribe.pretraining.vocabulary import six_mer_numbers
 from haploscribe.pretraining.windows import GenomeSequences
-from haploscribe.progress import stage
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 UNIFORM = 2.0
 _SEED = 0

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.region import parse_region
-from haploscribe.progress import Advance
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Int64Array
 
 _PIECE = 1 << 24  # bases read at once
 _BASES = re.compile(rb"[ACGT]+")

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
+from haploscribe.utils.files import atomic_write
 
 STATE_FILE = "training.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's names
@@ -89,7 +89,7 @@ def write_state(state: TrainingState, folder: Path) -> None:
     content = save(
         {**state.tensors, _LOSSES: state.losses}, metadata={"training": json.dumps(about, sort_keys=True)}
     )
-    with written_aside(folder / STATE_FILE) as aside:
+    with atomic_write(folder / STATE_FILE) as aside:
         aside.write_bytes(content)
 
 

@@ -19,7 +19,7 @@ from haploscribe.pretraining.masking import MaskedBatch
 from haploscribe.pretraining.schedule import learning_rate, same_so_far
 from haploscribe.pretraining.starting_model import starting_model
 from haploscribe.pretraining.state import TrainingState, captured, read_state, write_state
-from haploscribe.progress import Advance
+from haploscribe.utils.progress import Advance
 
 BETAS = (0.9, 0.98)
 WEIGHT_DECAY = 0.01

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from haploscribe.arrays import Int64Array
+from haploscribe.utils.types import Int64Array
 
 VOCABULARY: tuple[str, ...] = (
     *("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"),

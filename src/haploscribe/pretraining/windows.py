@@ -15,8 +15,8 @@ from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, check_reference, open_variants
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.pretraining.segments import Segment
+from haploscribe.utils.files import temporary_prefix
 
 HAPLOTYPE_SHARE = 0.5
 """With genotypes, the share of windows that are read from a haplotype instead of the reference."""

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.names import FileNames
 from haploscribe.report.page import r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_figure import region_svg
 from haploscribe.report.tables import gene_rows, models_in_order
 from haploscribe.results.tables import Results
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import FileNames
 
 FONTS = 'Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif'
 DOTS_PER_INCH = 300
@@ -63,11 +63,11 @@ def write_figure(path: Path, figure: str, rasterise: Callable[[str], bytes] | No
     """Write one figure as `path` with the suffix .svg and, where `rasterise` is given, as .png."""
     svg = stand_alone(figure)
     written = [path.with_name(f"{path.name}.svg")]
-    with written_aside(written[0]) as aside:
+    with atomic_write(written[0]) as aside:
         aside.write_text(svg, encoding="utf-8")
     if rasterise is not None:
         written.append(path.with_name(f"{path.name}.png"))
-        with written_aside(written[1]) as aside:
+        with atomic_write(written[1]) as aside:
             aside.write_bytes(rasterise(svg))
     return written
 

@@ -12,8 +12,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.plots import (
@@ -46,6 +44,8 @@ from haploscribe.report.tables import (
 )
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.tables import Results, Summary, read_results
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float64Array
 
 STYLES = ("page.css", "figures.css")
 
@@ -78,7 +78,7 @@ def write_report(results: Path) -> Path:
     path = results / "report.html"
     found = read_results(results)
     page = render_page(found, kept_regions(found, results / MODELS_NAME))
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.report.tables import Interval, baseline_of, format_interval, format_p, format_r
+from haploscribe.utils.types import Float64Array, Int64Array
 
 BIN_WIDTH = 0.05
 

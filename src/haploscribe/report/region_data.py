@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.tables import BASELINE
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 REGION_BUDGET = 4_000_000
 """Bytes of region figures that a page may hold; about 200 genes of 2,000 variants."""

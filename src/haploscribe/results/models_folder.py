@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe import __version__
-from haploscribe.atomic import written_aside
-from haploscribe.checksums import json_checksum
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
-from haploscribe.io.json_shapes import made_from, parse_json
-from haploscribe.names import folder_name, require_printable
 from haploscribe.options import BackboneOptions
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import read_as_kept, read_state, write_state
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.hashing import json_checksum
+from haploscribe.utils.names import folder_name, require_printable
+from haploscribe.utils.validated_json import parse_json, validate_as
 
 FORMAT = "haploscribe-models"
 
@@ -99,7 +99,7 @@ def write_record(folder: Path, record: ModelsRecord) -> None:
         **asdict(record),
     }
     content[_CHECKSUM] = json_checksum(content)
-    with written_aside(folder / RECORD) as aside:
+    with atomic_write(folder / RECORD) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -146,7 +146,7 @@ def _check_version(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
-    record = made_from(ModelsRecord, content, path)
+    record = validate_as(ModelsRecord, content, path)
     names = [gene.gene_id for gene in record.genes]
     if (
         min(record.window, record.tile, record.n_samples, len(names)) < 1

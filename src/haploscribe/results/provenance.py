@@ -9,9 +9,9 @@ from typing import Any
 
 from haploscribe import __version__
 from haploscribe.errors import InputError
-from haploscribe.io.digests import file_digest, folder_digest
-from haploscribe.io.json_shapes import made_from
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.utils.hashing import file_digest, folder_digest
+from haploscribe.utils.validated_json import validate_as
 from haploscribe.zero_shot.predictions import Averaging
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
@@ -93,9 +93,9 @@ def recorded_options(
     """
     options = record.get("options", {})
     return (
-        made_from(CohortOptions, options, source, "the options"),
-        made_from(BackboneOptions, options, source, "the options"),
-        made_from(EvaluationOptions, options, source, "the options"),
+        validate_as(CohortOptions, options, source, "the options"),
+        validate_as(BackboneOptions, options, source, "the options"),
+        validate_as(EvaluationOptions, options, source, "the options"),
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, SharedEstimator
@@ -29,6 +28,7 @@ from haploscribe.results.models_folder import (
     shared_file,
 )
 from haploscribe.results.state_files import read_as_kept, read_state
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

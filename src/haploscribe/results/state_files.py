@@ -12,10 +12,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from haploscribe.atomic import written_aside
-from haploscribe.checksums import json_checksum
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.hashing import json_checksum
 
 _TREE = "state"
 """The one entry of the file's metadata: numbers by name, arrays by name and number in the file, and parts.
@@ -43,7 +43,7 @@ def write_state(path: Path, state: State) -> None:
     tree = _numbered(state, arrays)
     named = {str(number): array for number, array in enumerate(arrays.values())}
     text = json.dumps({_CHECKSUM: _checksum(tree, named), **tree}, allow_nan=False)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         # The library's own writing to a file takes no account of who may read it.
         aside.write_bytes(save(named, metadata={_TREE: text}))
 

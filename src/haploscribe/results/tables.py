@@ -9,13 +9,13 @@ from typing import Any, NotRequired
 import polars as pl
 from typing_extensions import TypedDict
 
-from haploscribe.atomic import written_aside
 from haploscribe.embedding.stage import EmbeddingSummary
 from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA
-from haploscribe.io.json_shapes import made_from, parse_json
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.validated_json import parse_json, validate_as
 
 PREDICTIONS = "predictions.parquet"
 
@@ -115,10 +115,10 @@ def write_results(folder: Path, results: Results) -> None:
     for frame, schema in ((results.metrics, METRIC_SCHEMA), (results.comparison, COMPARISON_SCHEMA)):
         _check_columns(frame, schema)
     for name, frame in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
-        with written_aside(folder / name) as path:
+        with atomic_write(folder / name) as path:
             frame.write_csv(path, separator="\t")
     for name, record in ((RUN, results.run), (SUMMARY, results.summary)):
-        with written_aside(folder / name) as path:
+        with atomic_write(folder / name) as path:
             path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -145,9 +145,9 @@ def write_predictions(folder: Path, parts: Iterable[pl.DataFrame], aside: Path) 
     for number, part in enumerate(parts):
         _check_columns(part, PREDICTION_SCHEMA)
         written.append(aside / f"part-{number:06d}.parquet")
-        with written_aside(written[-1]) as path:
+        with atomic_write(written[-1]) as path:
             part.write_parquet(path)
-    with written_aside(folder / PREDICTIONS) as path:
+    with atomic_write(folder / PREDICTIONS) as path:
         pl.scan_parquet(written).sink_parquet(path)
     for path in written:
         path.unlink()
@@ -237,7 +237,7 @@ def _read_json(path: Path, shape: type) -> Any:
         content = parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
-    made_from(shape, content, path)
+    validate_as(shape, content, path)
     return content  # with what the shape does not name
 
 

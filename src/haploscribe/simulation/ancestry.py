@@ -11,9 +11,9 @@ from haploscribe.errors import InputError
 from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.io.fasta import write_fasta
 from haploscribe.options import SimulationOptions
-from haploscribe.progress import stage
 from haploscribe.simulation.randomness import generator_for
 from haploscribe.simulation.vcf_file import written_vcf
+from haploscribe.utils.progress import stage
 
 EFFECTIVE_SIZE = 10_000
 """Diploid people; the classic long-term size of humans (Takahata, Mol. Biol. Evol. 10:2-22, 1993)."""

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 NO_PARTNER = -1
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int8Array, Int64Array
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe import __version__
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.cohort import placed_genes
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -19,10 +18,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.io.digests import file_digest
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions, SimulationOptions
-from haploscribe.progress import stage
 from haploscribe.simulation.ancestry import Block, blocks_for, require_msprime, write_people
 from haploscribe.simulation.checks import check_options, require_own
 from haploscribe.simulation.files import EXPRESSION, RECORD, REFERENCE, VARIANTS
@@ -32,6 +28,9 @@ from haploscribe.simulation.places import choose_genes, gene_at, place_genes
 from haploscribe.simulation.randomness import generator_for
 from haploscribe.simulation.tables import write_tables
 from haploscribe.simulation.vcf_file import written_vcf
+from haploscribe.utils.files import atomic_write, temporary_prefix
+from haploscribe.utils.hashing import file_digest
+from haploscribe.utils.progress import stage
 
 
 def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
@@ -61,7 +60,7 @@ def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
         require_msprime()  # its version is part of the record
     record = json.dumps(_record(options), indent=2, allow_nan=False)
     with (
-        written_aside(out.resolve()) as folder,
+        atomic_write(out.resolve()) as folder,
         tempfile.TemporaryDirectory(prefix=temporary_prefix()) as indexes,
     ):
         folder.mkdir()

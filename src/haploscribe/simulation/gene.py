@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.genes import Gene
 from haploscribe.options import SimulationOptions
 from haploscribe.simulation.architecture import (
@@ -22,6 +21,7 @@ from haploscribe.simulation.architecture import (
 )
 from haploscribe.simulation.candidates import Candidates
 from haploscribe.simulation.randomness import generator_for
+from haploscribe.utils.types import Float64Array
 
 TRUTH_SCHEMA = pl.Schema(
     {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from haploscribe.cohort.windows import WIDE_WINDOW
 from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import WIDE_WINDOW
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import cis_tiles

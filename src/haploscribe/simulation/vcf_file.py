@@ -8,9 +8,9 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
-from haploscribe.arrays import Int8Array
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import Int8Array
 
 _LONGEST_IN_TBI = 1 << 29  # what a .tbi can hold (SAM/BAM/VCF index specification)
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import remove_at_once
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
 from haploscribe.errors import InputError
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
+from haploscribe.utils.files import remove_atomically
 
 
 def embed(
@@ -47,4 +47,4 @@ def embed(
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store_path, workers)
             return {**checked.facts(), **embedded.summary()}
     finally:
-        remove_at_once(work)
+        remove_atomically(work)

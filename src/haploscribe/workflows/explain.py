@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
-from haploscribe.atomic import kept_on_success, remove_at_once, written_aside
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -22,10 +20,13 @@ from haploscribe.interpret.made_up import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.options import ExplanationOptions, WorkerOptions
-from haploscribe.parallel.executor import open_workers, threads
-from haploscribe.progress import stage
+from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
+from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
 
 FIGURE = "region"
@@ -50,7 +51,7 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
         When the run, the gene, an allele or the stretch is at fault. Nothing is written then.
     """
     work = out / ".work"
-    with kept_on_success(out):
+    with remove_on_error(out):
         try:
             with (
                 open_workers(worker_options) as workers,
@@ -60,11 +61,11 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
             ):
                 explained = _explain(opened, options, worker_options.jobs)
                 tracks = _tracks(explained, opened)
-            with written_aside(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
+            with atomic_write(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
                 write_figure(figure.with_suffix(""), region_svg(tracks))
                 write_explanation(out, explained)
         finally:
-            remove_at_once(work)
+            remove_atomically(work)
     return explained
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.embedding.deltas import StoredDeltas
@@ -26,6 +25,7 @@ from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import recorded_options, require_unchanged
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.results.tables import RUN, read_results
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import folds_of
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

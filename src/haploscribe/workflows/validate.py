@@ -3,19 +3,18 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from haploscribe.atomic import kept_on_success
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_samples
-from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions
 from haploscribe.parallel.executor import Executor
-from haploscribe.progress import Advance, stage
+from haploscribe.utils.files import remove_on_error, temporary_prefix
+from haploscribe.utils.progress import Advance, stage
 from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
 INDEX_NAME = "index"
@@ -92,8 +91,8 @@ def validated_cohort(
         work = temporary or folder / UNFINISHED_NAME / _cache_key(cohort)  # type: ignore[operator]
         with ExitStack() as keeping:
             if temporary is None:
-                keeping.enter_context(kept_on_success(work.parent))
-                keeping.enter_context(kept_on_success(work))
+                keeping.enter_context(remove_on_error(work.parent))
+                keeping.enter_context(remove_on_error(work))
             n_tiles = len(cohort.tiles_to_read())
             advance = keeping.enter_context(stage("Reading variants", n_tiles, "tiles"))
             scan = _scan(cohort, executor, index_folder, work, advance, cache=temporary is None)

@@ -8,13 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.cohort import Cohort, open_saved_cohort
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity, read_heterogeneity
+from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
@@ -26,6 +25,8 @@ from haploscribe.genome.variant_blocks import KeptGenotypes, read_variant_sample
 from haploscribe.genome.variants import open_variants
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results.saved_models import KeptModels, windows_of
+from haploscribe.utils.files import atomic_write
+from haploscribe.workflows.run.cross_gene import read_heterogeneity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +242,7 @@ def folds_of(options: EvaluationOptions, sample_ids: tuple[str, ...]) -> tuple[F
 
 def write_block_keys(path: Path, keys: Iterable[BlockAddress]) -> None:
     """Write a run's blocks for workers: they are too many to travel with every item."""
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("".join(json.dumps(asdict(key)) + "\n" for key in keys))
 
 

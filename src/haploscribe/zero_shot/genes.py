@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.progress import Advance
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.predictions import Averaging, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.remembered import Remembered

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array
 
 if TYPE_CHECKING:
     import h5py

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
+from haploscribe.utils.types import Float32Array
 
 # One channel each for A, C, G and T; an N, or what lies beyond the contig, is all zero.
 _ONE_HOT = np.zeros((256, 4), dtype=np.float32)

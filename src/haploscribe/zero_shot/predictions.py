@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.anchored import Anchor, anchored_haplotypes
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.protocol import SequenceModel
 
 

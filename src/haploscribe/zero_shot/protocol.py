@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 
 class SequenceModel(Protocol):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.protocol import SequenceModel
 
 SCHEMA = pl.Schema({"sequence": pl.String, "predicted": pl.Float64})
@@ -85,7 +85,7 @@ class Remembered:
         if len(self._known) == self._saved:
             return
         columns = {"sequence": list(self._known), "predicted": list(self._known.values())}
-        with written_aside(self._path) as aside:
+        with atomic_write(self._path) as aside:
             pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
         self._saved = len(self._known)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 SIX_MERS = ["".join(letters) for letters in itertools.product("ATCG", repeat=6)]
 V1_VOCABULARY = ["<unk>", "<pad>", "<mask>", "<cls>", *SIX_MERS, *"ATCGN"]

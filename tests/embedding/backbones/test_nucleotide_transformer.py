@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones import nucleotide_transformer
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
@@ -18,6 +17,7 @@ from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.token_axis import windows
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array
 from tests.embedding.backbones.support import (
     V1_VOCABULARY,
     V2_CONFIGURATION,

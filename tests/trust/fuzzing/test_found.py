@@ -27,10 +27,10 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.index_layout import number_of_contigs
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.io.json_shapes import made_from, parse_json
 from haploscribe.results.models_folder import ModelsRecord, read_record, write_record
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.results.tables import read_results, write_predictions, write_results
+from haploscribe.utils.validated_json import parse_json, validate_as
 from tests.genome.drawn import vcf_text, write_vcf_lines
 from tests.io.test_results import predictions_of, results_of
 from tests.trust.fuzzing.mutations import bgzipped
@@ -221,8 +221,8 @@ def test_json_that_the_standard_does_not_have(text: str) -> None:
 
 @pytest.mark.parametrize("value", [True, "1", 2**63, float("inf"), None, [], "\ud800"])
 def test_a_value_that_is_no_whole_number(value: object) -> None:
-    with pytest.raises((InputError, ValueError), match=r"f is damaged|too large|no number"):
-        made_from(int, parse_json(json.dumps(value)), Path("f"))
+    with pytest.raises((InputError, ValueError), match=r"f is damaged|too large|not a finite number"):
+        validate_as(int, parse_json(json.dumps(value)), Path("f"))
 
 
 def test_parquet_that_made_polars_panic(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_bcf_whose_first_block_cannot_be_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[0], [["a"]], {"b": 1}, {"b": []}])
 def test_a_value_that_is_none_of_a_union(value: object) -> None:
     with pytest.raises(InputError, match=r"f is damaged: 'a'.* is "):
-        made_from(dict[str, str | list[str] | dict[str, str] | None], {"a": value}, Path("f"))
+        validate_as(dict[str, str | list[str] | dict[str, str] | None], {"a": value}, Path("f"))
 
 
 @pytest.mark.parametrize("name", ["add_bias_fnn", "position_embedding_type", "layer_norm_eps"])

@@ -10,16 +10,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.checksums import json_checksum
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
-from haploscribe.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.report.figures import write_figures
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import KeptModels
+from haploscribe.utils.hashing import json_checksum
+from haploscribe.utils.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.workflows.export.fusion import write_fusion
 from tests.io.exported import simple_gene
 from tests.report.made import made_results, made_tracks
@@ -84,7 +84,7 @@ def test_a_gene_whose_name_is_not_all_shown_is_refused(tmp_path: Path, name: str
     renamed(cohort.expression, GENE, name)
     code, printed = run_verb(commands(cohort, tmp_path / "out", 1, None)["check"])
     assert code == 2
-    assert "has characters that are not shown; rename it" in printed
+    assert "has unprintable characters; rename it" in printed
     assert all(letter.isprintable() for letter in printed.strip("\n"))
 
 
@@ -97,7 +97,7 @@ def test_parquet_forges_no_line_of_a_table(tmp_path: Path, what: str, name: str)
         {"#chr": ["chr2"], "start": [9], "end": [10], "gene_id": [gene], sample: [1.0], "S2": [2.0]}
     )
     table.write_parquet(tmp_path / "expression.parquet")
-    with pytest.raises(InputError, match=f"the {what} id .* has characters that are not shown"):
+    with pytest.raises(InputError, match=f"the {what} id .* has unprintable characters"):
         read_expression(tmp_path / "expression.parquet")
 
 
@@ -108,7 +108,7 @@ def test_a_sample_whose_name_is_not_all_shown_is_refused(tmp_path: Path, name: s
     cohort.expression.write_text(cohort.expression.read_text().replace("Zq001", name))
     code, printed = run_verb(commands(cohort, tmp_path / "out", 1, None)["check"])
     assert code == 2
-    assert "has characters that are not shown" in printed
+    assert "has unprintable characters" in printed
     assert "\x1b" not in printed
     assert name not in printed
 
@@ -250,7 +250,7 @@ def test_models_are_known_by_name_not_by_path(models: Path) -> None:
 def test_a_gene_of_kept_models_forges_no_line(models: Path, name: str) -> None:
     genes = json.loads((models / "models.json").read_text())["genes"]
     spoil(models, genes=[genes[0] | {"gene_id": name}, *genes[1:]])
-    with pytest.raises(InputError, match="not shown"):
+    with pytest.raises(InputError, match="unprintable"):
         KeptModels(models)
 
 

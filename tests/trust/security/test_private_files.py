@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import created_for, current_umask, make_folder, written_aside
 from haploscribe.errors import InputError
-from haploscribe.parallel.executor import do_piece
+from haploscribe.utils.files import atomic_write, current_umask, make_folder, umask_for
+from haploscribe.workers.cluster import dask_workers
+from haploscribe.workers.workers import LocalWorkers
 from tests.trust.security.conftest import Done, do_every_verb
 from tests.trust.security.every_verb import commands, run_verb, write_cohort
+from tests.workers.dask_processes import dask_processes
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,7 @@ def test_readers_are_who_was_asked_for(
 def test_the_umask_is_honoured(tmp_path: Path, readers: str, umask: int, expected: int) -> None:
     os.umask(umask)
     try:
-        with created_for(readers), written_aside(tmp_path / "folder" / "file") as aside:
+        with umask_for(readers), atomic_write(tmp_path / "folder" / "file") as aside:
             aside.touch()
     finally:
         os.umask(0o022)
@@ -92,7 +94,7 @@ def test_the_umask_is_honoured(tmp_path: Path, readers: str, umask: int, expecte
 
 
 def test_a_file_is_private_before_anything_is_in_it(tmp_path: Path) -> None:
-    with created_for("owner"), written_aside(tmp_path / "file") as aside, aside.open("w"):
+    with umask_for("owner"), atomic_write(tmp_path / "file") as aside, aside.open("w"):
         assert mode(aside) == 0o600
 
 
@@ -100,20 +102,20 @@ def test_a_folder_of_the_users_keeps_its_mode(tmp_path: Path) -> None:
     theirs = tmp_path / "shared"
     theirs.mkdir()
     theirs.chmod(0o2775)
-    with created_for("owner"), written_aside(theirs / "file") as aside:
+    with umask_for("owner"), atomic_write(theirs / "file") as aside:
         aside.touch()
     assert mode(theirs) == 0o2775
 
 
 def test_whoever_else_is_named_is_refused() -> None:
-    with pytest.raises(InputError, match="give one of owner, group, all"), created_for("everyone"):
+    with pytest.raises(InputError, match="give one of owner, group, all"), umask_for("everyone"):
         pass
 
 
 def test_a_failure_gives_the_umask_back(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), created_for("owner"), written_aside(tmp_path / "file"):
+    with pytest.raises(RuntimeError), umask_for("owner"), atomic_write(tmp_path / "file"):
         raise RuntimeError
-    assert current_umask() is None
+    assert current_umask() == 0o022
 
 
 class FolderJob:
@@ -131,10 +133,17 @@ def made_folder(_: FolderJob, path: Path) -> int:
     return mode(path)
 
 
-def test_a_worker_writes_as_privately_as_who_it_works_for(tmp_path: Path) -> None:
-    with created_for("group"):
-        mask = current_umask()
-    assert do_piece(FolderJob(), made_folder, tmp_path / "new", mask) == 0o750
+def test_local_workers_write_as_privately_as_their_parent(tmp_path: Path) -> None:
+    """Also workers that joblib keeps from an earlier call with other readers."""
+    for call, (readers, expected) in enumerate((("owner", 0o700), ("group", 0o750), ("owner", 0o700))):
+        folders = [tmp_path / f"{call}-{number}" for number in range(4)]
+        with umask_for(readers):
+            assert set(LocalWorkers(2).map(FolderJob(), made_folder, folders)) == {expected}
+
+
+def test_workers_of_a_running_cluster_write_as_privately_as_the_client(tmp_path: Path) -> None:
+    with dask_processes(tmp_path, 1) as dask, dask_workers(dask.address) as workers, umask_for("group"):
+        assert list(workers.map(FolderJob(), made_folder, [tmp_path / "new"])) == [0o750]
 
 
 def test_the_config_file_can_say_it(tmp_path: Path) -> None:

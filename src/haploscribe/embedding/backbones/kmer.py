@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Int32Array
+from haploscribe.utils.types import Float32Array, Int32Array
 
 K = 6
 """Length of a counted word, that of a Nucleotide Transformer token."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import VOCABULARY_FILE, Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v1 import keep_layers
@@ -17,6 +16,7 @@ from haploscribe.embedding.backbones.threads import each_by_one_thread
 from haploscribe.embedding.backbones.token_axis import Window, bin_weights, n_bins_of, windows
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array, Int64Array
 
 # Tokens that go through the model at once, at least one window. On a CPU a window at a time: its thousand
 # tokens fill a core, more fall out of its cache, and a matrix product with more rows may add up in another

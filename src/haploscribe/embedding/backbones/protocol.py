@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from haploscribe.arrays import Float32Array
+from haploscribe.utils.types import Float32Array
 
 
 class Backbone(Protocol):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array
 
 
 class Window(NamedTuple):

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.arrays import Int64Array, UInt8Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Int64Array, UInt8Array
 
 K = 6
 

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.optimize import nnls
 
-from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 REACHES = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0)
 """Base pairs over which the shapes that a prior is made of fall by e."""

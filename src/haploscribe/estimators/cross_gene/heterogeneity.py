@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, fixed_effects, residuals, standardised
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
 

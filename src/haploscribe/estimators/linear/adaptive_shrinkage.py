@@ -5,12 +5,12 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import fitted, require_complete
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.solvers.compiled import compiled, compiled_into_callers
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _N_SIZES = 20
 

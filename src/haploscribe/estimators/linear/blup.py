@@ -5,13 +5,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import State, require_complete
 from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_score_basis
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.linear.posterior import POSTERIOR, EffectPosterior, Evidence
 from haploscribe.estimators.solvers.reml import Spectrum, carried_effects, fit_reml
+from haploscribe.utils.types import BoolArray, Float64Array
 
 
 class DosageBlup(DosageModel):

@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Self
 
-from haploscribe.arrays import Float64Array
 from haploscribe.estimators.base import State
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.utils.types import Float64Array
 
 
 class DosageModel:

@@ -4,12 +4,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import require_complete
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 
 class ElasticNet(DosageModel):

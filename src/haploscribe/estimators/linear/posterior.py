@@ -5,9 +5,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.estimators.base import State
 from haploscribe.estimators.solvers.reml import RemlFit, Spectrum
+from haploscribe.utils.types import Float32Array, Float64Array
 
 POSTERIOR = "posterior"
 """Name of the part of an estimator's state that only standard errors need."""

@@ -5,12 +5,12 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.estimators.base import State, require_complete
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.linear.posterior import POSTERIOR
 from haploscribe.estimators.solvers.single_effects import SusieFit, fit_susie
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 
 class Susie(DosageModel):

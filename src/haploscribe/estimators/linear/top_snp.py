@@ -4,10 +4,10 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array
 from haploscribe.estimators.base import require_complete
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _ROUNDING = 1e-9  # variants whose r² differ by less, relatively, are tied: copies do, by rounding
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 class SharedColumns(NamedTuple):

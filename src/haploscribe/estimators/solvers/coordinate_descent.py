@@ -14,9 +14,9 @@ it leaves out have added.
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns
 from haploscribe.estimators.solvers.compiled import compiled
+from haploscribe.utils.types import Float64Array, Int64Array
 
 # When glmnet ends a path (`glmnet.control`): `fdev`, `devmax` and `mnlam`.
 _LEAST_GAIN = 1e-5

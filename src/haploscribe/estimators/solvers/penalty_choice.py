@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.solvers.columns import DistinctColumns, distinct_columns, shared_columns
 from haploscribe.estimators.solvers.penalty_paths import Moments, PenaltyPath, PenaltyProblem
+from haploscribe.utils.types import Float64Array, Int64Array
 
 # These two set the time that it takes, and nothing else.
 _STRIDE = 10

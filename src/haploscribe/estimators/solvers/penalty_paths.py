@@ -5,9 +5,9 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns
 from haploscribe.estimators.solvers.coordinate_descent import elastic_net_path
+from haploscribe.utils.types import Float64Array, Int64Array
 
 _CONSTANT = 1e-10  # a variance this much smaller than among all samples is rounding error
 

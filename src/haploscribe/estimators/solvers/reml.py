@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from haploscribe.arrays import Float64Array, Int32Array, Int64Array
+from haploscribe.utils.types import Float64Array, Int32Array, Int64Array
 
 _LOG_RATIO_BOUNDS = (np.log(1e-5), np.log(1e5))  # those of GEMMA (-lmin, -lmax)
 

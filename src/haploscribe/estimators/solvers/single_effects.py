@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
+from haploscribe.utils.types import Float64Array
 
 # susieR's defaults: `tol`, `max_iter`, `residual_variance_lowerbound`, `prior_tol`.
 _LEAST_GAIN = 1e-3  # in the evidence lower bound, to go on

@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State, require_complete
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
@@ -22,6 +21,7 @@ from haploscribe.estimators.transformer.network import (
     training_epochs,
     weights_state,
 )
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.delta_scores import ScoredTile, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
+from haploscribe.utils.types import Float32Array, Float64Array
 
 _RIDGE = 0.1  # as `delta_scores`: of the mean variance of an axis, added before dividing by it
 

@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State, require_complete
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
@@ -24,6 +23,7 @@ from haploscribe.estimators.transformer.multi_gene_network import (
 from haploscribe.estimators.transformer.network import restore_weights, weights_state
 from haploscribe.expression.gene_blocks import GeneBlock, cut_genes
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 N_INNER_BLOCKS = 3
 """Blocks of genes; a network for each, which learns from the others."""

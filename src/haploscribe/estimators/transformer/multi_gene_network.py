@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.delta_scores import ScoredTile
 from haploscribe.estimators.transformer.gene_model import best_linear_effects
 from haploscribe.estimators.transformer.network import (
@@ -21,6 +20,7 @@ from haploscribe.estimators.transformer.network import (
     position_features,
 )
 from haploscribe.expression.genes import Gene
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 _WEIGHT_DECAY = 0.1
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.base import State
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

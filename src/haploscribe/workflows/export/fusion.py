@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
-from haploscribe.names import FileNames
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import FileNames
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import r_data as rdata
 from haploscribe.workflows.export.variant_ids import (
     bare_contig,
@@ -84,7 +84,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
     files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
-    with written_aside(folder / f"{panel}.pos") as positions, written_aside(folder / panel) as aside:
+    with atomic_write(folder / f"{panel}.pos") as positions, atomic_write(folder / panel) as aside:
         aside.mkdir()
         for gene in map(_varying, genes):
             check_gene_id(gene.gene_id)

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float32Array, Float64Array
-from haploscribe.atomic import written_aside
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float32Array, Float64Array
 
 _CONSTANT_SPREAD = 1e-7
 """Predictions that spread by less than this part of their size are one number with rounding on it."""
@@ -126,5 +126,5 @@ def write_linearised(path: Path, table: pl.DataFrame) -> None:
     if table.is_empty():
         path.unlink(missing_ok=True)
         return
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         table.write_csv(aside, separator="\t")

@@ -19,9 +19,9 @@ from typing import Literal, TextIO
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export.variant_ids import (
     check_gene_id,
     check_label,
@@ -105,8 +105,8 @@ def write_predictdb(
     check_label(build, "build")
     check_database(database)
     with (
-        written_aside(covariance_path(database)) as covariances,
-        written_aside(database) as aside,
+        atomic_write(covariance_path(database)) as covariances,
+        atomic_write(database) as aside,
         closing(sqlite3.connect(aside)) as connection,
         _gzipped_text(covariances) as file,
     ):

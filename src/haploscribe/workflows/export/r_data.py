@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.utils.types import Float64Array, Int64Array
 
 # Type numbers of R Internals, "SEXPTYPEs".
 _SYMBOL, _PAIRLIST, _CHARACTERS, _INTEGER, _REAL, _STRINGS, _VECTOR = 1, 2, 9, 13, 14, 16, 19

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
@@ -15,9 +14,10 @@ from haploscribe.interpret.allele_effects import AlleleQuestion, sequence_effect
 from haploscribe.interpret.made_up import Allele
 from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import LocalWorkers, Workers
-from haploscribe.progress import stage
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.results.state_files import read_state, write_state
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import each_gene
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -14,8 +13,9 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.alternates import alternates
 from haploscribe.interpret.association import marginal_correlations
 from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
-from haploscribe.parallel.executor import threads
-from haploscribe.progress import stage
+from haploscribe.parallel.threads import threads
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
 from haploscribe.workflows.export.sequence_effects import read_effects
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights

@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

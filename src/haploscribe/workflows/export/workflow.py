@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success, remove_at_once
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
@@ -18,6 +17,7 @@ from haploscribe.parallel.executor import Workers, open_workers
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.results.tables import RUN, read_results
+from haploscribe.utils.files import remove_atomically, remove_on_error
 from haploscribe.workflows.export.fusion import check_replaceable, write_fusion
 from haploscribe.workflows.export.linearise import linearised_path, linearised_table, write_linearised
 from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
@@ -133,7 +133,7 @@ def export_fusion(
     out = out.absolute()
 
     def write(genes: Iterable[GeneWeights]) -> ExportCounts:
-        with kept_on_success(out):
+        with remove_on_error(out):
             return write_fusion(out, genes, panel, options.build)
 
     return _export(
@@ -240,7 +240,7 @@ def _export(
     n_fitted = len({gene_id for by_gene in performance.values() for gene_id in by_gene})
     genes = None if len(passing) == n_fitted else tuple(passing)
     with ExitStack() as stack:
-        with kept_on_success(works), kept_on_success(work):
+        with remove_on_error(works), remove_on_error(work):
             workers = stack.enter_context(open_workers(worker_options))
             opened = stack.enter_context(
                 reopened_run(options.results, workers, work, genes=genes, models=models)
@@ -253,11 +253,11 @@ def _export(
         except StoppedError:
             raise
         except InputError:
-            remove_at_once(works)
+            remove_atomically(works)
             raise
     linearised = linearised_table(weighing.lost)
     write_linearised(table, linearised)
-    remove_at_once(works)
+    remove_atomically(works)
     return Exported(n_fitted, len(passing), counts, linearised)
 
 

@@ -7,8 +7,6 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from haploscribe.arrays import Float32Array, Float64Array, Int64Array
-from haploscribe.atomic import written_aside
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import read_addresses
 from haploscribe.embedding.store import EmbeddingStore
@@ -18,6 +16,8 @@ from haploscribe.estimators.registry import SHARED_NAMES
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.results.saved_models import KeptModels, windows_of
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.target_samples import ContigColumns
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -149,7 +149,7 @@ def predict_gene(
             "haplotype_1": haplotypes[:, 1],
         }
         tables.append(pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA))
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.concat(tables).write_parquet(aside)
 
 

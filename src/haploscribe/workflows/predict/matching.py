@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int64Array
 from haploscribe.genome.alleles import _Key, trimmed
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, check_reference
 from haploscribe.results.known_variants import KnownVariants
+from haploscribe.utils.types import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

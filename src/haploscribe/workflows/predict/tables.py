@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
+from haploscribe.utils.files import atomic_write
 
 NEW_PREDICTION_SCHEMA = pl.Schema(
     {
@@ -84,7 +84,7 @@ def write_new_predictions(path: Path, parts: Iterable[Path], coverage: pl.DataFr
     assert coverage.schema == COVERAGE_SCHEMA
     files = list(parts)
     found = pl.scan_parquet(files) if files else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
-    with written_aside(coverage_path(path)) as table, written_aside(path) as aside:
+    with atomic_write(coverage_path(path)) as table, atomic_write(path) as aside:
         coverage.write_csv(table, separator="\t")
         if path.suffix == ".parquet":
             found.sink_parquet(aside)

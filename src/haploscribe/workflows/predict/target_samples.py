@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Float64Array, Int64Array
 from haploscribe.cohort.scan import require_called, sum_counts
-from haploscribe.cohort.validated import INDEX_NAME
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.genome.blocks import Block, blocks_of
@@ -22,11 +20,13 @@ from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 from haploscribe.options import PredictionOptions
 from haploscribe.parallel.executor import Workers
-from haploscribe.progress import Advance, stage
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import ModelsRecord, read_known_variants
 from haploscribe.results.saved_models import windows_of
+from haploscribe.utils.progress import Advance, stage
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 from haploscribe.workflows.predict.matching import Matched, match_variants
+from haploscribe.workflows.validate import INDEX_NAME
 
 
 @dataclass(frozen=True, slots=True)

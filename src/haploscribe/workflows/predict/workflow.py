@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.atomic import kept_on_success, kept_unless_refused, remove_at_once
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.errors import InputError
 from haploscribe.expression.table import places_of_genes
 from haploscribe.expression.text_tables import listed
 from haploscribe.options import PredictionOptions, WorkerOptions
 from haploscribe.parallel.executor import Workers, open_workers
-from haploscribe.progress import stage
 from haploscribe.results.models_folder import RECORD, ModelsRecord
 from haploscribe.results.saved_models import KeptModels
+from haploscribe.utils.files import remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.utils.progress import stage
 from haploscribe.workflows.predict.genes import OpenedPrediction, PredictJob, absent_columns, predict_gene
 from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, check_place, write_new_predictions
 from haploscribe.workflows.predict.target_samples import NewPeople, matched_people
@@ -105,8 +105,8 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
     numbers = _numbers(record, options)
     work = out.with_name(f".{out.name}.work") / _work_key(options)
     with ExitStack() as stack:
-        stack.enter_context(kept_unless_refused(work.parent))
-        with kept_on_success(work.parent), kept_on_success(work):
+        stack.enter_context(remove_on_input_error(work.parent))
+        with remove_on_error(work.parent), remove_on_error(work):
             workers = stack.enter_context(open_workers(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
             sequence_models = _zero_shot_models(options, record)
@@ -128,7 +128,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
         write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(people.windows.genotypes.sample_ids)
-    remove_at_once(work.parent)
+    remove_atomically(work.parent)
     left_out = tuple(name for name in record.models if name not in models)
     return Predicted(coverage, n_samples, models, left_out, forward_passes)
 

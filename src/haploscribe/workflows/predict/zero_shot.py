@@ -6,14 +6,14 @@ from typing import cast
 
 import polars as pl
 
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.expression.genes import Gene
-from haploscribe.parallel.executor import threads
-from haploscribe.progress import stage
+from haploscribe.parallel.threads import threads
 from haploscribe.results.saved_models import KeptModels
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
 from haploscribe.zero_shot.predictions import Averaging, predict_gene
 from haploscribe.zero_shot.registry import LoadedModel
@@ -89,5 +89,5 @@ def _predict(
         "haplotype_0": shares[:, 0],
         "haplotype_1": shares[:, 1],
     }
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA).write_parquet(aside)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import Cohort, open_surveyed
 from haploscribe.cohort.validated import CheckedCohort
 from haploscribe.embedding.deltas import StoredDeltas
@@ -23,7 +22,8 @@ from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_ge
 from haploscribe.expression.genes import Gene
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.parallel.executor import Job, Opened, OpenedT, Workers
-from haploscribe.progress import Advance
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.cross_gene import read_heterogeneity
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.atomic import written_aside, written_once
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, VariancePrior
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.evaluation.cross_gene import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.normalisations import Normalisation
-from haploscribe.parallel.executor import Workers, threads
-from haploscribe.progress import Advance
+from haploscribe.parallel.executor import Workers
+from haploscribe.parallel.threads import threads
+from haploscribe.utils.files import atomic_write, write_if_absent
+from haploscribe.utils.progress import Advance
 from haploscribe.workflows.run.context import GeneJobs, OpenedJobs, each_gene
 
 
@@ -84,7 +85,7 @@ def _write(met: Met, path: Path) -> None:
     arrays = {f"expression{i}": values for i, values in enumerate(met.expression)}
     for i, moments in enumerate(met.moments):
         arrays |= {f"kernels{i}": moments.kernels, f"outcomes{i}": moments.outcomes}
-    with written_aside(path) as aside, aside.open("wb") as handle:
+    with atomic_write(path) as aside, aside.open("wb") as handle:
         np.savez(handle, allow_pickle=False, **arrays)
 
 
@@ -123,7 +124,7 @@ def write_heterogeneity(folder: Path, cohort: Cohort, fold: Fold, normalisation:
         None if cohort.covariates is None else cohort.covariates[fitted],
         None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
     )
-    with written_once(folder) as aside:
+    with write_if_absent(folder) as aside:
         aside.mkdir()
         for name in _NAMES:
             np.save(aside / f"{name}.npy", getattr(shared, name), allow_pickle=False)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.arrays import Float64Array
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.parallel.executor import Workers
-from haploscribe.progress import Advance
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import GeneJobs, OpenedJobs, each_gene
 from haploscribe.workflows.run.cross_gene import lessons_of
 
@@ -95,5 +95,5 @@ def _fit_gene(
         normalisation=evaluation.normalize,
         lessons=None if priors is None else lessons_of(opened.jobs, number, priors),
     )
-    with written_aside(file) as aside:
+    with atomic_write(file) as aside:
         predictions.write_parquet(aside)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.atomic import written_aside
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.estimators.registry import shared_factories
 from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.gene_blocks import GeneBlock
 from haploscribe.parallel.executor import Workers
-from haploscribe.progress import Advance
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import Advance
 from haploscribe.workflows.run.context import GeneJobs, OpenedJobs, blocks_of, folds_of
 
 
@@ -88,5 +88,5 @@ def _fit(opened: OpenedJobs, fit: SharedFit) -> None:
     block: GeneBlock = opened.blocks[fit.block]
     make = shared_factories([fit.model], jobs.evaluation.seed)[fit.model]
     predictions = evaluate_shared(opened.many_genes(), fold, block, fit.model, make)
-    with written_aside(fit.file(jobs)) as aside:
+    with atomic_write(fit.file(jobs)) as aside:
         predictions.write_parquet(aside)

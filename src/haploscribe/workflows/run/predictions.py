@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import CheckedCohort
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories, wide_models
 from haploscribe.parallel.executor import Workers
-from haploscribe.progress import stage
 from haploscribe.results.tables import write_predictions
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import GeneJobs
 from haploscribe.workflows.run.gene_fits import fit_genes, read_gene_fit
 from haploscribe.workflows.run.multi_gene_fits import SharedFit, fit_shared, read_shared_fits, shared_fits

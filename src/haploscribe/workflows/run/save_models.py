@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import CheckedCohort
 from haploscribe.estimators.base import State
@@ -19,7 +18,6 @@ from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
 from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import Workers
-from haploscribe.progress import stage
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import (
     MODELS_NAME,
@@ -31,6 +29,8 @@ from haploscribe.results.models_folder import (
 )
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import write_state
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.run.context import GeneJobs, OpenedJobs, each_gene
 from haploscribe.workflows.run.cross_gene import lessons_of
 from haploscribe.workflows.run.gene_fits import fit_arguments

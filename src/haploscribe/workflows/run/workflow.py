@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from haploscribe.atomic import kept_on_success, kept_unless_refused, put_in_place, remove_at_once
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.cohort.validated import INDEX_NAME, UNFINISHED_NAME, checked_cohort
+from haploscribe.cohort.validated import checked_cohort
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
@@ -29,14 +28,16 @@ from haploscribe.options import (
     ZeroShotOptions,
 )
 from haploscribe.parallel.executor import Workers, open_workers
-from haploscribe.progress import Clock, stage
 from haploscribe.report.page import write_report
 from haploscribe.results.provenance import ZeroShotRecord, run_record
 from haploscribe.results.tables import SUMMARY, Results, Summary, ZeroShotSummary, write_results
+from haploscribe.utils.files import publish, remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.utils.progress import Timer, stage
 from haploscribe.workflows.run.context import GeneJobs, blocks_of, folds_of, gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
 from haploscribe.workflows.run.predictions import predict_held_out
 from haploscribe.workflows.run.save_models import Trained, keep_models
+from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
 from haploscribe.zero_shot.predictions import Averaging, check_averaging
 from haploscribe.zero_shot.registry import LoadedModel, read_models
@@ -80,7 +81,7 @@ def run(
     InputError
         When an input or an option is at fault. Nothing is left in `out` then.
     """
-    started, clock = time.monotonic(), Clock()
+    started, timer = time.monotonic(), Timer()
     worker_options = worker_options or WorkerOptions()
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
@@ -91,8 +92,8 @@ def run(
     wide = wide_models(evaluation_options.models)
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
-            stack.enter_context(kept_unless_refused(folder))
-        with kept_on_success(out):
+            stack.enter_context(remove_on_input_error(folder))
+        with remove_on_error(out):
             check_averaging(averaging)
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
@@ -101,7 +102,7 @@ def run(
             if reads_deltas(evaluation_options.models):
                 loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
             workers = stack.enter_context(open_workers(worker_options))
-            with clock.timed("reading variants"):
+            with timer.timed("reading variants"):
                 checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))
             _rehearse(checked.cohort, evaluation_options)
             facts = checked.facts()
@@ -109,17 +110,17 @@ def run(
             record = run_record(options, sequence_models, facts)
         embedded = None
         if loaded is not None:
-            with clock.timed("embedding"):
+            with timer.timed("embedding"):
                 store = store_path or out / STORE_NAME
                 embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
         zero_shot = _predict_zero_shot(
-            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME, clock
+            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME, timer
         )
         finished = out / UNFINISHED_NAME / _work_key(record, checked.cohort, embedded)
         jobs = gene_jobs(checked, evaluation_options, embedded, finished)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        priors = _learn_priors(jobs, checked.surveyed, workers, clock)
-        with clock.timed("fitting and predicting held-out people"):
+        priors = _learn_priors(jobs, checked.surveyed, workers, timer)
+        with timer.timed("fitting and predicting held-out people"):
             metrics = predict_held_out(jobs, checked, workers, by_model, priors)
         trained = Trained(
             by_model,
@@ -128,14 +129,14 @@ def run(
             backbone_key=loaded.key if loaded else None,
             zero_shot_record=ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"]),
         )
-        with clock.timed("fitting everyone, to keep the models"):
+        with timer.timed("fitting everyone, to keep the models"):
             keep_models(jobs, checked, workers, trained)
 
     order = genome_order(checked.cohort.genes)
     summary = Summary(
         models=summarise_models(metrics, order),
         embedding=embedded.summary() if embedded else None,
-        stages=clock.seconds,
+        stages=timer.seconds,
         wall_seconds=time.monotonic() - started,
     )
     if zero_shot:
@@ -143,8 +144,8 @@ def run(
     results = Results(metrics, compare_models(metrics, order), summary, record)
     write_results(jobs.results, results)
     write_report(jobs.results)
-    put_in_place(jobs.results, out, last=SUMMARY)
-    remove_at_once(out / UNFINISHED_NAME)
+    publish(jobs.results, out, last=SUMMARY)
+    remove_atomically(out / UNFINISHED_NAME)
     return results
 
 
@@ -156,13 +157,13 @@ def _check_evaluation(options: EvaluationOptions) -> None:
 
 
 def _learn_priors(
-    jobs: GeneJobs, cohort: Cohort, workers: Workers, clock: Clock
+    jobs: GeneJobs, cohort: Cohort, workers: Workers, timer: Timer
 ) -> list[tuple[VariancePrior, ...]] | None:
     """Let every gene learn from the others; None where no estimator does."""
     if not uses_other_genes(jobs.evaluation.models):
         return None
     n_genes = len(cohort.genes)
-    with clock.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
+    with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
         return learn_priors(jobs, cohort, workers, advance)
 
 
@@ -172,7 +173,7 @@ def _predict_zero_shot(
     averaging: Averaging,
     record: dict[str, Any],
     folder: Path,
-    clock: Clock,
+    timer: Timer,
 ) -> dict[str, PredictedGenes]:
     """Predict all genes with each zero-shot model; the folder has a file for each weights and reading."""
     predicted = {}
@@ -181,7 +182,7 @@ def _predict_zero_shot(
         key = hashlib.blake2b(f"{read['digest']} {read['reading']}".encode(), digest_size=8).hexdigest()
         known = folder / f"{model.name}-{key}.parquet"
         title, n_genes = f"Predicting with {model.name}", len(cohort.genes)
-        with clock.timed(title.lower()), stage(title, n_genes, "genes") as advance:
+        with timer.timed(title.lower()), stage(title, n_genes, "genes") as advance:
             predicted[model.name] = predict_genes(
                 model, cohort.genotypes, cohort.genes, averaging, known, advance
             )

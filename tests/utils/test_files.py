@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.atomic import kept_on_success, put_in_place, remove_at_once, written_aside, written_once
 from haploscribe.errors import InputError
+from haploscribe.utils.files import atomic_write, publish, remove_atomically, remove_on_error, write_if_absent
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path: Path) -> None:
-    with written_aside(tmp_path / "deep" / "a.txt") as aside:
+    with atomic_write(tmp_path / "deep" / "a.txt") as aside:
         aside.write_text("new")
         assert not (tmp_path / "deep" / "a.txt").exists()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.txt"]
@@ -26,7 +26,7 @@ def test_failure_leaves_the_old_output_alone(tmp_path: Path, kind: str) -> None:
         (target / "b").write_text("old")
 
     def fail() -> None:
-        with written_aside(target) as aside:
+        with atomic_write(target) as aside:
             aside.write_text("half")
             raise RuntimeError
 
@@ -39,7 +39,7 @@ def test_failure_leaves_the_old_output_alone(tmp_path: Path, kind: str) -> None:
 def test_folder_is_replaced_whole(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").write_text("old")
-    with written_aside(tmp_path / "a") as aside:
+    with atomic_write(tmp_path / "a") as aside:
         aside.mkdir()
         (aside / "new").write_text("new")
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "new"]
@@ -47,7 +47,7 @@ def test_folder_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_place_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write to"), written_aside(tmp_path / "file" / "a"):
+    with pytest.raises(InputError, match="cannot write to"), atomic_write(tmp_path / "file" / "a"):
         pass
 
 
@@ -56,14 +56,14 @@ def test_folder_made_for_a_failed_block_is_taken_away(tmp_path: Path, was_there:
     folder = tmp_path / "out"
     if was_there:
         folder.mkdir()
-    with pytest.raises(RuntimeError), kept_on_success(folder):
+    with pytest.raises(RuntimeError), remove_on_error(folder):
         raise RuntimeError
     assert folder.exists() == was_there
 
 
 def test_written_once_keeps_what_was_there_first(tmp_path: Path) -> None:
     for content in ("first", "second"):
-        with written_once(tmp_path / "folder") as aside:
+        with write_if_absent(tmp_path / "folder") as aside:
             aside.mkdir()
             (aside / "file").write_text(content)
     assert (tmp_path / "folder" / "file").read_text() == "first"
@@ -72,7 +72,7 @@ def test_written_once_keeps_what_was_there_first(tmp_path: Path) -> None:
 
 def test_written_once_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
     def fail() -> None:
-        with written_once(tmp_path / "folder") as aside:
+        with write_if_absent(tmp_path / "folder") as aside:
             aside.mkdir()
             (aside / "file").write_text("half")
             raise RuntimeError
@@ -90,9 +90,9 @@ def test_a_folder_is_never_there_in_part_while_it_is_removed(
     (folder / "piece").write_text("")
     there: list[bool] = []
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: there.append(folder.exists()))
-    remove_at_once(folder)
+    remove_atomically(folder)
     assert there == [False]
-    remove_at_once(folder)
+    remove_atomically(folder)
 
 
 def test_files_that_belong_together_are_never_taken_for_whole(
@@ -112,7 +112,7 @@ def test_files_that_belong_together_are_never_taken_for_whole(
         return move(self, target)
 
     monkeypatch.setattr(Path, "replace", looking)
-    put_in_place(made, folder, last="last")
+    publish(made, folder, last="last")
     assert seen == [("a", False), ("z", False), ("last", False)]
     found = {path.name: path.read_text() for path in folder.iterdir()}
     assert found == {"a": "new", "last": "new", "z": "new", "mine": "old"}

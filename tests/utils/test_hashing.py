@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.io.digests import file_digest
+from haploscribe.utils.hashing import file_digest
 from tests.support import require_program
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr: rate and time left."""
+"""Show the progress of long work on stderr, with rate and remaining time, and time its stages."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ from rich.progress import (
 from rich.text import Text
 
 Advance = Callable[[int], None]
-"""Told how many further units of work are done."""
+"""Called with the number of units of work just done."""
 
 
 class _RateColumn(ProgressColumn):
-    """Units per second, over the last stretch of work."""
+    """Show units per second, over recent work."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -30,16 +30,16 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show one stage of work while the block runs.
+    """Show the progress of one stage of work while the block runs.
 
     Parameters
     ----------
     description
         What is being done.
     total
-        Units of work in all.
+        Total number of units.
     unit
-        Name of a unit, in the plural.
+        Name of the units, in the plural.
 
     Yields
     ------
@@ -59,13 +59,13 @@ def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
         yield lambda units: progress.advance(task, units)
 
 
-class Clock:
+class Timer:
     """Measures how long each stage of a job takes.
 
     Attributes
     ----------
     seconds
-        Wall-clock time by stage, in the order in which they began.
+        Wall-timer time by stage, in the order in which they began.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Names for the array types that cross module borders."""
+"""Array types used in signatures."""
 
 from typing import TypeAlias
 

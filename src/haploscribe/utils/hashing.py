@@ -1,16 +1,19 @@
-"""Digests of files, to say later what a run was made from."""
+"""Hash files, folders and JSON with BLAKE2b, to record inputs and to detect damage."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from haploscribe.errors import InputError
 
 _DIGEST_BYTES = 32
+_CHECKSUM_BYTES = 16
 
 
 def file_digest(path: Path) -> str:
-    """Digest a file's content: `blake2b-256:` and 64 hexadecimal digits, as `b2sum -l 256` prints.
+    """Return the digest of a file: `blake2b-256:` and 64 hexadecimal digits, as `b2sum -l 256` prints.
 
     The file is streamed, not loaded.
 
@@ -30,14 +33,14 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(folder: Path, patterns: Sequence[str]) -> str:
-    """Digest the names and contents of a folder's own files that match any of some patterns.
+    """Return the digest of the names and contents of a folder's files, without its subfolders.
 
     Parameters
     ----------
     folder
         The folder.
     patterns
-        Such as `*.json`.
+        Glob patterns of the files, such as `*.json`.
 
     Returns
     -------
@@ -51,3 +54,13 @@ def folder_digest(folder: Path, patterns: Sequence[str]) -> str:
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
     lines = "".join(f"{file_digest(file)} {file.name}\n" for file in files)
     return f"blake2b-256:{hashlib.blake2b(lines.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def checksum(content: bytes) -> str:
+    """Return the checksum of bytes: 32 hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).hexdigest()
+
+
+def json_checksum(content: Any) -> str:
+    """Return the checksum of a JSON value, independent of its layout."""
+    return checksum(json.dumps(content, sort_keys=True).encode())

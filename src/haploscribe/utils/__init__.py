@@ -1,0 +1,1 @@
+"""Parts that every other package uses: array types, files, names, hashes, progress, JSON, resources."""
