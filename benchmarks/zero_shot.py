@@ -37,8 +37,8 @@ from haploscribe.evaluation.metrics import (
 from haploscribe.options import EvaluationOptions
 from haploscribe.progress import stage
 from haploscribe.stages.genes import folds_of
+from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
-from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.xpresso import read_xpresso
 
 TABLE = Path(__file__).parent / "results" / "zero_shot.md"

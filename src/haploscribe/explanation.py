@@ -16,7 +16,7 @@ from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.contigs import match_contig
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
-from haploscribe.interpret.made_up import with_alleles
+from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
@@ -25,7 +25,7 @@ from haploscribe.progress import stage
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
-from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
+from haploscribe.stages.variant_effects import AlleleQuery, sequence_effects
 from haploscribe.workers.workers import open_workers, threads
 
 FIGURE = "region"
@@ -90,7 +90,7 @@ def observed_effects(
         As `Explanation.effects`.
     """
     window = _window(opened, gene)
-    asking = _Asking(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
+    asking = _ModelQuery(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
     return AlleleNames.of(window.observed()), asking.observed()
 
 
@@ -140,7 +140,7 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
         for name, model in models.items():
             weights[name] = tile_weights(model, inputs, spans)
             advance(1)
-    ask = _Asking(opened, window, inputs, models, n_threads)
+    ask = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
         gene=gene,
         names=AlleleNames.of(window.observed()),
@@ -176,7 +176,7 @@ def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _ModelQuery:
     """Asks models about alleles, each in the way that it can be asked."""
 
     opened: ReopenedRun
@@ -208,7 +208,7 @@ class _Asking:
         loaded = self.opened.loaded
         assert loaded is not None
         variants, alleles, known = with_alleles(self.window.variants, wanted)
-        question = AlleleQuestion(
+        question = AlleleQuery(
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
         store = self.opened.work / "made-up.zarr"

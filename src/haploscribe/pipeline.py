@@ -38,8 +38,12 @@ from haploscribe.stages.lessons import learn_priors
 from haploscribe.stages.models import Trained, keep_models
 from haploscribe.stages.predictions import predict_held_out
 from haploscribe.workers.workers import Workers, open_workers
-from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
-from haploscribe.zero_shot.predictions import Averaging, check_averaging
+from haploscribe.zero_shot.predictions import (
+    PredictedGenes,
+    TestTimeAugmentation,
+    check_augmentation,
+    predict_genes,
+)
 from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 ZERO_SHOT_NAME = "zero_shot"
@@ -139,13 +143,13 @@ def run(
         store_path = None if store_path is None else store_path.absolute()
     _check_evaluation(evaluation_options)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
-    averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
+    augmentation = TestTimeAugmentation(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     wide = wide_models(evaluation_options.models)
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
             stack.enter_context(kept_unless_refused(folder))
         with kept_on_success(out):
-            check_averaging(averaging)
+            check_augmentation(augmentation)
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
@@ -165,7 +169,7 @@ def run(
                 store = store_path or out / STORE_NAME
                 embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
         zero_shot = _predict_zero_shot(
-            checked.cohort, sequence_models, averaging, record, out / ZERO_SHOT_NAME, clock
+            checked.cohort, sequence_models, augmentation, record, out / ZERO_SHOT_NAME, clock
         )
         finished = out / UNFINISHED_NAME / _work_key(record, checked.cohort, embedded)
         jobs = gene_jobs(checked, evaluation_options, embedded, finished)
@@ -221,7 +225,7 @@ def _learn_priors(
 def _predict_zero_shot(
     cohort: Cohort,
     models: Sequence[LoadedModel],
-    averaging: Averaging,
+    augmentation: TestTimeAugmentation,
     record: dict[str, Any],
     folder: Path,
     clock: Clock,
@@ -235,7 +239,7 @@ def _predict_zero_shot(
         title, n_genes = f"Predicting with {model.name}", len(cohort.genes)
         with clock.timed(title.lower()), stage(title, n_genes, "genes") as advance:
             predicted[model.name] = predict_genes(
-                model, cohort.genotypes, cohort.genes, averaging, known, advance
+                model, cohort.genotypes, cohort.genes, augmentation, known, advance
             )
     return predicted
 

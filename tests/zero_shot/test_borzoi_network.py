@@ -11,11 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from haploscribe.errors import InputError
+from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration, parse_configuration
-from haploscribe.zero_shot.borzoi.loading import read_network, stored_name
-from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
-from haploscribe.zero_shot.borzoi.positions import position_features
-from haploscribe.zero_shot.one_hot import one_hot
+from haploscribe.zero_shot.borzoi.model import read_network, stored_name
+from haploscribe.zero_shot.borzoi.network import BorzoiNetwork, position_features
 
 from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
 from .borzoi_weights import LENGTH, TRACK_STEP

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from haploscribe.errors import InputError
 from haploscribe.io.run_record import weights_record
 from haploscribe.options import ZeroShotOptions
-from haploscribe.zero_shot.predictions import Averaging
+from haploscribe.zero_shot.predictions import TestTimeAugmentation
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
 _ROOM = 20_000
@@ -66,9 +66,9 @@ class ZeroShotRecord:
         )
 
     @property
-    def averaging(self) -> Averaging:
+    def augmentation(self) -> TestTimeAugmentation:
         """What predictions are averaged over."""
-        return Averaging(self.shifts, self.reverse_complement)
+        return TestTimeAugmentation(self.shifts, self.reverse_complement)
 
     def reopened(self, given: ZeroShotOptions, device: str) -> list[LoadedModel]:
         """Read the weights that are given, and hold them against those of the run.

@@ -10,7 +10,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.estimators.state import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
-from haploscribe.interpret.made_up import Allele
+from haploscribe.interpret.in_silico import Allele
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.state_files import read_state, write_state
 from haploscribe.options import BackboneOptions
@@ -18,7 +18,7 @@ from haploscribe.progress import stage
 from haploscribe.stages.embedding import LoadedBackbone
 from haploscribe.stages.genes import each_gene
 from haploscribe.stages.new_people import windows_of
-from haploscribe.stages.variant_effects import AlleleQuestion, sequence_effects
+from haploscribe.stages.variant_effects import AlleleQuery, sequence_effects
 from haploscribe.workers.workers import LocalWorkers, Workers
 
 
@@ -145,7 +145,7 @@ def _ask(opened: OpenedEffects, _place: int, file: Path, number: int) -> None:
     ]
     models = {name: model for name, model in opened.kept.of_gene(number).items() if name in opened.job.names}
     found = sequence_effects(
-        AlleleQuestion(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
+        AlleleQuery(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
         models,
         windows,
         opened.loaded,
