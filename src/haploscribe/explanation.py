@@ -90,8 +90,8 @@ def observed_effects(
         As `Explanation.effects`.
     """
     window = _window(opened, gene)
-    asking = _ModelQuery(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
-    return AlleleNames.of(window.observed()), asking.observed()
+    query = _ModelQuery(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
+    return AlleleNames.of(window.observed()), query.observed()
 
 
 def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
@@ -140,20 +140,20 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
         for name, model in models.items():
             weights[name] = tile_weights(model, inputs, spans)
             advance(1)
-    ask = _ModelQuery(opened, window, inputs, models, n_threads)
+    query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
         gene=gene,
         names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
         association=marginal_association(inputs.dosages, expression),
-        effects=ask.observed(),
+        effects=query.observed(),
         spans=spans,
         tile_weights=weights,
         attention=_attention(models, inputs, spans),
         asked=AlleleNames.of(asked),
-        asked_effects=ask.others("Asking about your variants", asked, backgrounds=True),
+        asked_effects=query.others("Asking about your variants", asked, backgrounds=True),
         mutations=AlleleNames.of(mutations),
-        mutation_effects=ask.others("Mutating every base", mutations, backgrounds=False),
+        mutation_effects=query.others("Mutating every base", mutations, backgrounds=False),
     )
 
 
@@ -177,7 +177,7 @@ def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
 
 @dataclass(frozen=True, slots=True)
 class _ModelQuery:
-    """Asks models about alleles, each in the way that it can be asked."""
+    """Compute effects of alleles with every model, from dosages or in-silico samples."""
 
     opened: ReopenedRun
     window: WindowAlleles
@@ -186,7 +186,7 @@ class _ModelQuery:
     n_threads: int
 
     def observed(self) -> dict[str, Float64Array]:
-        """Ask all models about the alleles that they know."""
+        """Compute effects of the alleles known to each model."""
         effects: dict[str, Float64Array] = {}
         for name, model in self.models.items():
             if wide_models([name]):
@@ -199,7 +199,7 @@ class _ModelQuery:
     def others(
         self, title: str, wanted: Sequence[Alternate], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
-        """Ask models that read sequence about any alleles."""
+        """Compute effects of any alleles with models that read sequence."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}
         if not wanted:
             return {name: np.zeros(0) for name in models}
@@ -208,14 +208,12 @@ class _ModelQuery:
         loaded = self.opened.loaded
         assert loaded is not None
         variants, alleles, known = with_alleles(self.window.variants, wanted)
-        question = AlleleQuery(
+        query = AlleleQuery(
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
         store = self.opened.work / "made-up.zarr"
         with stage(title, len(alleles), "alleles") as advance:
-            return sequence_effects(
-                question, models, self.opened.cohort, loaded, store, self.n_threads, advance
-            )
+            return sequence_effects(query, models, self.opened.cohort, loaded, store, self.n_threads, advance)
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Take the cis window's columns from those of the wide window; NaN where the cis window is wider."""

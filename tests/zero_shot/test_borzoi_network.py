@@ -176,8 +176,8 @@ def test_a_sequence_without_whole_bins_or_a_middle_is_refused(
         networks["borzoi"].embed(torch.zeros(1, length, 4))
 
 
-def test_a_sequence_of_no_whole_number_of_positions_is_refused(
+def test_a_length_that_is_not_a_multiple_of_a_position_is_refused(
     networks: dict[str, BorzoiNetwork],
 ) -> None:
-    with pytest.raises(ValueError, match="576 base pairs are no whole number of 128"):
+    with pytest.raises(ValueError, match="576 base pairs are not a multiple of 128"):
         networks["borzoi"].embed(torch.zeros(1, 576, 4))

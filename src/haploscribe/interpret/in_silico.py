@@ -97,7 +97,7 @@ def in_silico_samples(
 
 
 def _most_common(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
-    """Return the most common haplotype of a tile among those with an allele, or among all if there is none."""
+    """Return the most common haplotype of a tile among carriers of an allele, else among all."""
     here = flat[rows]
     carriers = here[:, flat[allele.row] == allele.number]
     patterns, counts = np.unique(carriers if carriers.shape[1] else here, axis=1, return_counts=True)

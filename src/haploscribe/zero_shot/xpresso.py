@@ -27,7 +27,7 @@ N_FEATURES = 6
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One layer of the published network: what a file must say of it."""
+    """One layer of the published network: what a file must state."""
 
     kind: str
     inputs: tuple[int, ...]
@@ -42,15 +42,8 @@ def _input(*shape: int) -> _Layer:
 
 
 def _convolution(source: int, width: int, channels: int, filters: int) -> _Layer:
-    settings: dict[str, object] = {
-        "filters": filters,
-        "kernel_size": [width],
-        "strides": [1],
-        "dilation_rate": [1],
-        "padding": "same",
-        "activation": "relu",
-        "use_bias": True,
-    }
+    settings: dict[str, object] = {"filters": filters, "activation": "relu", "use_bias": True}
+    settings |= {"kernel_size": [width], "strides": [1], "dilation_rate": [1], "padding": "same"}
     shapes = {"kernel": (width, channels, filters), "bias": (filters,)}
     return _Layer("Conv1D", (source,), settings, shapes)
 
@@ -66,10 +59,6 @@ def _dense(source: int, size: int, units: int) -> _Layer:
     return _Layer("Dense", (source,), settings, {"kernel": (size, units), "bias": (units,)})
 
 
-def _relu(source: int) -> _Layer:
-    return _Layer("Activation", (source,), {"activation": "relu"}, {})
-
-
 # In the order of the published file. Dropout does nothing at prediction: its rate is free.
 _LAYERS = (
     _input(UPSTREAM + DOWNSTREAM, 4),
@@ -81,10 +70,10 @@ _LAYERS = (
     _input(N_FEATURES),
     _Layer("Concatenate", (5, 6), {"axis": -1}, {}),
     _dense(7, 35 * 32 + N_FEATURES, 64),
-    _relu(8),
+    _Layer("Activation", (8,), {"activation": "relu"}, {}),
     _Layer("Dropout", (9,), {}, {}),
     _dense(10, 64, 2),
-    _relu(11),
+    _Layer("Activation", (11,), {"activation": "relu"}, {}),
     _Layer("Dropout", (12,), {}, {}),
     _dense(13, 2, 1),
 )
@@ -186,14 +175,10 @@ def read_xpresso(path: Path) -> Xpresso:
     except _DifferenceError as error:
         raise InputError(f"{path} is not the published Xpresso: {error}; use the file as published") from None
     for layer, arrays in zip(network.children(), weights.values(), strict=True):
-        # Keras has (width, channels, filters) and (inputs, units), torch the reverse.
-        layer.load_state_dict(
-            {
-                "weight": torch.from_numpy(arrays["kernel"].T).contiguous(),
-                "bias": torch.from_numpy(arrays["bias"]),
-            },
-            assign=True,
-        )
+        # Keras has (width, channels, filters) and (inputs, units), torch the reverse. Alignment in memory can
+        # decide a product's last bit: torch copies to aligned memory, numpy need not.
+        kernel, bias = torch.from_numpy(arrays["kernel"].T).contiguous(), torch.from_numpy(arrays["bias"])
+        layer.load_state_dict({"weight": kernel, "bias": bias}, assign=True)
     return Xpresso(network.eval().requires_grad_(requires_grad=False))
 
 
