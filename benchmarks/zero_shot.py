@@ -37,8 +37,8 @@ from haploscribe.options import EvaluationOptions
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import folds_of
+from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
-from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.xpresso import read_xpresso
 
 TABLE = Path(__file__).parent / "results" / "zero_shot.md"

@@ -17,7 +17,7 @@ from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
 from tests.test_cli import inputs_of, run_cli
 from tests.test_pipeline import expression_with
-from tests.zero_shot.keras_files import MadeModel
+from tests.zero_shot.xpresso_files import RandomXpresso
 
 GENES = ("ENSG00000183597.11", "ENSG00000099899.10", "ENSG00000185252.13", "ENSG00000099937.6")
 """Along the chromosome, at least 100 kb from each other."""
@@ -108,7 +108,7 @@ def test_a_stopped_run_goes_on_with_the_fits_not_done(
 def test_a_zero_shot_model_may_stand_beside(
     apart: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = MadeModel(length=10_500, features=6, filters=(3, 4), pools=(30, 10)).write(tmp_path / "x.h5")
+    weights = RandomXpresso().write(tmp_path / "x.h5")
     arguments: list[object] = [
         "run",
         *inputs_of(apart),

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from haploscribe.expression.normalisations import Normalisation
-from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
-from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
 Architecture = Literal["sparse", "polygenic", "epistatic"]
 DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
+DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
+DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ class ZeroShotOptions:
     enformer, borzoi, flashzoi
         Folder or hub name of the weights; None for the published ones, from the hub.
     enformer_tracks
-        Names of `zero_shot.enformer.tracks.TRACKS`, or places in the human head, from 0, as digits.
+        Names of `zero_shot.enformer.configuration.TRACKS`, or indices in the human head, from 0.
     borzoi_tracks
-        Names of `zero_shot.borzoi.tracks.TRACKS`; Flashzoi's too.
+        Names of `zero_shot.borzoi.configuration.TRACKS`; Flashzoi's too.
     shifts
         Where the window lies, in base pairs downstream of its place.
     reverse_complement
@@ -132,8 +132,8 @@ class ZeroShotOptions:
     enformer: str | None = None
     borzoi: str | None = None
     flashzoi: str | None = None
-    enformer_tracks: tuple[str, ...] = ENFORMER_TRACKS
-    borzoi_tracks: tuple[str, ...] = BORZOI_TRACKS
+    enformer_tracks: tuple[str, ...] = DEFAULT_ENFORMER_TRACKS
+    borzoi_tracks: tuple[str, ...] = DEFAULT_BORZOI_TRACKS
     shifts: tuple[int, ...] = (0,)
     reverse_complement: bool = False
 

@@ -10,7 +10,7 @@ import pytest
 from haploscribe.options import CohortOptions
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot import registry as zero_shot_registry
-from haploscribe.zero_shot.protocol import OneByOne
+from haploscribe.zero_shot.base import SingleSequenceModel
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 from tests.small_cohort import PEOPLE as NAMES
 from tests.small_cohort import SmallGenome, write_small_cohort
@@ -89,7 +89,7 @@ def with_genotypes(path: Path, folder: Path, whose: Iterable[str]) -> Path:
     return rewritten(path, folder, changed)
 
 
-class CountsBases(OneByOne):
+class CountsBases(SingleSequenceModel):
     """A sequence model of a small window that costs nothing, under the name of any other."""
 
     upstream, downstream, strand_specific, reading = 150, 100, False, "bases"
@@ -107,4 +107,4 @@ def stand_in_for_sequence_models(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     weights.touch()
     for name in ZERO_SHOT_NAMES:
         loaded = LoadedModel(CountsBases(name), weights)
-        monkeypatch.setitem(zero_shot_registry._READERS, name, lambda *_, loaded=loaded: loaded)
+        monkeypatch.setitem(zero_shot_registry.READERS, name, lambda *_, loaded=loaded: loaded)

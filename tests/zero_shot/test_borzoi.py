@@ -9,13 +9,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.borzoi.configuration import parse_configuration
-from haploscribe.zero_shot.borzoi.loading import read_network
-from haploscribe.zero_shot.borzoi.model import Borzoi, Flashzoi, read_borzoi
+from haploscribe.zero_shot.borzoi.configuration import TRACKS, find_tracks, parse_configuration
+from haploscribe.zero_shot.borzoi.model import Borzoi, Flashzoi, read_borzoi, read_network
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
-from haploscribe.zero_shot.borzoi.tracks import TRACKS, find_tracks
+from haploscribe.zero_shot.configuration import Track
 from haploscribe.zero_shot.signal_at_tss import counts
-from haploscribe.zero_shot.tracks import Track
 
 from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
 from .borzoi_weights import LENGTH, TSS_BINS
@@ -78,7 +76,7 @@ def test_no_place_is_in_two_names_and_all_are_in_the_head() -> None:
         place
         for tracks in TRACKS.values()
         for track in tracks
-        for place in {track.place, track.on(opposite_strand=True)}
+        for place in {track.index, track.strand_index(opposite_strand=True)}
     ]
     assert len(places) == len(set(places))
     assert max(places) == 7610

@@ -11,11 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from haploscribe.errors import InputError
+from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration, parse_configuration
-from haploscribe.zero_shot.borzoi.loading import read_network, stored_name
-from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
-from haploscribe.zero_shot.borzoi.positions import position_features
-from haploscribe.zero_shot.one_hot import one_hot
+from haploscribe.zero_shot.borzoi.model import read_network, stored_name
+from haploscribe.zero_shot.borzoi.network import BorzoiNetwork, position_features
 
 from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
 from .borzoi_weights import LENGTH, TRACK_STEP
@@ -177,8 +176,8 @@ def test_a_sequence_without_whole_bins_or_a_middle_is_refused(
         networks["borzoi"].embed(torch.zeros(1, length, 4))
 
 
-def test_a_sequence_of_no_whole_number_of_positions_is_refused(
+def test_a_length_that_is_not_a_multiple_of_a_position_is_refused(
     networks: dict[str, BorzoiNetwork],
 ) -> None:
-    with pytest.raises(ValueError, match="576 base pairs are no whole number of 128"):
+    with pytest.raises(ValueError, match="576 base pairs are not a multiple of 128"):
         networks["borzoi"].embed(torch.zeros(1, 576, 4))

@@ -1,4 +1,4 @@
-"""Enformer as a sequence model: its bins, tracks, bases and averaging."""
+"""Enformer as a sequence model: its bins, tracks, bases and augmentation."""
 
 import json
 from pathlib import Path
@@ -16,14 +16,12 @@ from haploscribe.genome.anchored import reverse_complement
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.zero_shot.enformer.configuration import parse_configuration
-from haploscribe.zero_shot.enformer.loading import read_network
-from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer
+from haploscribe.zero_shot.base import one_hot
+from haploscribe.zero_shot.configuration import Track
+from haploscribe.zero_shot.enformer.configuration import find_tracks, parse_configuration
+from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer, read_network
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
-from haploscribe.zero_shot.enformer.tracks import find_tracks
-from haploscribe.zero_shot.one_hot import one_hot
-from haploscribe.zero_shot.predictions import Averaging, predict_gene
-from haploscribe.zero_shot.tracks import Track
+from haploscribe.zero_shot.predictions import TestTimeAugmentation, predict_gene
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 
 from .enformer_weights import drawn_sequence
@@ -98,9 +96,9 @@ def test_reverse_complement_and_shifts_are_averaged_over(tmp_path: Path) -> None
     contig = DrawnContig(bases, (Record(200, bases[200], (other,), ("0|1", "0|0")),))
     fasta = write_fasta(tmp_path / "r.fa", {"c": contig.sequence})
     vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": contig})
-    model, averaging = _small(1), Averaging((-2, 0), reverse_complement=True)
+    model, augmentation = _small(1), TestTimeAugmentation((-2, 0), reverse_complement=True)
     with open_variants(vcf) as reader, Reference.open(fasta, fasta.parent) as reference:
-        found = predict_gene(model, Genotypes(reference, reader, SAMPLES), Gene("g", "c", 190), averaging)
+        found = predict_gene(model, Genotypes(reference, reader, SAMPLES), Gene("g", "c", 190), augmentation)
     for haplotype, sequence in enumerate((bases, bases[:200] + other + bases[201:])):
         windows = [sequence[190 + shift - 136 : 190 + shift + 136].encode() for shift in (-2, 0)]
         expected = np.mean([model.predict(windows, reverse_complement=other) for other in (False, True)])

@@ -13,12 +13,11 @@ from scipy.stats import gamma
 from torch import Tensor
 
 from haploscribe.errors import InputError
+from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.enformer import network as network_module
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES, parse_configuration
-from haploscribe.zero_shot.enformer.loading import read_network, stored_name
-from haploscribe.zero_shot.enformer.network import EnformerNetwork, gelu
-from haploscribe.zero_shot.enformer.positions import gamma_features, position_features
-from haploscribe.zero_shot.one_hot import one_hot
+from haploscribe.zero_shot.enformer.model import read_network, stored_name
+from haploscribe.zero_shot.enformer.network import EnformerNetwork, gamma_features, gelu, position_features
 from haploscribe.zero_shot.transformer import by_key
 from haploscribe.zero_shot.weights_folder import locate
 

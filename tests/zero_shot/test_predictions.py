@@ -16,8 +16,13 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot.predictions import Averaging, GenePredictions, check_averaging, predict_gene
-from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.base import SequenceModel
+from haploscribe.zero_shot.predictions import (
+    GenePredictions,
+    TestTimeAugmentation,
+    check_augmentation,
+    predict_gene,
+)
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
 
 _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
@@ -62,24 +67,24 @@ def _contigs_with_snvs(draw: st.DrawFn) -> DrawnContig:
 
 
 def _predicted(
-    fasta: Path, vcf: Path, model: SequenceModel, gene: Gene, averaging: Averaging
+    fasta: Path, vcf: Path, model: SequenceModel, gene: Gene, augmentation: TestTimeAugmentation
 ) -> GenePredictions:
     with open_variants(vcf) as reader, Reference.open(fasta, fasta.parent) as reference:
-        return predict_gene(model, Genotypes(reference, reader, SAMPLES), gene, averaging)
+        return predict_gene(model, Genotypes(reference, reader, SAMPLES), gene, augmentation)
 
 
-def _one_by_one(model: Weighted, haplotype: str, gene: Gene, averaging: Averaging) -> float:
+def _one_by_one(model: Weighted, haplotype: str, gene: Gene, augmentation: TestTimeAugmentation) -> float:
     """Turn the haplotype around first, then cut; the mean over shifts and strands."""
     tss = gene.tss
     if gene.strand == "-":
         haplotype, tss = haplotype.translate(_TO_COMPLEMENT)[::-1], len(haplotype) - 1 - tss
     padded = "N" * 100 + haplotype + "N" * 100
     values = []
-    for shift in averaging.shifts:
+    for shift in augmentation.shifts:
         first = 100 + tss + shift - model.upstream
         cut = padded[first : first + model.upstream + model.downstream]
         values.append(model.of(cut))
-        if averaging.reverse_complement:
+        if augmentation.reverse_complement:
             values.append(model.of(cut.translate(_TO_COMPLEMENT)[::-1]))
     return float(np.mean(values))
 
@@ -97,21 +102,21 @@ def test_each_haplotype_is_predicted_as_if_alone(
 ) -> None:
     model = Weighted(data.draw(st.integers(0, 20)), data.draw(st.integers(1, 20)))
     gene = Gene("g", "c", data.draw(st.integers(0, len(contig.sequence) - 1)), strand)
-    averaging = Averaging(tuple(shifts), reverse_complement)
+    augmentation = TestTimeAugmentation(tuple(shifts), reverse_complement)
     with TemporaryDirectory() as name:
         fasta = write_fasta(Path(name) / "r.fa", {"c": contig.sequence})
         vcf = write_vcf(Path(name) / "v.vcf.gz", {"c": contig})
-        found = _predicted(fasta, vcf, model, gene, averaging)
+        found = _predicted(fasta, vcf, model, gene, augmentation)
         expected = [
             [
-                _one_by_one(model, consensus(fasta, vcf, sample, haplotype)["c"], gene, averaging)
+                _one_by_one(model, consensus(fasta, vcf, sample, haplotype)["c"], gene, augmentation)
                 for haplotype in (0, 1)
             ]
             for sample in SAMPLES
         ]
     np.testing.assert_allclose(found.haplotypes, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(found.samples, np.mean(expected, axis=1), rtol=1e-12, atol=1e-12)
-    reference = _one_by_one(model, contig.sequence, gene, averaging)
+    reference = _one_by_one(model, contig.sequence, gene, augmentation)
     np.testing.assert_allclose(found.reference, reference, rtol=1e-12, atol=1e-12)
     assert len(model.asked) == len(set(model.asked)) == found.forward_passes
 
@@ -126,26 +131,26 @@ def cohort(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(
-    ("averaging", "haplotypes", "passes"),
+    ("augmentation", "haplotypes", "passes"),
     [
-        (Averaging(), 2, 2),
-        (Averaging((-1, 0, 1)), 2, 6),
-        (Averaging((0,), True), 2, 4),
+        (TestTimeAugmentation(), 2, 2),
+        (TestTimeAugmentation((-1, 0, 1)), 2, 6),
+        (TestTimeAugmentation((0,), True), 2, 4),
         # 8 bases behind the variant: only the window that is moved back to it sees it.
-        (Averaging((0, -8)), 2, 3),
+        (TestTimeAugmentation((0, -8)), 2, 3),
     ],
 )
 def test_only_different_sequences_are_given_to_the_model(
-    cohort: tuple[Path, Path], averaging: Averaging, haplotypes: int, passes: int
+    cohort: tuple[Path, Path], augmentation: TestTimeAugmentation, haplotypes: int, passes: int
 ) -> None:
-    tss = 17 if averaging.shifts == (0, -8) else 10
-    found = _predicted(*cohort, Weighted(3, 3), Gene("g", "c", tss), averaging)
+    tss = 17 if augmentation.shifts == (0, -8) else 10
+    found = _predicted(*cohort, Weighted(3, 3), Gene("g", "c", tss), augmentation)
     assert (found.unique_haplotypes, found.forward_passes) == (haplotypes, passes)
 
 
 def test_a_strand_specific_model_does_without_reverse_complements(cohort: tuple[Path, Path]) -> None:
     model, gene = Weighted(3, 3, strand_specific=True), Gene("g", "c", 10)
-    found = _predicted(*cohort, model, gene, Averaging(reverse_complement=True))
+    found = _predicted(*cohort, model, gene, TestTimeAugmentation(reverse_complement=True))
     assert found.forward_passes == 2
     assert not any(reverse for _, reverse in model.asked)
 
@@ -153,4 +158,4 @@ def test_a_strand_specific_model_does_without_reverse_complements(cohort: tuple[
 @pytest.mark.parametrize("shifts", [(), (0, 3, 0)])
 def test_no_shift_and_a_shift_given_twice_are_refused(shifts: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="give at least one, each once"):
-        check_averaging(Averaging(shifts))
+        check_augmentation(TestTimeAugmentation(shifts))

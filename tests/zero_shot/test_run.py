@@ -12,20 +12,26 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.options import CohortOptions, ZeroShotOptions
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot import genes as zero_shot_genes
-from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
+from haploscribe.zero_shot import predictions as predictions_module
+from haploscribe.zero_shot.base import SingleSequenceModel
+from haploscribe.zero_shot.predictions import (
+    GenePredictions,
+    TestTimeAugmentation,
+    predict_gene,
+    predict_genes,
+)
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
 from tests.test_cli import inputs_of, run_cli
 
-from .keras_files import MadeModel
+from .xpresso_files import RandomXpresso
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 
 
 def written(path: Path, seed: int = 0) -> Path:
-    """Xpresso's shape, few filters, random weights."""
-    return MadeModel(length=10_500, features=6, filters=(3, 4), pools=(30, 10), seed=seed).write(path)
+    """Xpresso with random weights."""
+    return RandomXpresso(seed).write(path)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +108,7 @@ def test_other_weights_are_predicted_with_anew(runs: Runs, weights: Path, tmp_pa
     assert not second.equals(first)
 
 
-def test_a_stopped_run_goes_on_with_the_genes_not_predicted(
+def test_a_stopped_run_resumes_with_the_genes_not_predicted(
     runs: Runs, weights: Path, by_hand: dict[str, GenePredictions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
@@ -116,7 +122,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_predicted(
 
     options = ("--models", "xpresso", "--xpresso", weights, "--jobs", 1)
     with monkeypatch.context() as patched:
-        patched.setattr(zero_shot_genes, "predict_gene", stopping)
+        patched.setattr(predictions_module, "predict_gene", stopping)
         assert run_cli(*runs.arguments, *options, monkeypatch=patched) == 130
     _, cost = runs(*options)
     assert cost["xpresso"]["forward_passes"] + done[0] == sum(
@@ -124,20 +130,36 @@ def test_a_stopped_run_goes_on_with_the_genes_not_predicted(
     )
 
 
-def test_a_killed_run_has_kept_the_genes_before(
-    runs: Runs, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    predicted, kept = [], []
+class Watched(SingleSequenceModel):
+    """A model that notes how many predictions the cache's file holds whenever it predicts."""
 
-    def looking(*arguments: object) -> GenePredictions:
-        kept.append(sum(pl.read_parquet(path).height for path in runs.out.glob("zero_shot/*.parquet")))
-        predicted.append(predict_gene(*arguments))  # type: ignore[arg-type]
-        return predicted[-1]
+    name, upstream, downstream, strand_specific, reading = "watched", 700, 300, True, ""
 
-    monkeypatch.setattr(zero_shot_genes, "predict_gene", looking)
-    monkeypatch.setattr(zero_shot_genes, "_SAVE_EVERY", -1.0)
-    runs("--models", "xpresso", "--xpresso", weights, "--jobs", 1)
-    assert kept == [0, predicted[0].forward_passes]
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self.held: list[int] = []
+
+    def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
+        self.held.append(pl.read_parquet(self.cache).height if self.cache.exists() else 0)
+        return float(sequence.count(b"G"))
+
+
+def test_a_killed_job_has_kept_the_genes_before(example: CohortOptions, tmp_path: Path) -> None:
+    model = Watched(tmp_path / "known.parquet")
+    with open_cohort(example, tmp_path / "index") as cohort:
+        genes = [gene for gene in cohort.genes if gene.gene_id in GENES]
+        first, second = (predict_gene(model, cohort.genotypes, gene).forward_passes for gene in genes)
+        model.held.clear()
+        predict_genes(
+            model,
+            cohort.genotypes,
+            genes,
+            TestTimeAugmentation(),
+            model.cache,
+            lambda _: None,
+            save_every=0.0,
+        )
+    assert model.held == [0] * first + [first] * second
 
 
 def test_the_config_file_gives_the_weights(runs: Runs, weights: Path, tmp_path: Path) -> None:
@@ -151,5 +173,7 @@ def test_no_zero_shot_model_reads_nothing() -> None:
 
 
 def test_weights_of_another_network_are_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not Xpresso"):
-        read_models(["xpresso"], ZeroShotOptions(xpresso=MadeModel().write(tmp_path / "model.h5")), "cpu")
+    other = RandomXpresso()
+    other.layers.pop()
+    with pytest.raises(InputError, match="is not the published Xpresso"):
+        read_models(["xpresso"], ZeroShotOptions(xpresso=other.write(tmp_path / "model.h5")), "cpu")

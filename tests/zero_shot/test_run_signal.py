@@ -13,17 +13,15 @@ from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.options import CohortOptions, ZeroShotOptions
+from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.borzoi import model as borzoi_model
-from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration
+from haploscribe.zero_shot.borzoi.configuration import TRACKS, BorzoiConfiguration
 from haploscribe.zero_shot.borzoi.model import Borzoi
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
-from haploscribe.zero_shot.borzoi.tracks import TRACKS
 from haploscribe.zero_shot.enformer.configuration import parse_configuration
-from haploscribe.zero_shot.enformer.loading import stored_name
-from haploscribe.zero_shot.enformer.model import read_enformer
+from haploscribe.zero_shot.enformer.model import read_enformer, stored_name
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
-from haploscribe.zero_shot.predictions import Averaging, GenePredictions, predict_gene
-from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.predictions import GenePredictions, TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
 from tests.test_cli import inputs_of, run_cli
 
@@ -109,10 +107,10 @@ def runs(cohort_options: CohortOptions, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def by_hand(
-    options: CohortOptions, model: SequenceModel, averaging: Averaging, folder: Path
+    options: CohortOptions, model: SequenceModel, augmentation: TestTimeAugmentation, folder: Path
 ) -> GenePredictions:
     with open_cohort(options, folder) as cohort:
-        return predict_gene(model, cohort.genotypes, cohort.genes[0], averaging)
+        return predict_gene(model, cohort.genotypes, cohort.genes[0], augmentation)
 
 
 def test_enformer_is_a_row_and_the_record_says_what_was_read(
@@ -123,9 +121,9 @@ def test_enformer_is_a_row_and_the_record_says_what_was_read(
         *("--models", "blup,enformer", "--enformer", folder, "--enformer-tracks", "1,4"),
         *("--shifts", "-64,0", "--reverse-complement", "--device", "cpu"),
     )
-    averaging = Averaging((-64, 0), reverse_complement=True)
+    augmentation = TestTimeAugmentation((-64, 0), reverse_complement=True)
     model = read_enformer(folder, tracks=["1", "4"])
-    found = by_hand(cohort_options, model, averaging, tmp_path)
+    found = by_hand(cohort_options, model, augmentation, tmp_path)
     runs.check_predictions("enformer", found)
     assert passes == found.forward_passes
     record = json.loads((runs.out / "run.json").read_text())
@@ -171,7 +169,7 @@ def test_borzoi_is_a_row(
     monkeypatch.setattr(borzoi_model, "read_network", lambda _: network)
     folder = write_folder(tmp_path / "borzoi", "borzoi", {"nothing": torch.zeros(1)})
     passes = runs("--models", "borzoi", "--borzoi", folder, "--borzoi-tracks", "RNA:blood")
-    found = by_hand(cohort_options, Borzoi(network, TRACKS["RNA:blood"]), Averaging(), tmp_path)
+    found = by_hand(cohort_options, Borzoi(network, TRACKS["RNA:blood"]), TestTimeAugmentation(), tmp_path)
     assert passes == found.forward_passes > 2
     runs.check_predictions("borzoi", found)
 
@@ -196,7 +194,7 @@ def test_each_zero_shot_model_has_an_option_of_its_name() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--models", "blup", "--borzoi", "x"), "--borzoi x: the model is not asked for; add borzoi to"),
+        (("--models", "blup", "--borzoi", "x"), "--borzoi x: the model is not used; add borzoi to"),
         (
             ("--models", "enformer", "--enformer", "nowhere"),
             "nowhere is no folder; give one with config.json",

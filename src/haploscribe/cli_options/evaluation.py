@@ -11,7 +11,7 @@ from haploscribe.expression.normalisations import NORMALISATIONS
 from haploscribe.options import DEFAULT_MODELS, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
-from haploscribe.zero_shot.enformer.tracks import TRACKS as ENFORMER_TRACKS
+from haploscribe.zero_shot.enformer.configuration import TRACKS as ENFORMER_TRACKS
 
 _FOLDER = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
 _ZERO_SHOT = ZeroShotOptions()

@@ -1,4 +1,4 @@
-"""Effects of single alleles at one gene: made-up people are embedded, and every model is asked about them."""
+"""Compute effects of single alleles at one gene, by embedding and predicting in-silico samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,32 +18,32 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.in_memory import InMemoryVariants
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
-from haploscribe.interpret.made_up import Allele, made_up_people
+from haploscribe.interpret.in_silico import Allele, in_silico_samples
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import BoolArray, Float64Array
 
 ALLELES_AT_ONCE = 128
-"""Alleles whose made-up people are embedded and predicted together: bounds memory."""
+"""Alleles whose in-silico samples are embedded and predicted together; bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class AlleleQuestion:
-    """Which alleles are asked about.
+class AlleleQuery:
+    """Alleles whose effects are computed.
 
     Attributes
     ----------
     gene
         The gene.
     variants
-        The records of the gene's window, and people whose haplotypes are the backgrounds; records that the
-        models do not know among them, carried by nobody.
+        The records of the gene's window, with genotypes that give the backgrounds; includes records unknown
+        to the models, without carriers.
     known
         bool `(n_columns,)`; which of the dosage columns the models know.
     alleles
         The alleles.
     backgrounds
-        Ask on the commonest background of each too, not on the reference alone.
+        Predict on the most common background of each too, not on the reference alone.
     """
 
     gene: Gene
@@ -54,7 +54,7 @@ class AlleleQuestion:
 
 
 def sequence_effects(
-    question: AlleleQuestion,
+    query: AlleleQuery,
     models: Mapping[str, Predictor],
     windows: GeneWindows,
     loaded: LoadedBackbone,
@@ -62,11 +62,11 @@ def sequence_effects(
     n_threads: int,
     advance: Advance,
 ) -> dict[str, Float64Array]:
-    """Ask models that read deltas for the effect of alleles, seen in training or not.
+    """Compute effects of alleles, seen in training or not, with models that read deltas.
 
     Parameters
     ----------
-    question
+    query
         The alleles.
     models
         Fitted models by name.
@@ -75,48 +75,47 @@ def sequence_effects(
     loaded
         The backbone of the training.
     store_path
-        An embedding store for the made-up people's sequences.
+        Embedding store for the sequences of the in-silico samples.
     n_threads
-        Of the backbone.
+        Threads of the backbone.
     advance
-        Told of each allele done.
+        Called with the number of alleles done.
 
     Returns
     -------
-    float64 `(n_alleles,)` for each model; see `MadeUpPeople.effects`.
+    dict
+        float64 `(n_alleles,)` for each model; see `InSilicoSamples.effects`.
     """
     parts: dict[str, list[Float64Array]] = {name: [np.zeros(0)] for name in models}
-    for first in range(0, len(question.alleles), ALLELES_AT_ONCE):
-        alleles = question.alleles[first : first + ALLELES_AT_ONCE]
-        tiles = windows.tiles(question.gene)
-        people = made_up_people(question.variants, alleles, tiles, backgrounds=question.backgrounds)
-        inputs = _embedded(people.variants, question, windows, loaded, store_path, n_threads)
+    for first in range(0, len(query.alleles), ALLELES_AT_ONCE):
+        alleles = query.alleles[first : first + ALLELES_AT_ONCE]
+        tiles = windows.tiles(query.gene)
+        samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
+        inputs = _embedded(samples.variants, query, windows, loaded, store_path, n_threads)
         with threads(1):
             for name, model in models.items():
-                parts[name].append(people.effects(model.predict(inputs)))
+                parts[name].append(samples.effects(model.predict(inputs)))
         advance(len(alleles))
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 def _embedded(
-    people: Variants,
-    question: AlleleQuestion,
+    samples: Variants,
+    query: AlleleQuery,
     windows: GeneWindows,
     loaded: LoadedBackbone,
     store_path: Path,
     n_threads: int,
 ) -> GeneInputs:
-    """Embed made-up people, and collect their inputs at the variants that the models know."""
-    genotypes = Genotypes(windows.genotypes.reference, InMemoryVariants(people), people.sample_ids)
-    made_up = replace(windows, genotypes=genotypes, genes=(question.gene,), wide=False)
+    """Embed in-silico samples, and collect their inputs at the variants that the models know."""
+    genotypes = Genotypes(windows.genotypes.reference, InMemoryVariants(samples), samples.sample_ids)
+    in_silico = replace(windows, genotypes=genotypes, genes=(query.gene,), wide=False)
     store = EmbeddingStore(store_path)
     contigs = genotypes.reference.contigs
     with threads(n_threads):
         addresses = [
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
-            for block in blocks_of(made_up.all_tiles(), windows.tile_size, contigs)
+            for block in blocks_of(in_silico.all_tiles(), windows.tile_size, contigs)
         ]
-    inputs = made_up.gene_inputs(question.gene, StoredDeltas(store, addresses))
-    return replace(
-        inputs, positions=inputs.positions[question.known], dosages=inputs.dosages[:, question.known]
-    )
+    inputs = in_silico.gene_inputs(query.gene, StoredDeltas(store, addresses))
+    return replace(inputs, positions=inputs.positions[query.known], dosages=inputs.dosages[:, query.known])

@@ -1,4 +1,4 @@
-"""What is known along the cis window of one gene, ready to be drawn or written down."""
+"""Collect what tests and models find along the cis window of one gene."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 @dataclass(frozen=True, slots=True)
 class RegionTracks:
-    """A gene's region: its genes, variants and tiles, and what tests and models say of them.
+    """A gene's region: genes, variants and tiles, with the results of tests and models.
 
     Coordinates are 0-based and half-open.
 
     Attributes
     ----------
     gene
-        The gene in question.
+        The gene.
     neighbours
         Other genes; those whose TSS lies outside the region are not drawn.
     contig

@@ -1,4 +1,4 @@
-"""The ALT alleles of a gene's cis window that can be asked about: those of its people, and any others."""
+"""List ALT alleles of a gene's cis window: observed alleles, user-given ones, and all substitutions."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import BoolArray
 
 LONGEST_STRETCH = 10_000
-"""Base pairs of a saturation map at most: each takes three forward passes."""
+"""Maximum base pairs of a saturation map: each takes three forward passes per substitution."""
 
 _ALLELE = re.compile(
     r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
@@ -35,7 +35,7 @@ class WindowAlleles:
     reference
         The FASTA.
     variants
-        All records that decide the window's sequences, in people whose haplotypes are backgrounds.
+        All records that affect the window's sequences, with genotypes that give the backgrounds.
     """
 
     gene: Gene
@@ -49,12 +49,12 @@ class WindowAlleles:
         return alternates(self.variants.between(self.start, self.end))
 
     def parsed(self, text: str) -> Alternate:
-        """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA.
+        """Parse an allele `chr:pos:ref:alt`, 1-based, and check it against the FASTA.
 
         Raises
         ------
         InputError
-            When it is not written so, lies outside the window, or has another REF than the FASTA.
+            When the format is wrong, it lies outside the window, or REF differs from the FASTA.
         """
         match = _ALLELE.fullmatch(text.strip())
         if match is None:
@@ -76,7 +76,7 @@ class WindowAlleles:
         Raises
         ------
         InputError
-            When it is not written so, lies outside the window, or is too long.
+            When the format is wrong, or the stretch lies outside the window or is too long.
         """
         contig, start, end = parse_region(stretch, "--saturate")
         self._require_inside(f"--saturate {stretch}", contig, start, end)
@@ -93,14 +93,14 @@ class WindowAlleles:
         ]
 
     def columns(self, variants: Variants, known: BoolArray) -> BoolArray:
-        """Tell which dosage columns of the window were among its records before others were added.
+        """Return which dosage columns of the window existed before records were added.
 
         Parameters
         ----------
         variants
-            Records of the window, others among them.
+            Records of the window, including added ones.
         known
-            bool; which of all their columns were there before.
+            bool; which of all their columns existed before.
         """
         n_alternates = np.array([len(record) - 1 for record in variants.alleles], dtype=np.int64)
         positions = np.repeat(variants.positions, n_alternates)

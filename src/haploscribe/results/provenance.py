@@ -12,7 +12,7 @@ from haploscribe.errors import InputError
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.utils.hashing import file_digest, folder_digest
 from haploscribe.utils.validated_json import validate_as
-from haploscribe.zero_shot.predictions import Averaging
+from haploscribe.zero_shot.predictions import TestTimeAugmentation
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
 _PACKAGES = (
@@ -201,9 +201,9 @@ class ZeroShotRecord:
         )
 
     @property
-    def averaging(self) -> Averaging:
+    def augmentation(self) -> TestTimeAugmentation:
         """What predictions are averaged over."""
-        return Averaging(self.shifts, self.reverse_complement)
+        return TestTimeAugmentation(self.shifts, self.reverse_complement)
 
     def reopened(self, given: ZeroShotOptions, device: str) -> list[LoadedModel]:
         """Read the weights that are given, and hold them against those of the run.

@@ -16,7 +16,7 @@ from haploscribe.interpret.allele_effects import AlleleQuestion, sequence_effect
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
-from haploscribe.interpret.made_up import with_alleles
+from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.options import ExplanationOptions, WorkerOptions
@@ -24,6 +24,7 @@ from haploscribe.parallel.executor import open_workers
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
+from haploscribe.interpret.allele_effects import AlleleQuery
 from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array, Int64Array
@@ -91,8 +92,8 @@ def observed_effects(
         As `Explanation.effects`.
     """
     window = _window(opened, gene)
-    asking = _Asking(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
-    return AlleleNames.of(window.observed()), asking.observed()
+    query = _ModelQuery(opened, window, opened.inputs(gene), opened.models_of(gene), n_threads)
+    return AlleleNames.of(window.observed()), query.observed()
 
 
 def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
@@ -141,20 +142,20 @@ def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -
         for name, model in models.items():
             weights[name] = tile_weights(model, inputs, spans)
             advance(1)
-    ask = _Asking(opened, window, inputs, models, n_threads)
+    query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
         gene=gene,
         names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
         association=marginal_association(inputs.dosages, expression),
-        effects=ask.observed(),
+        effects=query.observed(),
         spans=spans,
         tile_weights=weights,
         attention=_attention(models, inputs, spans),
         asked=AlleleNames.of(asked),
-        asked_effects=ask.others("Asking about your variants", asked, backgrounds=True),
+        asked_effects=query.others("Asking about your variants", asked, backgrounds=True),
         mutations=AlleleNames.of(mutations),
-        mutation_effects=ask.others("Mutating every base", mutations, backgrounds=False),
+        mutation_effects=query.others("Mutating every base", mutations, backgrounds=False),
     )
 
 
@@ -177,8 +178,8 @@ def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    """Asks models about alleles, each in the way that it can be asked."""
+class _ModelQuery:
+    """Compute effects of alleles with every model, from dosages or in-silico samples."""
 
     opened: ReopenedRun
     window: WindowAlleles
@@ -187,7 +188,7 @@ class _Asking:
     n_threads: int
 
     def observed(self) -> dict[str, Float64Array]:
-        """Ask all models about the alleles that they know."""
+        """Compute effects of the alleles known to each model."""
         effects: dict[str, Float64Array] = {}
         for name, model in self.models.items():
             if wide_models([name]):
@@ -200,7 +201,7 @@ class _Asking:
     def others(
         self, title: str, wanted: Sequence[Alternate], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
-        """Ask models that read sequence about any alleles."""
+        """Compute effects of any alleles with models that read sequence."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}
         if not wanted:
             return {name: np.zeros(0) for name in models}
@@ -209,14 +210,12 @@ class _Asking:
         loaded = self.opened.loaded
         assert loaded is not None
         variants, alleles, known = with_alleles(self.window.variants, wanted)
-        question = AlleleQuestion(
+        query = AlleleQuery(
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
         store = self.opened.work / "made-up.zarr"
         with stage(title, len(alleles), "alleles") as advance:
-            return sequence_effects(
-                question, models, self.opened.cohort, loaded, store, self.n_threads, advance
-            )
+            return sequence_effects(query, models, self.opened.cohort, loaded, store, self.n_threads, advance)
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Take the cis window's columns from those of the wide window; NaN where the cis window is wider."""

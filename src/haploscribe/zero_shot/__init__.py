@@ -1,1 +1,1 @@
-"""Sequence models that predict expression from a haplotype alone, with nothing fitted to the cohort."""
+"""Published sequence models, which predict expression from a haplotype without training on the cohort."""

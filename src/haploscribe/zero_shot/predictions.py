@@ -1,6 +1,9 @@
-"""A sequence model's prediction for both haplotypes of each sample, with one input a unique sequence."""
+"""Predict expression from both haplotypes of each sample, once per unique sequence."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -8,20 +11,22 @@ from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.anchored import Anchor, anchored_haplotypes
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.base import SequenceModel
+from haploscribe.zero_shot.cached import CachedModel
 
 
 @dataclass(frozen=True, slots=True)
-class Averaging:
-    """What else of a haplotype is predicted; its prediction is the mean over all of it.
+class TestTimeAugmentation:
+    """Variants of each input over which predictions are averaged.
 
     Attributes
     ----------
     shifts
-        Where the window lies, in base pairs downstream of its place; each once, at least one.
+        Shifts of the input window, in base pairs downstream; 0 is unshifted. At least one, each once.
     reverse_complement
-        Also have the model read the reverse complement of each sequence, unless it is strand-specific.
+        Also predict from the reverse complement of each sequence, unless the model is strand-specific.
     """
 
     shifts: tuple[int, ...] = (0,)
@@ -30,19 +35,18 @@ class Averaging:
 
 @dataclass(frozen=True, slots=True)
 class GenePredictions:
-    """What a sequence model says of one gene.
+    """Predictions of one gene.
 
     Attributes
     ----------
     haplotypes
-        float64 `(n_samples, 2)`; for haplotype 0 and 1 of each sample. The same number wherever the
-        sequence is the same.
+        float64 `(n_samples, 2)`; haplotypes 0 and 1 of each sample. Equal sequences have equal values.
     reference
-        For the reference sequence.
+        Of the reference sequence.
     unique_haplotypes
-        Different haplotypes, the reference included.
+        Number of unique haplotypes, the reference included.
     forward_passes
-        Different sequences given to the model, counted once for each strand that it read.
+        Number of unique sequences predicted, counted once per strand read.
     """
 
     haplotypes: Float64Array
@@ -52,29 +56,29 @@ class GenePredictions:
 
     @property
     def samples(self) -> Float64Array:
-        """float64 `(n_samples,)`; the mean of each sample's two haplotypes.
+        """Return the mean of each sample's two haplotypes, float64 `(n_samples,)`.
 
-        Their sum says the same: a row of `run` is brought to the scale of expression (`ZeroShot`).
+        The sum would serve as well: `run` rescales predictions to the scale of expression (`ZeroShot`).
         """
         return np.asarray(self.haplotypes.mean(axis=1), dtype=np.float64)
 
 
-def check_averaging(averaging: Averaging) -> None:
-    """Refuse, before any work, an averaging that makes no sense.
+def check_augmentation(augmentation: TestTimeAugmentation) -> None:
+    """Check that there is at least one shift and none is repeated.
 
     Raises
     ------
     InputError
-        When there is no shift, or one stands twice.
+        Otherwise.
     """
-    if not averaging.shifts or len(set(averaging.shifts)) < len(averaging.shifts):
+    if not augmentation.shifts or len(set(augmentation.shifts)) < len(augmentation.shifts):
         raise InputError(
-            f"--shifts {','.join(map(str, averaging.shifts))}: give at least one, each once, such as 0"
+            f"--shifts {','.join(map(str, augmentation.shifts))}: give at least one, each once, such as 0"
         )
 
 
 def predict_gene(
-    model: SequenceModel, genotypes: Genotypes, gene: Gene, averaging: Averaging | None = None
+    model: SequenceModel, genotypes: Genotypes, gene: Gene, augmentation: TestTimeAugmentation | None = None
 ) -> GenePredictions:
     """Predict a gene's expression from each haplotype of each sample.
 
@@ -83,29 +87,29 @@ def predict_gene(
     model
         The sequence model.
     genotypes
-        Who carries which alleles.
+        The samples' genotypes.
     gene
         The gene, on a contig as the reference names it.
-    averaging
-        What is averaged over; None for each haplotype's own sequence only.
+    augmentation
+        What predictions are averaged over; None for each haplotype's own sequence only.
 
     Raises
     ------
     InputError
-        As `check_averaging`; when a file is damaged there.
+        As `check_augmentation`; when a file is damaged in this region.
     """
-    averaging = averaging or Averaging()
-    check_averaging(averaging)
-    before, after = max(0, -min(averaging.shifts)), max(0, *averaging.shifts)
+    augmentation = augmentation or TestTimeAugmentation()
+    check_augmentation(augmentation)
+    before, after = max(0, -min(augmentation.shifts)), max(0, *augmentation.shifts)
     anchor = Anchor(
         gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
     )
     found = anchored_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream
-    starts = [before + shift for shift in averaging.shifts]
+    starts = [before + shift for shift in augmentation.shifts]
     inputs = [sequence[start : start + length] for sequence in found.sequences for start in starts]
     different = list(dict.fromkeys(inputs))
-    strands = (False, True) if averaging.reverse_complement and not model.strand_specific else (False,)
+    strands = (False, True) if augmentation.reverse_complement and not model.strand_specific else (False,)
     by_strand = [model.predict(different, reverse_complement=strand) for strand in strands]
     predicted = dict(zip(different, np.mean(by_strand, axis=0).tolist(), strict=True))
     each = np.array([predicted[sequence] for sequence in inputs]).reshape(len(found.sequences), -1)
@@ -115,4 +119,81 @@ def predict_gene(
         reference=float(by_sequence[0]),
         unique_haplotypes=len(found.sequences),
         forward_passes=len(strands) * len(different),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedGenes:
+    """Predictions of all genes, and their cost.
+
+    Attributes
+    ----------
+    samples
+        float64 `(n_genes, n_samples)`; the mean of each sample's two haplotypes.
+    forward_passes
+        Sequences predicted: 0 when all were in the cache.
+    naive_forward_passes
+        Sequences to predict without sharing any between haplotypes.
+    seconds
+        Wall-clock time.
+    """
+
+    samples: Float64Array
+    forward_passes: int
+    naive_forward_passes: int
+    seconds: float
+
+
+def predict_genes(
+    model: SequenceModel,
+    genotypes: Genotypes,
+    genes: Sequence[Gene],
+    augmentation: TestTimeAugmentation,
+    cache: Path,
+    advance: Advance,
+    *,
+    save_every: float = 30.0,
+) -> PredictedGenes:
+    """Predict every gene for every sample; an interrupted call resumes from its cache.
+
+    Parameters
+    ----------
+    model
+        The sequence model.
+    genotypes
+        The samples' genotypes.
+    genes
+        `n_genes` genes, on contigs as the reference names them.
+    augmentation
+        What predictions are averaged over.
+    cache
+        Parquet file of earlier predictions of this model with these weights and this `reading`; created when
+        missing, and written on interruption too.
+    advance
+        Called with 1 after each gene.
+    save_every
+        Seconds between writes of the cache: how much work a killed process can lose.
+
+    Raises
+    ------
+    InputError
+        As `check_augmentation`; when a file is damaged, or a prediction is not finite.
+    """
+    started = saved = time.monotonic()
+    cached = CachedModel(model, cache)
+    samples = np.empty((len(genes), len(genotypes.sample_ids)))
+    try:
+        for row, gene in zip(samples, genes, strict=True):
+            row[:] = predict_gene(cached, genotypes, gene, augmentation).samples
+            if time.monotonic() - saved >= save_every:
+                cached.save()
+                saved = time.monotonic()
+            advance(1)
+    finally:
+        cached.save()
+    return PredictedGenes(
+        samples=samples,
+        forward_passes=cached.forward_passes,
+        naive_forward_passes=2 * samples.size,
+        seconds=time.monotonic() - started,
     )

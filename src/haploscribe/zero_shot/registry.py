@@ -1,4 +1,4 @@
-"""Zero-shot models by name; each is read from weights on disk or from the Hugging Face hub."""
+"""List zero-shot models by name, and read their weights from disk or the Hugging Face hub."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
 
-if TYPE_CHECKING:  # the command line reads the names, and must not wait for numpy
+if TYPE_CHECKING:  # the command line imports the names, and should not wait for numpy
     from haploscribe.options import ZeroShotOptions
-    from haploscribe.zero_shot.protocol import SequenceModel
+    from haploscribe.zero_shot.base import SequenceModel
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A zero-shot model, and where it is from.
+    """A zero-shot model and the source of its weights.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class LoadedModel:
     weights: Path
 
 
-# Models import torch, which takes a second: only who asks for one waits.
+# Importing torch takes a second: only runs that use a model pay for it.
 
 
 def _xpresso(options: "ZeroShotOptions", _: str) -> LoadedModel:
@@ -62,41 +62,42 @@ def _borzoi(options: "ZeroShotOptions", device: str, *, rotary: bool) -> LoadedM
     return LoadedModel(model, folder)
 
 
-_READERS: Mapping[str, "Callable[[ZeroShotOptions, str], LoadedModel]"] = {
+READERS: Mapping[str, "Callable[[ZeroShotOptions, str], LoadedModel]"] = {
     "xpresso": _xpresso,
     "enformer": _enformer,
     "borzoi": partial(_borzoi, rotary=False),
     "flashzoi": partial(_borzoi, rotary=True),
 }
 
-ZERO_SHOT_NAMES = tuple(_READERS)
-"""Zero-shot models; `ZeroShotOptions` has the weights of each by the same name."""
+ZERO_SHOT_NAMES = tuple(READERS)
+"""Zero-shot models; `ZeroShotOptions` has an attribute of the same name for the weights of each."""
 
 
-def read_models(asked: Sequence[str], options: "ZeroShotOptions", device: str) -> list[LoadedModel]:
-    """Read the weights of the zero-shot models among those asked for.
+def read_models(names: Sequence[str], options: "ZeroShotOptions", device: str) -> list[LoadedModel]:
+    """Read the weights of the zero-shot models among the models of a run.
 
     Parameters
     ----------
-    asked
-        Names of models, others than zero-shot ones among them.
+    names
+        Names of models; those that are not zero-shot models are ignored.
     options
-        Where the weights are, and the tracks.
+        Sources of the weights, and the tracks.
     device
         `cpu`, `cuda`, `cuda:1`, … or `auto`; Xpresso, which is small, always runs on the CPU.
 
     Returns
     -------
-    The zero-shot models, in the order asked for.
+    list
+        The zero-shot models, in the order of `names`.
 
     Raises
     ------
     InputError
-        When weights cannot be read or are another model's, when a model has none, or when some are given
-        for a model that is not asked for; when there is no such track or device.
+        When weights cannot be read or are another model's, when a model has no default weights and none are
+        given, or when some are given for a model not in `names`; when there is no such track or device.
     """
     for name in ZERO_SHOT_NAMES:
         source = getattr(options, name)
-        if source is not None and name not in asked:
-            raise InputError(f"--{name} {source}: the model is not asked for; add {name} to --models")
-    return [_READERS[name](options, device) for name in asked if name in _READERS]
+        if source is not None and name not in names:
+            raise InputError(f"--{name} {source}: the model is not used; add {name} to --models")
+    return [READERS[name](options, device) for name in names if name in READERS]

@@ -1,4 +1,4 @@
-"""Sequence models that predict a signal along the genome: expression is the signal at the TSS."""
+"""Predict expression as the signal at the TSS, with models that predict signals along the genome."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,20 +9,19 @@ from torch import Tensor, nn
 
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.genome.anchored import reverse_complement as reverse_complement_of
-from haploscribe.zero_shot.one_hot import one_hot
-from haploscribe.zero_shot.protocol import OneByOne
-from haploscribe.zero_shot.tracks import Track
+from haploscribe.zero_shot.base import SingleSequenceModel, one_hot
+from haploscribe.zero_shot.configuration import Track
 
 
 class SignalNetwork(nn.Module, ABC):
-    """A network from one-hot bases to tracks in bins, of which the central ones are put out.
+    """Map one-hot bases to tracks in bins, of which the central ones are output.
 
     Parameters
     ----------
     bin_size
-        Base pairs of a bin.
+        Base pairs per bin.
     n_bins
-        Bins that are put out.
+        Number of output bins, the central ones.
     """
 
     def __init__(self, bin_size: int, n_bins: int) -> None:
@@ -31,12 +30,12 @@ class SignalNetwork(nn.Module, ABC):
         self.n_bins = n_bins
 
     def forward(self, bases: Tensor) -> Tensor:
-        """All tracks of all central bins, float32 `(n, n_bins, n_tracks)`; `bases` as in `embed`."""
+        """Return all tracks of all central bins, float32 `(n, n_bins, n_tracks)`; `bases` as in `embed`."""
         return self.tracks(self.embed(bases))
 
     @abstractmethod
     def embed(self, bases: Tensor) -> Tensor:
-        """Compute what the output head reads of the central bins.
+        """Compute the input of the output head for the central bins.
 
         Parameters
         ----------
@@ -55,15 +54,15 @@ class SignalNetwork(nn.Module, ABC):
 
     @abstractmethod
     def tracks(self, embedded: Tensor) -> Tensor:
-        """Tracks `(…, n_tracks)`, all positive, of what `embed` gave, or of some of its bins."""
+        """Return tracks `(…, n_tracks)`, all positive, from the output of `embed` or some of its bins."""
 
     def first_central_bin(self, length: int) -> int:
-        """Find the first bin that is put out, among all bins of a sequence of `length` base pairs.
+        """Return the index of the first output bin among all bins of a sequence of `length` base pairs.
 
         Raises
         ------
         ValueError
-            When the length is no whole number of bins, too short, or leaves the central bins off the middle.
+            When the length is not a whole number of bins, is too short, or does not centre the output bins.
         """
         n_all, rest = divmod(length, self.bin_size)
         outside = n_all - self.n_bins
@@ -75,7 +74,7 @@ class SignalNetwork(nn.Module, ABC):
         return outside // 2
 
 
-class SignalAtTss(OneByOne):
+class SignalAtTss(SingleSequenceModel):
     """A `SequenceModel`: the signal summed over some bins at the TSS, as counts; the mean over tracks.
 
     The window lies so that the TSS is the first base of its second half, hence the first base of a bin, with
@@ -89,18 +88,18 @@ class SignalAtTss(OneByOne):
     tracks
         At least one.
     window
-        Base pairs that are read, an even number.
+        Base pairs that the model reads, an even number.
     device
-        Where it runs; float32 everywhere.
+        Device to run on; float32 on all.
 
     Attributes
     ----------
     name, upstream, downstream, strand_specific, reading
         See `SequenceModel`.
     n_bins_before, n_bins_from
-        Bins that are summed before the TSS, and from it on.
+        Number of bins summed before the TSS, and from it on.
     bins
-        Those bins, among the ones that the network puts out, of a sequence along the gene's strand.
+        Their indices among the output bins, for a sequence along the gene's strand.
 
     Raises
     ------
@@ -133,16 +132,16 @@ class SignalAtTss(OneByOne):
         self._network = network.to(self._device)
 
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
-        """See `OneByOne.predict_one`."""
+        """See `SingleSequenceModel.predict_one`."""
         bins = list(self.bins)
         if reverse_complement:
             sequence = reverse_complement_of(sequence)
-            bins = [self._network.n_bins - 1 - number for number in bins]
-        places = [track.on(opposite_strand=reverse_complement) for track in self._tracks]
-        # TensorFloat-32 keeps 10 bits: less than most variants move the signal.
+            bins = [self._network.n_bins - 1 - i for i in bins]
+        indices = [track.strand_index(opposite_strand=reverse_complement) for track in self._tracks]
+        # TensorFloat-32 keeps 10 bits: too few for the effect of most variants.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             embedded = self._network.embed(torch.from_numpy(one_hot(sequence))[None].to(self._device))
-            signal = self._network.tracks(embedded[0, bins])[:, places].double().cpu()
+            signal = self._network.tracks(embedded[0, bins])[:, indices].double().cpu()
         totals = [
             counts(values, track).sum() for values, track in zip(signal.unbind(1), self._tracks, strict=True)
         ]
@@ -150,8 +149,8 @@ class SignalAtTss(OneByOne):
 
 
 def counts(values: Tensor, track: Track) -> Tensor:
-    """Undo the squashing of a track's values: see `Track`."""
-    squeezed = values / track.scale
-    above = (squeezed - track.soft_clip).clamp(min=0.0)
-    powers = torch.where(above > 0, above.square() + track.soft_clip, squeezed)
+    """Invert the compression of a track's values: see `Track`."""
+    scaled = values / track.scale
+    above = (scaled - track.soft_clip).clamp(min=0.0)
+    powers = torch.where(above > 0, above.square() + track.soft_clip, scaled)
     return powers.pow(1 / track.power)

@@ -1,4 +1,4 @@
-"""The transformer of Enformer, which Borzoi has too, for prediction only."""
+"""Transformer layers of Enformer and Borzoi, for prediction only."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 
 class TransformerLayer(nn.Module):
-    """Attention, then a feed-forward network, each normed before and added to its input.
+    """Apply attention, then a feed-forward network, each with layer norm before and a residual connection.
 
     Parameters
     ----------
     width
         Channels.
     attention
-        Called with `(n, bins, width)` and positions in whatever form it reads them.
+        Called with `(n, bins, width)` and positions in the form that it reads.
     epsilon
         Of the layer norms.
     """
@@ -34,7 +34,7 @@ class TransformerLayer(nn.Module):
 
 
 class RelativeAttention(nn.Module):
-    """Multi-head attention by content and by relative position (Dai et al., Transformer-XL, 2019).
+    """Attend by content and relative position, multi-head (Dai et al., Transformer-XL, 2019).
 
     The logit of query i and key j is (q_i + u)·k_j + (q_i + v)·r_(j-i), r a projection of the features of the
     relative position, u and v learned for each head.
@@ -65,7 +65,7 @@ class RelativeAttention(nn.Module):
     def forward(self, hidden: Tensor, positions: Tensor) -> Tensor:
         """Attend from and to every bin of `(n, bins, width)`.
 
-        `positions` is `(2 * bins - 1, n_position_features)`, a row for each distance from `-(bins - 1)` up.
+        `positions` is `(2 * bins - 1, n_position_features)`, one row per distance from `-(bins - 1)` up.
         """
         query, key, value = (
             self._by_head(projection(hidden)) for projection in (self.query, self.key, self.value)
@@ -73,8 +73,8 @@ class RelativeAttention(nn.Module):
         query = query * self.key_size**-0.5
         relative = self._by_head(self.position(positions)[None])
         attended = torch.empty_like(value)
-        for number in range(self.n_heads):  # the logits of all heads at once would take gigabytes
-            head = slice(number, number + 1)
+        for i in range(self.n_heads):  # the logits of all heads at once would take gigabytes
+            head = slice(i, i + 1)
             logits = (query[:, head] + self.content_bias[:, head]) @ key[:, head].transpose(-1, -2)
             logits += by_key(
                 (query[:, head] + self.position_bias[:, head]) @ relative[:, head].transpose(-1, -2)
@@ -92,8 +92,8 @@ class RelativeAttention(nn.Module):
 def by_key(by_distance: Tensor) -> Tensor:
     """View logits by distance, `(n, heads, bins, 2 * bins - 1)`, as logits by key, `(n, heads, bins, bins)`.
 
-    Query i and key j are j - i apart, which is entry j - i + bins - 1 of row i: the same numbers, read from
-    a row that starts one earlier for each query.
+    Query i and key j are j - i apart, which is entry j - i + bins - 1 of row i: a view of the same memory
+    whose rows start one element earlier for each query.
     """
     by_distance = by_distance.contiguous()
     n, n_heads, n_bins, _ = by_distance.shape

@@ -1,4 +1,4 @@
-"""A folder of weights as the Hugging Face hub has them: found, its configuration read, its tensors placed."""
+"""Find a folder of weights in the Hugging Face layout, read its configuration, and load its tensors."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -20,11 +20,11 @@ from haploscribe.errors import InputError
 Network = TypeVar("Network", bound=nn.Module)
 
 BATCH_COUNTER = "num_batches_tracked"
-"""Ends the name of how many batches a batch norm has seen in training, which prediction has no use for."""
+"""Suffix of the counters of training batches in batch norms, which prediction does not use."""
 
 
 def locate(source: str, hub_names: Collection[str]) -> Path:
-    """Find a folder of weights: one on disk, or one of the hub's, downloaded or from its cache.
+    """Return a folder of weights: one on disk, or one of the hub's, downloaded or from its cache.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def locate(source: str, hub_names: Collection[str]) -> Path:
     Raises
     ------
     InputError
-        When there is no such folder, or the hub's files cannot be had.
+        When there is no such folder, or the hub's files cannot be downloaded.
     """
     if source in hub_names:
         return download(source, "main")[0]
@@ -55,12 +55,12 @@ def read_configuration(folder: Path) -> tuple[dict[str, Any], str]:
     Returns
     -------
     tuple
-        Its content, and its path, for messages.
+        The content, and the path for messages.
 
     Raises
     ------
     InputError
-        When it cannot be read or is no JSON object.
+        When the file cannot be read or is not a JSON object.
     """
     file = folder / CONFIGURATION_FILE
     try:
@@ -77,17 +77,17 @@ def read_configuration(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def has_safetensors(folder: Path) -> bool:
-    """Whether the folder has weights that can be read, in one file or in shards."""
+    """Return whether the folder has readable weights, in one file or in shards."""
     return (folder / WEIGHTS_FILE).is_file() or (folder / INDEX_FILE).is_file()
 
 
 def on_meta(build: Callable[[], Network]) -> Network:
-    """Build a network with no storage and no random numbers for weights that are about to be replaced."""
+    """Build a network without allocating or drawing weights, which are about to be loaded."""
     with torch.device("meta"):
         return build()
 
 
-def placed(
+def load_tensors(
     network: Network,
     tensors: Mapping[str, Tensor],
     stored_name: Callable[[str], str],
@@ -96,18 +96,18 @@ def placed(
     model: str,
     remedy: str,
 ) -> Network:
-    """Put a checkpoint's tensors in their places, in float32, strictly; for prediction only.
+    """Load a checkpoint's tensors strictly, in float32, for prediction only.
 
     Parameters
     ----------
     network
-        Of `on_meta`.
+        As `on_meta` returns it.
     tensors
-        All that the checkpoint holds and the network should have.
+        The checkpoint's tensors, without those that the network does not have.
     stored_name
-        Gives the checkpoint's name of each of the network's parameters and buffers.
+        Maps the name of a parameter or buffer of the network to the checkpoint's.
     source, model, remedy
-        For the message.
+        For error messages.
 
     Raises
     ------

@@ -203,7 +203,7 @@ ROWS: tuple[Row, ...] = (
         verbs=("run",),
     ),
     refused(
-        "weights of a model that is not asked for",
+        "weights of a model that is not used",
         given("xpresso", "xpresso.h5"),
         "add xpresso to --models",
         verbs=("run",),

@@ -1,13 +1,16 @@
 """No pickle, no code from outside, no shell: the source, and files that would run something if trusted."""
 
 import ast
+import base64
 import json
+import marshal
 import os
 import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -23,9 +26,10 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.results.models_folder import gene_file
 from haploscribe.results.saved_models import KeptModels
-from haploscribe.zero_shot.keras_file import read_keras_model
+from haploscribe.zero_shot.xpresso import read_xpresso
 from tests.trust.security.conftest import Done
 from tests.trust.security.every_verb import run_verb
+from tests.zero_shot.xpresso_files import RandomXpresso
 
 SOURCE = Path(haploscribe.__file__).parent
 FORBIDDEN_MODULES = {
@@ -310,56 +314,35 @@ def test_parquet_with_odd_metadata_is_read_as_numbers_alone(tmp_path: Path, spru
     assert read_expression(tmp_path / "expression.parquet").values.tolist() == [[1.5, 2.5]]
 
 
-def keras_file(path: Path, layers: list[dict[str, object]]) -> None:
-    """Write a Keras file of a functional model that has these layers."""
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
-    model = {"config": {"layers": layers, "output_layers": [[layers[-1]["name"], 0, 0]]}}
-    with h5py.File(path, "w") as file:
-        file.attrs["model_config"] = json.dumps(model)
-        group = file.create_group("model_weights/dense")
-        group.attrs["weight_names"] = [b"dense/kernel:0"]
-
-
-DENSE: dict[str, object] = {
-    "name": "dense",
-    "class_name": "Dense",
-    "config": {"units": 1, "use_bias": False},
-    "inbound_nodes": [],
-}
-
-
 def test_a_lambda_layer_is_refused_unread(tmp_path: Path, sprung: Path) -> None:
-    from haploscribe.zero_shot.keras_network import build_network
-
     code = compile(f"__import__('os').mkdir({str(sprung)!r})", "layer", "exec")
-    import base64
-    import marshal
-
     held = base64.b64encode(marshal.dumps(code)).decode()
-    layer = DENSE | {"name": "lambda", "class_name": "Lambda", "config": {"function": [held, None, None]}}
-    keras_file(tmp_path / "model.h5", [layer])
-    with pytest.raises(InputError, match=r"Lambda.* of a kind that cannot be read"):
-        build_network(read_keras_model(tmp_path / "model.h5"))
+    random = RandomXpresso()
+    random.layer("dropout_1").update(class_name="Lambda", config={"function": [held, None, None]})
+    with pytest.raises(InputError, match=r"is not the published Xpresso: its layers are .*Lambda"):
+        read_xpresso(random.write(tmp_path / "model.h5"))
 
 
 @pytest.mark.parametrize("kind", ["external link", "link above", "external storage", "virtual", "soft link"])
 def test_arrays_that_lie_in_other_files_are_refused(tmp_path: Path, kind: str) -> None:
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     secret = tmp_path / "secret.h5"
     with h5py.File(secret, "w") as file:
         file["values"] = np.ones((2, 1), dtype=np.float32)
-        file["dense/kernel:0"] = np.ones((2, 1), dtype=np.float32)
+        file["dense_3/kernel:0"] = np.ones((2, 1), dtype=np.float32)
+        file["dense_3/bias:0"] = np.ones(1, dtype=np.float32)
     raw = tmp_path / "secret.bin"
     raw.write_bytes(np.ones(2, dtype=np.float32).tobytes())
-    path = tmp_path / "model.h5"
-    keras_file(path, [DENSE])
+    path = RandomXpresso().write(tmp_path / "model.h5")
+    read_xpresso(path)
     with h5py.File(path, "a") as file:
-        group = file["model_weights/dense"]
-        name = "dense/kernel:0"
+        group = file["model_weights/dense_3"]
+        name = "dense_3/kernel:0"
+        del group[name]
         if kind == "external link":
             group[name] = h5py.ExternalLink(str(secret), "/values")
         elif kind == "link above":
-            group["dense"] = h5py.ExternalLink(str(secret), "/dense")
+            del group["dense_3"]
+            group["dense_3"] = h5py.ExternalLink(str(secret), "/dense_3")
         elif kind == "external storage":
             group.create_dataset(name, (2, 1), np.float32, external=[(str(raw), 0, 8)])
         elif kind == "virtual":
@@ -369,8 +352,8 @@ def test_arrays_that_lie_in_other_files_are_refused(tmp_path: Path, kind: str) -
         else:
             file["elsewhere"] = np.ones((2, 1), dtype=np.float32)
             group[name] = h5py.SoftLink("/elsewhere")
-    with pytest.raises(InputError, match=r"in another file or no array"):
-        read_keras_model(path)
+    with pytest.raises(InputError, match=r"is missing, in another file or no array"):
+        read_xpresso(path)
 
 
 def test_a_results_folder_with_pickles_and_code_is_reported_on_unmoved(

@@ -1,4 +1,4 @@
-"""A fitted model as weights of dosages: exactly, where it is linear in them, and else by its effects."""
+"""Express a fitted model as weights of dosages: exact for a linear model, else by its allele effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Float64Array
 
 _CONSTANT_SPREAD = 1e-7
-"""Predictions that spread by less than this part of their size are one number with rounding on it."""
+"""Predictions whose standard deviation is below this fraction of their size are constant up to rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LinearModel:
     weights
         float64 `(n_variants,)`; change in expression with each copy of ALT.
     intercept
-        Expression of someone without any ALT allele.
+        Expression without any ALT allele.
     """
 
     weights: Float64Array
@@ -32,16 +32,16 @@ class LinearModel:
 
     @classmethod
     def of_effects(cls, effects: Float64Array, dosages: Float32Array, predicted: Float64Array) -> Self:
-        """Take a model's effects for weights, and the intercept with which its mean prediction stays.
+        """Use a model's allele effects as weights, with the intercept that keeps its mean prediction.
 
         Parameters
         ----------
         effects
             float64 `(n_variants,)`.
         dosages
-            float32 `(n_samples, n_variants)`; of the training people.
+            float32 `(n_samples, n_variants)`; of the training samples.
         predicted
-            float64 `(n_samples,)`; what the model predicts for them.
+            float64 `(n_samples,)`; the model's predictions for them.
         """
         return cls(effects, float(np.mean(predicted - dosages @ effects)))
 
@@ -52,15 +52,15 @@ class LinearModel:
 
 @dataclass(frozen=True, slots=True)
 class LinearisingLoss:
-    """What a model loses when it is made linear, over its training people.
+    """Compare a model with its linear approximation over its training samples.
 
     Attributes
     ----------
     predicted_sd, linear_sd
-        Standard deviation over people of what it predicts, and of what the linear model does.
+        Standard deviation over samples of the predictions of the model, and of the linear model.
     lost
-        1 − r², r the correlation of the two: the share of variance between people that is lost. NaN where
-        the model predicts the same for everyone; 1 where only the linear model does.
+        1 − r², r the correlation of the two: the share of variance between samples that is lost. NaN where
+        the model predicts the same for all samples; 1 where only the linear model does.
     rmse
         Root mean squared difference of the two, in `predicted_sd`; NaN likewise. It is larger than √`lost`
         where the linear model predicts with another spread.

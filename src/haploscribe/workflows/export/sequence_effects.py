@@ -11,11 +11,12 @@ from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.allele_effects import AlleleQuestion, sequence_effects
-from haploscribe.interpret.made_up import Allele
+from haploscribe.interpret.in_silico import Allele
 from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import LocalWorkers, Workers
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.results.state_files import read_state, write_state
+from haploscribe.interpret.allele_effects import AlleleQuery
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import each_gene
@@ -144,7 +145,7 @@ def _ask(opened: OpenedEffects, _place: int, file: Path, number: int) -> None:
     ]
     models = {name: model for name, model in opened.kept.of_gene(number).items() if name in opened.job.names}
     found = sequence_effects(
-        AlleleQuestion(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
+        AlleleQuery(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
         models,
         windows,
         opened.loaded,

@@ -123,8 +123,8 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         places = [numbers[i] for i in fine]
         files = [[file] for file in _predict_genes(job, people, options, places, workers, work)]
         if record.zero_shot is not None:
-            averaging = record.zero_shot.averaging
-            more = predict_zero_shot(kept, sequence_models, averaging, people.windows, places, work)
+            augmentation = record.zero_shot.augmentation
+            more = predict_zero_shot(kept, sequence_models, augmentation, people.windows, places, work)
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
         write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(people.windows.genotypes.sample_ids)

@@ -15,14 +15,14 @@ from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
-from haploscribe.zero_shot.predictions import Averaging, predict_gene
+from haploscribe.zero_shot.predictions import TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.registry import LoadedModel
 
 
 def predict_zero_shot(
     kept: KeptModels,
     models: Sequence[LoadedModel],
-    averaging: Averaging,
+    augmentation: TestTimeAugmentation,
     windows: GeneWindows,
     numbers: Sequence[int],
     work: Path,
@@ -35,7 +35,7 @@ def predict_zero_shot(
         The models that the run has kept, which have the scales.
     models
         The zero-shot models, weights read.
-    averaging
+    augmentation
         What predictions are averaged over.
     windows
         Of the genes to predict, in the new people.
@@ -55,7 +55,7 @@ def predict_zero_shot(
             for gene, number, found in zip(windows.genes, numbers, files, strict=True):
                 found.append(work / f"{name}-{number:06d}.parquet")
                 if not found[-1].exists():
-                    _predict(kept, loaded, averaging, windows, (gene, number), found[-1])
+                    _predict(kept, loaded, augmentation, windows, (gene, number), found[-1])
                 advance(1)
     return files
 
@@ -63,7 +63,7 @@ def predict_zero_shot(
 def _predict(
     kept: KeptModels,
     loaded: LoadedModel,
-    averaging: Averaging,
+    augmentation: TestTimeAugmentation,
     windows: GeneWindows,
     gene: tuple[Gene, int],
     file: Path,
@@ -72,7 +72,7 @@ def _predict(
     scale = cast("ZeroShot", kept.of_gene(number, [name])[name])
     with threads(1):
         try:
-            found = predict_gene(loaded.model, windows.genotypes, placed, averaging)
+            found = predict_gene(loaded.model, windows.genotypes, placed, augmentation)
         except FileNotFoundError:
             raise InputError(
                 f"gene {placed.gene_id}: deletions leave too little of the haplotypes around it for {name}; "

@@ -1,1 +1,1 @@
-"""Borzoi and Flashzoi as zero-shot sequence models, computed natively."""
+"""Borzoi (Linder et al., Nature Genetics 57:949, 2025), Flashzoi (Hingerl et al., Bioinformatics, 2025)."""

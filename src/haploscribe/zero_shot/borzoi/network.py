@@ -1,28 +1,28 @@
-"""Borzoi's and Flashzoi's network, for prediction: a tower down to 128 bp, a transformer, a way up to 32 bp.
+"""Network of Borzoi and Flashzoi for prediction: convolutions to 128 bp, transformer, upsampling to 32 bp.
 
 Architecture: Linder et al., Nature Genetics 57:949-961, 2025, figure 1 and methods; Flashzoi, which differs
-in its attention alone: Hingerl et al., Bioinformatics 41:btaf467, 2025. Dropout is left out: it does nothing
+in its attention alone: Hingerl et al., Bioinformatics 41:btaf467, 2025. Dropout is omitted: it does nothing
 at prediction.
 """
 
+import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haploscribe.zero_shot.borzoi.configuration import BIN_SIZE, ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
-from haploscribe.zero_shot.borzoi.positions import N_FEATURES, position_features, rotations
 from haploscribe.zero_shot.signal_at_tss import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
 
 _STEM_KERNEL, _TOWER_KERNEL, _UP_KERNEL = 15, 5, 3
 _EPSILON = 1e-3
-"""Of batch and layer norms, as TensorFlow has it."""
+"""Of batch and layer norms: the default of TensorFlow."""
 
 
 class BorzoiNetwork(SignalNetwork):
-    """Everything from one-hot bases to tracks.
+    """Map one-hot bases to tracks.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ class BorzoiNetwork(SignalNetwork):
         self.head = nn.Conv1d(configuration.output_width, configuration.n_tracks, 1)
 
     def embed(self, bases: Tensor) -> Tensor:
-        """Compute what the output head reads of the central bins, float32 `(n, n_bins, output_width)`.
+        """Compute the input of the output head for the central bins, float32 `(n, n_bins, output_width)`.
 
         See `SignalNetwork.embed`.
 
         Raises
         ------
         ValueError
-            Also when the sequence is no whole number of the transformer's positions.
+            As `SignalNetwork.embed`; when the length is not a whole number of the transformer's positions.
         """
         first = self.first_central_bin(bases.shape[1])
         if bases.shape[1] % TOKEN_SIZE:
-            raise ValueError(f"{bases.shape[1]:,} base pairs are no whole number of {TOKEN_SIZE}")
+            raise ValueError(f"{bases.shape[1]:,} base pairs are not a multiple of {TOKEN_SIZE}")
         hidden = self.stem(bases.transpose(1, 2))
         for block in self.tower:
             hidden = block(halved(hidden))
@@ -103,12 +103,12 @@ def gelu(value: Tensor) -> Tensor:
 
 
 def halved(hidden: Tensor) -> Tensor:
-    """Pool neighbours of `(n, width, length)` by their maximum."""
+    """Halve the length of `(n, width, length)` by max pooling."""
     return F.max_pool1d(hidden, 2)
 
 
 class ConvolutionBlock(nn.Module):
-    """Batch norm, GELU and a convolution that keeps the length."""
+    """Apply batch norm, GELU and a convolution that keeps the length."""
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__()
@@ -122,12 +122,12 @@ class ConvolutionBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """One step of the way up: twice the length, joined with what the tower had at that length.
+    """Double the length, and join with the output of the tower at that length.
 
     Parameters
     ----------
     width
-        Channels from below and out.
+        Channels in and out.
     skipped
         Channels from the tower.
     """
@@ -149,7 +149,7 @@ class UpBlock(nn.Module):
 
 
 class RotaryAttention(nn.Module):
-    """Multi-head attention with rotary positions, where each two heads share keys and values.
+    """Attend with rotary positions, multi-head; pairs of heads share keys and values.
 
     Ainslie et al., arXiv 2305.13245. In each head the first `ROTARY_SIZE` channels of queries and keys are
     rotated; channel i is paired with channel `i + ROTARY_SIZE / 2`.
@@ -169,7 +169,7 @@ class RotaryAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, hidden: Tensor, rotation: Tensor) -> Tensor:
-        """Attend from and to every position of `(n, length, width)`; `rotation` as `rotations` gives it."""
+        """Attend from and to every position of `(n, length, width)`; `rotation` as `rotations` returns it."""
         n, length, _ = hidden.shape
         by_head = self.query_key_value(hidden).view(n, length, 2 * self.n_heads, -1).transpose(1, 2)
         query = by_head[:, : self.n_heads]
@@ -187,3 +187,43 @@ def rotated(vectors: Tensor, rotation: Tensor) -> Tensor:
     half = cosine.shape[-1]
     first, second, rest = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
     return torch.cat((first * cosine - second * sine, first * sine + second * cosine, rest), dim=-1)
+
+
+N_FEATURES = 32
+"""Features of a relative position."""
+_TRAINED_LENGTH = 4096
+"""Positions of the sequences that the published model was trained on; its features are scaled to it."""
+_ROTARY_BASE = 20_000.0
+
+
+def position_features(n_positions: int) -> Tensor:
+    """Return features of every distance between positions, as Borzoi's attention reads them.
+
+    Linder et al., Nature Genetics 57:949-961, 2025, methods: Enformer's central masks only: 1 where
+    the distance is less than `4097 ** (i / 16) - 1`, i from 1 to 16, else 0; and the same times the sign of
+    the distance.
+
+    Returns
+    -------
+    float32 `(2 * n_positions - 1, 32)`
+        One row per distance, from `-(n_positions - 1)` up.
+    """
+    distances = torch.arange(1 - n_positions, n_positions, dtype=torch.float32)[:, None]
+    n_masks = N_FEATURES // 2
+    growth = math.exp(math.log(_TRAINED_LENGTH + 1) / n_masks)
+    widths = growth ** torch.arange(1, n_masks + 1, dtype=torch.float32) - 1
+    masks = (widths > distances.abs()).float()
+    return torch.cat((masks, distances.sign() * masks), dim=1)
+
+
+def rotations(n_positions: int, size: int) -> Tensor:
+    """Return the rotations of queries and keys in Flashzoi's attention (Su et al., arXiv 2104.09864).
+
+    Returns
+    -------
+    float32 `(2, n_positions, size / 2)`
+        Cosine and sine, for each position and pair of channels.
+    """
+    frequencies = _ROTARY_BASE ** -(torch.arange(0, size, 2, dtype=torch.float32) / size)
+    angles = torch.outer(torch.arange(n_positions, dtype=torch.float32), frequencies)
+    return torch.stack((angles.cos(), angles.sin()))

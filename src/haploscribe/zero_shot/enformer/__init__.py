@@ -1,1 +1,1 @@
-"""Enformer as a zero-shot sequence model, computed natively."""
+"""Enformer (Avsec et al., Nature Methods 18:1196-1203, 2021)."""

@@ -1,17 +1,18 @@
-"""What an Enformer checkpoint's `config.json` says of the model, read into one checked record."""
+"""Check the `config.json` of an Enformer checkpoint, and find output tracks by name."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.settings import positive_integer
+from haploscribe.options import DEFAULT_ENFORMER_TRACKS
+from haploscribe.zero_shot.configuration import Track, positive_integer
 
 HUB_NAMES = ("EleutherAI/enformer-official-rough",)
 """The published weights on the Hugging Face hub, as `enformer-pytorch` has them."""
 HEAD = "human"
-"""The output head that is read; a checkpoint may have others, such as `mouse`."""
+"""The output head used; a checkpoint may have others, such as `mouse`."""
 
 PUBLISHED_SIZES = {
     "dim": 1536,
@@ -41,17 +42,16 @@ class EnformerConfiguration:
         Of the transformer; `key_size` is the width of one head's queries and keys, its values are
         `width / n_heads` wide.
     n_halvings
-        How often the sequence is pooled by 2: a bin has `2**n_halvings` base pairs.
+        Number of poolings by 2: a bin has `2**n_halvings` base pairs.
     width_multiple
         Widths in the convolutional tower are rounded to a multiple of this.
     n_bins
-        Bins that are put out: the central ones.
+        Number of output bins, the central ones.
     output_heads
         Number of tracks of each output head.
     gamma_peaks_at_position
-        How the gamma position features are scaled: each to a peak of 1 over all positions, as published
-        (True), or so that at each position the largest is 1 (False), which `enformer-pytorch` does where
-        its `use_tf_gamma` is off.
+        Scale each gamma position feature to a maximum of 1 over all positions, as published; if False, scale
+        the features of each position to a maximum of 1, as `enformer-pytorch` does without `use_tf_gamma`.
     """
 
     width: int
@@ -66,22 +66,22 @@ class EnformerConfiguration:
 
     @property
     def bin_size(self) -> int:
-        """Base pairs of one bin."""
+        """Return the base pairs per bin."""
         return 1 << self.n_halvings
 
     @property
     def n_tracks(self) -> int:
-        """Tracks of the head that is read."""
+        """Return the number of tracks of the human head."""
         return self.output_heads[HEAD]
 
     @property
     def n_position_features(self) -> int:
-        """Features that describe a relative position."""
+        """Return the number of features of a relative position."""
         return self.width // self.n_heads
 
     @property
     def tower_widths(self) -> tuple[int, ...]:
-        """Channels into the tower and out of each of its blocks: geometric from half to full width."""
+        """Return the channels into the tower and out of each block, geometric from half to full width."""
         start, n_blocks = self.width // 2, self.n_halvings - 1
         growth = math.exp(math.log(self.width / start) / (n_blocks - 1))
         multiple = self.width_multiple
@@ -89,20 +89,20 @@ class EnformerConfiguration:
 
 
 def parse_configuration(content: Mapping[str, Any], source: str) -> EnformerConfiguration:
-    """Check the content of a `config.json` and name its parts in our words.
+    """Check the content of a `config.json` and name its parts by the names of this package.
 
     Parameters
     ----------
     content
-        The parsed file, in the words of `enformer-pytorch`.
+        The parsed file, with the names of `enformer-pytorch`.
     source
-        Where it came from, for messages.
+        Path of the file, for error messages.
 
     Raises
     ------
     InputError
-        When it is not Enformer's, a size is impossible, there is no human head, or the sizes are those of
-        the published model but the position features are not.
+        When the model is not an Enformer, a size is invalid, there is no human head, or the sizes are those
+        of the published model but the position features are not.
     """
     if content.get("model_type", "enformer") != "enformer":
         raise InputError(f"{source} is of a {content['model_type']!r} model; give the folder of an Enformer")
@@ -153,3 +153,42 @@ def _check_sizes(configuration: EnformerConfiguration, source: str) -> None:
         raise InputError(
             f"{source}: dim_divisible_by {configuration.width_multiple} does not divide half of dim {width}"
         )
+
+
+TRACKS = {"CAGE:GM12878": 5110, "CAGE:K562": 4828}
+"""Tracks of the published human head by name, 0-based as in the authors' `targets_human.txt`: FANTOM5's
+CNhs12332 ("B lymphoblastoid cell line: GM12878 ENCODE, biol_rep2") and CNhs11250 ("chronic myelogenous
+leukemia cell line:K562")."""
+
+
+def find_tracks(names: Sequence[str], n_tracks: int) -> tuple[Track, ...]:
+    """Return tracks of a human head by name or index.
+
+    Parameters
+    ----------
+    names
+        At least one: names of `TRACKS`, or indices from 0, as digits.
+    n_tracks
+        Number of tracks of the head.
+
+    Raises
+    ------
+    InputError
+        When there is no track, one is unknown, out of range or repeated, or a name is given for a head other
+        than the published one.
+    """
+    indices = tuple(_index(name, n_tracks) for name in names)
+    if not indices or len(set(indices)) < len(indices):
+        raise InputError(
+            f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_ENFORMER_TRACKS[0]}"
+        )
+    return tuple(map(Track, indices))
+
+
+def _index(name: str, n_tracks: int) -> int:
+    if name in TRACKS and n_tracks == PUBLISHED_HEADS[HEAD]:
+        return TRACKS[name]
+    if name.isascii() and name.isdigit() and int(name) < n_tracks:
+        return int(name)
+    known = f"{', '.join(TRACKS)} or a number" if n_tracks == PUBLISHED_HEADS[HEAD] else "a number"
+    raise InputError(f"this Enformer has no track {name!r}; give {known} from 0 to {n_tracks - 1}")

@@ -1,9 +1,10 @@
 """Enformer's network, for prediction: convolutions and attention pooling, a transformer, one output head.
 
-Architecture: Avsec et al., Nature Methods 18:1196-1203, 2021, figure 1 and methods. Dropout is left out: it
+Architecture: Avsec et al., Nature Methods 18:1196-1203, 2021, figure 1 and methods. Dropout is omitted: it
 does nothing at prediction.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,6 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from haploscribe.zero_shot.enformer.configuration import EnformerConfiguration
-from haploscribe.zero_shot.enformer.positions import position_features
 from haploscribe.zero_shot.signal_at_tss import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
 
@@ -19,7 +19,7 @@ _STEM_KERNEL, _TOWER_KERNEL = 15, 5
 
 
 class EnformerNetwork(SignalNetwork):
-    """Everything from one-hot bases to tracks.
+    """Map one-hot bases to tracks.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class EnformerNetwork(SignalNetwork):
         self.head = nn.Linear(2 * configuration.width, configuration.n_tracks)
 
     def embed(self, bases: Tensor) -> Tensor:
-        """Compute what the output head reads of the central bins, float32 `(n, n_bins, 2 * width)`.
+        """Compute the input of the output head for the central bins, float32 `(n, n_bins, 2 * width)`.
 
         See `SignalNetwork.embed`.
         """
@@ -76,13 +76,13 @@ def _layer(configuration: EnformerConfiguration) -> TransformerLayer:
 def gelu(value: Tensor) -> Tensor:
     """Approximate GELU by x σ(1.702 x), as published (Hendrycks & Gimpel, arXiv 1606.08415).
 
-    That is silu(1.702 x) / 1.702; in place, as the first values take .6 GB each.
+    Computed as silu(1.702 x) / 1.702, in place: the first activations take 0.6 GB each.
     """
     return F.silu(1.702 * value, inplace=True).div_(1.702)
 
 
 class ConvolutionBlock(nn.Module):
-    """Batch norm, GELU and a convolution that keeps the length."""
+    """Apply batch norm, GELU and a convolution that keeps the length."""
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__()
@@ -96,10 +96,10 @@ class ConvolutionBlock(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """Pool neighbours by weights that each channel reads off all channels.
+    """Pool neighbours with attention weights per channel, linear in all channels.
 
-    The softmax over the two is the logistic function of the difference of their logits, and the logits are
-    linear: so the difference is projected, at half the cost.
+    The softmax over two logits is the logistic function of their difference, and the logits are linear:
+    projecting the difference halves the cost.
     """
 
     def __init__(self, width: int) -> None:
@@ -115,7 +115,7 @@ class AttentionPooling(nn.Module):
 
 
 class Stem(nn.Module):
-    """From bases to the tower's first width, at half the length."""
+    """Map bases to the first width of the tower, at half the length."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Stem(nn.Module):
 
 
 class TowerBlock(nn.Module):
-    """One step of the tower: wider, at half the length."""
+    """Widen and halve the length: one step of the tower."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -144,3 +144,70 @@ class TowerBlock(nn.Module):
         hidden = self.widen(hidden)
         pooled: Tensor = self.pool(self.mix(hidden).add_(hidden))
         return pooled
+
+
+_SHORTEST_HALF_LIFE = 3.0
+"""log2 of the shortest half-life, in bins."""
+_FLOOR = 1e-8
+"""Added to the gamma densities before they are scaled."""
+
+
+def position_features(n_bins: int, n_features: int, *, gamma_peaks_at_position: bool = True) -> Tensor:
+    """Return features of every distance between bins, as Enformer's attention reads them.
+
+    Avsec et al., Nature Methods 18:1196-1203, 2021, methods ("relative positional encodings"): three classes
+    of basis functions of the distance |d|, in equal number, and each again times the sign of d.
+
+    Parameters
+    ----------
+    n_bins
+        Length of the sequence, in bins.
+    n_features
+        A multiple of 6.
+    gamma_peaks_at_position
+        See `EnformerConfiguration`.
+
+    Returns
+    -------
+    float32 `(2 * n_bins - 1, n_features)`
+        One row per distance, in bins, from `-(n_bins - 1)` up.
+    """
+    offsets = torch.arange(1 - n_bins, n_bins, dtype=torch.float32)[:, None]
+    distances, n = offsets.abs(), n_features // 6
+    features = torch.cat(
+        (
+            exponential_features(distances, n, n_bins),
+            central_mask_features(distances, n),
+            gamma_features(distances, n, n_bins, 0 if gamma_peaks_at_position else 1),
+        ),
+        dim=1,
+    )
+    return torch.cat((features, offsets.sign() * features), dim=1)
+
+
+def exponential_features(distances: Tensor, n: int, n_bins: int) -> Tensor:
+    """Return exponential decays of the distance, half-lives geometric from 8 bins to the whole length."""
+    half_lives = 2.0 ** torch.linspace(_SHORTEST_HALF_LIFE, math.log2(n_bins), n)
+    return torch.exp(-math.log(2.0) / half_lives * distances)
+
+
+def central_mask_features(distances: Tensor, n: int) -> Tensor:
+    """Return 1 where the distance is less than 2^i - 1, i from 1 to n, else 0."""
+    widths = 2.0 ** torch.arange(1, n + 1) - 1
+    return (widths > distances).float()
+
+
+def gamma_features(distances: Tensor, n: int, n_bins: int, axis: int) -> Tensor:
+    """Return gamma densities of the distance, scaled to a maximum of 1 along an axis.
+
+    Means are evenly spaced over the sequence's length, with standard deviation `n_bins / 2n`. Computed in
+    float32 and in the published order of terms: the logarithms are large, and rounding alone moves a feature
+    by up to 0.002. In this order 99.5 % are within 1e-4 of TensorFlow's for 1,536 bins and 32 features.
+    """
+    deviation = n_bins / (2 * n)
+    means = torch.linspace(n_bins / n, n_bins, n)
+    shape, rate = (means / deviation) ** 2, means / deviation**2
+    logarithms = torch.xlogy(shape - 1, distances) - rate * distances
+    normalisers = torch.lgamma(shape) - shape * torch.log(rate)
+    densities = torch.exp(logarithms - normalisers) + _FLOOR
+    return densities / densities.amax(dim=axis, keepdim=True)

@@ -1,47 +1,45 @@
-"""Predictions kept in a file, by sequence, so that no sequence is ever predicted twice."""
+"""Cache a sequence model's predictions in a file, by sequence."""
 
 import hashlib
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import polars as pl
-
+from collections.abc import Sequence
 from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot.protocol import SequenceModel
+from haploscribe.zero_shot.base import SequenceModel
+from pathlib import Path
 
 SCHEMA = pl.Schema({"sequence": pl.String, "predicted": pl.Float64})
-"""The file's columns: a key of 32 hexadecimal digits, BLAKE2b's digest of the sequence, and the prediction.
+"""Columns of the file: BLAKE2b's digest of the sequence in 32 hexadecimal digits, and the prediction.
 
-Where the model read the reverse complement, the digest is personalised by that.
+For reverse complements the digest is personalised with `reverse`.
 """
 
 
-class Remembered:
-    """A `SequenceModel` that remembers what it once predicted.
+class CachedModel:
+    """Wrap a `SequenceModel` so that no sequence is predicted twice.
 
-    A prediction depends on its sequence alone, so it holds for every gene, person and cohort.
+    A prediction depends on its sequence alone, so it holds for every gene, sample and cohort.
 
     Parameters
     ----------
     model
         The model.
     path
-        Parquet file of this model, these weights and this reading; it need not be there yet.
+        Parquet file for this model, these weights and this `reading`; it need not exist yet.
 
     Attributes
     ----------
     name, upstream, downstream, strand_specific, reading
         The model's.
     forward_passes
-        Sequences given to the model, this far.
+        Sequences that the model has predicted so far.
 
     Raises
     ------
     InputError
-        When the file is there but damaged.
+        When the file exists but is damaged.
     """
 
     def __init__(self, model: SequenceModel, path: Path) -> None:
@@ -51,8 +49,8 @@ class Remembered:
         self.forward_passes = 0
         self._model = model
         self._path = path
-        self._known = _read(path)
-        self._saved = len(self._known)
+        self._cache = _read(path)
+        self._saved = len(self._cache)
 
     def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
         """Predict expression, float64 `(n,)`: see `SequenceModel.predict`.
@@ -60,34 +58,34 @@ class Remembered:
         Raises
         ------
         InputError
-            When the model says something that is no finite number.
+            When a prediction is not finite.
         """
         keys = [_key(sequence, reverse_complement) for sequence in sequences]
         missing = {
-            key: sequence for key, sequence in zip(keys, sequences, strict=True) if key not in self._known
+            key: sequence for key, sequence in zip(keys, sequences, strict=True) if key not in self._cache
         }
         if missing:
             predicted = self._model.predict(list(missing.values()), reverse_complement=reverse_complement)
             if not np.isfinite(predicted).all():
                 raise InputError(f"{self.name} predicts no finite number; copy or download its weights again")
-            self._known.update(zip(missing, predicted.tolist(), strict=True))
+            self._cache.update(zip(missing, predicted.tolist(), strict=True))
             self.forward_passes += len(missing)
-        return np.array([self._known[key] for key in keys], dtype=np.float64)
+        return np.array([self._cache[key] for key in keys], dtype=np.float64)
 
     def save(self) -> None:
-        """Write the file anew, where there is anything new.
+        """Write the file if there are new predictions.
 
         Raises
         ------
         InputError
             When it cannot be written.
         """
-        if len(self._known) == self._saved:
+        if len(self._cache) == self._saved:
             return
-        columns = {"sequence": list(self._known), "predicted": list(self._known.values())}
+        columns = {"sequence": list(self._cache), "predicted": list(self._cache.values())}
         with atomic_write(self._path) as aside:
             pl.DataFrame(columns, schema=SCHEMA).write_parquet(aside)
-        self._saved = len(self._known)
+        self._saved = len(self._cache)
 
 
 def _key(sequence: bytes, reverse_complement: bool) -> str:

@@ -15,7 +15,7 @@ from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.haplotypes import region_haplotypes
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variants import Variants, open_variants
-from haploscribe.interpret.made_up import Allele, made_up_people, with_alleles
+from haploscribe.interpret.in_silico import Allele, in_silico_samples, with_alleles
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf
 
 TILE = 13
@@ -69,7 +69,7 @@ def test_their_sequences_are_those_of_bcftools(question: tuple[DrawnContig, int,
         folder = Path(name)
         variants = read_all(drawn, folder)
         fasta = write_fasta(folder / "r.fa", {"c": drawn.sequence})
-        people = made_up_people(variants, [Allele(row, number)], tiles_of(length)).variants
+        people = in_silico_samples(variants, [Allele(row, number)], tiles_of(length)).variants
         found = region_haplotypes(drawn.sequence.encode(), people, "c", 0, length)
         assert not people.genotypes[:, :, 1].any()
         spelled = [found.sequences[carried].decode() for carried in found.index[:, 0].tolist()]
@@ -108,7 +108,7 @@ def test_the_background_is_the_most_frequent_one(question: tuple[DrawnContig, in
     most = [pattern for pattern, count in counts.items() if count == max(counts.values())]
     kept = [not overlap(asked, drawn.records[r]) for r in near]
     expected = {tuple(np.where(kept, pattern, 0).tolist()) for pattern in most}
-    people = made_up_people(variants, [Allele(row, number)], tiles).variants
+    people = in_silico_samples(variants, [Allele(row, number)], tiles).variants
     without = people.genotypes[:, 3, 0]
     assert tuple(without[near].tolist()) in expected
     assert not np.delete(without, near).any()
@@ -117,7 +117,7 @@ def test_the_background_is_the_most_frequent_one(question: tuple[DrawnContig, in
 def test_without_backgrounds_an_allele_is_asked_on_the_reference_alone(tmp_path: Path) -> None:
     records = (Record(2, "G", ("A",), ("1|1", "1|1")), Record(4, "A", ("G",), ("0|1", "0|0")))
     variants = read_all(DrawnContig("ACGTACGTACGT", records), tmp_path)
-    people = made_up_people(variants, [Allele(1, 1)], tiles_of(12), backgrounds=False)
+    people = in_silico_samples(variants, [Allele(1, 1)], tiles_of(12), backgrounds=False)
     assert people.variants.genotypes[:, :, 0].T.tolist() == [[0, 0], [0, 1], [0, 1], [0, 0]]
     assert people.effects(np.array([1.0, 3.0, 3.0, 1.0])).tolist() == [2.0]
 
@@ -125,7 +125,7 @@ def test_without_backgrounds_an_allele_is_asked_on_the_reference_alone(tmp_path:
 def test_an_effect_is_the_mean_over_both_backgrounds(tmp_path: Path) -> None:
     records = (Record(2, "G", ("A",), ("1|1", "1|1")), Record(4, "A", ("G",), ("0|1", "0|0")))
     variants = read_all(DrawnContig("ACGTACGTACGT", records), tmp_path)
-    people = made_up_people(variants, [Allele(0, 1), Allele(1, 1)], tiles_of(12))
+    people = in_silico_samples(variants, [Allele(0, 1), Allele(1, 1)], tiles_of(12))
     predicted = np.array([10.0, 11.0, 15.0, 12.0, 20.0, 40.0, 25.0])
     assert people.effects(predicted).tolist() == [2.0, 12.5]
 

@@ -1,4 +1,4 @@
-"""Made-up people who differ in one allele: what a model says of them is what it says of the allele."""
+"""Estimate allele effects by in-silico mutagenesis: predict samples that differ in one allele."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Arr
 
 @dataclass(frozen=True, slots=True)
 class Allele:
-    """An ALT allele to be switched on and off.
+    """An ALT allele whose effect is estimated.
 
     Attributes
     ----------
     row
-        Its record, among those of the region.
+        Index of its record among those of the region.
     number
-        Its number in the record, from 1.
+        Its allele number in the record, from 1.
     """
 
     row: int
@@ -29,74 +29,75 @@ class Allele:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeUpPeople:
-    """People for some alleles: one haplotype each, the reference beside it.
+class InSilicoSamples:
+    """Samples constructed for alleles, with one haplotype each and the reference as the other.
 
     Attributes
     ----------
     variants
-        Their genotypes. The first person carries the reference twice; behind it come three for each allele:
-        the allele alone, and its commonest background with and without it.
+        Their genotypes. The first sample carries the reference twice; three samples per allele follow: the
+        allele alone, and its most common background with and without it.
     """
 
     variants: Variants
 
     def effects(self, predicted: Float64Array) -> Float64Array:
-        """Turn what a model predicts for them, float64 `(n_people,)`, into an effect an allele.
+        """Compute allele effects from predictions of the samples, float64 `(n_samples,)`.
 
         Returns
         -------
-        float64 `(n_alleles,)`; the change in expression with the allele on one haplotype, the mean of that on
-        the reference and that on the commonest background.
+        float64 `(n_alleles,)`
+            Change in expression with the allele on one haplotype: the mean of that on the reference and that
+            on the most common background.
         """
         alone, with_it, without = predicted[1:].reshape(-1, 3).T
         return np.asarray(((alone - predicted[0]) + (with_it - without)) / 2.0)
 
 
-def made_up_people(
+def in_silico_samples(
     variants: Variants, alleles: Sequence[Allele], tiles: Sequence[Tile], *, backgrounds: bool = True
-) -> MadeUpPeople:
-    """Make people up for some alleles.
+) -> InSilicoSamples:
+    """Construct samples that estimate the effects of alleles.
 
-    The commonest background of an allele is that of the people's haplotypes of its tile that most often
-    carries it; for an allele that nobody carries, the commonest haplotype of the tile. It is the reference
-    outside the tile, and wherever the allele's REF lies: of alleles that overlap, a haplotype has only the
-    first, so another one there would hide it.
+    The background of an allele is the most common observed haplotype of its tile among those that carry it;
+    for an allele without carriers, the most common haplotype of the tile. It is the reference outside the
+    tile and over the allele's REF: of overlapping alleles a haplotype carries only the first, which would
+    mask the allele.
 
     Parameters
     ----------
     variants
-        The records of the region, and people who carry them.
+        The records of the region, with observed genotypes.
     alleles
         The alleles.
     tiles
         The region's tiles, in genome order.
     backgrounds
-        Without them, the background is the reference alone.
+        Use the most common background besides the reference; else the reference alone.
     """
     flat = variants.genotypes.reshape(len(variants.genotypes), 2 * variants.genotypes.shape[1])
     carried = np.zeros((len(flat), 1 + 3 * len(alleles)), dtype=np.int8)
     starts = np.array([tile.start for tile in tiles], dtype=np.int64)
-    for place, allele in enumerate(alleles):
-        alone, with_it, without = (1 + 3 * place + i for i in range(3))
+    for i, allele in enumerate(alleles):
+        alone, with_it, without = range(1 + 3 * i, 4 + 3 * i)
         carried[allele.row, alone] = allele.number
         if backgrounds:
             tile = tiles[
                 max(int(np.searchsorted(starts, variants.positions[allele.row], side="right")) - 1, 0)
             ]
             rows = np.flatnonzero((variants.positions < tile.end) & (variants.ends > tile.start))
-            carried[rows, without] = _commonest(flat, rows, allele)
+            carried[rows, without] = _most_common(flat, rows, allele)
             carried[_overlapping(variants, allele.row), without] = 0
         carried[:, with_it] = carried[:, without]
         carried[allele.row, with_it] = allele.number
-    people = np.zeros((*carried.shape, 2), dtype=np.int8)
-    people[:, :, 0] = carried
-    names = tuple(f"made-up-{number}" for number in range(carried.shape[1]))
-    return MadeUpPeople(replace(variants, genotypes=people, sample_ids=names))
+    genotypes = np.zeros((*carried.shape, 2), dtype=np.int8)
+    genotypes[:, :, 0] = carried
+    names = tuple(f"in-silico-{i}" for i in range(carried.shape[1]))
+    return InSilicoSamples(replace(variants, genotypes=genotypes, sample_ids=names))
 
 
-def _commonest(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
-    """Find the commonest haplotype of a tile that carries an allele, or of all if none does."""
+def _most_common(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
+    """Return the most common haplotype of a tile among carriers of an allele, else among all."""
     here = flat[rows]
     carriers = here[:, flat[allele.row] == allele.number]
     patterns, counts = np.unique(carriers if carriers.shape[1] else here, axis=1, return_counts=True)
@@ -106,56 +107,56 @@ def _commonest(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
 
 
 def _overlapping(variants: Variants, row: int) -> BoolArray:
-    """Tell which records overlap the REF of one of them, itself included; bool `(n_variants,)`."""
+    """Return which records overlap the REF of one of them, itself included; bool `(n_variants,)`."""
     ends = variants.ends
     return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
 
 
 def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Variants, list[Allele], BoolArray]:
-    """Find alleles among records, and add a record for each that is not there, carried by nobody.
+    """Find alleles among records, and add a record without carriers for each missing one.
 
-    Alleles are the same if they are once bases that REF and ALT share are `trimmed`.
+    Alleles are the same if they are equal after trimming bases shared by REF and ALT (`trimmed`).
 
     Parameters
     ----------
     variants
         Sorted records.
     wanted
-        The alleles; their identifiers are not read.
+        The alleles; their identifiers are ignored.
 
     Returns
     -------
     variants
-        The records and those added, sorted; added ones behind others at their position.
+        All records, sorted; added ones after others at their position.
     alleles
-        Where the wanted ones are.
+        The wanted alleles.
     known
-        bool `(n_columns,)`; which of the dosage columns were there before.
+        bool `(n_columns,)`; which of the dosage columns existed before.
     """
     keys = [trimmed(allele.position, allele.reference, allele.alternate) for allele in wanted]
-    there = set(_places(variants))
-    added = list(dict.fromkeys(key for key in keys if key not in there))
+    present = set(_index_alleles(variants))
+    added = list(dict.fromkeys(key for key in keys if key not in present))
     positions = np.concatenate([variants.positions, np.array([a[0] for a in added], dtype=np.int64)])
     order = np.argsort(positions, kind="stable")
     records = [*variants.alleles, *((reference, alternate) for _, reference, alternate in added)]
     names = [*variants.identifiers, *("." for _ in added)]
-    nobody = np.zeros((len(added), *variants.genotypes.shape[1:]), dtype=np.int8)
+    absent = np.zeros((len(added), *variants.genotypes.shape[1:]), dtype=np.int8)
     joined = replace(
         variants,
         positions=positions[order],
         alleles=tuple(records[i] for i in order.tolist()),
         identifiers=tuple(names[i] for i in order.tolist()),
-        genotypes=np.concatenate([variants.genotypes, nobody])[order],
+        genotypes=np.concatenate([variants.genotypes, absent])[order],
     )
-    places = _places(joined)
+    index = _index_alleles(joined)
     known = [old < len(variants.positions) for old in order.tolist() for _ in records[old][1:]]
-    return joined, [places[key] for key in keys], np.array(known, dtype=np.bool_)
+    return joined, [index[key] for key in keys], np.array(known, dtype=np.bool_)
 
 
-def _places(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]:
-    """Find the first record of each ALT allele, by what is left of it when `trimmed`."""
-    places: dict[tuple[int, bytes, bytes], Allele] = {}
+def _index_alleles(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]:
+    """Return the first record of each ALT allele, by the `trimmed` allele."""
+    index: dict[tuple[int, bytes, bytes], Allele] = {}
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
         for number, alternate in enumerate(record[1:], start=1):
-            places.setdefault(trimmed(position, record[0], alternate), Allele(row, number))
-    return places
+            index.setdefault(trimmed(position, record[0], alternate), Allele(row, number))
+    return index

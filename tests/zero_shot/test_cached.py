@@ -9,7 +9,7 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot.remembered import Remembered
+from haploscribe.zero_shot.cached import CachedModel
 
 
 class Asked:
@@ -30,10 +30,10 @@ class Asked:
 def test_only_new_sequences_are_asked_and_known_ones_come_back_to_the_bit(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "known.parquet"
     first, second = Asked(), Asked()
-    before = Remembered(first, path)
+    before = CachedModel(first, path)
     expected = before.predict([b"ACGT", b"AAAA"])
     before.save()
-    after = Remembered(second, path)
+    after = CachedModel(second, path)
     found = after.predict([b"AAAA", b"CCCC", b"ACGT", b"CCCC"])
     assert second.sequences == [b"CCCC"]
     assert after.forward_passes == 1
@@ -41,7 +41,7 @@ def test_only_new_sequences_are_asked_and_known_ones_come_back_to_the_bit(tmp_pa
 
 
 def test_strands_are_remembered_apart(tmp_path: Path) -> None:
-    model = Remembered(Asked(), tmp_path / "known.parquet")
+    model = CachedModel(Asked(), tmp_path / "known.parquet")
     forward = model.predict([b"ACGT"])
     reverse = model.predict([b"ACGT"], reverse_complement=True)
     assert reverse == -forward
@@ -52,12 +52,12 @@ def test_strands_are_remembered_apart(tmp_path: Path) -> None:
 
 def test_nothing_new_leaves_the_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "known.parquet"
-    model = Remembered(Asked(), path)
+    model = CachedModel(Asked(), path)
     model.predict([b"ACGT"])
     model.save()
     path.chmod(0o600)
     written = path.stat()
-    again = Remembered(Asked(), path)
+    again = CachedModel(Asked(), path)
     again.predict([b"ACGT"])
     again.save()
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
@@ -65,7 +65,7 @@ def test_nothing_new_leaves_the_file_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", [np.nan, np.inf])
 def test_a_prediction_that_is_no_number_is_not_kept(tmp_path: Path, scale: float) -> None:
-    model = Remembered(Asked(scale), tmp_path / "known.parquet")
+    model = CachedModel(Asked(scale), tmp_path / "known.parquet")
     with pytest.raises(InputError, match="asked predicts no finite number"):
         model.predict([b"ACGT"])
     model.save()
@@ -76,11 +76,11 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "known.parquet"
     path.write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"known\.parquet cannot be read .*; delete it"):
-        Remembered(Asked(), path)
+        CachedModel(Asked(), path)
 
 
 def test_a_file_with_other_columns_is_named(tmp_path: Path) -> None:
     path = tmp_path / "known.parquet"
     pl.DataFrame({"sequence": ["0" * 32]}).write_parquet(path)
     with pytest.raises(InputError, match=r"known\.parquet has columns sequence, not"):
-        Remembered(Asked(), path)
+        CachedModel(Asked(), path)

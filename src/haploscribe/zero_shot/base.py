@@ -1,4 +1,4 @@
-"""What every zero-shot sequence model offers, and what those that read one sequence at a time share."""
+"""Define the protocol of zero-shot sequence models, and the base class of those that read one at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,25 +6,25 @@ from typing import Protocol
 
 import numpy as np
 
+from haploscribe.utils.types import Float32Array
 from haploscribe.utils.types import Float64Array
 
 
 class SequenceModel(Protocol):
-    """A trained model that reads the sequence around a TSS and predicts the gene's expression.
+    """Predict a gene's expression from the sequence around its TSS, with a trained model.
 
     Attributes
     ----------
     name
-        Short name, as in every table.
+        Short name, as in output tables.
     upstream, downstream
-        Base pairs that it reads before the TSS, and from the TSS on (its base included), along the gene's
-        strand.
+        Base pairs read before the TSS, and from the TSS on (its base included), along the gene's strand.
     strand_specific
-        True where the model was trained on sequences that all run along the gene's strand, so that the
-        reverse complement is no input it knows.
+        Whether the model was trained on sequences along the gene's strand only, so that it cannot read
+        reverse complements.
     reading
-        What is read of the network's output, in words, such as tracks and bins: two models with the same
-        weights and the same `reading` predict the same.
+        Description of what is read of the network's output, such as tracks and bins: models with the same
+        weights and the same `reading` make the same predictions.
     """
 
     name: str
@@ -41,21 +41,21 @@ class SequenceModel(Protocol):
         sequences
             `n` sequences of `upstream + downstream` bases each, along the gene's strand.
         reverse_complement
-            Have the network read their reverse complements instead, and look there for the same gene. Not
-            for a strand-specific model.
+            Predict the same gene from the reverse complements instead; not for a strand-specific model.
 
         Returns
         -------
-        float64 `(n,)`; higher is more expression. Each depends on its own sequence alone.
+        float64 `(n,)`
+            Higher is more expression. Each value depends on its own sequence alone.
         """
         ...
 
 
-class OneByOne(ABC):
-    """A `SequenceModel` that reads one sequence at a time.
+class SingleSequenceModel(ABC):
+    """Implement `SequenceModel` by predicting one sequence at a time.
 
-    A batch would take more memory and round by the company, and be no faster: each sequence is long enough
-    to keep a CPU or a GPU busy.
+    Batches would take more memory, make rounding depend on the batch, and be no faster: each sequence is long
+    enough to keep a CPU or a GPU busy.
     """
 
     name: str
@@ -70,8 +70,7 @@ class OneByOne(ABC):
         Raises
         ------
         ValueError
-            When a sequence has another length, or the reverse complement is asked of a strand-specific
-            model.
+            When a sequence has another length, or `reverse_complement` is set for a strand-specific model.
         """
         if reverse_complement and self.strand_specific:
             raise ValueError(f"{self.name} does not read reverse complements")
@@ -86,4 +85,14 @@ class OneByOne(ABC):
 
     @abstractmethod
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
-        """Predict from one sequence, whose length is right."""
+        """Predict from one sequence of checked length."""
+
+
+# Channels are A, C, G and T; an N, as beyond the ends of a contig, is all zero.
+_ONE_HOT = np.zeros((256, 4), dtype=np.float32)
+_ONE_HOT[list(b"ACGT"), range(4)] = 1
+
+
+def one_hot(sequence: bytes) -> Float32Array:
+    """Return the one-hot encoding of a sequence, float32 `(length, 4)`: A, C, G, T; an N is all zero."""
+    return _ONE_HOT[np.frombuffer(sequence, dtype=np.uint8)]

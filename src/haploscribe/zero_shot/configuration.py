@@ -1,0 +1,55 @@
+"""Describe output tracks, and check sizes in `config.json`; without torch, for the command line."""
+
+import math
+from dataclasses import dataclass
+
+from haploscribe.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An output track: one experiment that a model was trained to predict.
+
+    Models are trained on compressed values, so that a few high bins do not dominate the loss: a count `c` in
+    a bin becomes `scale * clip(c ** power)`, where `clip(v)` is `v` up to `soft_clip` and
+    `soft_clip + sqrt(v - soft_clip)` above (Linder et al. 2025, methods). The defaults compress nothing.
+
+    Attributes
+    ----------
+    index
+        0-based, in the output head.
+    opposite_index
+        Index of the same experiment's track of the other strand; None for an unstranded experiment.
+    scale, power, soft_clip
+        See above.
+    """
+
+    index: int
+    opposite_index: int | None = None
+    scale: float = 1.0
+    power: float = 1.0
+    soft_clip: float = math.inf
+
+    def strand_index(self, *, opposite_strand: bool) -> int:
+        """Return the index of the experiment's track of one strand."""
+        return self.opposite_index if opposite_strand and self.opposite_index is not None else self.index
+
+    def __str__(self) -> str:
+        """Describe the indices of both strands, and the compression."""
+        indices = f"{self.index}" if self.opposite_index is None else f"{self.index}/{self.opposite_index}"
+        if (self.scale, self.power, self.soft_clip) == (1.0, 1.0, math.inf):
+            return indices
+        return f"{indices} (scale {self.scale}, power {self.power}, soft clip {self.soft_clip})"
+
+
+def positive_integer(value: object, name: str, source: str) -> int:
+    """Return a size in a configuration, checked.
+
+    Raises
+    ------
+    InputError
+        When it is not a positive integer.
+    """
+    if type(value) is not int or value < 1:  # True is an int too
+        raise InputError(f"{source} has no usable {name!r} ({value!r}); it must be a positive integer")
+    return value
