@@ -49,8 +49,8 @@ from haploscribe.arrays import Float32Array
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.options import Architecture, CohortOptions, SimulationOptions, WorkerOptions
-from haploscribe.simulation.cohort import simulate
 from haploscribe.simulation.files import EXPRESSION, TRUTH, VARIANTS
+from haploscribe.workflows.simulate import simulate
 
 TABLE = Path(__file__).parent / "results" / "explanations.md"
 SEED = 0

@@ -37,7 +37,7 @@ from haploscribe.options import (
 )
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
-from haploscribe.simulation.cohort import simulate
+from haploscribe.workflows.simulate import simulate
 
 TABLE = Path(__file__).parent / "results" / "new_people.md"
 MODELS = ("elastic-net", "top-snp", "blup", "susie", "ensemble")

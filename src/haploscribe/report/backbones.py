@@ -1,4 +1,4 @@
-"""The table of backbones, and the score of one, for a terminal."""
+"""Format the table of backbones, and a backbone's score, for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from haploscribe.embedding.backbones.registry import BackboneEntry
 
 
 def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
-    """Make the lines that `haploscribe backbones` prints; they fit 80 columns."""
+    """Return the lines of `haploscribe backbones`, at most 80 columns wide."""
     lines = [f"{'name':23} {'family':6} {'dimension':>9} {'layers':>6} {'longest tile':>13}  licence"]
     for entry in entries:
         unsure = " " if entry.confirmed else "*"
@@ -20,7 +20,7 @@ def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
 
 
 def score_lines(score: Mapping[str, Any]) -> list[str]:
-    """Make the lines that `haploscribe backbones score` prints.
+    """Return the lines of `haploscribe backbones score`.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def score_lines(score: Mapping[str, Any]) -> list[str]:
     """
     rows = (
         (f"{score['model']:.4f} ± {score['model_standard_error']:.4f}", score["backbone"]),
-        (f"{score['markov_both_sides']:.4f}", "order-5 Markov chain, five bases on either side known"),
-        (f"{score['markov']:.4f}", "order-5 Markov chain, the five bases before known"),
-        (f"{score['uniform']:.4f}", "no knowledge"),
+        (f"{score['markov_both_sides']:.4f}", "order-5 Markov chain, given five bases on either side"),
+        (f"{score['markov']:.4f}", "order-5 Markov chain, given the five bases before"),
+        (f"{score['uniform']:.4f}", "uniform guessing"),
     )
     head = f"bits per base over {score['n_tokens']:,} masked 6-mers of {score['region']}"
     return [head, *(f"{figure:16} {name}" for figure, name in rows)]
