@@ -13,10 +13,15 @@ from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.explanation import observed_effects
 from haploscribe.expression.genes import Gene
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
 from haploscribe.io.explanations import AlleleNames
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    Normalisation,
+    WorkerOptions,
+)
 from haploscribe.pipeline import run
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.workers.workers import open_workers

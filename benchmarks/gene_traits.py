@@ -8,8 +8,7 @@ import polars as pl
 from haploscribe.arrays import Float32Array, Float64Array
 from haploscribe.cohort import Cohort
 from haploscribe.evaluation.heritability import snp_heritability
-from haploscribe.expression.normalise import fit_normaliser
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import fit_normaliser, prepare
 
 TRAIT_SCHEMA = pl.Schema(
     {

@@ -24,7 +24,7 @@ from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import interval_cell, write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.expression.covariates import read_covariates
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.options import (
     Architecture,

@@ -18,7 +18,7 @@ from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import gene_file
 from haploscribe.io.new_predictions import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA

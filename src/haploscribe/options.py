@@ -3,15 +3,16 @@
 import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS as BORZOI_TRACKS
 from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS as ENFORMER_TRACKS
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
 Architecture = Literal["sparse", "polygenic", "epistatic"]
+Normalisation = Literal["inverse-normal", "log2p1", "none"]
+NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
 
 

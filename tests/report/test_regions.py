@@ -11,7 +11,7 @@ from scipy.stats import linregress
 
 from haploscribe.cohort import open_cohort
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.results import read_results

@@ -21,8 +21,8 @@ from haploscribe.evaluation import cross_validation, folds, lessons, shared_cros
 from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
-from haploscribe.expression.gene_blocks import all_genes_seen
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.expression.genes import all_genes_seen
+from haploscribe.options import Normalisation
 from tests.trust.people import (
     APART,
     EXPRESSION,

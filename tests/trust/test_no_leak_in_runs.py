@@ -15,7 +15,7 @@ from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.evaluation import lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
 from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions

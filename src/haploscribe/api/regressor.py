@@ -20,8 +20,8 @@ from haploscribe.estimators.registry import (
     wide_models,
 )
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.expression.normalisations import Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import Normalisation
 from haploscribe.workers.workers import threads
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

@@ -12,7 +12,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.evaluation.lessons import Lesson
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.options import Normalisation
 
 PREDICTION_SCHEMA = pl.Schema(
     {
@@ -27,7 +27,7 @@ PREDICTION_SCHEMA = pl.Schema(
 """The columns of out-of-fold predictions, in order.
 
 `observed` and `predicted` are on the fold's own scale: normalised, covariates taken out, mean 0 and
-variance 1 over the fold's training samples (`haploscribe.expression.preparation.prepare`).
+variance 1 over the fold's training samples (`haploscribe.expression.normalise.prepare`).
 """
 
 

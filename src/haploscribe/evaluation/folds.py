@@ -8,8 +8,8 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.errors import InputError
-from haploscribe.expression.normalisations import Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import Normalisation
 
 MIN_SAMPLES = 3
 """Fewest samples in a training or test set: a correlation of two is 1 or −1 whatever they are."""
@@ -183,7 +183,7 @@ def prepare_fold(
 
     Returns
     -------
-    float64 `(n_samples,)`; see `haploscribe.expression.preparation.prepare`.
+    float64 `(n_samples,)`; see `haploscribe.expression.normalise.prepare`.
     """
     training = np.zeros(expression.size, dtype=np.bool_)
     training[fold.training] = True

@@ -15,8 +15,8 @@ from haploscribe.evaluation.cross_validation import (
     validation_mask,
 )
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.expression.gene_blocks import GeneBlock
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.expression.genes import GeneSplit
+from haploscribe.options import Normalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _InputsOfSamples:
 
 
 def fit_shared_fold(
-    genes: ManyGenes, fold: Fold, block: GeneBlock, make: Callable[[], SharedEstimator]
+    genes: ManyGenes, fold: Fold, block: GeneSplit, make: Callable[[], SharedEstimator]
 ) -> SharedEstimator:
     """Fit an estimator on a fold's training and validation samples, at a block's training genes.
 
@@ -76,7 +76,7 @@ def fit_shared_fold(
 
 
 def evaluate_shared(
-    genes: ManyGenes, fold: Fold, block: GeneBlock, model: str, make: Callable[[], SharedEstimator]
+    genes: ManyGenes, fold: Fold, block: GeneSplit, model: str, make: Callable[[], SharedEstimator]
 ) -> pl.DataFrame:
     """Predict a block's held-out genes in a fold's test samples, from its training genes in the others.
 

@@ -1,4 +1,4 @@
-"""Which samples the inputs share, by name."""
+"""Match the samples of the inputs by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from haploscribe.expression.text_tables import listed
 
 @dataclass(frozen=True, slots=True)
 class SampleMatch:
-    """The samples that all inputs have.
+    """Samples that all inputs have in common.
 
     Attributes
     ----------
     shared
-        Their names, sorted, so that no result depends on the order of a file's columns.
+        Sorted, so that no result depends on the order of a file's columns.
     left_out
-        For each input (`genotypes`, `expression`, and `covariates` where given), the names, sorted, that
-        it has and another lacks.
+        For each input (`genotypes`, `expression`, and `covariates` if given), its samples that another
+        input lacks, sorted.
     """
 
     shared: tuple[str, ...]
     left_out: dict[str, tuple[str, ...]]
 
     def describe(self) -> str:
-        """Say in one line how many are shared, and who is left out of what."""
+        """Return one line with the number of shared samples and those left out of each input."""
         parts = [f"{len(self.shared)} samples shared"]
         parts += [
             f"{len(names)} of {source} left out ({listed(names)})"
@@ -37,12 +37,12 @@ class SampleMatch:
 def match_samples(
     genotype_ids: Sequence[str], expression_ids: Sequence[str], covariate_ids: Sequence[str] | None = None
 ) -> SampleMatch:
-    """Find the samples that the genotypes, the expression and the covariates (where given) share.
+    """Return the samples that genotypes, expression and covariates (if given) have in common.
 
     Raises
     ------
     InputError
-        When no sample is shared; shows how each input names its samples.
+        When no sample is shared; shows the sample names of each input.
     """
     sources = {"genotypes": set(genotype_ids), "expression": set(expression_ids)}
     if covariate_ids is not None:

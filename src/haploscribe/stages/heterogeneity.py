@@ -8,7 +8,7 @@ from haploscribe.atomic import written_once
 from haploscribe.cohort import Cohort
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.options import Normalisation
 
 _NAMES = ("fixed", "genes", "factors", "shared")
 

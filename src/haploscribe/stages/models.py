@@ -13,7 +13,7 @@ from haploscribe.estimators.state import State
 from haploscribe.estimators.variance_prior import VariancePrior
 from haploscribe.evaluation.cross_validation import fit_fold
 from haploscribe.evaluation.shared_cross_validation import fit_shared_fold
-from haploscribe.expression.gene_blocks import all_genes_seen
+from haploscribe.expression.genes import all_genes_seen
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.interpret.association import marginal_association
