@@ -162,7 +162,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert "No such file" in message(lambda: read_expression(tmp_path / "absent.bed"))
     assert "Is a directory" in message(lambda: read_expression(tmp_path))
     not_parquet = write(tmp_path, "PAR1 but no more", "x.parquet")
-    assert "no readable Parquet" in message(lambda: read_expression(not_parquet))
+    assert "not a readable Parquet" in message(lambda: read_expression(not_parquet))
     latin = tmp_path / "latin.bed"
     latin.write_bytes(QTLTOOLS.replace("\tA", "\tÄ").encode("latin-1"))
     assert "not UTF-8" in message(lambda: read_expression(latin))
