@@ -48,9 +48,9 @@ from benchmarks.tables import write_sections
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.options import Architecture, CohortOptions, SimulationOptions, WorkerOptions
-from haploscribe.simulation.cohort import simulate
 from haploscribe.simulation.files import EXPRESSION, TRUTH, VARIANTS
 from haploscribe.utils.types import Float32Array
+from haploscribe.workflows.simulate import simulate
 
 TABLE = Path(__file__).parent / "results" / "explanations.md"
 SEED = 0

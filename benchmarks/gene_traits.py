@@ -7,8 +7,7 @@ import polars as pl
 
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.evaluation.heritability import snp_heritability
-from haploscribe.expression.normalise import fit_normaliser
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import fit_normaliser, prepare
 from haploscribe.utils.types import Float32Array, Float64Array
 
 TRAIT_SCHEMA = pl.Schema(

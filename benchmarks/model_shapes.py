@@ -13,8 +13,8 @@ from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.registry import BACKBONES, opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
-from haploscribe.pretraining.starting_model import starting_model
-from haploscribe.pretraining.vocabulary import VOCABULARY
+from haploscribe.pretraining.batches import VOCABULARY
+from haploscribe.pretraining.model import initial_model
 
 RANDOM_500M = "random-500m"
 SEED = 0
@@ -42,7 +42,7 @@ def random_encoder(name: str) -> Any:
         torch.manual_seed(SEED)
         if configuration.family == "nt-v1":
             return native_esm(configuration).esm.eval().requires_grad_(False)
-        model = starting_model(configuration, SEED)
+        model = initial_model(configuration, SEED)
     parametrize.remove_parametrizations(model.esm.embeddings.word_embeddings, "weight")
     return model.esm.eval().requires_grad_(False)
 

@@ -19,8 +19,12 @@ from benchmarks.cohort import benchmark_cohort
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pretraining.model_folder import configuration_content, write_model
-from haploscribe.pretraining.starting_model import plain_weights, starting_model
+from haploscribe.pretraining.model import (
+    checkpoint_weights,
+    initial_model,
+    published_configuration,
+    write_model_folder,
+)
 from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "nano_deltas.md"
@@ -32,17 +36,17 @@ def write_twin(folder: Path) -> Path:
     """Write the model that `nano` was before its first step."""
     with opened_checkpoint(TRAINED) as checkpoint:
         configuration = checkpoint.configuration
-    content = configuration_content(
+    content = published_configuration(
         hidden_size=configuration.hidden_size,
         layers=configuration.n_layers,
         heads=configuration.n_heads,
         feed_forward=configuration.feed_forward_size,
         window=6 * (configuration.max_tokens - 1),
     )
-    weights = dict(starting_model(configuration, NANO_SEED).named_parameters())
-    plain = plain_weights(configuration, {name: weight.detach() for name, weight in weights.items()})
+    weights = dict(initial_model(configuration, NANO_SEED).named_parameters())
+    plain = checkpoint_weights(configuration, {name: weight.detach() for name, weight in weights.items()})
     folder.mkdir(parents=True, exist_ok=True)
-    write_model(folder, content, plain, card="`nano` before its first step.\n", losses="")
+    write_model_folder(folder, content, plain, card="`nano` before its first step.\n", losses="")
     return folder
 
 

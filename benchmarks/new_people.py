@@ -23,7 +23,7 @@ import pysam.bcftools
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import interval_cell, write_table
 from haploscribe.expression.covariates import read_covariates
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.options import (
     Architecture,
@@ -34,10 +34,10 @@ from haploscribe.options import (
     SimulationOptions,
     WorkerOptions,
 )
-from haploscribe.simulation.cohort import simulate
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from haploscribe.workflows.simulate import simulate
 
 TABLE = Path(__file__).parent / "results" / "new_people.md"
 MODELS = ("elastic-net", "top-snp", "blup", "susie", "ensemble")

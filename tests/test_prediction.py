@@ -17,7 +17,7 @@ from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.options import (
     BackboneOptions,
     CohortOptions,

@@ -18,7 +18,7 @@ from haploscribe.cohort.cohort import open_cohort
 from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, variance_moments
 from haploscribe.evaluation.cross_gene import far_genes
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import read_expression
 
 

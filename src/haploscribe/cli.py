@@ -240,13 +240,13 @@ def haplotypes(
 )
 @writes_files
 def simulate(out: Path, **values: Any) -> None:
-    """Simulate a cohort whose causal variants are known, on real or simulated haplotypes.
+    """Simulate a cohort with known causal variants, on real or simulated haplotypes.
 
-    Ends with the command that runs on it.
+    Prints the command that runs on it.
     """
     from haploscribe.options import SimulationOptions
-    from haploscribe.simulation.cohort import run_command
-    from haploscribe.simulation.cohort import simulate as simulate_cohort
+    from haploscribe.workflows.simulate import run_command
+    from haploscribe.workflows.simulate import simulate as simulate_cohort
 
     options = SimulationOptions(**values)
     _print_facts(simulate_cohort(options, out))
@@ -256,16 +256,16 @@ def simulate(out: Path, **values: Any) -> None:
 @cli.command()
 @with_options(
     PRETRAINING,
-    [click.option("--out", type=FILE, required=True, help="Folder of the model; made when missing.")],
+    [click.option("--out", type=FILE, required=True, help="Folder of the model; created if missing.")],
 )
 @writes_files
 def pretrain(out: Path, **values: Any) -> None:
-    """Train a small backbone of the Nucleotide Transformer's family on a genome.
+    """Pretrain a small backbone of the Nucleotide Transformer architecture on a genome.
 
-    A stopped run goes on from its last checkpoint when the same command is given again.
+    Interrupt it at any time; rerunning the same command resumes from the last checkpoint.
     """
-    from haploscribe.pretraining.options import PretrainingOptions
-    from haploscribe.pretraining.pretrain import pretrain as pretrain_backbone
+    from haploscribe.options import PretrainingOptions
+    from haploscribe.workflows.pretrain import pretrain as pretrain_backbone
 
     _print_facts(pretrain_backbone(PretrainingOptions(**values), out))
 
@@ -295,9 +295,9 @@ def backbones(context: click.Context, as_json: bool) -> None:
 def score(name: str, reference: Path, region: str, as_json: bool, **values: Any) -> None:
     """Score a backbone: its masked-token loss on a region, in bits per base.
 
-    15 % of the region's 6-mers are masked and guessed from the rest, on both sides. Beside it, on the same
-    6-mers: an order-5 Markov chain fitted on the rest of the contig, which sees the five bases before, the
-    same chain when it also sees the five behind, and 2.0, which is no knowledge.
+    15 % of the region's 6-mers are masked and predicted from the rest, on both sides. For comparison, on the
+    same 6-mers: an order-5 Markov chain fitted on the rest of the contig, given the five bases before; the
+    same chain, given also the five after; and uniform guessing, 2.0.
     """
     import json
     from dataclasses import asdict

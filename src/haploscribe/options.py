@@ -3,13 +3,13 @@
 import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-from haploscribe.expression.normalisations import Normalisation
+from typing import Any, Literal, TypeVar, get_args
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
 Architecture = Literal["sparse", "polygenic", "epistatic"]
+Normalisation = Literal["inverse-normal", "log2p1", "none"]
+NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
 DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
 DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
@@ -258,25 +258,25 @@ class SimulationOptions:
     Attributes
     ----------
     samples
-        Number of people; None for all of `variants`.
+        Number of samples; None for all of `variants`.
     genes
         Number of genes; None for all of `expression`.
     seed
-        Of all that is drawn.
+        Seed of everything random.
     variants, reference
-        Phased genotypes of real people and their reference; None for both to simulate these too.
+        Phased genotypes of real samples and their reference; None for both to simulate these too.
     expression
-        A table whose genes are taken, not their values; None to place genes where there are variants.
+        A table whose genes are used, not their values; None to place genes where there are variants.
     architecture
         `sparse`, `polygenic` or `epistatic`.
     causal
-        Causal alleles of a sparse gene, pairs of an epistatic one.
+        Number of causal alleles of a sparse gene, or of pairs of an epistatic one.
     main_effects
-        Give each allele of an epistatic pair an effect of its own beside that of the pair.
+        Add an effect of each allele of an epistatic pair alone.
     h2
-        Share of the variance of expression that is genetic, 0 to 1.
+        Heritability: the genetic share of the variance of expression, 0 to 1.
     window, tile, maf
-        As in `CohortOptions`; the causal alleles are among those that a run with them sees.
+        As in `CohortOptions`; a run with the same values sees the causal alleles.
     assume_phased
         Read unphased heterozygotes as if phased.
     """
@@ -295,6 +295,56 @@ class SimulationOptions:
     tile: int = DEFAULT_TILE
     maf: float = 0.01
     assume_phased: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainingOptions:
+    """A pretraining run; the defaults are those of `nano`.
+
+    Attributes
+    ----------
+    reference
+        Genome as FASTA.
+    variants
+        Phased genotypes, whose haplotypes are training data too; None for the reference alone.
+    hold_out
+        Regions excluded from training, whose loss is reported: `contig:start-end`, 1-based, both ends
+        included.
+    assume_phased
+        Read unphased heterozygotes as if phased.
+    window
+        Length of a training sequence in base pairs, a multiple of 6; the longest tile of the backbone.
+    hidden_size, layers, heads, feed_forward
+        Dimensions of the model.
+    batch
+        Sequences per step.
+    steps
+        Number of steps.
+    learning_rate
+        Peak learning rate.
+    checkpoint_every
+        Steps between checkpoints; the training loss is averaged over them.
+    seed
+        Seed of the initial weights and of every batch.
+    device
+        `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+    """
+
+    reference: Path
+    variants: Path | None = None
+    hold_out: tuple[str, ...] = ()
+    assume_phased: bool = False
+    window: int = 5_994
+    hidden_size: int = 128
+    layers: int = 4
+    heads: int = 4
+    feed_forward: int = 256
+    batch: int = 4
+    steps: int = 3_200
+    learning_rate: float = 2e-3
+    checkpoint_every: int = 100
+    seed: int = 0
+    device: str = "auto"
 
 
 _WithFiles = TypeVar("_WithFiles", CohortOptions, PredictionOptions)

@@ -20,8 +20,8 @@ from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_gene
 from haploscribe.evaluation.folds import make_folds, read_split
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
-from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import NORMALISATIONS, Normalisation
 from tests.evaluation.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 
 RIDGE: Mapping[str, Callable[[], Estimator]] = {"ridge": Ridge}

@@ -13,8 +13,8 @@ from haploscribe.estimators.base import SharedEstimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, ManyGenes, evaluate_shared
 from haploscribe.evaluation.folds import Fold, make_folds
-from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.genes import GeneSplit, all_genes_seen
+from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import BoolArray, Float64Array
 from tests.evaluation.synthetic import NotKept, synthetic_gene
 
@@ -73,11 +73,11 @@ def fold() -> Fold:
     return make_folds([f"S{i:03d}" for i in range(N_SAMPLES)], 3, seed=1)[1]
 
 
-BLOCK = GeneBlock(2, np.array([0, 1, 5]), np.array([3, 2]))
+BLOCK = GeneSplit(2, np.array([0, 1, 5]), np.array([3, 2]))
 
 
 def evaluated(
-    genes: ManyGenes, fold: Fold, block: GeneBlock = BLOCK, make: type[SharedEstimator] = SharedRidge
+    genes: ManyGenes, fold: Fold, block: GeneSplit = BLOCK, make: type[SharedEstimator] = SharedRidge
 ) -> pl.DataFrame:
     return evaluate_shared(genes, fold, block, "shared-ridge", make)
 

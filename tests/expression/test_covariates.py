@@ -32,8 +32,8 @@ def test_rows_are_covariates(tmp_path: Path) -> None:
             r"sample B \(line 3\): 'M' is not a finite number of at most 1e\+100; code categories",
         ),
         ("0\t1", "0\t", r"1 cell is missing: covariate sex, sample A \(line 3\)"),
-        ("sex", "PC1", r"1 covariates stand more than once \(PC1\)"),
-        ("\tB\tA", "\tA\tA", r"1 sample ids stand more than once \(A\)"),
+        ("sex", "PC1", r"1 covariates appear more than once \(PC1\)"),
+        ("\tB\tA", "\tA\tA", r"1 sample ids appear more than once \(A\)"),
         ("PC1\t1.5\t-2\nsex\t0\t1\n", "", r"has 0 covariates for 2 samples"),
     ],
 )

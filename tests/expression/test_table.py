@@ -109,8 +109,8 @@ def test_values_read_back_exactly_whatever_the_order(tmp_path: Path, data: st.Da
         ("1e-3", "1,5", r"'1,5' is not a finite number"),
         ("1e-3", "NA", r"1 cell is missing: gene ENSG1.3, sample B \(line 3\)"),
         ("1e-3\t0", "NaN\t.", r"2 cells are missing: gene ENSG1.3, sample B .*, gene ENSG1.3, sample A"),
-        ("ENSG1.3", "ENSG2.1", r"1 gene ids stand more than once \(ENSG2.1\)"),
-        ("\tB\tA", "\tA\tA", r"1 sample ids stand more than once \(A\)"),
+        ("ENSG1.3", "ENSG2.1", r"1 gene ids appear more than once \(ENSG2.1\)"),
+        ("\tB\tA", "\tA\tA", r"1 sample ids appear more than once \(A\)"),
         ("chr21\t9\t10", "chr21\t-9\t10", r"gene ENSG1.3 \(line 3\) has start -9, end 10"),
         ("chr21\t9\t10", "chr21\t9\tten", r"line 3\) has start 9, end ten"),
         ("chr21\t9\t10", "chr21\t0\t0", r"line 3\) has start 0, end 0"),
@@ -162,7 +162,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert "No such file" in message(lambda: read_expression(tmp_path / "absent.bed"))
     assert "Is a directory" in message(lambda: read_expression(tmp_path))
     not_parquet = write(tmp_path, "PAR1 but no more", "x.parquet")
-    assert "no readable Parquet" in message(lambda: read_expression(not_parquet))
+    assert "not a readable Parquet" in message(lambda: read_expression(not_parquet))
     latin = tmp_path / "latin.bed"
     latin.write_bytes(QTLTOOLS.replace("\tA", "\tÄ").encode("latin-1"))
     assert "not UTF-8" in message(lambda: read_expression(latin))

@@ -5,13 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.pretraining.options import PretrainingOptions
+from haploscribe.options import PretrainingOptions
 
 
 def random_bases(n: int, seed: int = 0) -> bytes:
     """Uniform random A, C, G, T."""
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
     return np.random.default_rng(seed).choice(letters, size=n).tobytes()
+
+
+def reverse_complement(sequence: bytes) -> bytes:
+    """The other strand."""
+    return sequence.translate(bytes.maketrans(b"ACGT", b"TGCA"))[::-1]
 
 
 def write_genome(path: Path, **contigs: bytes) -> Path:

@@ -1,19 +1,14 @@
-"""What training reads, decoded back to bases."""
+"""Training batches, decoded back to bases."""
 
 from pathlib import Path
 
 import numpy as np
-import pysam
-import pysam.bcftools
 import pytest
 
-from haploscribe.pretraining.batches import Batches
-from haploscribe.pretraining.masking import MaskedBatch
-from haploscribe.pretraining.segments import Segment, WindowStarts
-from haploscribe.pretraining.vocabulary import VOCABULARY, six_mer_numbers
-from haploscribe.pretraining.windows import GenomeSequences, reverse_complement
+from haploscribe.pretraining.batches import VOCABULARY, BatchSampler, MaskedBatch, six_mer_ids
+from haploscribe.pretraining.data import GenomeSequences, Segment, WindowSampler
 from tests.embedding.backbones.support import V2_VOCABULARY
-from tests.pretraining.support import random_bases, write_genome, write_variants
+from tests.pretraining.support import random_bases, reverse_complement, write_genome
 
 MASK, CLASS = VOCABULARY.index("<mask>"), VOCABULARY.index("<cls>")
 WINDOW = 120
@@ -26,15 +21,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[MaskedBatch]:
     """Batches of 40 steps, 8 windows each."""
     path = write_genome(tmp_path_factory.mktemp("genome") / "genome.fa", c=GENOME)
     with GenomeSequences.open(path, None) as sequences:
-        starts = WindowStarts(SEGMENTS, WINDOW)
-        batches = Batches(sequences, starts, WindowStarts((), WINDOW), batch=8, seed=3)
+        starts = WindowSampler(SEGMENTS, WINDOW)
+        batches = BatchSampler(sequences, starts, WindowSampler((), WINDOW), batch_size=8, seed=3)
         return [batches.training(step) for step in range(40)]
 
 
 def spelled(batch: MaskedBatch) -> list[bytes]:
-    """The sequences of a batch, guessed tokens put back."""
-    ids = batch.shown.copy()
-    ids[batch.guessed] = batch.answers
+    """The sequences of a batch, masked tokens put back."""
+    ids = batch.input_ids.copy()
+    ids[batch.masked] = batch.labels
     return ["".join(VOCABULARY[token] for token in row[1:]).encode() for row in ids.tolist()]
 
 
@@ -61,75 +56,35 @@ def test_all_six_frames_are_read_as_often(drawn: list[MaskedBatch]) -> None:
 
 
 def test_every_sequence_begins_with_the_class_token(drawn: list[MaskedBatch]) -> None:
-    assert all((batch.shown[:, 0] == CLASS).all() for batch in drawn)
+    assert all((batch.input_ids[:, 0] == CLASS).all() for batch in drawn)
 
 
-def test_fifteen_percent_is_guessed_and_shown_as_mask_random_or_itself(drawn: list[MaskedBatch]) -> None:
-    answers = np.concatenate([batch.answers for batch in drawn])
-    shown = np.concatenate([batch.shown[batch.guessed] for batch in drawn])
-    n = len(answers)
-    assert n / sum(batch.guessed[:, 1:].size for batch in drawn) == pytest.approx(0.15, abs=0.02)
+def test_fifteen_percent_is_predicted_from_mask_random_or_itself(drawn: list[MaskedBatch]) -> None:
+    labels = np.concatenate([batch.labels for batch in drawn])
+    shown = np.concatenate([batch.input_ids[batch.masked] for batch in drawn])
+    n = len(labels)
+    assert n / sum(batch.masked[:, 1:].size for batch in drawn) == pytest.approx(0.15, abs=0.02)
     assert (shown == MASK).mean() == pytest.approx(0.8, abs=4 * 0.4 / n**0.5)
-    assert (shown == answers).mean() == pytest.approx(0.1, abs=4 * 0.3 / n**0.5)
-    assert np.isin(shown[shown != MASK], six_mer_numbers(VOCABULARY)).all()
+    assert (shown == labels).mean() == pytest.approx(0.1, abs=4 * 0.3 / n**0.5)
+    assert np.isin(shown[shown != MASK], six_mer_ids(VOCABULARY)).all()
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tmp_path: Path) -> None:
     path = write_genome(tmp_path / "genome.fa", c=GENOME)
     with GenomeSequences.open(path, None) as sequences:
-        starts = WindowStarts(SEGMENTS, WINDOW)
-        one, other = (Batches(sequences, starts, starts, batch=2, seed=5) for _ in range(2))
+        starts = WindowSampler(SEGMENTS, WINDOW)
+        one, other = (BatchSampler(sequences, starts, starts, batch_size=2, seed=5) for _ in range(2))
         for step in range(3):
             one.training(step)
         again, first = one.training(7), other.training(7)
         assert all(np.array_equal(a, b) for a, b in zip(again, first, strict=True))
-        assert not np.array_equal(one.training(8).shown, first.shown)
+        assert not np.array_equal(one.training(8).input_ids, first.input_ids)
 
 
 def test_held_out_batches_are_of_the_forward_strand_all_masked(tmp_path: Path) -> None:
     path = write_genome(tmp_path / "genome.fa", c=GENOME)
     with GenomeSequences.open(path, None) as sequences:
-        held_out = WindowStarts(SEGMENTS[1:], WINDOW)
-        for batch in Batches(sequences, held_out, held_out, batch=8, seed=5).held_out(3):
-            assert (batch.shown[batch.guessed] == MASK).all()
+        held_out = WindowSampler(SEGMENTS[1:], WINDOW)
+        for batch in BatchSampler(sequences, held_out, held_out, batch_size=8, seed=5).held_out(3):
+            assert (batch.input_ids[batch.masked] == MASK).all()
             assert all(sequence in GENOME[1_050:] for sequence in spelled(batch))
-
-
-RECORDS = [
-    (101, "{ref}", "{snv}", "0|1\t1|0"),
-    (150, "{ref}", "{ref}ACGTACG", "1|0\t0|0"),
-    (200, "{deletion}", "{ref}", "0|1\t0|1"),
-    (260, "{ref}", "{snv}", "0|0\t1|1"),
-]
-
-
-def test_haplotypes_are_those_of_bcftools_consensus(tmp_path: Path) -> None:
-    genome = random_bases(600)
-    reference = write_genome(tmp_path / "genome.fa", c=genome)
-    records = []
-    for at, ref, alt, calls in RECORDS:
-        base = chr(genome[at - 1])
-        words = {
-            "ref": base,
-            "snv": "ACGT"["ACGT".index(base) - 1],
-            "deletion": genome[at - 1 : at + 4].decode(),
-        }
-        records.append((at, ref.format(**words), alt.format(**words), calls))
-    variants = write_variants(tmp_path / "variants.vcf", "c", 600, records)
-    packed = tmp_path / "packed.vcf.gz"
-    pysam.tabix_compress(str(variants), str(packed))
-    pysam.tabix_index(str(packed), preset="vcf")
-    expected = set()
-    for sample in "ab":
-        for haplotype in "12":
-            arguments = ("-f", str(reference), "-s", sample, "-H", haplotype, str(packed))
-            text: str = pysam.bcftools.consensus(*arguments)
-            expected.add("".join(text.split("\n")[1:]).encode())
-    with GenomeSequences.open(reference, variants) as sequences:
-        generator = np.random.default_rng(0)
-        found = {sequences.haplotype_sequence(Segment("c", 0, 600), generator) for _ in range(60)}
-        half = [sequences.drawn_sequence(Segment("c", 0, 600), generator) for _ in range(200)]
-    assert found == expected
-    assert len(expected) == 4
-    of_reference = [genome in (sequence, reverse_complement(sequence)) for sequence in half]
-    assert np.mean(of_reference) == pytest.approx(0.5, abs=0.15)

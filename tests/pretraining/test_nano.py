@@ -1,4 +1,4 @@
-"""The weights in the package: what they were trained to do, on sequence that they have not seen."""
+"""Masked-token loss of the bundled weights on held-out sequence."""
 
 from pathlib import Path
 

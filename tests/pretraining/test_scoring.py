@@ -1,4 +1,4 @@
-"""Bits per base on sources whose information is known, and Markov chains counted another way."""
+"""Bits per base of sources with known entropy, and Markov chains counted another way."""
 
 import itertools
 import math
@@ -13,10 +13,8 @@ from transformers import EsmForMaskedLM
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.errors import InputError
-from haploscribe.pretraining import scoring
-from haploscribe.pretraining.markov import fit_markov
-from haploscribe.pretraining.pretrain import pretrain
-from haploscribe.pretraining.scoring import score_backbone
+from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov, score_backbone
+from haploscribe.workflows.pretrain import pretrain
 from tests.embedding.backbones.support import write_v1, write_v2
 from tests.pretraining.support import random_bases, tiny, write_genome, write_variants
 
@@ -94,13 +92,10 @@ def test_a_trained_model_beats_the_chain_where_context_is_long(tmp_path: Path) -
     assert score.model < score.markov - 0.02
 
 
-def test_a_score_is_the_same_each_time_and_in_any_batch(
-    random_genome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_score_is_the_same_each_time_and_in_any_batch(random_genome: Path, tmp_path: Path) -> None:
     folder = str(write_v2(tmp_path / "model"))
     once = score_backbone(folder, random_genome, "c:1-6,000")
-    monkeypatch.setattr(scoring, "_TOKENS_PER_BATCH", 30)
-    again = score_backbone(folder, random_genome, "c:1-6,000")
+    again = score_backbone(folder, random_genome, "c:1-6,000", tokens_per_batch=30)
     assert again.n_tokens == once.n_tokens
     assert again.model == pytest.approx(once.model, rel=1e-6)
 
@@ -112,14 +107,14 @@ def test_losses_are_those_of_transformers(tmp_path: Path) -> None:
     windows = []
     for length, masked in ((66, (1, 4)), (48, (3,))):
         ids = tokeniser(random_bases(length, seed=length))
-        windows.append(scoring._Window(ids, np.isin(np.arange(len(ids)), masked), []))
-    found = np.concatenate(scoring._Model(checkpoint, tokeniser, "cpu").bits(windows))
+        windows.append(MaskedWindow(ids, np.isin(np.arange(len(ids)), masked), []))
+    found = np.concatenate(MaskedTokenScorer(checkpoint, "cpu").bits(windows))
 
     expected = []
     model = EsmForMaskedLM.from_pretrained(folder).eval()
     for window in windows:
         tokens = torch.tensor([[tokeniser.class_id, *window.ids]])
-        places = 1 + np.flatnonzero(window.guessed)
+        places = 1 + np.flatnonzero(window.masked)
         shown = tokens.clone()
         shown[0, places] = tokeniser.mask_id
         with torch.inference_mode():
@@ -131,7 +126,7 @@ def test_losses_are_those_of_transformers(tmp_path: Path) -> None:
 
 
 def test_with_variants_the_haplotypes_are_scored(random_genome: Path, tmp_path: Path) -> None:
-    """Everybody carries a deletion of 600 bases, so that fewer tokens are left to mask."""
+    """All samples carry a deletion of 600 bases, so fewer tokens are left to mask."""
     sequence = random_genome.read_text().split("\n")[1]
     record = (1_000, sequence[999:1_600], sequence[999], "1|1\t1|1")
     variants = write_variants(tmp_path / "variants.vcf", "c", 400_000, [record])
@@ -146,7 +141,7 @@ def test_with_variants_the_haplotypes_are_scored(random_genome: Path, tmp_path: 
     [
         ("c:1-400,000", "leaves nothing of its contig"),
         ("c:1-20", "too little sequence"),
-        ("c:390,000-400,001", "--region c:390,000-400,001 ends behind c"),
+        ("c:390,000-400,001", "--region c:390,000-400,001 ends after the end of c"),
         ("d:1-400", "contig d is not in"),
         ("nonsense", "--region nonsense"),
     ],
@@ -157,6 +152,6 @@ def test_regions_that_cannot_be_scored(region: str, said: str, random_genome: Pa
     assert "\n" not in str(refused.value)
 
 
-def test_kmer_guesses_nothing(random_genome: Path) -> None:
+def test_kmer_has_no_masked_token_head(random_genome: Path) -> None:
     with pytest.raises(InputError, match="guesses no tokens"):
         score_backbone("kmer", random_genome, "c:1-6,000")

@@ -11,7 +11,7 @@ from scipy.stats import linregress
 
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.report.page import write_report

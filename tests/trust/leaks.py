@@ -21,8 +21,8 @@ from haploscribe.evaluation import cross_validation as shared_cross_validation
 from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold
-from haploscribe.expression.gene_blocks import all_genes_seen
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.expression.genes import all_genes_seen
+from haploscribe.options import Normalisation
 from haploscribe.utils.types import Float64Array
 from tests.trust.people import (
     APART,

@@ -5,8 +5,8 @@ import pytest
 
 from haploscribe.estimators import registry
 from haploscribe.evaluation import cross_gene as lessons
-from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import NORMALISATIONS, Normalisation
 from tests.trust import leaking
 from tests.trust.leaks import leaks_of
 from tests.trust.people import APART, FOLDS

@@ -15,7 +15,7 @@ from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results.tables import read_predictions

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from haploscribe.errors import InputError
-from haploscribe.expression.normalisations import NORMALISATIONS
+from haploscribe.options import NORMALISATIONS
 
 
 def option_groups(kinds: Sequence[type[Any]], keywords: Mapping[str, Any]) -> list[Any]:

@@ -14,8 +14,8 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES, estimator_factories, wide_models
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.expression.normalisations import Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import Normalisation
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES

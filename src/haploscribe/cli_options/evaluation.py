@@ -7,8 +7,7 @@ import click
 from haploscribe.cli_options.common import FILE, listed
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, check_names
-from haploscribe.expression.normalisations import NORMALISATIONS
-from haploscribe.options import DEFAULT_MODELS, EvaluationOptions, ZeroShotOptions
+from haploscribe.options import DEFAULT_MODELS, NORMALISATIONS, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import TRACKS as ENFORMER_TRACKS

@@ -1,4 +1,4 @@
-"""Options of the verbs that make a backbone, score one, or make a cohort."""
+"""Options of `pretrain`, `backbones score` and `simulate`."""
 
 from pathlib import Path
 from typing import get_args
@@ -6,15 +6,14 @@ from typing import get_args
 import click
 
 from haploscribe.cli_options.common import BACKBONE, COHORT, FILE
-from haploscribe.options import Architecture, SimulationOptions
-from haploscribe.pretraining.options import PretrainingOptions
+from haploscribe.options import Architecture, PretrainingOptions, SimulationOptions
 
 _GENOME = (
     click.option("--reference", type=FILE, required=True, help="Reference FASTA, plain or bgzipped."),
     click.option(
         "--variants",
         type=FILE,
-        help="Phased genotypes; their haplotypes are read too. [default: the reference alone]",
+        help="Phased genotypes; their haplotypes are used too. [default: the reference alone]",
     ),
     COHORT[-1],
 )
@@ -27,7 +26,7 @@ PRETRAINING = (
         "--hold-out",
         multiple=True,
         metavar="C:S-E",
-        help="Region never trained on, whose loss is watched; 1-based, both ends included; may be repeated.",
+        help="Region excluded from training, whose loss is reported; 1-based, ends included; repeatable.",
     ),
     click.option(
         "--window",
@@ -42,7 +41,7 @@ PRETRAINING = (
         type=int,
         default=_TRAINING.hidden_size,
         show_default=True,
-        help="Width of the model.",
+        help="Hidden size.",
     ),
     click.option("--layers", type=int, default=_TRAINING.layers, show_default=True, help="Encoder layers."),
     click.option("--heads", type=int, default=_TRAINING.heads, show_default=True, help="Attention heads."),
@@ -51,16 +50,16 @@ PRETRAINING = (
         type=int,
         default=_TRAINING.feed_forward,
         show_default=True,
-        help="Width of the feed-forward.",
+        help="Size of the feed-forward layers.",
     ),
-    click.option("--batch", type=int, default=_TRAINING.batch, show_default=True, help="Sequences a step."),
-    click.option("--steps", type=int, default=_TRAINING.steps, show_default=True, help="Steps in all."),
+    click.option("--batch", type=int, default=_TRAINING.batch, show_default=True, help="Sequences per step."),
+    click.option("--steps", type=int, default=_TRAINING.steps, show_default=True, help="Number of steps."),
     click.option(
         "--learning-rate",
         type=float,
         default=_TRAINING.learning_rate,
         show_default=True,
-        help="Its highest value.",
+        help="Peak learning rate.",
     ),
     click.option(
         "--checkpoint-every",
@@ -70,7 +69,11 @@ PRETRAINING = (
         help="Steps between checkpoints.",
     ),
     click.option(
-        "--seed", type=int, default=_TRAINING.seed, show_default=True, help="Seed of weights and batches."
+        "--seed",
+        type=int,
+        default=_TRAINING.seed,
+        show_default=True,
+        help="Seed of initial weights and batches.",
     ),
     BACKBONE[-1],
 )
@@ -79,38 +82,32 @@ SCORING = (
     *_GENOME,
     click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
     BACKBONE[-1],
-    click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+    click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON."),
 )
 
 _SIMULATION = SimulationOptions()
 
 SIMULATION = (
-    click.option(
-        "--samples", type=int, metavar="N", help="People. [default: all of --variants, if there is one]"
-    ),
-    click.option(
-        "--genes", type=int, metavar="G", help="Genes. [default: all of --expression, if there is one]"
-    ),
-    click.option(
-        "--seed", type=int, default=_SIMULATION.seed, show_default=True, help="Seed of all that is drawn."
-    ),
+    click.option("--samples", type=int, metavar="N", help="Samples. [default: all of --variants]"),
+    click.option("--genes", type=int, metavar="G", help="Genes. [default: all of --expression]"),
+    click.option("--seed", type=int, default=_SIMULATION.seed, show_default=True, help="Random seed."),
     click.option(
         "--variants",
         type=FILE,
-        help="Phased genotypes of real people. [default: people are simulated; needs the extra [simulate]]",
+        help="Phased genotypes of real samples. [default: simulated; needs the extra [simulate]]",
     ),
     click.option("--reference", type=FILE, help="Reference FASTA of --variants, plain or bgzipped."),
     click.option(
         "--expression",
         type=FILE,
-        help="Table whose genes are taken, not their values. [default: genes lie where there are variants]",
+        help="Table whose genes are used, not their values. [default: genes where there are variants]",
     ),
     click.option(
         "--architecture",
         type=click.Choice(get_args(Architecture)),
         default=_SIMULATION.architecture,
         show_default=True,
-        help="A few causal alleles; all of them; or pairs in a tile that act when on the same haplotype.",
+        help="A few causal alleles; all of them; or pairs in one tile that act when on the same haplotype.",
     ),
     click.option(
         "--causal",
@@ -118,10 +115,10 @@ SIMULATION = (
         metavar="K",
         default=_SIMULATION.causal,
         show_default=True,
-        help="Causal alleles of a sparse gene, pairs of an epistatic one.",
+        help="Causal alleles of a sparse gene, or pairs of an epistatic one.",
     ),
     click.option(
-        "--main-effects", is_flag=True, help="Epistatic: each allele of a pair also has an effect of its own."
+        "--main-effects", is_flag=True, help="Epistatic: each allele of a pair also has a main effect."
     ),
     click.option(
         "--h2",
@@ -129,7 +126,7 @@ SIMULATION = (
         metavar="X",
         default=_SIMULATION.h2,
         show_default=True,
-        help="Share of the variance of expression that is genetic, exactly so in the sample.",
+        help="Heritability of expression, exact in the sample.",
     ),
     *COHORT[-4:],
 )

@@ -40,7 +40,7 @@ def calibrate_genes(predictions: pl.DataFrame) -> pl.DataFrame:
     """Give, for each gene and model, what calibration is judged by.
 
     All are averages over held-out samples, in units of the variance of training expression, about the
-    training mean (`haploscribe.expression.preparation`):
+    training mean (`haploscribe.expression.normalise`):
 
     - `held_out_variance`: mean of observed²;
     - `predicted_variance`: mean of predicted², what the model says it explains;

@@ -10,8 +10,8 @@ from haploscribe.estimators.base import Estimator, SharedEstimator, fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.expression.gene_blocks import GeneBlock
-from haploscribe.expression.normalisations import Normalisation
+from haploscribe.expression.genes import GeneSplit
+from haploscribe.options import Normalisation
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 PREDICTION_SCHEMA = pl.Schema(
@@ -27,7 +27,7 @@ PREDICTION_SCHEMA = pl.Schema(
 """The columns of out-of-fold predictions, in order.
 
 `observed` and `predicted` are on the fold's own scale: normalised, covariates taken out, mean 0 and
-variance 1 over the fold's training samples (`haploscribe.expression.preparation.prepare`).
+variance 1 over the fold's training samples (`haploscribe.expression.normalise.prepare`).
 """
 
 
@@ -210,7 +210,7 @@ class _InputsOfSamples:
 
 
 def fit_shared_fold(
-    genes: ManyGenes, fold: Fold, block: GeneBlock, make: Callable[[], SharedEstimator]
+    genes: ManyGenes, fold: Fold, block: GeneSplit, make: Callable[[], SharedEstimator]
 ) -> SharedEstimator:
     """Fit an estimator on a fold's training and validation samples, at a block's training genes.
 
@@ -228,7 +228,7 @@ def fit_shared_fold(
 
 
 def evaluate_shared(
-    genes: ManyGenes, fold: Fold, block: GeneBlock, model: str, make: Callable[[], SharedEstimator]
+    genes: ManyGenes, fold: Fold, block: GeneSplit, model: str, make: Callable[[], SharedEstimator]
 ) -> pl.DataFrame:
     """Predict a block's held-out genes in a fold's test samples, from its training genes in the others.
 

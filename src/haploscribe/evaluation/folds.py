@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.expression.normalisations import Normalisation
-from haploscribe.expression.preparation import prepare
+from haploscribe.expression.normalise import prepare
+from haploscribe.options import Normalisation
 from haploscribe.utils.types import Float64Array, Int64Array
 
 MIN_SAMPLES = 3
@@ -183,7 +183,7 @@ def prepare_fold(
 
     Returns
     -------
-    float64 `(n_samples,)`; see `haploscribe.expression.preparation.prepare`.
+    float64 `(n_samples,)`; see `haploscribe.expression.normalise.prepare`.
     """
     training = np.zeros(expression.size, dtype=np.bool_)
     training[fold.training] = True

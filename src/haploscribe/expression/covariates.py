@@ -1,4 +1,4 @@
-"""Covariates: what makes expression differ between people besides the gene's own DNA."""
+"""Read covariates of expression, and regress them out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.expression.text_tables import finite_numbers, read_text_table, refuse_duplicates
 from haploscribe.utils.types import Float64Array
 
-# A covariate whose training values spread by less than this part of their size is a constant.
+# A covariate whose standard deviation is below this share of its largest value is constant.
 _CONSTANT_SPREAD = 1e-12
 
 
@@ -34,22 +34,22 @@ class CovariateTable:
     values: Float64Array
 
     def take_samples(self, sample_ids: Sequence[str]) -> Self:
-        """Keep the samples named, in the order given; each must be in the table."""
+        """Return the table of the given samples, in their order; each must be in the table."""
         row = {sample_id: i for i, sample_id in enumerate(self.sample_ids)}
         rows = np.array([row[sample_id] for sample_id in sample_ids], dtype=np.int64)
         return replace(self, sample_ids=tuple(sample_ids), values=self.values[rows])
 
 
 def read_covariates(path: Path) -> CovariateTable:
-    """Read covariates in tensorQTL's layout: a header of sample ids, then one line a covariate.
+    """Read covariates in tensorQTL's layout: a header of sample IDs, then one line per covariate.
 
     The first column holds the covariates' names, whatever its own name is. The file may be compressed.
 
     Raises
     ------
     InputError
-        When the file cannot be read; when it has no samples or no covariates, or one twice; when a cell
-        is missing or not a finite number.
+        When the file cannot be read, has no or duplicate samples or covariates, or a cell is missing or not
+        a finite number.
     """
     text = read_text_table(path)
     sample_ids = text.header[1:]
@@ -57,7 +57,7 @@ def read_covariates(path: Path) -> CovariateTable:
     if not sample_ids or not names:
         raise InputError(
             f"{path} has {len(names)} covariates for {len(sample_ids)} samples; "
-            "give a header of sample ids, then one line a covariate"
+            "give a header of sample ids, then one line per covariate"
         )
     refuse_duplicates(sample_ids, "sample ids", path)
     refuse_duplicates(names, "covariates", path)
@@ -75,8 +75,8 @@ def read_covariates(path: Path) -> CovariateTable:
 def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float64Array:
     """Regress expression on an intercept and covariates by least squares.
 
-    Where covariates are collinear, the solution of least norm (on covariates scaled to unit variance) is
-    taken: the fitted values are the same for all. A covariate that is constant in these samples gets a
+    Of collinear covariates, the minimum-norm solution (on covariates scaled to unit variance) is returned;
+    the fitted values are the same for all solutions. A covariate that is constant in these samples has a
     coefficient of 0.
 
     Parameters
@@ -88,12 +88,12 @@ def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float6
 
     Returns
     -------
-    float64 `(n_covariates + 1,)`; the intercept, then one coefficient a covariate.
+    float64 `(n_covariates + 1,)`; the intercept, then one coefficient per covariate.
 
     Raises
     ------
     InputError
-        When there are more covariates than training samples less 2: nothing would be left to learn from.
+        When there are more covariates than training samples minus 2, which leaves no degrees of freedom.
     """
     n_training, n_covariates = covariates.shape
     if n_covariates > n_training - 2:
@@ -106,7 +106,7 @@ def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float6
     spread = np.sqrt(np.mean(centred**2, axis=0))
     varies = spread > _CONSTANT_SPREAD * np.abs(covariates).max(axis=0, initial=0.0)
     coefficients = np.zeros(n_covariates + 1)
-    # Scaled first: lstsq drops directions by relative size, and units must not decide which.
+    # Scaled first: lstsq drops directions by relative size, which must not depend on units.
     scaled = centred[:, varies] / spread[varies]
     coefficients[1:][varies] = np.linalg.lstsq(scaled, expression - expression.mean())[0] / spread[varies]
     coefficients[0] = expression.mean() - centre @ coefficients[1:]
@@ -116,7 +116,7 @@ def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float6
 def remove_covariates(
     covariates: Float64Array, expression: Float64Array, coefficients: Float64Array
 ) -> Float64Array:
-    """Subtract what `fit_covariates` explains, for any samples.
+    """Return the residuals of expression after covariates, for any samples.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def remove_covariates(
     -------
     float64 `(n_samples,)`; residuals.
     """
-    # Row by row: a matrix product rounds a sample's last bit by which others are beside it.
+    # Not a matrix product, whose last bits for a sample depend on which other samples are present.
     explained = np.einsum("ij,j->i", covariates, coefficients[1:])
     residuals: Float64Array = expression - coefficients[0] - explained
     return residuals

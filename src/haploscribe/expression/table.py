@@ -1,4 +1,4 @@
-"""Expression tables: who expresses which gene how much, and where each gene starts."""
+"""Read expression tables: values of genes in samples, and the TSS of each gene."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -50,11 +50,11 @@ class ExpressionTable:
     values: Float64Array
 
     def take_genes(self, genes: Int64Array) -> Self:
-        """Keep some genes, int64 `(n_kept,)` places on the gene axis, in the order given."""
+        """Return the table of some genes, int64 `(n_kept,)` indices on the gene axis, in their order."""
         return replace(self, genes=tuple(self.genes[i] for i in genes), values=self.values[genes])
 
     def take_samples(self, sample_ids: Sequence[str]) -> Self:
-        """Keep the samples named, in the order given; each must be in the table."""
+        """Return the table of the given samples, in their order; each must be in the table."""
         column = {sample_id: i for i, sample_id in enumerate(self.sample_ids)}
         columns = np.array([column[sample_id] for sample_id in sample_ids], dtype=np.int64)
         return replace(self, sample_ids=tuple(sample_ids), values=self.values[:, columns])
@@ -63,61 +63,61 @@ class ExpressionTable:
 def read_expression(path: Path) -> ExpressionTable:
     """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in either dialect.
 
-    tensorQTL's columns are `#chr start end gene_id`, then one a sample; QTLtools' are
-    `#chr start end pid gid strand`, then one a sample. The phenotype is what has a row of its own, so
-    `pid`, not the group `gid`, is the gene's id. The TSS is the BED `end`, so its 0-based position is
+    tensorQTL's columns are `#chr start end gene_id`, then one per sample; QTLtools' are
+    `#chr start end pid gid strand`, then one per sample. One row is one phenotype, so `pid`, not the group
+    `gid`, is the gene's ID. The TSS is the BED `end`, so its 0-based position is
     `end` − 1. A strand of `.`, or none, is read as `+`. Rows may come in any order. Parquet takes the
     same columns, `chr` for `#chr` if need be, in any order (pandas puts an index last).
 
     Raises
     ------
     InputError
-        When the file cannot be read or is truncated; when the header is neither dialect; when it has no
-        genes or no samples, or one twice; when a position or a strand is not one; when a cell is
-        missing or not a finite number.
+        When the file cannot be read or is truncated, the header is of neither dialect, there are no or
+        duplicate genes or samples, a position or strand is invalid, or a cell is missing or not a finite
+        number.
     """
     is_parquet = read_bytes(path, len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     return _read_parquet(path) if is_parquet else _read_bed(path)
 
 
 def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> ExpressionTable:
-    """Keep the genes that `--genes` names, in the table's order.
+    """Return the table of the genes that `--genes` names, in the table's order.
 
     Parameters
     ----------
     table
         All genes.
     spec
-        A file with one gene id a line (its first column; blank lines and `#` comments are skipped), or
-        ids with commas between; or ids, one by one, which may hold commas. An id that is not in the table
-        matches without its version suffix (`ENSG00000100030` and `ENSG00000100030.14`) when that leaves one
+        A file with one gene ID per line (its first column; blank lines and `#` comments are skipped), or
+        comma-separated IDs; or a sequence of IDs, which may contain commas. An ID that is not in the table
+        matches without its version suffix (`ENSG00000100030` and `ENSG00000100030.14`) if that leaves one
         gene.
 
     Raises
     ------
     InputError
-        When nothing is named, or an id matches no gene or several.
+        When no gene is named, or an ID matches no gene or several.
     """
-    places = places_of_genes(table.genes, spec, "the expression table")
+    places = find_genes(table.genes, spec, "the expression table")
     return table.take_genes(np.array(places, dtype=np.int64))
 
 
-def places_of_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> list[int]:
-    """Find the genes that `--genes` names: their places, ascending.
+def find_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> list[int]:
+    """Return the indices of the genes that `--genes` names, ascending.
 
     Parameters
     ----------
     genes
         All genes.
     spec
-        As for `select_genes`.
+        As in `select_genes`.
     where
-        What has the genes, for messages.
+        Where the genes were looked up, for messages.
 
     Raises
     ------
     InputError
-        When nothing is named, or an id matches no gene or several.
+        When no gene is named, or an ID matches no gene or several.
     """
     place = {gene.gene_id: i for i, gene in enumerate(genes)}
     if isinstance(spec, str) and spec in place:  # whatever is in its name
@@ -148,7 +148,7 @@ def places_of_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str
 
 
 def _named_genes(spec: str) -> list[str]:
-    """List the ids that a `--genes` value names, each once."""
+    """Return the IDs that a `--genes` value names, without duplicates."""
     path = Path(spec)
     if _is_file(path):
         text = read_bytes(path).decode("utf-8-sig", errors="replace")
@@ -181,7 +181,7 @@ def _read_parquet(path: Path) -> ExpressionTable:
         frame = pl.read_parquet(BytesIO(read_bytes(path)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0][:100]
-        raise InputError(f"{path} is no readable Parquet file ({reason}); write it again") from None
+        raise InputError(f"{path} is not a readable Parquet file ({reason}); write it again") from None
     header = tuple(frame.columns)
     frame.columns = [str(i) for i in range(frame.width)]
     return _interpret(header, frame, path, lambda _row: "")
@@ -190,14 +190,14 @@ def _read_parquet(path: Path) -> ExpressionTable:
 def _interpret(
     header: tuple[str, ...], cells: pl.DataFrame, path: Path, at_line: Callable[[int], str]
 ) -> ExpressionTable:
-    """Tell genes from samples by the header, then check both."""
+    """Separate gene columns from samples by the header, and check both."""
     described = _gene_columns(header, path)
     samples = [i for i in range(len(header)) if i not in described.values()]
     sample_ids = tuple(header[i] for i in samples)
     if not sample_ids:
-        raise InputError(f"{path} has no samples: {_HEADER_ADVICE}, then one column a sample")
+        raise InputError(f"{path} has no samples: {_HEADER_ADVICE}, then one column per sample")
     if not cells.height:
-        raise InputError(f"{path} has no genes: it ends after the header; give one line a gene")
+        raise InputError(f"{path} has no genes: it ends after the header; give one line per gene")
     require_printable(sample_ids, "sample id", path)
     refuse_duplicates(sample_ids, "sample ids", path)
     genes = _read_genes({name: cells[str(i)] for name, i in described.items()}, path, at_line)
@@ -213,7 +213,7 @@ def _interpret(
 
 
 def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
-    """Where the columns that describe the gene are; every other column is a sample."""
+    """Return the indices of the columns that describe the gene; every other column is a sample."""
     place = {name.lower(): i for i, name in reversed(list(enumerate(header)))}
 
     def find(names: tuple[str, ...]) -> int | None:

@@ -30,11 +30,11 @@ class TextTable:
     Attributes
     ----------
     header
-        The column names, as they stand in the file.
+        The column names, as in the file.
     cells
-        One String column a column of the file, named by its place (`"0"`, `"1"`, …).
+        String columns, named by their index (`"0"`, `"1"`, …).
     first_line
-        1-based number of the line that holds the first row of `cells`.
+        1-based line number of the first row of `cells`.
     """
 
     header: tuple[str, ...]
@@ -43,22 +43,22 @@ class TextTable:
 
 
 def read_text_table(path: Path) -> TextTable:
-    """Read tab- or space-delimited text, plain or compressed (gzip or bgzip, told by the content).
+    """Read tab- or space-delimited text, plain or compressed (gzip or bgzip, detected by content).
 
     Lines that start with `##` before the header are skipped. Every row must have as many cells as the
-    header; a header without a tab is taken as delimited by runs of blanks.
+    header; without a tab in the header, runs of blanks delimit.
 
     Raises
     ------
     InputError
-        When the file cannot be read, is truncated, is no text, is empty, or has a row of another length.
+        When the file cannot be read, is truncated, not text or empty, or has a row of another length.
     """
     lines = _read_decompressed(path).replace(b"\r\n", b"\n").split(b"\n")
     while lines and not lines[-1].strip():
         lines.pop()
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith(b"##")), len(lines))
     if n_comments == len(lines):
-        raise InputError(f"{path} is empty; it needs a header line and one line a row")
+        raise InputError(f"{path} is empty; it needs a header line and one line per row")
     rows = lines[n_comments:]
     if b"\t" not in rows[0]:
         rows = [b"\t".join(line.split()) for line in rows]
@@ -67,7 +67,7 @@ def read_text_table(path: Path) -> TextTable:
         n_cells = line.count(b"\t") + 1
         if n_cells != n_columns:
             raise InputError(
-                f"{path} line {line_number} has {n_cells} columns, the header has {n_columns}; mend that line"
+                f"{path} line {line_number} has {n_cells} columns, the header has {n_columns}; fix that line"
             )
     return TextTable(
         header=_decode_header(rows[0], path),
@@ -79,7 +79,7 @@ def read_text_table(path: Path) -> TextTable:
 def finite_numbers(
     columns: pl.DataFrame, path: Path, describe_cell: Callable[[int, int], str], advice: str
 ) -> Float64Array:
-    """Turn columns into numbers, refusing what is missing, not numeric or not finite.
+    """Convert columns to numbers; reject cells that are missing, not numeric or not finite.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def finite_numbers(
     path
         The file they come from, for the message.
     describe_cell
-        Says in words where the cell at (row, column) is.
+        Describes the location of the cell at (row, column).
     advice
-        How to mend a cell, for the message.
+        How to fix a cell, for the message.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def finite_numbers(
         numbers = trimmed.with_columns(pl.all().cast(pl.Float64, strict=False))
     except pl.exceptions.PolarsError:
         raise InputError(f"{path}: columns are not numeric; {advice}") from None
-    # Almost every file is clean: look for the offending cells only where a column has one.
+    # Almost every file is clean: search only the columns that have an invalid cell.
     suspect = [name for name in numbers.columns if not _usable(numbers[name]).all()]
     if suspect:
         _refuse_first_cell(trimmed.select(suspect), numbers.select(suspect), path, describe_cell, advice)
@@ -111,22 +111,22 @@ def finite_numbers(
 
 
 def refuse_duplicates(names: Sequence[str], what: str, path: Path) -> None:
-    """Raise InputError naming the names that stand more than once."""
+    """Raise InputError if names are duplicated, listing them."""
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{path}: {len(repeated)} {what} stand more than once ({listed(repeated)}); keep each once"
+            f"{path}: {len(repeated)} {what} appear more than once ({listed(repeated)}); keep each once"
         )
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write the first few names, then how many more there are."""
+    """Return the first few names, and the number of the others."""
     shown = ", ".join(names[:_EXAMPLES_SHOWN])
     return f"{shown}, … {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else shown
 
 
 def read_bytes(path: Path, n_bytes: int = -1) -> bytes:
-    """Read a file, or its first bytes; InputError where that fails."""
+    """Read a file, or its first bytes; raise InputError if that fails."""
     try:
         with path.open("rb") as stream:
             return stream.read(n_bytes)
@@ -181,7 +181,7 @@ def _refuse_first_cell(
     describe_cell: Callable[[int, int], str],
     advice: str,
 ) -> None:
-    """Raise InputError for columns that hold at least one cell that is not a finite number."""
+    """Raise InputError for the first cell that is not a finite number."""
     bad = [
         (row, int(name), texts[name][row])
         for name in numbers.columns
@@ -202,7 +202,7 @@ def _refuse_first_cell(
 
 
 def _usable(numbers: pl.Series) -> pl.Series:
-    """Tell which cells of a column of Float64 can be computed with."""
+    """Return which cells of a Float64 column are finite and not too large to square."""
     return (numbers.is_finite() & (numbers.abs() <= _LARGEST)).fill_null(value=False)
 
 

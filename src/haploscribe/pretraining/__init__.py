@@ -1,1 +1,1 @@
-"""Training of small backbones on a genome, and scoring of any backbone by its masked-token loss."""
+"""Pretraining of small backbones on a genome, and masked-token scores of any backbone."""

@@ -1,1 +1,1 @@
-"""Cohorts whose causal variants are known."""
+"""Simulation of cohorts with known causal variants."""

@@ -1,4 +1,4 @@
-"""Genetic architectures: which alleles are causal, how strongly, and what that makes of each haplotype."""
+"""Genetic architectures: causal alleles, their effects, and the genetic value of each haplotype."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -10,21 +10,21 @@ from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 NO_PARTNER = -1
 
 _SMALLEST_VARIANCE = 1e-9
-"""Effects that cancel to less than this, where each alone makes up a share of 1, are not scaled up."""
+"""Genetic variances below this, before scaling to `h2`, mean that the effects cancel."""
 
 
 @dataclass(frozen=True, slots=True)
 class CausalTerms:
-    """What adds to the expression of a haplotype: alleles, and pairs of alleles that act together.
+    """Causal alleles, and pairs of alleles that act together on the same haplotype, with their effects.
 
     Attributes
     ----------
     alleles
-        int64 `(n_terms,)`; rows of the candidates.
+        int64 `(n_terms,)`; indices of the candidates.
     partners
-        int64 `(n_terms,)`; the row of the allele that must lie on the same haplotype, or `NO_PARTNER`.
+        int64 `(n_terms,)`; index of the allele that must be on the same haplotype, or `NO_PARTNER`.
     effects
-        float64 `(n_terms,)`; what a haplotype that carries the term adds, in the unit of expression.
+        float64 `(n_terms,)`; effect of one copy of the term, in units of expression.
     """
 
     alleles: Int64Array
@@ -32,7 +32,7 @@ class CausalTerms:
     effects: Float64Array
 
     def scaled_by(self, factor: float) -> Self:
-        """Multiply all effects; a factor of 0 leaves no term."""
+        """Return the terms with their effects multiplied; none for a factor of 0."""
         if factor == 0:
             nothing = np.zeros(0, dtype=np.int64)
             return replace(self, alleles=nothing, partners=nothing, effects=np.zeros(0))
@@ -40,14 +40,14 @@ class CausalTerms:
 
 
 def term_copies(carried: BoolArray, terms: CausalTerms) -> BoolArray:
-    """Say which haplotypes carry each term: the allele, or both alleles of a pair.
+    """Return whether each haplotype carries each term: the allele, or both alleles of a pair.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`; whether a haplotype carries the candidate allele.
     terms
-        The terms.
+        Causal terms.
 
     Returns
     -------
@@ -60,44 +60,45 @@ def term_copies(carried: BoolArray, terms: CausalTerms) -> BoolArray:
 
 
 def haplotype_values(carried: BoolArray, terms: CausalTerms) -> Float64Array:
-    """Sum the effects of the terms that each haplotype carries; a sample's genetic value is its row's sum.
+    """Return the genetic value of each haplotype: the summed effects of its terms.
+
+    A sample's genetic value is the sum of its two haplotypes.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     terms
-        The terms.
+        Causal terms.
 
     Returns
     -------
     float64 `(n_samples, 2)`
     """
     values = np.zeros(carried.shape[1:])
-    # Term by term, so that the sum has the same bits on every machine.
+    # Term by term, because a matrix product differs in the last bits between machines.
     for effect, copies in zip(terms.effects.tolist(), term_copies(carried, terms), strict=True):
         values += effect * copies
     return values
 
 
 def scale_to_heritability(carried: BoolArray, terms: CausalTerms, h2: float) -> CausalTerms | None:
-    """Scale effects so that the sample variance of the genetic values is `h2`.
+    """Scale effects to a sample variance of genetic values of `h2`.
 
-    With noise of sample variance `1 - h2` beside it, `h2` is exactly the share of the variance of genetic
-    values in the sum of both.
+    With noise of sample variance `1 - h2`, exactly `h2` of the sum of both variances is genetic.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     terms
-        Terms as drawn: alone, each makes a sample variance of at most 1, and together they add up to 1.
+        Terms as drawn, whose sample variances, each alone, sum to 1.
     h2
-        0 to 1.
+        Heritability, 0 to 1.
 
     Returns
     -------
-    CausalTerms, or None where the effects cancel each other in these samples.
+    CausalTerms, or None if the effects cancel in these samples.
     """
     variance = float(np.var(haplotype_values(carried, terms).sum(axis=1), ddof=1))
     if variance < _SMALLEST_VARIANCE:
@@ -106,7 +107,7 @@ def scale_to_heritability(carried: BoolArray, terms: CausalTerms, h2: float) -> 
 
 
 def draw_noise(n_samples: int, variance: float, generator: np.random.Generator) -> Float64Array:
-    """Draw normal noise whose sample mean is 0 and whose sample variance is exactly as wanted.
+    """Draw normal noise with sample mean 0 and exactly the given sample variance.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def draw_noise(n_samples: int, variance: float, generator: np.random.Generator) 
     variance
         Of the sample, with `n_samples - 1` degrees of freedom.
     generator
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
@@ -127,30 +128,28 @@ def draw_noise(n_samples: int, variance: float, generator: np.random.Generator) 
 
 
 def draw_sparse(carried: BoolArray, n_causal: int, generator: np.random.Generator) -> CausalTerms | None:
-    """Draw a few causal alleles, no two of which always come together.
+    """Draw a few causal alleles, no two of them in perfect linkage disequilibrium.
 
-    Each makes, alone, a share of the genetic variance drawn from the flat Dirichlet distribution, and has
-    either sign with equal chance.
+    The shares of variance that each explains alone are drawn from a flat Dirichlet distribution, and each
+    effect is positive or negative with probability 1/2.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     n_causal
-        How many.
+        Number of causal alleles.
     generator
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
-    CausalTerms in the order of the candidates, or None where there are too few.
+    CausalTerms in the order of the candidates, or None if there are too few.
     """
     chosen: list[int] = []
     seen: set[bytes] = set()
     for row in generator.permutation(len(carried)).tolist():
-        pattern = np.packbits(
-            carried[row] ^ carried[row, 0, 0]
-        ).tobytes()  # the same for both of a site's alleles
+        pattern = np.packbits(carried[row] ^ carried[row, 0, 0]).tobytes()  # equal for both alleles of a site
         if pattern not in seen:
             seen.add(pattern)
             chosen.append(row)
@@ -161,21 +160,21 @@ def draw_sparse(carried: BoolArray, n_causal: int, generator: np.random.Generato
 
 
 def draw_polygenic(carried: BoolArray, generator: np.random.Generator) -> CausalTerms | None:
-    """Give every allele an effect, normal on the scale of one standard deviation of its dosage.
+    """Draw a normal effect per standard deviation of dosage for every allele.
 
-    That is the model behind GBLUP and GREML (Yang et al., Nature Genetics 42:565-569, 2010): each allele is
-    expected to explain the same share of variance, whatever its frequency.
+    This is the model of GBLUP and GREML (Yang et al., Nature Genetics 42:565-569, 2010): each allele
+    explains the same expected share of variance, whatever its frequency.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     generator
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
-    CausalTerms, one a candidate, in their order; None where there is no candidate.
+    CausalTerms, one per candidate and in their order; None if there is no candidate.
     """
     n_candidates = len(carried)
     if not n_candidates:
@@ -195,30 +194,30 @@ def draw_epistatic(
     *,
     main_effects: bool = False,
 ) -> CausalTerms | None:
-    """Draw pairs of alleles that have an effect when they lie on the same haplotype of one tile.
+    """Draw pairs of alleles in one tile that have an effect when on the same haplotype.
 
-    Only pairs of which all four combinations are seen are drawn (the four-gamete test of Hudson and Kaplan,
-    Genetics 111:147-164, 1985): with three, the product is a linear function of the two alleles, and
-    dosages tell all. Shares of variance and signs are as in `draw_sparse`.
+    Only pairs with all four gametes are drawn (the four-gamete test of Hudson and Kaplan, Genetics
+    111:147-164, 1985): with three, the product is a linear function of the two alleles, so dosages suffice.
+    Shares of variance and signs are drawn as in `draw_sparse`.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     tiles
-        int64 `(n_candidates,)`; the tile that each candidate starts in.
+        int64 `(n_candidates,)`; index of the tile that each candidate starts in.
     n_pairs
-        How many; no allele is in two, and the number of copies of each varies among samples.
+        Number of pairs; no allele is in two, and the dosage of each pair varies among samples.
     minimum_frequency
-        Of each of the four combinations, among haplotypes.
+        Smallest frequency of each of the four gametes.
     generator
-        Source of randomness.
+        Random generator.
     main_effects
-        Give each allele of a pair an effect of its own beside that of the pair.
+        Add an effect of each allele of a pair alone.
 
     Returns
     -------
-    CausalTerms, pair by pair, its alleles' own effects first; None where there are too few pairs.
+    CausalTerms, pair by pair, main effects first; None if there are too few pairs.
     """
     pairs = usable_pairs(carried, tiles, minimum_frequency)
     chosen: list[tuple[int, int]] = []
@@ -243,23 +242,23 @@ def draw_epistatic(
 
 
 def usable_pairs(carried: BoolArray, tiles: Int64Array, minimum_frequency: float) -> Int64Array:
-    """List the pairs of alleles in one tile of which all four combinations are common enough.
+    """Return the pairs of alleles in one tile whose four gametes are all common enough.
 
     Parameters
     ----------
     carried, tiles, minimum_frequency
-        As `draw_epistatic`.
+        As in `draw_epistatic`.
 
     Returns
     -------
-    int64 `(n_pairs, 2)`; rows of the candidates, the smaller first, in order.
+    int64 `(n_pairs, 2)`; indices of the candidates, the smaller first, sorted within each tile.
     """
     flat = carried.reshape(len(carried), carried.shape[1] * carried.shape[2])
-    least = max(minimum_frequency * flat.shape[1], 1.0) - 1e-9  # a count is whole; 0.05 · 20 is not quite 1
+    least = max(minimum_frequency * flat.shape[1], 1.0) - 1e-9  # counts are whole; 0.05 · 20 is not quite 1
     found = [np.zeros((0, 2), dtype=np.int64)]
     for tile in np.unique(tiles).tolist():
         rows = np.flatnonzero(tiles == tile)
-        here = flat[rows].astype(np.float32)  # counts below 2^24 are exact
+        here = flat[rows].astype(np.float32)  # exact for counts below 2^24
         both = here @ here.T
         one = here.sum(axis=1)
         neither = flat.shape[1] - one[:, None] - one[None, :] + both
@@ -270,16 +269,16 @@ def usable_pairs(carried: BoolArray, tiles: Int64Array, minimum_frequency: float
 
 
 def additive_share(carried: BoolArray, terms: CausalTerms) -> float:
-    """Share of the variance of genetic values that a line through the causal alleles' dosages explains.
+    """Return the share of genetic variance explained by linear regression on the causal alleles' dosages.
 
-    1 for terms without partners; what is missing to 1 is out of reach of these alleles' dosages.
+    1 for terms without partners; the rest is out of reach of any model linear in these dosages.
 
     Parameters
     ----------
     carried
         bool `(n_candidates, n_samples, 2)`.
     terms
-        At least one, with effects that do not cancel.
+        At least one, with a genetic variance above 0.
     """
     if np.all(terms.partners == NO_PARTNER):
         return 1.0
@@ -295,7 +294,7 @@ def additive_share(carried: BoolArray, terms: CausalTerms) -> float:
 def _with_drawn_shares(
     carried: BoolArray, alleles: Int64Array, partners: Int64Array, generator: np.random.Generator
 ) -> CausalTerms:
-    """Draw effects such that the terms' variances, each alone, are shares of 1."""
+    """Draw effects such that the terms' variances, each alone, sum to 1."""
     terms = CausalTerms(alleles, partners, np.ones(len(alleles)))
     shares = generator.dirichlet(np.ones(len(alleles)))
     signs = generator.choice([-1.0, 1.0], len(alleles))
@@ -304,5 +303,5 @@ def _with_drawn_shares(
 
 
 def _dosage_variances(copies: BoolArray) -> Float64Array:
-    """Sample variance of the number of copies, float64 `(n,)`, of bool `(n, n_samples, 2)`."""
+    """Return the sample variance of dosages, float64 `(n,)`, of bool `(n, n_samples, 2)`."""
     return np.asarray(np.var(copies.sum(axis=2), axis=1, ddof=1), dtype=np.float64)

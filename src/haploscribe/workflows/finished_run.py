@@ -16,7 +16,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.folds import Fold, everyone, prepare_fold
 from haploscribe.expression.genes import Gene
-from haploscribe.expression.table import places_of_genes
+from haploscribe.expression.table import find_genes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.effects import Predictor
 from haploscribe.options import EvaluationOptions
@@ -139,7 +139,7 @@ def reopened_run(
     asked = asked_models(kept, models)
     chosen = kept.record.genes
     if genes is not None:
-        chosen = tuple(chosen[i] for i in places_of_genes(chosen, genes, f"the models of {results}"))
+        chosen = tuple(chosen[i] for i in find_genes(chosen, genes, f"the models of {results}"))
     if genes is not None or cohort_options.genes is not None:
         genes = tuple(gene.gene_id for gene in chosen)
     require_unchanged(record, results / RUN, _INPUTS)

@@ -18,7 +18,7 @@ from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
-from haploscribe.expression.gene_blocks import GeneBlock
+from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variant_blocks import KeptGenotypes, read_variant_samples
@@ -200,7 +200,7 @@ class WorkContext:
         return (*self.folds, self.all_samples)
 
     @cached_property
-    def gene_splits(self) -> tuple[GeneBlock, ...]:
+    def gene_splits(self) -> tuple[GeneSplit, ...]:
         """The genes that are learned from and predicted."""
         return self.cohort.gene_splits(self.evaluation.gene_split)
 

@@ -134,7 +134,7 @@ ROWS = (
         "expression: only a header",
         lambda case: case.write(EXPRESSION, case.text(EXPRESSION).split("\n", 1)[0] + "\n"),
         "expression.bed has no genes",
-        "give one line a gene",
+        "give one line per gene",
     ),
     refused(
         "expression: no header",
@@ -151,18 +151,18 @@ ROWS = (
     refused(
         "expression: a line that is too short",
         lambda case: case.edit_rows(lambda row: row[:-1], SECOND, EXPRESSION),
-        "expression.bed line 3 has 46 columns, the header has 47; mend that line",
+        "expression.bed line 3 has 46 columns, the header has 47; fix that line",
     ),
     refused(
         "expression: a sample twice",
         duplicated(EXPRESSION, 4),
-        r"expression.bed: 1 sample ids stand more than once \(Zq000\); keep each once",
+        r"expression.bed: 1 sample ids appear more than once \(Zq000\); keep each once",
         verbs=COHORT,
     ),
     refused(
         "expression: a gene twice",
         lambda case: case.set_cells({3: GENE}, slice(0, 1), EXPRESSION),
-        r"expression.bed: 1 gene ids stand more than once \(on_x\)",
+        r"expression.bed: 1 gene ids appear more than once \(on_x\)",
         verbs=COHORT,
     ),
     refused(
@@ -233,7 +233,7 @@ ROWS = (
         "expression: no samples",
         columns(EXPRESSION, 4),
         "expression.bed has no samples",
-        "then one column a sample",
+        "then one column per sample",
     ),
     accepted(
         "genes at both ends of a contig",
@@ -279,7 +279,7 @@ ROWS = (
     refused(
         "expression: no Parquet behind the first bytes of one",
         lambda case: case.write(EXPRESSION, b"PAR1 nothing"),
-        "expression.bed is no readable Parquet file",
+        "expression.bed is not a readable Parquet file",
         "write it again",
         elsewhere=r"\(.*\)",
     ),
@@ -300,12 +300,12 @@ ROWS = (
     refused(
         "covariates: a sample twice",
         duplicated(COVARIATES, 1),
-        "covariates.txt: 1 sample ids stand more than once",
+        "covariates.txt: 1 sample ids appear more than once",
     ),
     refused(
         "covariates: one twice",
         lambda case: case.replace(COVARIATES, "pc1", "pc0"),
-        r"covariates.txt: 1 covariates stand more than once \(pc0\)",
+        r"covariates.txt: 1 covariates appear more than once \(pc0\)",
     ),
     refused(
         "covariates: transposed",

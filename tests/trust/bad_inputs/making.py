@@ -74,7 +74,7 @@ ROWS = (
         )
         for option, value, says in (
             ("samples", 0, "give 2 or more"),
-            ("samples", 100, "variants.vcf has 43 people; ask for at most as many"),
+            ("samples", 100, "variants.vcf has 43 samples; give at most that many"),
             ("genes", -1, "give 1 or more"),
             ("causal", 0, "give 1 or more"),
             ("h2", "nan", "give a share from 0 to 1"),
@@ -85,7 +85,7 @@ ROWS = (
         "simulate: more causal alleles than there are",
         given("causal", 99),
         "only 0 of 2 genes have 99 distinct alleles",
-        "ask for fewer",
+        "ask for fewer genes",
         verbs=("simulate",),
     ),
     refused(
@@ -95,9 +95,9 @@ ROWS = (
         verbs=("simulate",),
     ),
     refused(
-        "simulate: real genes, simulated people",
+        "simulate: real genes, simulated samples",
         only_expression,
-        "--expression names real genes: give real people too",
+        "--expression names real genes: give real genotypes too",
         verbs=("simulate",),
     ),
     refused(

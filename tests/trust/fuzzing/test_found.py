@@ -238,7 +238,7 @@ def test_parquet_that_made_polars_panic(tmp_path: Path) -> None:
                 break
     else:
         pytest.skip("this polars does not panic")
-    with pytest.raises(InputError, match=r"e\.parquet is no readable Parquet file"):
+    with pytest.raises(InputError, match=r"e\.parquet is not a readable Parquet file"):
         read_expression(path)
 
 

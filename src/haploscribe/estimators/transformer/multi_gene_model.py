@@ -21,8 +21,7 @@ from haploscribe.estimators.transformer.multi_gene_network import (
     shared_training_epochs,
 )
 from haploscribe.estimators.transformer.network import restore_weights, weights_state
-from haploscribe.expression.gene_blocks import GeneBlock, cut_genes
-from haploscribe.expression.genes import Gene
+from haploscribe.expression.genes import Gene, GeneSplit, split_genes
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 N_INNER_BLOCKS = 3
@@ -227,7 +226,7 @@ class SharedTransformer:
     def _train(
         self,
         axes: SharedAxes,
-        blocks: Sequence[GeneBlock],
+        blocks: Sequence[GeneSplit],
         genes: Sequence[GeneTokens],
         expression: Sequence[Float64Array],
         validation: BoolArray | None,
@@ -264,7 +263,7 @@ class SharedTransformer:
 
     def _learn_genes(
         self,
-        blocks: Sequence[GeneBlock],
+        blocks: Sequence[GeneSplit],
         read: Mapping[Gene, GeneTokens],
         expression: Sequence[Float64Array],
     ) -> None:
@@ -287,12 +286,12 @@ class SharedTransformer:
         )
 
 
-def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneBlock, ...]:
+def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneSplit, ...]:
     """Cut the genes into blocks; where they lie too close for that, into one that nothing learns from."""
     tiles = [tokens.tiles for tokens in read.values()]
     spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
-    blocks = cut_genes(list(read), spans, min(N_INNER_BLOCKS, len(read)))
-    return blocks if all(block.training.size for block in blocks) else cut_genes(list(read), spans, 1)
+    blocks = split_genes(list(read), spans, min(N_INNER_BLOCKS, len(read)))
+    return blocks if all(block.training.size for block in blocks) else split_genes(list(read), spans, 1)
 
 
 def _with_tiles(inputs: GeneInputs, seen: SeenGene, dimension: int) -> GeneInputs:

@@ -11,7 +11,7 @@ import polars as pl
 
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.errors import InputError
-from haploscribe.expression.table import places_of_genes
+from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
 from haploscribe.options import PredictionOptions, WorkerOptions
 from haploscribe.parallel.executor import Workers, open_workers
@@ -161,7 +161,7 @@ def _numbers(record: ModelsRecord, options: PredictionOptions) -> list[int]:
     """Find the genes to predict, by their places in the models' record."""
     if options.genes is None:
         return list(range(len(record.genes)))
-    return places_of_genes(record.genes, options.genes, f"the models of {options.models}")
+    return find_genes(record.genes, options.genes, f"the models of {options.models}")
 
 
 def _work_key(options: PredictionOptions) -> str:

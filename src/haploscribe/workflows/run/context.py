@@ -18,8 +18,7 @@ from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
-from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
-from haploscribe.expression.genes import Gene
+from haploscribe.expression.genes import Gene, GeneSplit, all_genes_seen, split_genes
 from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.parallel.executor import Job, Opened, OpenedT, Workers
 from haploscribe.utils.progress import Advance
@@ -130,7 +129,7 @@ class OpenedJobs:
         self.cohort.close()
 
     @cached_property
-    def blocks(self) -> tuple[GeneBlock, ...]:
+    def blocks(self) -> tuple[GeneSplit, ...]:
         """The run's split of genes."""
         return blocks_of(self.jobs.evaluation, self.cohort)
 
@@ -228,7 +227,7 @@ def folds_of(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fol
     return make_folds(sample_ids, options.folds, options.seed)
 
 
-def blocks_of(options: EvaluationOptions, cohort: Cohort) -> tuple[GeneBlock, ...]:
+def blocks_of(options: EvaluationOptions, cohort: Cohort) -> tuple[GeneSplit, ...]:
     """Split the genes into those that are learned from and those that are predicted.
 
     Raises
@@ -245,7 +244,7 @@ def blocks_of(options: EvaluationOptions, cohort: Cohort) -> tuple[GeneBlock, ..
         )
     tiles = [cohort.tiles(gene) for gene in cohort.genes]
     spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
-    blocks = cut_genes(cohort.genes, spans, n_blocks)
+    blocks = split_genes(cohort.genes, spans, n_blocks)
     for block in blocks:
         if not block.training.size:
             raise InputError(

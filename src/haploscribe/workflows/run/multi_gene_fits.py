@@ -10,7 +10,7 @@ from haploscribe.cohort.cohort import Cohort
 from haploscribe.estimators.registry import shared_factories
 from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.evaluation.folds import Fold
-from haploscribe.expression.gene_blocks import GeneBlock
+from haploscribe.expression.genes import GeneSplit
 from haploscribe.parallel.executor import Workers
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import Advance
@@ -85,7 +85,7 @@ def _fit(opened: OpenedJobs, fit: SharedFit) -> None:
     """Do one fit in this process and leave its file."""
     jobs = opened.jobs
     fold: Fold = opened.folds[fit.fold]
-    block: GeneBlock = opened.blocks[fit.block]
+    block: GeneSplit = opened.blocks[fit.block]
     make = shared_factories([fit.model], jobs.evaluation.seed)[fit.model]
     predictions = evaluate_shared(opened.many_genes(), fold, block, fit.model, make)
     with atomic_write(fit.file(jobs)) as aside:

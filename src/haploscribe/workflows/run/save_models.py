@@ -12,7 +12,7 @@ from haploscribe.estimators.base import State
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.evaluation.cross_validation import fit_fold, fit_shared_fold
-from haploscribe.expression.gene_blocks import all_genes_seen
+from haploscribe.expression.genes import all_genes_seen
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights

@@ -1,4 +1,4 @@
-"""The verb `simulate`: the command that it ends with works."""
+"""`haploscribe simulate`: the command it prints works."""
 
 import json
 import shlex
@@ -15,13 +15,13 @@ from tests.test_cli import run_cli
 def simulate(
     *arguments: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Run the verb; give the facts it prints and the words of the command it ends with."""
+    """Run `simulate`; return the summary and the words of the command it prints."""
     assert run_cli("simulate", *arguments, monkeypatch=monkeypatch) == 0
     *facts, command = capsys.readouterr().out.splitlines()
     return dict(line.split(": ", 1) for line in facts), shlex.split(command)
 
 
-def test_printed_command_runs_on_simulated_people(
+def test_printed_command_runs_on_simulated_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a cohort"
@@ -42,7 +42,7 @@ def test_printed_command_runs_on_simulated_people(
     assert dict(variants.iter_rows()) == dict(genes.select("gene_id", "n_candidates").iter_rows())
 
 
-def test_printed_command_runs_on_real_people_with_sequences(
+def test_printed_command_runs_on_real_samples_with_sequences(
     example: CohortOptions,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,6 +73,6 @@ def test_bad_options_exit_with_2(
 ) -> None:
     assert run_cli("simulate", "--out", tmp_path / "out", "--genes", 3, monkeypatch=monkeypatch) == 2
     assert capsys.readouterr().err == (
-        "haploscribe: --samples is missing: say how many people to simulate, such as 500\n"
+        "haploscribe: --samples is missing: give the number of samples to simulate, such as 500\n"
     )
     assert list(tmp_path.iterdir()) == []

@@ -68,9 +68,9 @@ def test_a_config_file_holds_out_several_regions(
 @pytest.mark.parametrize(
     ("sequence", "said"),
     [
-        (b"ACGTACGTACGTACG", "no stretch of 60 bp without N"),
-        (b"N" * 500, "the longest has 0 bp"),
-        ((b"ACGT" * 10 + b"N") * 20, "the longest has 40 bp"),
+        (b"ACGTACGTACGTACG", "no 60 bp without N"),
+        (b"N" * 500, "the longest part has 0 bp"),
+        ((b"ACGT" * 10 + b"N") * 20, "the longest part has 40 bp"),
     ],
     ids=["short", "all-N", "broken"],
 )
@@ -103,7 +103,7 @@ def test_variants_of_another_build(genome: Path, tmp_path: Path, refused: Refuse
     ("option", "value", "said"),
     [
         ("--hold-out", "c:1-2,000", "--window"),
-        ("--hold-out", "c:1-2,001", "--hold-out c:1-2,001 ends behind c"),
+        ("--hold-out", "c:1-2,001", "--hold-out c:1-2,001 ends after the end of c"),
         ("--hold-out", "nonsense", "--hold-out nonsense"),
         ("--window", 64, "multiple of 6"),
         ("--heads", 3, "3 heads"),

@@ -1,6 +1,5 @@
-"""Simulated folders, recomputed from what was written by other programs."""
+"""Simulated folders, read back and recomputed with other programs."""
 
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from scipy import stats
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
+from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions, SimulationOptions
-from haploscribe.simulation.cohort import simulate
 from haploscribe.utils.types import BoolArray, Float64Array
+from haploscribe.workflows.simulate import simulate
+from tests.genome.drawn import write_fasta, write_vcf_lines
 from tests.support import require_program
 
 Simulated = Callable[..., Path]
@@ -28,7 +29,7 @@ Simulated = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def real(example: CohortOptions) -> SimulationOptions:
-    """On the bundled real people."""
+    """On the bundled real samples."""
     return SimulationOptions(
         variants=example.variants, reference=example.reference, genes=4, samples=120, seed=3, maf=0.05
     )
@@ -48,7 +49,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     return folder
 
 
-INVENTED = SimulationOptions(samples=60, genes=3, seed=11, window=60_000, maf=0.05)
+SIMULATED = SimulationOptions(samples=60, genes=3, seed=11, window=60_000, maf=0.05)
 
 
 class Alleles:
@@ -175,7 +176,7 @@ def test_variance_shares_are_those_of_each_term_alone(real: SimulationOptions, s
         assert row["variance_share"] == pytest.approx(alone / total)
 
 
-def test_people_are_drawn_and_keep_the_alleles_they_carry(
+def test_samples_are_drawn_and_keep_the_alleles_they_carry(
     example: CohortOptions, real: SimulationOptions, simulated: Simulated, tmp_path: Path
 ) -> None:
     folder = simulated(replace(real, samples=5))
@@ -192,7 +193,7 @@ def test_people_are_drawn_and_keep_the_alleles_they_carry(
     assert pysam.bcftools.query(*query, str(folder / "genotypes.vcf.gz")) == expected
 
 
-def test_all_people_are_taken_when_no_number_is_given(
+def test_all_samples_are_used_when_no_number_is_given(
     example: CohortOptions, real: SimulationOptions, simulated: Simulated
 ) -> None:
     folder = simulated(replace(real, h2=0.999, causal=2, samples=None))
@@ -220,8 +221,8 @@ def test_genes_with_too_few_variants_are_left_out_and_counted(
     ]
     table = tmp_path / "genes.bed"
     table.write_text("\n".join(["#chr\tstart\tend\tgene_id\tHG00096", *rows]) + "\n")
-    facts = simulate(replace(real, expression=table, genes=None), tmp_path / "out")
-    assert facts["genes with too few variants, left out"] == 1
+    summary = simulate(replace(real, expression=table, genes=None), tmp_path / "out")
+    assert summary["genes with too few variants, left out"] == 1
     assert set(truth_of(tmp_path / "out")["gene_id"]) == {"near"}
 
 
@@ -242,9 +243,11 @@ def test_a_gene_is_the_same_whichever_others_are_drawn(
     assert some.equals(everyone.filter(pl.col("gene_id").is_in(some["gene_id"].implode())))
 
 
-@pytest.mark.parametrize("invented", [False, True])
-def test_the_same_seed_gives_the_same_bytes(real: SimulationOptions, tmp_path: Path, invented: bool) -> None:
-    options = INVENTED if invented else real
+@pytest.mark.parametrize("simulated_dna", [False, True])
+def test_the_same_seed_gives_the_same_bytes(
+    real: SimulationOptions, tmp_path: Path, simulated_dna: bool
+) -> None:
+    options = SIMULATED if simulated_dna else real
     for name in ("first", "second"):
         simulate(options, tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
@@ -260,7 +263,7 @@ def test_another_seed_gives_another_cohort(real: SimulationOptions, simulated: S
 
 
 def test_simulated_reference_fits_the_simulated_variants(simulated: Simulated) -> None:
-    folder = simulated(INVENTED)
+    folder = simulated(SIMULATED)
     pysam.bcftools.norm(
         "--check-ref", "e", "-f", str(folder / "reference.fa.gz"), str(folder / "genotypes.vcf.gz")
     )
@@ -269,19 +272,19 @@ def test_simulated_reference_fits_the_simulated_variants(simulated: Simulated) -
             assert fasta.fetch(contig, position - 1, position) == ref
 
 
-def test_simulated_people_look_like_people(simulated: Simulated) -> None:
+def test_simulated_diversity_is_that_of_the_model(simulated: Simulated) -> None:
     """Watterson's estimator (Theor. Popul. Biol. 7:256-276, 1975) gives back θ = 4 Nₑ μ."""
-    folder = simulated(INVENTED)
+    folder = simulated(SIMULATED)
     n_bases = sum(pysam.FastaFile(str(folder / "reference.fa.gz")).lengths)
     harmonic = sum(1 / i for i in range(1, 2 * 60))
     assert len(Alleles(folder).carried) / n_bases / harmonic == pytest.approx(4 * 1e4 * 1.25e-8, rel=0.3)
 
 
-@pytest.mark.parametrize("invented", [False, True])
+@pytest.mark.parametrize("simulated_dna", [False, True])
 def test_plink2_counts_the_same_alleles(
-    real: SimulationOptions, simulated: Simulated, tmp_path: Path, invented: bool
+    real: SimulationOptions, simulated: Simulated, tmp_path: Path, simulated_dna: bool
 ) -> None:
-    folder = simulated(INVENTED if invented else real)
+    folder = simulated(SIMULATED if simulated_dna else real)
     plink2 = require_program("plink2")
     arguments = ["--vcf", folder / "genotypes.vcf.gz", "--freq", "counts", "--out", tmp_path / "counts"]
     subprocess.run([plink2, *map(str, arguments)], check=True, capture_output=True)
@@ -291,7 +294,7 @@ def test_plink2_counts_the_same_alleles(
 
 
 def test_the_index_finds_any_stretch(simulated: Simulated) -> None:
-    folder = simulated(INVENTED)
+    folder = simulated(SIMULATED)
     positions = [position for _, position, _, _ in Alleles(folder).carried]
     found = pysam.bcftools.query(
         "-f", "%POS\n", "-r", f"chr1:{positions[5]}-{positions[9]}", str(folder / "genotypes.vcf.gz")
@@ -299,30 +302,17 @@ def test_the_index_finds_any_stretch(simulated: Simulated) -> None:
     assert list(map(int, found.split())) == positions[5:10]
 
 
-def test_many_genes_go_to_several_contigs_and_never_share_an_ancestry() -> None:
-    from haploscribe.simulation.ancestry import blocks_for
-
-    blocks = blocks_for(120, 10_000, 3_000)
-    assert {block.contig for block in blocks} == {"chr1", "chr2", "chr3"}
-    for block in blocks:
-        tiles = cis_tiles(block.contig, block.centre, 10_000, 3_000, block.end + 90_000)
-        assert block.start <= tiles[0].start
-        assert tiles[-1].end <= block.end
-    for one, other in itertools.pairwise(blocks):
-        assert one.contig != other.contig or one.end == other.start
-
-
 def test_missing_msprime_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msprime", None)
     with pytest.raises(InputError, match=r"pip install 'haploscribe\[simulate\]'"):
-        simulate(INVENTED, tmp_path / "out")
+        simulate(SIMULATED, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"samples": 359}, "--samples 359: .* has 358 people"),
+        ({"samples": 359}, "--samples 359: .* has 358 samples"),
         ({"samples": 1}, "--samples 1: give 2 or more"),
         ({"genes": 0}, "--genes 0: give 1 or more"),
         ({"genes": None}, "--genes is missing"),
@@ -362,7 +352,7 @@ def test_a_reference_of_other_dna_is_refused(
 
 def test_an_earlier_simulation_is_replaced(real: SimulationOptions, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    simulate(INVENTED, out)
+    simulate(SIMULATED, out)
     simulate(real, out)
     assert not (out / "reference.fa.gz").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -377,9 +367,9 @@ def test_a_folder_of_other_files_is_left_alone(real: SimulationOptions, tmp_path
 
 def test_inputs_are_not_replaced(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    simulate(INVENTED, out)
+    simulate(SIMULATED, out)
     again = replace(
-        INVENTED, variants=out / "genotypes.vcf.gz", reference=out / "reference.fa.gz", samples=None, genes=1
+        SIMULATED, variants=out / "genotypes.vcf.gz", reference=out / "reference.fa.gz", samples=None, genes=1
     )
     with pytest.raises(InputError, match="lies in --out"):
         simulate(again, out)
@@ -388,12 +378,50 @@ def test_inputs_are_not_replaced(tmp_path: Path) -> None:
 
 
 def test_pgen_gives_what_its_vcf_gives(simulated: Simulated, tmp_path: Path) -> None:
-    folder = simulated(INVENTED)
+    folder = simulated(SIMULATED)
     plink2 = require_program("plink2")
     arguments = ["--vcf", folder / "genotypes.vcf.gz", "--make-pgen", "--out", tmp_path / "people"]
     subprocess.run([plink2, *map(str, arguments)], check=True, capture_output=True)
-    options = replace(INVENTED, reference=folder / "reference.fa.gz", genes=2, samples=40)
+    options = replace(SIMULATED, reference=folder / "reference.fa.gz", genes=2, samples=40)
     simulate(replace(options, variants=tmp_path / "people.pgen"), tmp_path / "from-pgen")
     simulate(replace(options, variants=folder / "genotypes.vcf.gz"), tmp_path / "from-vcf")
     for name in ("genotypes.vcf.gz", "truth.tsv", "expression.bed.gz"):
         assert (tmp_path / "from-pgen" / name).read_bytes() == (tmp_path / "from-vcf" / name).read_bytes()
+
+
+@pytest.fixture
+def three_samples(tmp_path: Path) -> SimulationOptions:
+    """Four sites, one of which is not phased and two of which have missing calls."""
+    sequence = "ACGT" * 300
+    reference = write_fasta(tmp_path / "r.fa", {"c": sequence})
+    calls = ["0|1\t1|1\t0|0", "0/1\t0|0\t1|1", ".|.\t0|1\t1|1", "1|1\t0|1\t.|0"]
+    lines = [
+        f"c\t{site * 100 + 1}\t.\tA\tG\t.\t.\t.\tGT\t{texts}" for site, texts in enumerate(calls, start=1)
+    ]
+    variants = write_vcf_lines(tmp_path / "v.vcf.gz", {"c": len(sequence)}, lines, ("a", "b", "c"))
+    return SimulationOptions(
+        variants=variants, reference=reference, genes=1, causal=1, h2=0.5, window=2000, tile=300, maf=0.1
+    )
+
+
+def test_unphased_calls_are_refused_unless_phase_is_assumed(
+    three_samples: SimulationOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--assume-phased"):
+        simulate(three_samples, tmp_path / "out")
+    summary = simulate(replace(three_samples, assume_phased=True), tmp_path / "out")
+    with open_variants(tmp_path / "out" / "genotypes.vcf.gz") as reader:  # refuses what is not phased
+        written = reader.read("c", 0, 1200, ("a", "b", "c")).genotypes
+    assert written.tolist()[1] == [[0, 1], [0, 0], [1, 1]]
+    assert summary["samples"] == 3
+
+
+def test_missing_calls_are_counted_and_written_as_reference(
+    three_samples: SimulationOptions, tmp_path: Path
+) -> None:
+    summary = simulate(replace(three_samples, assume_phased=True), tmp_path / "out")
+    assert summary["missing calls, written as reference"] == "2 of 12"
+    with open_variants(tmp_path / "out" / "genotypes.vcf.gz") as reader:
+        variants = reader.read("c", 0, 1200, ("a", "b", "c"))
+    assert variants.genotypes.tolist()[2:] == [[[0, 0], [0, 1], [1, 1]], [[1, 1], [0, 1], [0, 0]]]
+    assert variants.counts.n_missing_calls == 0

@@ -1,4 +1,4 @@
-"""Training: it learns, it goes on to the bit, and what it leaves loads like any checkpoint."""
+"""Training learns, resumes to the bit, and leaves a folder that loads like any checkpoint."""
 
 import json
 import resource
@@ -16,11 +16,11 @@ from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
-from haploscribe.pretraining import pretrain as pretrain_module
-from haploscribe.pretraining.options import PretrainingOptions
-from haploscribe.pretraining.pretrain import pretrain
-from haploscribe.pretraining.starting_model import plain_weights, starting_model
-from haploscribe.pretraining.state import STATE_FILE, read_state
+from haploscribe.options import PretrainingOptions
+from haploscribe.pretraining.model import checkpoint_weights, initial_model
+from haploscribe.pretraining.training import STATE_FILE, read_state
+from haploscribe.workflows import pretrain as pretrain_module
+from haploscribe.workflows.pretrain import pretrain
 from tests.pretraining.support import random_bases, tiny, write_genome
 
 MODEL_FILES = {"config.json", "vocab.txt", "model.safetensors", "README.md", "losses.tsv"}
@@ -107,7 +107,7 @@ def test_a_run_stopped_on_the_plateau_may_become_longer(
     genome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretrain(tiny(genome, steps=40), tmp_path / "long")
-    stopped_after(15, monkeypatch)(tiny(genome, steps=20), tmp_path / "model")  # the rate falls from 15 on
+    stopped_after(15, monkeypatch)(tiny(genome, steps=20), tmp_path / "model")  # the rate decays from 15 on
     pretrain(tiny(genome, steps=40), tmp_path / "model")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("model", "long")]
     assert weights[0] == weights[1]
@@ -115,7 +115,7 @@ def test_a_run_stopped_on_the_plateau_may_become_longer(
 
 def test_a_finished_run_cannot_become_longer(finished: tuple[PretrainingOptions, Path]) -> None:
     options, out = finished
-    with pytest.raises(InputError, match="had begun to fall; --steps 60 cannot go on"):
+    with pytest.raises(InputError, match="has begun to decay; --steps 60 cannot resume"):
         pretrain(replace(options, steps=60), out)
 
 
@@ -149,14 +149,14 @@ def test_the_loaded_model_computes_what_the_trained_one_did(
     checkpoint = read_checkpoint(out, "trained")
     state = read_state(out)
     assert state is not None
-    trained = starting_model(checkpoint.configuration, seed=1)
+    trained = initial_model(checkpoint.configuration, seed=1)
     trained.load_state_dict(state.weights())
     ids = torch.from_numpy(np.random.default_rng(0).integers(6, 4_102, size=(3, 10)))
     with torch.inference_mode():
         torch.testing.assert_close(load_masked_token_model(checkpoint)(ids), trained(ids))
 
 
-def test_six_mers_share_the_vectors_of_their_words(finished: tuple[PretrainingOptions, Path]) -> None:
+def test_six_mers_share_the_vectors_of_their_subwords(finished: tuple[PretrainingOptions, Path]) -> None:
     _, out = finished
     checkpoint = read_checkpoint(out, "trained")
     state = read_state(out)
@@ -164,7 +164,7 @@ def test_six_mers_share_the_vectors_of_their_words(finished: tuple[PretrainingOp
     tensors = state.weights()
     table = "esm.embeddings.word_embeddings.parametrizations.weight"
     tensors[f"{table}.original"] = torch.zeros_like(tensors[f"{table}.original"])
-    rows = plain_weights(checkpoint.configuration, tensors)["esm.embeddings.word_embeddings.weight"]
+    rows = checkpoint_weights(checkpoint.configuration, tensors)["esm.embeddings.word_embeddings.weight"]
     row = {token: rows[number] for number, token in enumerate(checkpoint.vocabulary)}
     # With words of up to three bases, a change at one end adds to a change at the other.
     left, right, both = (row[token] - row["AAAAAA"] for token in ("CAAAAA", "AAAAAG", "CAAAAG"))
@@ -189,7 +189,7 @@ def test_weights_decide_the_revision_of_the_backbone(
     assert len(revisions) == 2
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_resumes(
     finished: tuple[PretrainingOptions, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options, uninterrupted = finished
@@ -214,7 +214,7 @@ def test_a_damaged_state_is_refused_in_one_line(
 ) -> None:
     options, out = finished
     (tmp_path / STATE_FILE).write_bytes((out / STATE_FILE).read_bytes()[:1_000])
-    with pytest.raises(InputError, match="delete it to start afresh") as refused:
+    with pytest.raises(InputError, match="delete it to start again") as refused:
         pretrain(options, tmp_path)
     assert "\n" not in str(refused.value)
 

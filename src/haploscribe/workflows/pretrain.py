@@ -1,4 +1,4 @@
-"""The job behind `haploscribe pretrain`: from a genome to a model folder."""
+"""Pretrain a small backbone on a genome."""
 
 import math
 from collections.abc import Mapping
@@ -11,14 +11,25 @@ from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_configuration import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError
-from haploscribe.pretraining.batches import Batches
-from haploscribe.pretraining.model_card import losses_table, model_card
-from haploscribe.pretraining.model_folder import configuration_content, write_model
-from haploscribe.pretraining.options import PretrainingOptions
-from haploscribe.pretraining.segments import Segment, WindowStarts, place_region, scan_genome, within, without
-from haploscribe.pretraining.starting_model import plain_weights
+from haploscribe.options import PretrainingOptions
+from haploscribe.pretraining.batches import BatchSampler
+from haploscribe.pretraining.data import (
+    GenomeSequences,
+    Segment,
+    WindowSampler,
+    intersect_regions,
+    resolve_region,
+    scan_genome,
+    subtract_regions,
+)
+from haploscribe.pretraining.model import (
+    checkpoint_weights,
+    losses_table,
+    model_card,
+    published_configuration,
+    write_model_folder,
+)
 from haploscribe.pretraining.training import train
-from haploscribe.pretraining.windows import GenomeSequences
 from haploscribe.utils.files import make_folder, remove_on_input_error
 from haploscribe.utils.hashing import file_digest
 from haploscribe.utils.progress import stage
@@ -26,47 +37,47 @@ from haploscribe.utils.progress import stage
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a run trains on.
+    """Segments to train on and held out, and what identifies the data.
 
     Attributes
     ----------
     training, held_out
-        Stretches without N.
-    facts
-        What the data are, for identity and model card.
+        Intervals without N.
+    description
+        Digests and sizes, for the run's identity and the model card.
     """
 
     training: tuple[Segment, ...]
     held_out: tuple[Segment, ...]
-    facts: Mapping[str, Any]
+    description: Mapping[str, Any]
 
 
 def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
-    """Train a backbone of the second Nucleotide Transformer's family on a genome.
+    """Train a backbone of the Nucleotide Transformer v2 architecture on a genome.
 
-    A stopped run goes on from its last checkpoint when it is called again with the same arguments, and ends
+    An interrupted run resumes from its last checkpoint when called again with the same arguments, and ends
     with the same bytes.
 
     Parameters
     ----------
     options
-        The run.
+        Options of the run.
     out
-        Folder of the model; made when missing.
+        Folder of the model; created if missing.
 
     Returns
     -------
     dict
-        What was done, for a person to read.
+        Summary to print.
 
     Raises
     ------
     InputError
-        When an input or an option is at fault, or a file cannot be written.
+        When an input or an option is invalid, or a file cannot be written.
     """
     _check_ranges(options)
     device = resolve_device(options.device)
-    content = configuration_content(
+    content = published_configuration(
         hidden_size=options.hidden_size,
         layers=options.layers,
         heads=options.heads,
@@ -83,10 +94,10 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
         data = _training_data(sequences, options)
         refusing.enter_context(remove_on_input_error(out))
         make_folder(out)
-        batches = Batches(
+        batches = BatchSampler(
             sequences,
-            WindowStarts(data.training, options.window),
-            WindowStarts(data.held_out, options.window),
+            WindowSampler(data.training, options.window),
+            WindowSampler(data.held_out, options.window),
             options.batch,
             options.seed,
         )
@@ -95,19 +106,19 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
                 batches,
                 configuration,
                 steps=options.steps,
-                highest_rate=options.learning_rate,
+                peak_rate=options.learning_rate,
                 checkpoint_every=options.checkpoint_every,
                 seed=options.seed,
                 device=device,
-                identity={**data.facts, **_deciding(options)},
+                identity={**data.description, **_training_settings(options)},
                 out=out,
                 advance=advance,
             )
     rows = state.losses.tolist()
-    weights = plain_weights(configuration, state.weights())
+    weights = checkpoint_weights(configuration, state.weights())
     n_parameters = sum(tensor.numel() for tensor in weights.values())
-    card = model_card(data.facts, options, n_parameters, rows)
-    write_model(out, content, weights, card, losses_table(rows))
+    card = model_card(data.description, options, n_parameters, rows)
+    write_model_folder(out, content, weights, card, losses_table(rows))
     return {
         "parameters": n_parameters,
         "steps": state.step,
@@ -130,17 +141,18 @@ def _check_ranges(options: PretrainingOptions) -> None:
 
 
 def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> TrainingData:
-    """Scan the genome, split off what is held out, and see that enough is left."""
+    """Scan the genome, split off the held-out regions, and check that enough is left to train on."""
     reference = sequences.reference
     with stage("Reading the reference", sum(reference.contigs.values()), "bp") as advance:
         scan = scan_genome(reference, advance)
-    regions = [place_region(text, reference, "--hold-out") for text in options.hold_out]
-    training, held_out = without(scan.segments, regions), within(scan.segments, regions)
+    regions = [resolve_region(text, reference, "--hold-out") for text in options.hold_out]
+    training = subtract_regions(scan.segments, regions)
+    held_out = intersect_regions(scan.segments, regions)
     longest = max((segment.end - segment.start for segment in training), default=0)
     if longest < options.window:
         raise InputError(
-            f"{options.reference} has no stretch of {options.window:,} bp without N to train on (the longest "
-            f"has {longest:,} bp of {scan.n_bases:,} known bases); give a longer FASTA or a shorter --window"
+            f"{options.reference} has no {options.window:,} bp without N to train on (the longest part "
+            f"has {longest:,} bp, of {scan.n_bases:,} known bases); give a longer FASTA or a shorter --window"
         )
     return TrainingData(
         training,
@@ -155,8 +167,8 @@ def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> T
     )
 
 
-def _deciding(options: PretrainingOptions) -> dict[str, Any]:
-    """Options that decide the weights, besides the number of steps."""
+def _training_settings(options: PretrainingOptions) -> dict[str, Any]:
+    """Return the options that determine the weights, besides the number of steps."""
     names = (
         *("assume_phased", "window", "hidden_size", "layers", "heads", "feed_forward", "batch"),
         *("learning_rate", "checkpoint_every", "seed"),

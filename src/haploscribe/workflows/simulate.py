@@ -1,4 +1,4 @@
-"""The job behind the verb `simulate`: a cohort with known causal variants, in a folder of its own."""
+"""Simulate a cohort with known causal variants, in a folder of its own."""
 
 import json
 import shlex
@@ -19,43 +19,61 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions, SimulationOptions
-from haploscribe.simulation.ancestry import Block, blocks_for, require_msprime, write_people
-from haploscribe.simulation.checks import check_options, require_own
-from haploscribe.simulation.files import EXPRESSION, RECORD, REFERENCE, VARIANTS
-from haploscribe.simulation.gene import SimulatedGene, simulate_gene
-from haploscribe.simulation.people import copy_variants, draw_samples, read_candidates, stretches_around
-from haploscribe.simulation.places import choose_genes, gene_at, place_genes
-from haploscribe.simulation.randomness import generator_for
-from haploscribe.simulation.tables import write_tables
-from haploscribe.simulation.vcf_file import written_vcf
+from haploscribe.simulation.files import (
+    EXPRESSION,
+    FILES,
+    RECORD,
+    REFERENCE,
+    VARIANTS,
+    vcf_writer,
+    write_tables,
+)
+from haploscribe.simulation.genes import (
+    SimulatedGene,
+    choose_genes,
+    gene_at,
+    generator_for,
+    place_genes,
+    simulate_gene,
+)
+from haploscribe.simulation.samples import (
+    Locus,
+    copy_variants,
+    draw_samples,
+    intervals_around,
+    lay_out_loci,
+    read_candidates,
+    require_msprime,
+    simulate_haplotypes,
+)
 from haploscribe.utils.files import atomic_write, temporary_prefix
 from haploscribe.utils.hashing import file_digest
 from haploscribe.utils.progress import stage
 
 
 def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
-    """Simulate a cohort; say what was made.
+    """Simulate a cohort, write it, and return a summary of it.
 
     Parameters
     ----------
     options
         What to simulate.
     out
-        Folder of the cohort. It appears whole or not at all, in place of an earlier simulation's.
+        Folder of the cohort, published whole or not at all. An earlier simulation there is replaced.
 
     Returns
     -------
     dict
-        What was made, for a person to read.
+        Summary to print: numbers of samples, genes and causal terms, and what was left out.
 
     Raises
     ------
     InputError
-        When an input or an option is at fault, `out` holds other files, or there is no place for as many
-        genes. `out` is as it was then.
+        When an input or an option is invalid, `out` holds other files, or too few genes suit. `out` is then
+        unchanged.
     """
     check_options(options)
-    require_own(out, options)
+    check_output(out, options)
     if options.variants is None:
         require_msprime()  # its version is part of the record
     record = json.dumps(_record(options), indent=2, allow_nan=False)
@@ -64,13 +82,13 @@ def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
         tempfile.TemporaryDirectory(prefix=temporary_prefix()) as indexes,
     ):
         folder.mkdir()
-        facts = _fill(folder, options, Path(indexes))
+        summary = _write_cohort(folder, options, Path(indexes))
         (folder / RECORD).write_text(record + "\n", encoding="utf-8")
-    return facts
+    return summary
 
 
 def run_command(options: SimulationOptions, out: Path) -> str:
-    """Write the command that runs on the simulated cohort, as a shell takes it."""
+    """Return the shell command that runs on the simulated cohort."""
     words: dict[str, object] = {
         "variants": out / VARIANTS,
         "reference": options.reference or out / REFERENCE,
@@ -79,57 +97,116 @@ def run_command(options: SimulationOptions, out: Path) -> str:
     defaults = {field.name: field.default for field in fields(CohortOptions)}
     settings = {name: getattr(options, name) for name in ("window", "tile", "maf")}
     words |= {name: value for name, value in settings.items() if value != defaults[name]}
-    words["normalize"] = "none"  # expression is on the scale of the effects as it is
+    words["normalize"] = "none"  # expression is already on the scale of the effects
     parts = [text for name, value in words.items() for text in (f"--{name}", str(value))]
     return shlex.join(["haploscribe", "run", *parts, "--out", f"{out}-results"])
 
 
-def _fill(folder: Path, options: SimulationOptions, indexes: Path) -> dict[str, str | int]:
-    """Write people and tables into an empty folder; say what was made."""
+def check_options(options: SimulationOptions) -> None:
+    """Check that each option is in range and that they go together.
+
+    Raises
+    ------
+    InputError
+        Naming the first that is not.
+    """
+    real = options.variants is not None
+    if real != (options.reference is not None):
+        raise InputError(
+            "--variants and --reference go together: give both, or neither to simulate haplotypes"
+        )
+    if options.expression is not None and not real:
+        raise InputError(
+            "--expression names real genes: give real genotypes too, with --variants and --reference"
+        )
+    if options.samples is None and not real:
+        raise InputError("--samples is missing: give the number of samples to simulate, such as 500")
+    if options.genes is None and options.expression is None:
+        raise InputError("--genes is missing: give the number of genes to simulate, such as 20")
+    if options.main_effects and options.architecture != "epistatic":
+        raise InputError(f"--main-effects is for --architecture epistatic, not {options.architecture}")
+    for name, least in (("samples", 2), ("genes", 1), ("causal", 1), ("window", 1), ("tile", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name} {value}: give {least} or more")
+    if not 0 <= options.h2 <= 1:
+        raise InputError(f"--h2 {options.h2:g}: give a share from 0 to 1")
+    if not 0 <= options.maf < 0.5:
+        raise InputError(f"--maf {options.maf:g}: give a frequency from 0 to below 0.5")
+
+
+def check_output(out: Path, options: SimulationOptions) -> None:
+    """Check that replacing the output folder destroys nothing but an earlier simulation.
+
+    Parameters
+    ----------
+    out
+        Folder of the cohort.
+    options
+        Names the inputs, which must lie elsewhere.
+
+    Raises
+    ------
+    InputError
+        When `out` is a file, holds files that no simulation writes, or holds one of the inputs.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; name a folder")
+    others = sorted({path.name for path in out.iterdir()} - FILES) if out.is_dir() else []
+    if others:
+        raise InputError(f"--out {out} holds other files, such as {others[0]}; name a new folder")
+    for name in ("variants", "reference", "expression"):
+        path = getattr(options, name)
+        if path is not None and out.resolve() in path.resolve().parents:
+            raise InputError(f"--{name} {path} lies in --out {out}, which is replaced; name another --out")
+
+
+def _write_cohort(folder: Path, options: SimulationOptions, indexes: Path) -> dict[str, str | int]:
+    """Write genotypes and tables into an empty folder; return the summary."""
     variants, fasta = options.variants, options.reference
     if variants is None or fasta is None:
         variants, fasta = folder / VARIANTS, folder / REFERENCE
-        write_people(options, _blocks(options), variants, fasta)
+        simulate_haplotypes(options, _loci(options), variants, fasta)
     with (
         Reference.open(fasta, indexes) as reference,
-        # Missing calls are told of, not refused: what they are read as is written.
+        # Missing calls are written as the reference and counted in the summary, whatever their share.
         open_variants(variants, indexes, assume_phased=options.assume_phased, max_missing=1.0) as reader,
     ):
         samples = draw_samples(reader, options.samples, generator_for(options.seed, "samples"))
         genotypes = Genotypes(reference, reader, samples)
         given = _given_genes(genotypes, options)
         genes = _in_genome_order(_simulate_genes(given, genotypes, options), reference)
-        facts: dict[str, str | int] = {
+        summary: dict[str, str | int] = {
             "samples": len(samples),
             "genes": len(genes),
             "causal terms": sum(len(gene.truth) for gene in genes),
         }
         if given is not None and options.genes is None:
-            facts["genes with too few variants, left out"] = len(given) - len(genes)
+            summary["genes with too few variants, left out"] = len(given) - len(genes)
         if options.variants is not None:
-            facts |= _write_variants(genotypes, genes, options, folder / VARIANTS)
+            summary |= _copy_variants(genotypes, genes, options, folder / VARIANTS)
     write_tables(folder, genes, samples, options.architecture)
-    return facts
+    return summary
 
 
 def _given_genes(genotypes: Genotypes, options: SimulationOptions) -> list[Gene] | None:
-    """List the genes to choose from; None where they are to be placed."""
+    """Return the genes to choose from; None if they are to be placed."""
     if options.variants is None:
         generator = generator_for(options.seed, "strands")
-        return [gene_at(block.contig, block.centre, generator) for block in _blocks(options)]
+        return [gene_at(locus.contig, locus.centre, generator) for locus in _loci(options)]
     return None if options.expression is None else _genes_of_table(options.expression, genotypes)
 
 
 def _simulate_genes(
     given: list[Gene] | None, genotypes: Genotypes, options: SimulationOptions
 ) -> list[SimulatedGene]:
-    """Simulate as many genes as are wanted, of those given or where there are variants."""
+    """Simulate the number of genes wanted, of those given or placed where there are variants."""
     generator = generator_for(options.seed, "places")
     covered = _contigs_with_variants(genotypes)
     total = options.genes or len(given or ())
     with stage("Simulating expression", total, "genes") as advance:
 
-        def attempt(gene: Gene) -> SimulatedGene | None:
+        def simulate_one(gene: Gene) -> SimulatedGene | None:
             if gene.contig not in covered:
                 return None
             simulated = simulate_gene(gene, read_candidates(genotypes, gene, options), options)
@@ -137,13 +214,13 @@ def _simulate_genes(
             return simulated
 
         if given is None:
-            genes = place_genes(covered, options.window, total, generator, attempt)
+            genes = place_genes(covered, options.window, total, generator, simulate_one)
         else:
-            genes = choose_genes(given, options.genes, generator, attempt)
+            genes = choose_genes(given, options.genes, generator, simulate_one)
     if len(genes) < (options.genes or 1):
         raise InputError(
             f"only {len(genes)} of {total} genes have {_needed(options)} in their cis windows of "
-            f"{options.window:,} bp; ask for fewer, or change --window, --maf or --causal"
+            f"{options.window:,} bp; ask for fewer genes, or change --window, --maf or --causal"
         )
     return genes
 
@@ -162,7 +239,7 @@ def _needed(options: SimulationOptions) -> str:
 
 
 def _genes_of_table(path: Path, genotypes: Genotypes) -> list[Gene]:
-    """Take a table's genes, on contigs named as in the reference."""
+    """Read a table's genes, on contigs named as in the reference."""
     genes = placed_genes(read_expression(path).genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):
@@ -174,7 +251,7 @@ def _genes_of_table(path: Path, genotypes: Genotypes) -> list[Gene]:
 
 
 def _contigs_with_variants(genotypes: Genotypes) -> dict[str, int]:
-    """List the reference's contigs, with their lengths, of which the variants file has records."""
+    """Return the lengths of the reference's contigs that the variants file has too."""
     covered = genotypes.reader.contigs
     return {
         name: length
@@ -184,31 +261,31 @@ def _contigs_with_variants(genotypes: Genotypes) -> dict[str, int]:
 
 
 def _in_genome_order(genes: list[SimulatedGene], reference: Reference) -> list[SimulatedGene]:
-    place = {contig: number for number, contig in enumerate(reference.contigs)}
-    return sorted(genes, key=lambda made: (place[made.gene.contig], made.gene.tss, made.gene.gene_id))
+    rank = {contig: index for index, contig in enumerate(reference.contigs)}
+    return sorted(genes, key=lambda made: (rank[made.gene.contig], made.gene.tss, made.gene.gene_id))
 
 
-def _write_variants(
+def _copy_variants(
     genotypes: Genotypes, genes: Sequence[SimulatedGene], options: SimulationOptions, path: Path
 ) -> dict[str, str | int]:
-    """Copy the chosen people's variants around the genes."""
-    stretches = stretches_around([made.gene for made in genes], options, genotypes)
-    contigs = {stretch.contig: genotypes.reference.contigs[stretch.contig] for stretch in stretches}
-    with written_vcf(path, contigs, genotypes.sample_ids) as write:
-        copied = copy_variants(genotypes, stretches, write)
+    """Copy the chosen samples' variants around the genes; return its part of the summary."""
+    intervals = intervals_around([made.gene for made in genes], options, genotypes)
+    contigs = {interval.contig: genotypes.reference.contigs[interval.contig] for interval in intervals}
+    with vcf_writer(path, contigs, genotypes.sample_ids) as write:
+        copied = copy_variants(genotypes, intervals, write)
     return {
         "variants written": copied.n_variants,
         "missing calls, written as reference": f"{copied.n_missing_calls:,} of {copied.n_calls:,}",
     }
 
 
-def _blocks(options: SimulationOptions) -> list[Block]:
+def _loci(options: SimulationOptions) -> list[Locus]:
     assert options.genes is not None
-    return blocks_for(options.genes, options.window, options.tile)
+    return lay_out_loci(options.genes, options.window, options.tile)
 
 
 def _record(options: SimulationOptions) -> dict[str, Any]:
-    """Record all that the cohort depends on."""
+    """Return everything that determines the cohort."""
     values = asdict(options)
     files = {name: value for name, value in values.items() if isinstance(value, Path)}
     packages = ("numpy", "polars", "pysam") + (("msprime",) if options.variants is None else ())

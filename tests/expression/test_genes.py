@@ -1,11 +1,10 @@
-"""Blocks of genes: contiguous, each held out once, and nothing near them learned from."""
+"""Splits of genes: contiguous, each gene held out once, and none near a held-out gene trained on."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.expression.gene_blocks import all_genes_seen, cut_genes
-from haploscribe.expression.genes import Gene
+from haploscribe.expression.genes import Gene, all_genes_seen, split_genes
 
 PLACES = st.lists(
     st.tuples(st.sampled_from(["21", "22"]), st.integers(0, 60), st.integers(1, 12)), min_size=2, max_size=25
@@ -20,11 +19,11 @@ def made(places: list[tuple[str, int, int]]) -> tuple[list[Gene], np.ndarray]:
 
 @settings(max_examples=150)
 @given(PLACES, st.data())
-def test_a_gene_is_learned_from_exactly_where_it_overlaps_no_held_out_gene(
+def test_a_gene_is_trained_on_exactly_where_it_overlaps_no_held_out_gene(
     places: list[tuple[str, int, int]], data: st.DataObject
 ) -> None:
     genes, spans = made(places)
-    for block in cut_genes(genes, spans, data.draw(st.integers(1, len(genes)))):
+    for block in split_genes(genes, spans, data.draw(st.integers(1, len(genes)))):
         bases = {(places[i][0], base) for i in block.held_out for base in range(spans[i, 0], spans[i, 1])}
         apart = {
             i
@@ -41,7 +40,7 @@ def test_blocks_are_runs_of_genes_along_the_genome_of_nearly_one_size(
 ) -> None:
     genes, spans = made(places)
     n_blocks = data.draw(st.integers(1, len(genes)))
-    blocks = cut_genes(genes, spans, n_blocks)
+    blocks = split_genes(genes, spans, n_blocks)
     joined = np.concatenate([block.held_out for block in blocks]).tolist()
     assert sorted(joined) == list(range(len(genes)))
     along = [(genes[i].contig, genes[i].tss) for i in joined]
@@ -55,15 +54,15 @@ def test_blocks_are_runs_of_genes_along_the_genome_of_nearly_one_size(
 def test_blocks_do_not_depend_on_the_order_of_genes(places: list[tuple[str, int, int]], seed: int) -> None:
     genes, spans = made(places)
     order = np.random.default_rng(seed).permutation(len(genes))
-    shuffled = cut_genes([genes[i] for i in order], spans[order], 2)
-    for one, other in zip(cut_genes(genes, spans, 2), shuffled, strict=True):
+    shuffled = split_genes([genes[i] for i in order], spans[order], 2)
+    for one, other in zip(split_genes(genes, spans, 2), shuffled, strict=True):
         assert one.held_out.tolist() == order[other.held_out].tolist()
         assert one.training.tolist() == order[other.training].tolist()
 
 
 def test_windows_that_touch_without_overlap_leave_a_gene_to_learn_from() -> None:
     genes, spans = made([("22", 0, 10), ("22", 10, 10), ("22", 19, 10)])
-    first, *_ = cut_genes(genes, spans, 3)
+    first, *_ = split_genes(genes, spans, 3)
     assert first.training.tolist() == [1, 2]
 
 
