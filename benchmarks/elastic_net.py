@@ -29,8 +29,8 @@ from benchmarks.tables import write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.distinct_columns import distinct_columns
 from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
-from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
-from tests.estimators.real_genes import HALF_WINDOW, real_genes
+from tests.fixtures.glmnet import GlmnetFit, Problem, cv_glmnet
+from tests.fixtures.real_genes import HALF_WINDOW, real_genes
 
 HALF_WINDOWS = (HALF_WINDOW, 1_000_000)
 FEWEST_VARIANTS, MOST_VARIANTS = 500, 5_000

@@ -37,7 +37,7 @@ from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.reopened import reopened_run
 from haploscribe.workers.workers import open_workers
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"
 

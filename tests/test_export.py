@@ -32,9 +32,9 @@ from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.stages import gene_effects
 from haploscribe.weighing import Weighing
+from tests.fixtures.small_cohort import write_small_cohort
 from tests.io.test_predictdb import read, read_covariance
 from tests.io.test_rdata import r_session
-from tests.small_cohort import write_small_cohort
 from tests.test_cli import run_cli
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")

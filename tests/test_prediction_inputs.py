@@ -32,8 +32,8 @@ from haploscribe.options import (
 )
 from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
-from tests.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
-from tests.support import require_program
+from tests.fixtures.peers import require_program
+from tests.fixtures.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 
 VARIANTS, TILES = "variants.tsv", "tiles.tsv"
 MODELS = ("elastic-net", "blup", "blup-delta")

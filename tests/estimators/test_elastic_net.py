@@ -15,9 +15,9 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.estimators.registry import estimator_factories
 from haploscribe.expression.genes import Gene
-from tests.estimators.cases import nothing_to_learn
-from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
-from tests.estimators.real_genes import real_genes
+from tests.fixtures.gene_inputs import nothing_to_learn
+from tests.fixtures.glmnet import GlmnetFit, Problem, cv_glmnet
+from tests.fixtures.real_genes import real_genes
 
 
 def _dosages(n_samples: int, n_variants: int, rng: np.random.Generator) -> Float64Array:

@@ -9,7 +9,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.susie import Susie
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.expression.genes import Gene
-from tests.estimators.cases import nothing_to_learn
+from tests.fixtures.gene_inputs import nothing_to_learn
 
 TSS = 50_000
 

@@ -11,7 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.top_snp import TopSnp
 from haploscribe.expression.genes import Gene
-from tests.estimators.cases import nothing_to_learn
+from tests.fixtures.gene_inputs import nothing_to_learn
 
 
 def _inputs(dosages: Float64Array) -> GeneInputs:

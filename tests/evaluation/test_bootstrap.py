@@ -17,7 +17,7 @@ from haploscribe.evaluation.bootstrap import (
     tail_probability,
 )
 from haploscribe.expression.genes import Gene
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 def skewed(n_genes: int, n_columns: int = 1, seed: int = 0) -> np.ndarray:

@@ -22,7 +22,7 @@ from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
-from tests.evaluation.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
+from tests.fixtures.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 
 RIDGE: Mapping[str, Callable[[], Estimator]] = {"ridge": Ridge}
 

@@ -16,7 +16,7 @@ from haploscribe.evaluation.metrics import (
     gene_metrics,
     summarise_models,
 )
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 def predictions_of(gene_id: str, model: str, folds: list[tuple[np.ndarray, np.ndarray]]) -> pl.DataFrame:

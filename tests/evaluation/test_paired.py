@@ -9,7 +9,7 @@ import pytest
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.metrics import METRIC_SCHEMA
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA, compare_models, signed_rank_p
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 def metrics_of(r: dict[str, dict[str, float]]) -> pl.DataFrame:

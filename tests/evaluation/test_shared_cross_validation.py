@@ -17,7 +17,7 @@ from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.evaluation.shared_cross_validation import ManyGenes, evaluate_shared
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen
 from haploscribe.expression.preparation import prepare
-from tests.evaluation.synthetic import NotKept, synthetic_gene
+from tests.fixtures.synthetic import NotKept, synthetic_gene
 
 N_SAMPLES = 60
 

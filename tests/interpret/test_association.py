@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from haploscribe.interpret.association import marginal_association, marginal_correlations
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 @settings(max_examples=60, deadline=None)

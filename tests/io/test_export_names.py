@@ -12,7 +12,7 @@ from haploscribe.io.export_names import (
     positional_names,
     variant_names,
 )
-from tests.io.exported import simple_gene
+from tests.fixtures.exported import simple_gene
 
 
 @pytest.mark.parametrize(

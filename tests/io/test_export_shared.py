@@ -16,10 +16,10 @@ from haploscribe.interpret.association import marginal_association
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.predictdb import write_predictdb
 from haploscribe.io.weights import GeneVariants, GeneWeights, ModelWeights
-from tests.estimators.real_genes import RealGene, real_genes
-from tests.io.exported import Fitted
+from tests.fixtures.exported import Fitted
+from tests.fixtures.peers import require_program
+from tests.fixtures.real_genes import RealGene, real_genes
 from tests.io.test_rdata import r_session
-from tests.support import require_program
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

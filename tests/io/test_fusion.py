@@ -12,7 +12,7 @@ from haploscribe.errors import InputError
 from haploscribe.io.export_names import check_gene_id
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.weights import Heritability
-from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
+from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
 from tests.io.test_rdata import r_session
 
 READ = """

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.io.predictdb import SnpKey, covariance_path, write_predictdb
-from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
-from tests.support import require_program
+from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
+from tests.fixtures.peers import require_program
 
 EXTRA = "gene, genename, `n.snps.in.model`, `pred.perf.R2`, `pred.perf.pval`, `pred.perf.qval`"
 

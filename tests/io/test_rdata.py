@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from haploscribe.io import rdata
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 def r_session(script: str, folder: Path) -> list[str]:

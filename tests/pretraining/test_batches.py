@@ -12,8 +12,8 @@ from haploscribe.pretraining.masking import MaskedBatch
 from haploscribe.pretraining.segments import Segment, WindowStarts
 from haploscribe.pretraining.vocabulary import VOCABULARY, six_mer_numbers
 from haploscribe.pretraining.windows import GenomeSequences, reverse_complement
-from tests.embedding.backbones.support import V2_VOCABULARY
-from tests.pretraining.support import random_bases, write_genome, write_variants
+from tests.fixtures.backbones import V2_VOCABULARY
+from tests.fixtures.genomes import random_bases, write_genome, write_variants
 
 MASK, CLASS = VOCABULARY.index("<mask>"), VOCABULARY.index("<cls>")
 WINDOW = 120

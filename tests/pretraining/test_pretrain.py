@@ -21,7 +21,7 @@ from haploscribe.pretraining.options import PretrainingOptions
 from haploscribe.pretraining.pretrain import pretrain
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
 from haploscribe.pretraining.state import STATE_FILE, read_state
-from tests.pretraining.support import random_bases, tiny, write_genome
+from tests.fixtures.genomes import random_bases, tiny, write_genome
 
 MODEL_FILES = {"config.json", "vocab.txt", "model.safetensors", "README.md", "losses.tsv"}
 

@@ -17,8 +17,8 @@ from haploscribe.pretraining import scoring
 from haploscribe.pretraining.markov import fit_markov
 from haploscribe.pretraining.pretrain import pretrain
 from haploscribe.pretraining.scoring import score_backbone
-from tests.embedding.backbones.support import write_v1, write_v2
-from tests.pretraining.support import random_bases, tiny, write_genome, write_variants
+from tests.fixtures.backbones import write_v1, write_v2
+from tests.fixtures.genomes import random_bases, tiny, write_genome, write_variants
 
 
 def counted(sequences: list[bytes]) -> dict[tuple[str, str], float]:

@@ -19,7 +19,7 @@ from haploscribe.pretraining.segments import (
     within,
     without,
 )
-from tests.pretraining.support import write_genome
+from tests.fixtures.genomes import write_genome
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=5)
 

@@ -17,8 +17,8 @@ from haploscribe.report.page import render_page
 from haploscribe.report.region_data import region_data
 from haploscribe.report.region_figure import draw_region
 from haploscribe.report.tables import format_r
-from tests.report.made import made_results, made_tracks, shifted
-from tests.support import require_program
+from tests.fixtures.peers import require_program
+from tests.fixtures.results import made_results, made_tracks, shifted
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed; pip install 'haploscribe[dev]'")
 

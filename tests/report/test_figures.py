@@ -12,7 +12,7 @@ import pytest
 from haploscribe.errors import InputError
 from haploscribe.report.figures import page_figures, write_figures
 from haploscribe.report.page import render_page
-from tests.report.made import made_results, made_tracks, shifted
+from tests.fixtures.results import made_results, made_tracks, shifted
 
 SVG = "{http://www.w3.org/2000/svg}"
 

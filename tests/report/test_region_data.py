@@ -16,7 +16,7 @@ from haploscribe.report.region_data import (
     regions_within_budget,
     shown_variants,
 )
-from tests.report.made import made_tracks
+from tests.fixtures.results import made_tracks
 
 
 @given(seed=st.integers(0, 1000), n_variants=st.integers(1, 400))

@@ -12,7 +12,7 @@ from haploscribe.report.typeset import (
     typeset_sentence,
     typeset_setting,
 )
-from tests.report.made import made_results, shifted
+from tests.fixtures.results import made_results, shifted
 
 
 @given(st.floats(1e-300, 0.99))

@@ -21,7 +21,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.simulation.cohort import simulate
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 Simulated = Callable[..., Path]
 

@@ -20,7 +20,7 @@ from haploscribe.simulation.candidates import candidates_of
 from haploscribe.simulation.cohort import simulate
 from haploscribe.simulation.people import CopiedCounts, Stretch, copy_variants
 from haploscribe.simulation.vcf_file import written_vcf
-from tests.genome.drawn import (
+from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
     consensus,

@@ -12,11 +12,11 @@ import torch
 from haploscribe.atomic import kept_unless_refused
 from haploscribe.errors import InputError
 from haploscribe.memory import lack_of_memory, needed_address_space
-from tests.small_cohort import write_small_cohort
-from tests.trust.equal_outputs import differing
-from tests.trust.killing import Place, contents
-from tests.trust.loading import GIBIBYTE, limited, soak
-from tests.trust.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
+from tests.campaigns.killing import Place, contents
+from tests.campaigns.loading import GIBIBYTE, limited, soak
+from tests.fixtures.equal_outputs import differing
+from tests.fixtures.small_cohort import write_small_cohort
+from tests.fixtures.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
 
 TOO_MUCH = 1 << 60
 

@@ -16,8 +16,8 @@ from haploscribe.errors import InputError
 from haploscribe.options import CohortOptions
 from haploscribe.workers import cluster
 from haploscribe.workers.cluster import dask_workers
+from tests.fixtures.workers import dask_processes
 from tests.test_cli import GENES, inputs_of
-from tests.workers.dask_processes import dask_processes
 from tests.workers.test_workers import NotesJob, OpenedNotes, squared
 
 TOLD_APART = {"summary.json", "report.html", "run.json"}

@@ -16,10 +16,9 @@ from haploscribe.zero_shot.borzoi.loading import read_network, stored_name
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.borzoi.positions import position_features
 from haploscribe.zero_shot.one_hot import one_hot
-
-from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
-from .borzoi_weights import LENGTH, TRACK_STEP
-from .enformer_weights import drawn_sequence
+from tests.fixtures.borzoi_folders import FIXTURE, drawn_tensors, write_folder
+from tests.fixtures.borzoi_weights import LENGTH, TRACK_STEP
+from tests.fixtures.enformer_weights import drawn_sequence
 
 KINDS = ("borzoi", "flashzoi")
 pytestmark = pytest.mark.usefixtures("one_thread")

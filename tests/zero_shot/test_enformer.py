@@ -24,9 +24,8 @@ from haploscribe.zero_shot.enformer.tracks import find_tracks
 from haploscribe.zero_shot.one_hot import one_hot
 from haploscribe.zero_shot.predictions import Averaging, predict_gene
 from haploscribe.zero_shot.tracks import Track
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
-
-from .enformer_weights import drawn_sequence
+from tests.fixtures.enformer_weights import drawn_sequence
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 
 FIXTURE = Path(__file__).parent / "enformer"
 LENGTH = 272

@@ -21,8 +21,7 @@ from haploscribe.zero_shot.enformer.positions import gamma_features, position_fe
 from haploscribe.zero_shot.one_hot import one_hot
 from haploscribe.zero_shot.transformer import by_key
 from haploscribe.zero_shot.weights_folder import locate
-
-from .enformer_weights import drawn_sequence, drawn_tensor
+from tests.fixtures.enformer_weights import drawn_sequence, drawn_tensor
 
 FIXTURE = Path(__file__).parent / "enformer"
 SMALL = FIXTURE / "small"

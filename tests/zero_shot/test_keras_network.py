@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.keras_file import read_keras_model
 from haploscribe.zero_shot.keras_network import build_network
-
-from .keras_files import MadeModel
+from tests.fixtures.keras_files import MadeModel
 
 
 @settings(max_examples=40, deadline=None)

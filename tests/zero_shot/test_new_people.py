@@ -25,8 +25,7 @@ from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
 from haploscribe.zero_shot.predictions import predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
-
-from .test_run import GENES, written
+from tests.zero_shot.test_run import GENES, written
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.zero_shot.predictions import Averaging, GenePredictions, check_averaging, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
 
 _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

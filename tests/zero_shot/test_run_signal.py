@@ -25,11 +25,10 @@ from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import Averaging, GenePredictions, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
+from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
+from tests.fixtures.enformer_weights import drawn_tensor
 from tests.test_cli import inputs_of, run_cli
-
-from .borzoi_folders import drawn_tensors, write_folder
-from .enformer_weights import drawn_tensor
-from .test_run import scaled
+from tests.zero_shot.test_run import scaled
 
 GENE = "ENSG00000128191.9"
 N_PEOPLE = 6

@@ -15,8 +15,7 @@ from haploscribe.expression.table import ExpressionTable, read_expression
 from haploscribe.genome.anchored import reverse_complement
 from haploscribe.genome.reference import Reference
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
-
-from .keras_files import MadeModel
+from tests.fixtures.keras_files import MadeModel
 
 _LENGTH = 10_500
 

@@ -16,7 +16,7 @@ import pytest
 from haploscribe import __version__
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
-from tests.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
+from tests.fixtures.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.test_cli import run_cli
 from tests.trust.bad_inputs.rows import COVARIATES, GENE, NEW_PEOPLE, RESULTS, Case, Ended, Row
 

@@ -50,7 +50,7 @@ class Done:
     Attributes
     ----------
     folder
-        As `tests.trust.security.every_verb` leaves it.
+        As `tests.fixtures.every_verb` leaves it.
     ended
         Its exit code, and what it printed itself: nothing but what failed.
     temporary
@@ -83,7 +83,7 @@ def do_every_verb(folder: Path, *arguments: str, umask: int) -> Done:
     hooks.mkdir()
     temporary.mkdir()
     (hooks / "sitecustomize.py").write_text(NO_NETWORK)
-    command = [sys.executable, "-m", "tests.trust.security.every_verb", str(folder), *arguments]
+    command = [sys.executable, "-m", "tests.fixtures.every_verb", str(folder), *arguments]
     unshare = shutil.which("unshare")
     if unshare and subprocess.run([unshare, "-n", "true"], capture_output=True, check=False).returncode == 0:
         command = [unshare, "-n", *command]

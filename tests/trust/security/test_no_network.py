@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.every_verb import commands, run_verb, write_cohort
 from tests.trust.security.conftest import Done
-from tests.trust.security.every_verb import commands, run_verb, write_cohort
 
 
 def test_no_verb_asks_for_the_network(done: Done) -> None:

@@ -24,8 +24,8 @@ from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import gene_file
 from haploscribe.zero_shot.keras_file import read_keras_model
+from tests.fixtures.every_verb import run_verb
 from tests.trust.security.conftest import Done
-from tests.trust.security.every_verb import run_verb
 
 SOURCE = Path(haploscribe.__file__).parent
 FORBIDDEN_MODULES = {

@@ -1,7 +1,7 @@
 """Spoil one expression of a module at a time, and count how often the tests notice.
 
     pip install mutmut
-    python -m tools.mutants --module genome.haplotypes --module evaluation.folds --sample 60 --seed 1
+    python -m tests.campaigns.mutants --module genome.haplotypes --module evaluation.folds --sample 60
 
 Run from the root of the repository. The mutants are mutmut's, plus three of our own: an `if` whose condition
 never holds, one whose condition always holds, and a call statement left out. Left out are text in upper or
@@ -24,10 +24,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.mutant_making import Mutant, mutants_of
-from tools.mutant_trying import HEAVY, Reach, fork_of_tests, reach_of_tests, tests_that_reach
-
 from haploscribe import __version__
+from tests.campaigns.mutant_making import Mutant, mutants_of
+from tests.campaigns.mutant_trying import HEAVY, Reach, fork_of_tests, reach_of_tests, tests_that_reach
 
 SOURCE = Path("src/haploscribe")
 
@@ -66,7 +65,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     for name in HEAVY:
         importlib.import_module(name)
-    command = "python -m tools.mutants " + " ".join(sys.argv[1:])
+    command = "python -m tests.campaigns.mutants " + " ".join(sys.argv[1:])
     print(f"Haploscribe {__version__}, `{command}`\n", flush=True)
     columns = ("module", "mutants", "tried", "killed", "survived", "timed out", "not reached", "seconds")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)

@@ -12,8 +12,8 @@ from pgenlib import PgenWriter
 
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
-from tests.embedding.backbones.support import write_v1, write_v2
-from tests.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort
+from tests.fixtures.backbones import write_v1, write_v2
+from tests.fixtures.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort
 
 SAMPLES = ("Zq000 Doe-Ny", "Zq001 Doe-Ny")
 """Two people of the small cohort, the first with one copy of chrX."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pysam
 
-from tests.trust.fuzzing.odd_values import JSON_VALUES, NUMBERS, TOKENS
+from tests.campaigns.fuzzing.odd_values import JSON_VALUES, NUMBERS, TOKENS
 
 Rng = np.random.Generator
 Mutation = Callable[[Rng, bytes], bytes]

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from tools.mutant_making import Mutant
+
+from tests.campaigns.mutant_making import Mutant
 
 # Imported once, before any fork. Nothing of Haploscribe may be among them: a fork imports that anew.
 HEAVY = ("cyvcf2", "numba", "pgenlib", "polars", "pysam", "scipy.stats", "torch", "zarr")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.trust.fuzzing.worker import SECONDS_EACH
+from tests.campaigns.fuzzing.worker import SECONDS_EACH
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def campaign(parts: Sequence[Part], bases: Path, scratch: Path, tallies: dict[st
         records.unlink(missing_ok=True)
         errors.unlink(missing_ok=True)
         plan = "".join(json.dumps(vars(part)) + "\n" for part in left)
-        command = (sys.executable, "-m", "tests.trust.fuzzing.worker", bases, scratch, records)
+        command = (sys.executable, "-m", "tests.campaigns.fuzzing.worker", bases, scratch, records)
         with errors.open("ab") as stderr:
             done = subprocess.run(
                 command,

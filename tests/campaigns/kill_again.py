@@ -1,6 +1,6 @@
 """Kill every verb at drawn moments, run it again, and say whether it ends as one never killed.
 
-    python -m tools.kill_again [--moments 20] [--verb VERB] [--seed S]
+    python -m tests.campaigns.kill_again [--moments 20] [--verb VERB] [--seed S]
 
 At every moment the job is killed with SIGKILL, with its workers or, every second time, alone, which they must
 notice; the same command then runs to its end. Last of all the job is killed three times before it may end.
@@ -11,9 +11,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.trust.equal_outputs import differing
-from tests.trust.killing import Place, Whole, contents, kill_after, run_again, run_whole
-from tests.trust.verbs import VERBS, Inputs, write_inputs
+from tests.campaigns.killing import Place, Whole, contents, kill_after, run_again, run_whole
+from tests.fixtures.equal_outputs import differing
+from tests.fixtures.verbs import VERBS, Inputs, write_inputs
 
 _LINE = "{:<18}{:>8}{:>8}{:>8}{:>10}{:>10}"
 

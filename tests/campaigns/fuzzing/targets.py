@@ -28,16 +28,16 @@ from haploscribe.prediction import predict
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.workers.workers import open_workers
-from tests.small_cohort import PEOPLE
-from tests.trust.fuzzing.bases import NAMES, TRUTH, cohort_of
-from tests.trust.fuzzing.mutations import Rng, spoil
-from tests.trust.fuzzing.oracles import (
+from tests.campaigns.fuzzing.bases import NAMES, TRUTH, cohort_of
+from tests.campaigns.fuzzing.mutations import Rng, spoil
+from tests.campaigns.fuzzing.oracles import (
     END,
     require_as_bcftools,
     require_finite,
     require_sound_expression,
     require_sound_variants,
 )
+from tests.fixtures.small_cohort import PEOPLE
 
 
 @dataclass(frozen=True)

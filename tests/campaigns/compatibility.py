@@ -1,6 +1,7 @@
 """The package, built and installed apart from its repository, on the lowest and newest versions it allows.
 
-    python -m tools.compatibility [--python PYTHON ...] [--resolution lowest-direct highest] [--work FOLDER]
+    python -m tests.campaigns.compatibility [--python PYTHON ...] [--resolution lowest-direct highest]
+        [--work FOLDER]
 
 For each interpreter and resolution: uv says which versions pyproject.toml comes to, the wheel is installed
 with them into an environment of its own, `haploscribe demo` runs in an empty folder, and the fast tests run
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 RESOLUTIONS = ("lowest-direct", "highest")
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
 EXTRAS = ("cluster", "figures", "notebook", "simulate", "xpresso")

@@ -1,7 +1,7 @@
 """Runs the bundled real people again and again, under other settings, and as other machines would.
 
-`python -m tools.determinism [--genes 3] [--backbone kmer]` prints, for each setting, what differs from the
-first run: nothing may on one machine; on another, predictions to 1e-5 of a standard deviation of expression.
+`python -m tests.campaigns.determinism [--genes 3] [--backbone kmer]` prints, for each setting, what differs
+from the first run: nothing may on one machine; on another, predictions to 1e-5 of a standard deviation of expression.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import polars as pl
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
-from tests.trust.equal_outputs import differences
+from tests.fixtures.equal_outputs import differences
 
 _NO_NUMPY_SIMD = (
     "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V3 X86_V4"
@@ -105,7 +105,7 @@ def main() -> None:
     asked = parser.parse_args()
     models = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]
     with example_cohort() as cohort, tempfile.TemporaryDirectory() as scratch:
-        from haploscribe.expression.table import read_expression  # noqa: PLC0415 - heavy
+        from haploscribe.expression.table import read_expression
 
         genes = [gene.gene_id for gene in read_expression(cohort.expression).genes][: asked.genes]
         arguments: list[object] = ["run", "--models", ",".join(models), "--genes", ",".join(genes)]

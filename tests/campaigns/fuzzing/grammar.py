@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.trust.fuzzing.mutations import bgzipped
+from tests.campaigns.fuzzing.mutations import bgzipped
 
 CONTIGS = ("1", "2", "chrX")
 PEOPLE = ("a", "b b", "c")

@@ -14,7 +14,7 @@ import psutil
 
 import haploscribe
 from haploscribe.options import CohortOptions
-from tests.small_cohort import GENES
+from tests.fixtures.small_cohort import GENES
 
 GIBIBYTE = 1 << 30
 _PROGRESS = re.compile(r" \d+/\d+ .*(:\d\d|-:--)$")

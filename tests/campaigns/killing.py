@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.trust import equal_outputs
-from tests.trust.equal_outputs import CLOCK, RESUMED
-from tests.trust.verbs import Inputs, command, environment, finished
+from tests.fixtures import equal_outputs
+from tests.fixtures.equal_outputs import CLOCK, RESUMED
+from tests.fixtures.verbs import Inputs, command, environment, finished
 
 SECONDS_TO_END = 20.0
 """Workers whose parent is killed are given this long to end."""
@@ -117,7 +117,7 @@ def run_again(verb: str, inputs: Inputs, place: Place) -> None:
 
 
 def contents(place: Place) -> dict[str, object]:
-    """Read all that a verb has left, less what cannot be equal: see `tests.trust.equal_outputs`."""
+    """Read all that a verb has left, less what cannot be equal: see `tests.fixtures.equal_outputs`."""
     return equal_outputs.contents(place.folder, CLOCK | RESUMED)
 
 

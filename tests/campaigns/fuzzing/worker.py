@@ -1,6 +1,6 @@
 """The process that tries inputs; it may die of one, and its parent starts another behind that.
 
-    python -m tests.trust.fuzzing.worker BASES SCRATCH RECORDS < PLAN
+    python -m tests.campaigns.fuzzing.worker BASES SCRATCH RECORDS < PLAN
 
 Standard input holds one JSON object a line: target, seed, first number, how many, and for how many seconds.
 """
@@ -23,7 +23,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from haploscribe.errors import InputError, MendedWarning
-from tests.trust.fuzzing.targets import TARGETS, Case, Target
+from tests.campaigns.fuzzing.targets import TARGETS, Case, Target
 
 SECONDS_EACH = 30
 """An input that takes longer hangs."""

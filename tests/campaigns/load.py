@@ -1,8 +1,9 @@
 """Puts weight on the tool: little memory, many people, many runs in one process.
 
-    python -m tools.load memory --source FOLDER [--limits 0.5,1,2,3,4,6] [--genes 300] [--jobs 2]
-    python -m tools.load people [--people 5000] [--genes 50] [--models NAME,NAME] [--backbone NAME] [--jobs 2]
-    python -m tools.load soak [--runs 50]
+    python -m tests.campaigns.load memory --source FOLDER [--limits 0.5,1,2,3,4,6] [--genes 300] [--jobs 2]
+    python -m tests.campaigns.load people [--people 5000] [--genes 50] [--models NAME,NAME] [--backbone NAME]
+        [--jobs 2]
+    python -m tests.campaigns.load soak [--runs 50]
 
 `memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks.geuvadis_chr22`) with so many GiB
 of address space a process (`ulimit -v`), then as often as it takes to end with the largest; `people` runs on
@@ -24,8 +25,8 @@ from benchmarks.peak_memory import haploscribe_command, peak_of
 from haploscribe import __version__
 from haploscribe.io.results import read_results
 from haploscribe.options import EvaluationOptions
-from tests.small_cohort import write_small_cohort
-from tests.trust.loading import GIBIBYTE, limited, soak
+from tests.campaigns.loading import GIBIBYTE, limited, soak
+from tests.fixtures.small_cohort import write_small_cohort
 
 SOURCE = {
     "variants": "genotypes.vcf.gz",
@@ -136,7 +137,7 @@ def main() -> None:
     shown = " ".join(f"--{name} {value}" for name, value in given.items() if name != "source")
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, haploscribe {__version__}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, `python -m tools.load {kind} {shown}`.\n",
+        f"{os.cpu_count()} cores, `python -m tests.campaigns.load {kind} {shown}`.\n",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as name:

@@ -1,6 +1,6 @@
 """Try spoilt inputs of every kind that the tool reads, for as long as you like, and count the outcomes.
 
-    python -m tools.fuzz --minutes 60 --seed 1 [--target NAME] [--findings FOLDER]
+    python -m tests.campaigns.fuzz --minutes 60 --seed 1 [--target NAME] [--findings FOLDER]
 
 Run from the root of the repository. Inputs neither read nor refused properly are kept in the folder.
 """
@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from haploscribe import __version__
-from tests.trust.fuzzing.bases import make_bases
-from tests.trust.fuzzing.campaign import Part, Tally, campaign
-from tests.trust.fuzzing.targets import TARGETS
+from tests.campaigns.fuzzing.bases import make_bases
+from tests.campaigns.fuzzing.campaign import Part, Tally, campaign
+from tests.campaigns.fuzzing.targets import TARGETS
 
 _SLICE_SECONDS = 20.0
 
