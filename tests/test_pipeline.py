@@ -27,6 +27,7 @@ from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort
 from haploscribe.stages.genes import gene_jobs
 from haploscribe.stages.lessons import learn_priors
 from haploscribe.workers.workers import LocalWorkers
+from tests.fixtures.cohorts import expression_with
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -38,21 +39,6 @@ def predictions_of(
     evaluation = EvaluationOptions(models=models, seed=seed)
     run(cohort, BackboneOptions("kmer"), evaluation, out, worker_options=WorkerOptions(jobs))
     return read_predictions(out)
-
-
-def expression_with(example: CohortOptions, path: Path, values: np.ndarray, samples: list[str]) -> Path:
-    """The example's table as Parquet, with other values or another order of people."""
-    table = read_expression(example.expression)
-    columns = {
-        "#chr": [gene.contig for gene in table.genes],
-        "start": [gene.tss for gene in table.genes],
-        "end": [gene.tss + 1 for gene in table.genes],
-        "pid": [gene.gene_id for gene in table.genes],
-        "gid": [gene.gene_id for gene in table.genes],
-        "strand": [gene.strand for gene in table.genes],
-    }
-    pl.DataFrame(columns | {name: values[:, i] for i, name in enumerate(samples)}).write_parquet(path)
-    return path
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOption
 from haploscribe.pipeline import run
 from haploscribe.stages import shared_fits
 from haploscribe.stages.checked import UNFINISHED_NAME
+from tests.fixtures.cohorts import expression_with
+from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.keras_files import MadeModel
-from tests.test_cli import inputs_of, run_cli
-from tests.test_pipeline import expression_with
 
 GENES = ("ENSG00000183597.11", "ENSG00000099899.10", "ENSG00000185252.13", "ENSG00000099937.6")
 """Along the chromosome, at least 100 kb from each other."""

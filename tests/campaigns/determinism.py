@@ -1,7 +1,8 @@
 """Runs the bundled real people again and again, under other settings, and as other machines would.
 
 `python -m tests.campaigns.determinism [--genes 3] [--backbone kmer]` prints, for each setting, what differs
-from the first run: nothing may on one machine; on another, predictions to 1e-5 of a standard deviation of expression.
+from the first run: nothing may on one machine; on another, predictions to 1e-5 of a standard deviation of
+expression.
 """
 
 import argparse

@@ -15,8 +15,8 @@ from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError, MendedWarning
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import embed, run
+from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import write_small_cohort
-from tests.test_cli import run_cli
 
 KMER = BackboneOptions(backbone="kmer")
 

@@ -9,7 +9,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.reml import Spectrum, fit_reml
 from haploscribe.estimators.single_effects import fit_susie
 from haploscribe.estimators.susie import Susie
-from tests.estimators.test_adaptive_shrinkage import made_inputs
+from tests.fixtures.gene_inputs import made_inputs
 
 TRAINING, NEW = np.arange(100), np.arange(100, 150)
 

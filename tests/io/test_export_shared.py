@@ -18,8 +18,8 @@ from haploscribe.io.predictdb import write_predictdb
 from haploscribe.io.weights import GeneVariants, GeneWeights, ModelWeights
 from tests.fixtures.exported import Fitted
 from tests.fixtures.peers import require_program
+from tests.fixtures.r_session import r_session
 from tests.fixtures.real_genes import RealGene, real_genes
-from tests.io.test_rdata import r_session
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

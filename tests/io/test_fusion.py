@@ -13,7 +13,7 @@ from haploscribe.io.export_names import check_gene_id
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.weights import Heritability
 from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
-from tests.io.test_rdata import r_session
+from tests.fixtures.r_session import r_session
 
 READ = """
 wgtlist <- read.table("out/LCL.pos", head = TRUE, as.is = TRUE)

@@ -25,7 +25,8 @@ from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
 from haploscribe.zero_shot.predictions import predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.zero_shot.test_run import GENES, written
+from tests.fixtures.keras_files import written
+from tests.fixtures.zero_shot import GENES
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.arrays import Float64Array
 from haploscribe.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
@@ -16,15 +15,9 @@ from haploscribe.zero_shot import genes as zero_shot_genes
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.fixtures.keras_files import MadeModel
-from tests.test_cli import inputs_of, run_cli
-
-GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
-
-
-def written(path: Path, seed: int = 0) -> Path:
-    """Xpresso's shape, few filters, random weights."""
-    return MadeModel(length=10_500, features=6, filters=(3, 4), pools=(30, 10), seed=seed).write(path)
+from tests.fixtures.command_line import inputs_of, run_cli
+from tests.fixtures.keras_files import MadeModel, written
+from tests.fixtures.zero_shot import GENES, scaled
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +56,6 @@ class Runs:
 @pytest.fixture
 def runs(example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     return Runs(example, tmp_path / "out", monkeypatch)
-
-
-def scaled(raw: Float64Array, training: np.ndarray) -> Float64Array:
-    """Prepared expression has mean 0 and variance 1 in training: there, so has the prediction."""
-    return np.asarray((raw - raw[training].mean()) / raw[training].std())
 
 
 def test_each_persons_prediction_is_the_models_and_a_second_run_predicts_nothing(

@@ -26,9 +26,9 @@ from haploscribe.zero_shot.predictions import Averaging, GenePredictions, predic
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
 from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
+from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.enformer_weights import drawn_tensor
-from tests.test_cli import inputs_of, run_cli
-from tests.zero_shot.test_run import scaled
+from tests.fixtures.zero_shot import scaled
 
 GENE = "ENSG00000128191.9"
 N_PEOPLE = 6

@@ -1,7 +1,6 @@
 """What must hold of whatever a reader has accepted, and what other software reads from the same file."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from haploscribe.expression.table import ExpressionTable
 from haploscribe.genome.reference import as_acgtn
 from haploscribe.genome.variants import VariantReader, Variants
+from tests.fixtures.peers import find_program
 
 END = 20_000
 """Behind the last base of every contig of the bases."""
@@ -67,7 +67,7 @@ def rows_of(variants: Variants) -> list[Row]:
 
 def rows_of_bcftools(path: Path) -> dict[str, list[Row]] | None:
     """List the same as `bcftools query` reads it, by contig; None where it is absent or refuses the file."""
-    program = shutil.which("bcftools")
+    program = find_program("bcftools")
     if program is None:
         return None
     command = (program, "query", "-f", "%CHROM\t%POS\t%REF\t%ALT[\t%GT]\n", str(path))

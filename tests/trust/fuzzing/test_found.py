@@ -32,8 +32,8 @@ from haploscribe.io.model_folder import ModelsRecord, read_record, write_record
 from haploscribe.io.results import read_results, write_predictions, write_results
 from haploscribe.io.state_files import read_state, write_state
 from tests.campaigns.fuzzing.mutations import bgzipped
+from tests.fixtures.results import predictions_of, results_of
 from tests.fixtures.variants import vcf_text, write_vcf_lines
-from tests.io.test_results import predictions_of, results_of
 
 LENGTHS = {"1": 1000, "2": 1000}
 

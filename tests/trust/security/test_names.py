@@ -21,10 +21,9 @@ from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import read_known_variants
 from haploscribe.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.report.figures import write_figures
-from tests.fixtures.every_verb import GENE, commands, run_verb, write_cohort
+from tests.fixtures.every_verb import GENE, Done, commands, run_verb, write_cohort
 from tests.fixtures.exported import simple_gene
 from tests.fixtures.results import made_results, made_tracks
-from tests.trust.security.conftest import Done
 
 ACCENT = unicodedata.normalize("NFC", "GÉNE")
 PLAIN = (

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -24,8 +25,7 @@ from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import gene_file
 from haploscribe.zero_shot.keras_file import read_keras_model
-from tests.fixtures.every_verb import run_verb
-from tests.trust.security.conftest import Done
+from tests.fixtures.every_verb import Done, run_verb
 
 SOURCE = Path(haploscribe.__file__).parent
 FORBIDDEN_MODULES = {
@@ -312,7 +312,6 @@ def test_parquet_with_odd_metadata_is_read_as_numbers_alone(tmp_path: Path, spru
 
 def keras_file(path: Path, layers: list[dict[str, object]]) -> None:
     """Write a Keras file of a functional model that has these layers."""
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     model = {"config": {"layers": layers, "output_layers": [[layers[-1]["name"], 0, 0]]}}
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(model)
@@ -344,7 +343,6 @@ def test_a_lambda_layer_is_refused_unread(tmp_path: Path, sprung: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["external link", "link above", "external storage", "virtual", "soft link"])
 def test_arrays_that_lie_in_other_files_are_refused(tmp_path: Path, kind: str) -> None:
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     secret = tmp_path / "secret.h5"
     with h5py.File(secret, "w") as file:
         file["values"] = np.ones((2, 1), dtype=np.float32)

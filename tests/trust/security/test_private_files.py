@@ -10,8 +10,7 @@ import pytest
 from haploscribe.atomic import created_for, current_umask, make_folder, written_aside
 from haploscribe.errors import InputError
 from haploscribe.workers.workers import do_piece
-from tests.fixtures.every_verb import commands, run_verb, write_cohort
-from tests.trust.security.conftest import Done, do_every_verb
+from tests.fixtures.every_verb import Done, commands, do_every_verb, run_verb, write_cohort
 
 
 @pytest.fixture(autouse=True)
