@@ -15,7 +15,8 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
+from datetime import datetime
 from pathlib import Path
 
 # One thread for both, before numpy is loaded.
@@ -29,8 +30,8 @@ from benchmarks.tables import write_table
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.utils.types import Float64Array
-from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
-from tests.estimators.real_genes import HALF_WINDOW, real_genes
+from tests.fixtures.glmnet import GlmnetFit, Problem, cv_glmnet
+from tests.fixtures.real_genes import HALF_WINDOW, real_genes
 
 HALF_WINDOWS = (HALF_WINDOW, 1_000_000)
 FEWEST_VARIANTS, MOST_VARIANTS = 500, 5_000

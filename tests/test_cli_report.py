@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from haploscribe.options import CohortOptions
-from tests.report.made import made_results, shifted, write_made
-from tests.test_cli import ONE_GENE, inputs_of, run_cli
+from tests.fixtures.command_line import ONE_GENE, inputs_of, run_cli
+from tests.fixtures.results import made_results, shifted, write_made
 
 
 def test_run_prints_its_summary_as_json_and_nothing_else(

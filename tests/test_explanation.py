@@ -37,7 +37,7 @@ from haploscribe.workflows.explain import explain
 from haploscribe.workflows.finished_run import reopened_run
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"
 

@@ -32,10 +32,10 @@ from haploscribe.workflows.export.weights import GeneWeights
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
-from tests.io.test_predictdb import read, read_covariance
-from tests.io.test_rdata import r_session
-from tests.small_cohort import write_small_cohort
-from tests.test_cli import run_cli
+from tests.fixtures.command_line import run_cli
+from tests.fixtures.exported import query, read_covariance
+from tests.fixtures.r_session import r_session
+from tests.fixtures.small_cohort import write_small_cohort
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 LINEAR = ("elastic-net", "elastic-net-1mb", "blup", "ensemble")
@@ -132,8 +132,8 @@ def databases(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def score(database: Path, calls: Calls, gene_id: str) -> Float64Array:
     """Predict from a database alone."""
-    weights = read(database, f"SELECT * FROM weights WHERE gene = '{gene_id}'")
-    (intercept,) = read(database, f"SELECT intercept FROM extra WHERE gene = '{gene_id}'")["intercept"]
+    weights = query(database, f"SELECT * FROM weights WHERE gene = '{gene_id}'")
+    (intercept,) = query(database, f"SELECT intercept FROM extra WHERE gene = '{gene_id}'")["intercept"]
     dosages = calls.dosages(weights["varID"], weights["eff_allele"])
     return np.asarray(intercept + dosages @ weights["weight"].to_numpy())
 
@@ -148,7 +148,7 @@ def test_a_database_predicts_as_the_linear_model(
 
 
 def test_covariances_are_those_of_the_people(databases: Path, calls: Calls) -> None:
-    weights = read(databases / "elastic-net.db", "SELECT * FROM weights")
+    weights = query(databases / "elastic-net.db", "SELECT * FROM weights")
     for gene_id in GENES:
         here = weights[weights["gene"] == gene_id]
         expected = np.cov(calls.dosages(here["varID"], here["eff_allele"]), rowvar=False)
@@ -159,7 +159,7 @@ def test_covariances_are_those_of_the_people(databases: Path, calls: Calls) -> N
 def test_performance_is_that_of_the_metrics(finished: Finished, databases: Path) -> None:
     metrics = pd.read_csv(finished.results / "metrics.tsv", sep="\t")
     metrics = metrics[metrics["model"] == "elastic-net-1mb"].set_index("gene_id")
-    extra = read(databases / "elastic-net-1mb.db", "SELECT * FROM extra").set_index("gene")
+    extra = query(databases / "elastic-net-1mb.db", "SELECT * FROM extra").set_index("gene")
     metrics = metrics.loc[extra.index]
     np.testing.assert_allclose(extra["pred.perf.R2"], metrics["pearson_r"].clip(lower=0) ** 2)
     np.testing.assert_allclose(extra["pred.perf.pval"], metrics["pearson_p"])
@@ -230,7 +230,7 @@ def test_genes_are_those_that_the_model_predicts_well(finished: Finished, tmp_pa
     metrics = read_results(finished.results).metrics.filter(model="elastic-net").sort("pearson_r")
     limit = metrics["pearson_r"][1]
     done = export_predictdb(finished.options("elastic-net", min_r=limit), HERE, tmp_path / "x.db")
-    found = read(tmp_path / "x.db", "SELECT gene, `pred.perf.qval` AS q FROM extra")
+    found = query(tmp_path / "x.db", "SELECT gene, `pred.perf.qval` AS q FROM extra")
     assert list(found["gene"]) == [metrics["gene_id"][1]]
     assert (done.n_fitted, done.n_passing, done.counts.n_genes) == (2, 1, 1)
     q = false_discovery_control(metrics["pearson_p"].to_numpy())[1]  # over both genes
@@ -270,7 +270,6 @@ def test_a_stopped_export_leaves_nothing_half_written_and_goes_on(
 
 @pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes(finished: Finished, databases: Path, tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     options = finished.options("transformer-all")
     export_predictdb(options, WorkerOptions(dask="local:2"), tmp_path / "transformer-all.db")
     made = contents(tmp_path)

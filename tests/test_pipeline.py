@@ -28,6 +28,7 @@ from haploscribe.workflows.run.context import gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
+from tests.fixtures.cohorts import expression_with
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -39,21 +40,6 @@ def predictions_of(
     evaluation = EvaluationOptions(models=models, seed=seed)
     run(cohort, BackboneOptions("kmer"), evaluation, out, worker_options=WorkerOptions(jobs))
     return read_predictions(out)
-
-
-def expression_with(example: CohortOptions, path: Path, values: np.ndarray, samples: list[str]) -> Path:
-    """The example's table as Parquet, with other values or another order of people."""
-    table = read_expression(example.expression)
-    columns = {
-        "#chr": [gene.contig for gene in table.genes],
-        "start": [gene.tss for gene in table.genes],
-        "end": [gene.tss + 1 for gene in table.genes],
-        "pid": [gene.gene_id for gene in table.genes],
-        "gid": [gene.gene_id for gene in table.genes],
-        "strand": [gene.strand for gene in table.genes],
-    }
-    pl.DataFrame(columns | {name: values[:, i] for i, name in enumerate(samples)}).write_parquet(path)
-    return path
 
 
 @pytest.fixture

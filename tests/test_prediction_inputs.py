@@ -32,8 +32,8 @@ from haploscribe.results.saved_models import KeptModels
 from haploscribe.workflows.explain import explain
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
-from tests.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
-from tests.support import require_program
+from tests.fixtures.peers import require_program
+from tests.fixtures.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 
 VARIANTS, TILES = "variants.tsv", "tiles.tsv"
 MODELS = ("elastic-net", "blup", "blup-delta")

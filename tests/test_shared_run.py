@@ -15,8 +15,9 @@ from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import multi_gene_fits as shared_fits
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
-from tests.test_cli import inputs_of, run_cli
-from tests.test_pipeline import expression_with
+from tests.fixtures.cohorts import expression_with
+from tests.fixtures.command_line import inputs_of, run_cli
+from tests.fixtures.keras_files import MadeModel
 from tests.zero_shot.xpresso_files import RandomXpresso
 
 GENES = ("ENSG00000183597.11", "ENSG00000099899.10", "ENSG00000185252.13", "ENSG00000099937.6")

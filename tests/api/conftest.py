@@ -1,30 +1,13 @@
 """What the tests of the Python API share: two genes of the bundled people, and a run on them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import polars as pl
 import pytest
 
-from haploscribe.api.cohort import OpenedCohort, example_cohort
+from haploscribe.api.cohort import example_cohort
 from haploscribe.api.run import read_predictions, run
 from haploscribe.embedding.stage import Embedded
-
-GENE = "ENSG00000099899.10"
-OTHER_GENE = "ENSG00000128191.9"
-MODELS = ("top-snp", "elastic-net", "lasso", "blup", "blup-delta")
-
-
-@dataclass(frozen=True)
-class Made:
-    """A cohort, its tiles, and what a run on it left."""
-
-    cohort: OpenedCohort
-    embedded: Embedded
-    out: Path
-    predictions: pl.DataFrame
-    metrics: pl.DataFrame
+from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
 
 @pytest.fixture(scope="package")

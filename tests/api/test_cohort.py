@@ -14,7 +14,7 @@ from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.options import CohortOptions, WorkerOptions
 from haploscribe.workflows.check import check
-from tests.api.conftest import GENE, OTHER_GENE, Made
+from tests.fixtures.api_run import GENE, OTHER_GENE, Made
 
 
 @pytest.fixture

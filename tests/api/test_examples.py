@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.doctests import run_module, run_page
+from tests.fixtures.doctests import run_module, run_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 

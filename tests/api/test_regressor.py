@@ -20,7 +20,7 @@ from haploscribe.api.regressor import GeneRegressor
 from haploscribe.api.samples import GeneSamples
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float64Array
-from tests.api.conftest import GENE, MODELS, OTHER_GENE, Made
+from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
 ALL_MODELS = (*MODELS, "blup-distance", "blup-distance-delta", "susie", "adaptive-shrinkage", "ensemble")
 

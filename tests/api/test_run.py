@@ -18,7 +18,7 @@ from haploscribe.options import (
     ZeroShotOptions,
 )
 from haploscribe.results.tables import read_results
-from tests.api.conftest import GENE, MODELS, OTHER_GENE, Made
+from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
 
 def test_files_equal_those_of_the_command_line_to_the_byte(

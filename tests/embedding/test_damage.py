@@ -16,8 +16,8 @@ from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
-from tests.small_cohort import write_small_cohort
-from tests.test_cli import run_cli
+from tests.fixtures.command_line import run_cli
+from tests.fixtures.small_cohort import write_small_cohort
 
 KMER = BackboneOptions(backbone="kmer")
 

@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.adaptive_shrinkage import (
     AdaptiveShrinkage,
     AdaptiveShrinkageFit,
     effect_sizes,
     fit_adaptive_shrinkage,
 )
-from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
+from tests.fixtures.gene_inputs import made_inputs
 
 N_SAMPLES, N_FEATURES = 240, 40
 
@@ -89,17 +88,6 @@ def test_no_other_shares_are_likelier() -> None:
     for shares in (*np.eye(20), *rng.dirichlet(np.full(20, 0.2), 300)):
         mixed = 0.7 * fit.shares + 0.3 * shares
         assert log_likelihood(least_squares, outcome, prior, mixed, fit.residual_variance) < best + 0.05
-
-
-def made_inputs(seed: int, n_samples: int = 150, n_variants: int = 60) -> GeneInputs:
-    rng = np.random.default_rng(seed)
-    frequencies = rng.uniform(0.1, 0.9, n_variants)
-    return GeneInputs(
-        Gene("ENSG1", "chr1", 5_000),
-        tuple(f"S{sample}" for sample in range(n_samples)),
-        np.sort(rng.integers(0, 100_000, n_variants)).astype(np.int64),
-        rng.binomial(2, frequencies, (n_samples, n_variants)).astype(np.float32),
-    )
 
 
 def test_predicts_new_people_where_few_variants_matter() -> None:

@@ -15,9 +15,9 @@ from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array, Int64Array
-from tests.estimators.cases import nothing_to_learn
-from tests.estimators.glmnet import GlmnetFit, Problem, cv_glmnet
-from tests.estimators.real_genes import real_genes
+from tests.fixtures.gene_inputs import nothing_to_learn
+from tests.fixtures.glmnet import GlmnetFit, Problem, cv_glmnet
+from tests.fixtures.real_genes import real_genes
 
 
 def _dosages(n_samples: int, n_variants: int, rng: np.random.Generator) -> Float64Array:

@@ -4,27 +4,11 @@ import numpy as np
 import pytest
 
 from haploscribe.estimators.ensemble import DeltaEnsemble, DosageEnsemble
-from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.linear.adaptive_shrinkage import AdaptiveShrinkage
 from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.estimators.linear.susie import Susie
-from tests.estimators.test_adaptive_shrinkage import made_inputs
-
-
-def inputs_with_tiles(seed: int) -> GeneInputs:
-    inputs = made_inputs(seed)
-    rng = np.random.default_rng(seed)
-    deltas = rng.normal(size=(5, 1, 8)).astype(np.float32)
-    deltas[0] = 0.0
-    index = rng.integers(0, 5, (150, 2)).astype(np.int32)
-    return GeneInputs(
-        inputs.gene,
-        inputs.sample_ids,
-        inputs.positions,
-        inputs.dosages,
-        (TileDeltas(0, 5_994, deltas, index), TileDeltas(5_994, 11_988, -deltas, index[::-1].copy())),
-    )
+from tests.fixtures.gene_inputs import inputs_with_tiles, made_inputs
 
 
 @pytest.mark.parametrize(("ensemble", "dense"), [(DosageEnsemble, DosageBlup), (DeltaEnsemble, DeltaBlup)])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from haploscribe.estimators.base import fitted
-from tests.evaluation.synthetic import Constant, Ridge, synthetic_gene
+from tests.fixtures.synthetic import Constant, Ridge, synthetic_gene
 
 GENE = synthetic_gene(1)
 

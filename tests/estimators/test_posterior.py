@@ -9,7 +9,7 @@ from haploscribe.estimators.linear.susie import Susie
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml
 from haploscribe.estimators.solvers.single_effects import fit_susie
 from haploscribe.utils.types import Float64Array
-from tests.estimators.test_adaptive_shrinkage import made_inputs
+from tests.fixtures.gene_inputs import made_inputs
 
 TRAINING, NEW = np.arange(100), np.arange(100, 150)
 

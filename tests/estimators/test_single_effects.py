@@ -10,8 +10,8 @@ from scipy.stats import multivariate_normal
 
 from haploscribe.estimators.solvers.single_effects import SusieFit, fit_susie
 from haploscribe.utils.types import Float64Array, Int64Array
-from tests.estimators.real_genes import real_genes
-from tests.estimators.susier import Problem, SusierFit, susier
+from tests.fixtures.real_genes import real_genes
+from tests.fixtures.susier import Problem, SusierFit, susier
 
 
 def _problem(

@@ -9,7 +9,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.susie import Susie
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
-from tests.estimators.cases import nothing_to_learn
+from tests.fixtures.gene_inputs import nothing_to_learn
 
 TSS = 50_000
 

@@ -11,7 +11,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.top_snp import TopSnp
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
-from tests.estimators.cases import nothing_to_learn
+from tests.fixtures.gene_inputs import nothing_to_learn
 
 
 def _inputs(dosages: Float64Array) -> GeneInputs:

@@ -17,7 +17,7 @@ from haploscribe.evaluation.bootstrap import (
     tail_probability,
 )
 from haploscribe.expression.genes import Gene
-from tests.support import require_program
+from tests.fixtures.peers import require_r
 
 
 def skewed(n_genes: int, n_columns: int = 1, seed: int = 0) -> np.ndarray:
@@ -43,9 +43,7 @@ def test_genes_one_by_one_equal_scipys_percentile_interval() -> None:
 
 @pytest.mark.parametrize("block", [4, 10])
 def test_blocks_equal_rs_circular_block_bootstrap(block: int) -> None:
-    rscript = require_program("Rscript")
-    if subprocess.run([rscript, "-e", "library(boot)"], capture_output=True, check=False).returncode:
-        pytest.skip("R has no package boot; r-cran-boot brings it")
+    rscript = require_r("boot")
     values = skewed(60, seed=3)
     code = (
         f"library(boot); set.seed(1); x <- c({','.join(map(repr, values[:, 0].tolist()))}); "

@@ -22,7 +22,7 @@ from haploscribe.evaluation.folds import make_folds, read_split
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.expression.normalise import prepare
 from haploscribe.options import NORMALISATIONS, Normalisation
-from tests.evaluation.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
+from tests.fixtures.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 
 RIDGE: Mapping[str, Callable[[], Estimator]] = {"ridge": Ridge}
 

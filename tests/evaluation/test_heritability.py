@@ -9,7 +9,7 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.evaluation.heritability import snp_heritability
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 N_SAMPLES, N_VARIANTS, N_COVARIATES = 150, 60, 4
 

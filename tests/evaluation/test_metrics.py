@@ -16,7 +16,7 @@ from haploscribe.evaluation.metrics import (
     gene_metrics,
     summarise_models,
 )
-from tests.support import require_program
+from tests.fixtures.peers import require_r
 
 
 def predictions_of(gene_id: str, model: str, folds: list[tuple[np.ndarray, np.ndarray]]) -> pl.DataFrame:
@@ -187,7 +187,7 @@ def test_the_interval_of_the_mean_r_follows_the_genome_order() -> None:
 
 
 def test_benjamini_hochberg_equals_r() -> None:
-    rscript = require_program("Rscript")
+    rscript = require_r()
     p_values = np.concatenate([np.random.default_rng(6).uniform(size=40) ** 3, [0.2, 0.2, 1.0]])
     code = f"cat(format(p.adjust(c({','.join(map(repr, p_values.tolist()))}), 'BH'), digits=15))"
     printed = subprocess.run([rscript, "-e", code], capture_output=True, text=True, check=True).stdout

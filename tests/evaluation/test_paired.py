@@ -9,7 +9,7 @@ import pytest
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.evaluation.metrics import METRIC_SCHEMA
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA, compare_models, signed_rank_p
-from tests.support import require_program
+from tests.fixtures.peers import require_r
 
 
 def metrics_of(r: dict[str, dict[str, float]]) -> pl.DataFrame:
@@ -92,7 +92,7 @@ def test_one_model_or_no_shared_gene_has_nothing_to_compare() -> None:
 
 @pytest.mark.parametrize(("n_pairs", "n_zero"), [(1, 0), (12, 0), (60, 0), (60, 25)])
 def test_p_value_equals_r(n_pairs: int, n_zero: int) -> None:
-    rscript = require_program("Rscript")
+    rscript = require_r()
     delta = np.random.default_rng(n_pairs).normal(0.2, 1.0, n_pairs)
     numbers = ",".join(map(repr, delta.tolist()))
     # R's exact test wants no zeros; leaving them out is what it does itself.

@@ -16,7 +16,7 @@ from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.expression.genes import GeneSplit, all_genes_seen
 from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import BoolArray, Float64Array
-from tests.evaluation.synthetic import NotKept, synthetic_gene
+from tests.fixtures.synthetic import NotKept, synthetic_gene
 
 N_SAMPLES = 60
 

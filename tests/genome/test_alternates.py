@@ -8,8 +8,7 @@ from hypothesis import given, settings
 
 from haploscribe.genome.alternates import Alternate, alternates
 from haploscribe.genome.variants import dosages, open_variants
-
-from .drawn import SAMPLES, DrawnContig, contigs, write_vcf, write_vcf_lines
+from tests.fixtures.variants import SAMPLES, DrawnContig, contigs, write_vcf, write_vcf_lines
 
 
 @settings(deadline=None, max_examples=20)

@@ -13,8 +13,16 @@ from haploscribe.genome.anchored import Anchor, AnchoredHaplotypes, anchored_hap
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-
-from .drawn import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf, write_vcf_lines
+from tests.fixtures.variants import (
+    SAMPLES,
+    DrawnContig,
+    Record,
+    consensus,
+    contigs,
+    write_fasta,
+    write_vcf,
+    write_vcf_lines,
+)
 
 _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

@@ -20,8 +20,7 @@ from haploscribe.genome.haplotypes import (
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variants import VariantReader, open_variants
-
-from .drawn import (
+from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
     Record,

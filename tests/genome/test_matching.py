@@ -17,8 +17,7 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies, open_variants
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.workflows.predict.matching import Matched, match_variants
-
-from .drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
 def read_all(path: Path, length: int) -> Variants:

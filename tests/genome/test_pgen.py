@@ -8,9 +8,8 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.genome.variants import open_variants
-from tests.support import require_program
-
-from .drawn import SAMPLES, write_vcf_lines
+from tests.fixtures.peers import require_program
+from tests.fixtures.variants import SAMPLES, write_vcf_lines
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

@@ -10,8 +10,7 @@ import pytest
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.reference import Reference
-
-from .drawn import write_fasta
+from tests.fixtures.variants import write_fasta
 
 SEQUENCE = "ACGTacgtNNRYKM" * 30
 

@@ -7,8 +7,7 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.genome.region import haplotype_records, parse_region
-
-from .drawn import SAMPLES, write_fasta, write_vcf_lines
+from tests.fixtures.variants import SAMPLES, write_fasta, write_vcf_lines
 
 
 def test_a_region_is_the_one_of_samtools_with_or_without_commas_and_an_index(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from haploscribe.genome.variant_blocks import (
     write_variant_samples,
 )
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
-
-from .drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
 def assert_equal_variants(found: Variants, expected: Variants) -> None:

@@ -19,8 +19,7 @@ from haploscribe.genome.variants import (
     minor_allele_frequencies,
     open_variants,
 )
-
-from .drawn import SAMPLES, vcf_text, write_fasta, write_vcf_lines
+from tests.fixtures.variants import SAMPLES, vcf_text, write_fasta, write_vcf_lines
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from haploscribe.genome import vcf_lines
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
-
-from .drawn import write_vcf_lines
+from tests.fixtures.variants import write_vcf_lines
 
 NAMES = ("a", "b", "c")
 

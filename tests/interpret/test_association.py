@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from haploscribe.interpret.association import marginal_association, marginal_correlations
-from tests.support import require_program
+from tests.fixtures.peers import require_r
 
 
 @settings(max_examples=60, deadline=None)
@@ -32,7 +32,7 @@ def test_each_variant_is_regressed_as_scipy_does(seed: int, n_samples: int, effe
 
 
 def test_p_too_small_for_a_number_is_that_of_r(tmp_path: Path) -> None:
-    rscript = require_program("Rscript")
+    rscript = require_r()
     rng = np.random.default_rng(0)
     dosages = rng.binomial(2, 0.5, (2000, 1)).astype(np.float32)
     noises = [1.0, 0.3, 0.1, 0.03, 0.001]

@@ -16,7 +16,7 @@ from haploscribe.genome.haplotypes import region_haplotypes
 from haploscribe.genome.tiles import Tile, tiles_between
 from haploscribe.genome.variants import Variants, open_variants
 from haploscribe.interpret.in_silico import Allele, in_silico_samples, with_alleles
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf
 
 TILE = 13
 

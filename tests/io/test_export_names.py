@@ -12,7 +12,7 @@ from haploscribe.workflows.export.variant_ids import (
     positional_names,
     variant_names,
 )
-from tests.io.exported import simple_gene
+from tests.fixtures.exported import simple_gene
 
 
 @pytest.mark.parametrize(

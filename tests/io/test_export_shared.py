@@ -16,10 +16,10 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export.fusion import write_fusion
 from haploscribe.workflows.export.predictdb import write_predictdb
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
-from tests.estimators.real_genes import RealGene, real_genes
-from tests.io.exported import Fitted
-from tests.io.test_rdata import r_session
-from tests.support import require_program
+from tests.fixtures.exported import Fitted
+from tests.fixtures.peers import require_program
+from tests.fixtures.r_session import r_session
+from tests.fixtures.real_genes import RealGene, real_genes
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

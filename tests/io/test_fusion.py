@@ -12,8 +12,8 @@ from haploscribe.errors import InputError
 from haploscribe.workflows.export.fusion import write_fusion
 from haploscribe.workflows.export.variant_ids import check_gene_id
 from haploscribe.workflows.export.weights import Heritability
-from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
-from tests.io.test_rdata import r_session
+from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
+from tests.fixtures.r_session import r_session
 
 READ = """
 wgtlist <- read.table("out/LCL.pos", head = TRUE, as.is = TRUE)

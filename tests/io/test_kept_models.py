@@ -24,7 +24,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.results.models_folder import FORMAT_VERSION, RECORD, ModelsRecord, read_record, write_record
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
-from tests.estimators.test_ensemble import inputs_with_tiles
+from tests.fixtures.gene_inputs import inputs_with_tiles
 
 
 def inputs_of_all_kinds() -> GeneInputs:

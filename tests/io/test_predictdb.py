@@ -1,6 +1,5 @@
 """The PredictDB files, read back as MetaXcan reads them."""
 
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -13,35 +12,15 @@ from hypothesis import strategies as st
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export.predictdb import SnpKey, covariance_path, write_predictdb
-from tests.io.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
-from tests.support import require_program
+from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, query, read_covariance, simple_gene, twas_z
+from tests.fixtures.peers import require_program
 
 EXTRA = "gene, genename, `n.snps.in.model`, `pred.perf.R2`, `pred.perf.pval`, `pred.perf.qval`"
 
 
-def read(database: Path, query: str) -> pd.DataFrame:
-    connection = sqlite3.connect(database)
-    try:
-        return pd.read_sql_query(query, connection)
-    finally:
-        connection.close()
-
-
 def read_weights(database: Path, key: str = "rsid") -> pd.DataFrame:
     """The query of MetaXcan's PredictionModel.py."""
-    return read(database, f"SELECT {key} AS name, gene, weight, ref_allele, eff_allele FROM weights")
-
-
-def read_covariance(database: Path, gene: str, names: list[str]) -> Float64Array:
-    """As MetaXcan's MatrixManager.py: split at blanks, no line twice, filled in symmetrically."""
-    table = pd.read_csv(covariance_path(database), sep=r"\s+")
-    assert list(table.columns) == ["GENE", "RSID1", "RSID2", "VALUE"]
-    assert not table.duplicated().any()
-    entries = {}
-    for row in table[table["GENE"] == gene].itertuples():
-        entries[row.RSID1, row.RSID2] = entries[row.RSID2, row.RSID1] = row.VALUE
-    assert len(entries) == len(names) ** 2
-    return np.array([[entries[one, other] for other in names] for one in names])
+    return query(database, f"SELECT {key} AS name, gene, weight, ref_allele, eff_allele FROM weights")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +32,7 @@ def genes() -> list[Fitted]:
 def test_weights_predict_as_the_model_does(genes: list[Fitted], model: str, tmp_path: Path) -> None:
     write_predictdb(tmp_path / "x.db", (fitted.gene for fitted in genes), model, "b38")
     weights = read_weights(tmp_path / "x.db", "varID")
-    intercepts = read(tmp_path / "x.db", "SELECT gene, intercept FROM extra").set_index("gene").intercept
+    intercepts = query(tmp_path / "x.db", "SELECT gene, intercept FROM extra").set_index("gene").intercept
     for fitted in genes:
         of_gene = weights[weights.gene == fitted.gene.gene_id]
         positions = [int(name.split("_")[1]) - 1 for name in of_gene.name]
@@ -126,23 +105,26 @@ def test_s_predixcan_gives_the_z_of_individual_data(
 
 def test_extra_says_how_the_model_did(genes: list[Fitted], tmp_path: Path) -> None:
     write_predictdb(tmp_path / "x.db", (fitted.gene for fitted in genes), "blup", "b38")
-    extra = read(tmp_path / "x.db", f"SELECT {EXTRA} FROM extra ORDER BY gene")
+    extra = query(tmp_path / "x.db", f"SELECT {EXTRA} FROM extra ORDER BY gene")
     assert extra.to_numpy().tolist() == [
         ["ENSG1", "TOMM22", 15, pytest.approx(0.04), 0.005, 0.02],
         ["ENSG2", "TOMM22", 9, pytest.approx(0.04), 0.005, 0.02],
     ]
-    assert read(tmp_path / "x.db", 'SELECT "n.snps.in.window" FROM extra').iloc[:, 0].tolist() == [22, 16]
-    assert read(tmp_path / "x.db", "SELECT * FROM sample_info").to_numpy().tolist() == [[150]]
+    assert query(tmp_path / "x.db", 'SELECT "n.snps.in.window" FROM extra').iloc[:, 0].tolist() == [
+        22,
+        16,
+    ]
+    assert query(tmp_path / "x.db", "SELECT * FROM sample_info").to_numpy().tolist() == [[150]]
 
 
 def test_the_column_without_which_focus_imports_nothing_is_there(tmp_path: Path) -> None:
     write_predictdb(tmp_path / "x.db", [simple_gene()], "blup", "b38")
-    assert read(tmp_path / "x.db", "SELECT gene_type FROM extra").gene_type.tolist() == [None]
+    assert query(tmp_path / "x.db", "SELECT gene_type FROM extra").gene_type.tolist() == [None]
 
 
 def test_indexes_are_those_of_predictdb(tmp_path: Path) -> None:
     write_predictdb(tmp_path / "x.db", [simple_gene()], "blup", "b38")
-    names = read(tmp_path / "x.db", "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").name
+    names = query(tmp_path / "x.db", "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").name
     assert names.tolist() == ["extra_gene", "weights_gene", "weights_rsid", "weights_rsid_gene"]
 
 
@@ -151,7 +133,7 @@ def test_weights_of_zero_and_genes_without_any_are_left_out_and_counted(tmp_path
     counts = write_predictdb(tmp_path / "x.db", genes, "blup", "b38")
     assert (counts.n_genes, counts.n_without_weights, counts.n_weights, counts.n_without_rsid) == (1, 1, 1, 0)
     assert read_weights(tmp_path / "x.db").to_numpy().tolist() == [["rs2", "ENSG1", 2.0, "A", "G"]]
-    assert read(tmp_path / "x.db", "SELECT gene FROM extra").gene.tolist() == ["ENSG1"]
+    assert query(tmp_path / "x.db", "SELECT gene FROM extra").gene.tolist() == ["ENSG1"]
 
 
 def test_a_name_has_the_same_alleles_in_all_genes(tmp_path: Path) -> None:
@@ -206,4 +188,4 @@ def test_whatever_the_ids_readers_find_every_variant_and_gene(
     np.testing.assert_array_equal(
         read_covariance(database, gene_id, weights.name.tolist()), np.eye(2) + 0.125
     )
-    assert read(database, "SELECT genename FROM extra").genename.tolist() == [gene_name]
+    assert query(database, "SELECT genename FROM extra").genename.tolist() == [gene_name]

@@ -1,6 +1,5 @@
 """R's save format, read back by R."""
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,21 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from haploscribe.workflows.export import r_data as rdata
-from tests.support import require_program
-
-
-def r_session(script: str, folder: Path) -> list[str]:
-    """The lines that an R script, warnings being errors, prints."""
-    rscript = require_program("Rscript")
-    done = subprocess.run(
-        [rscript, "--vanilla", "-e", f"options(warn = 2); {script}"],
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+from tests.fixtures.r_session import r_session
 
 
 def load(objects: Mapping[str, bytes], script: str, folder: Path) -> list[str]:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from haploscribe.errors import InputError
-from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.results.tables import (
@@ -24,47 +22,7 @@ from haploscribe.results.tables import (
     write_predictions,
     write_results,
 )
-
-
-def predictions_of(values: list[float], gene_id: str = "G1.2") -> pl.DataFrame:
-    """These predictions, of two models in one fold."""
-    n = len(values)
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "gene_id": gene_id,
-                "sample_id": [f"S{i}" for i in range(n)],
-                "model": model,
-                "fold": 1,
-                "observed": np.arange(n, dtype=float) - (n - 1) / 2,
-                "predicted": np.array(values) * factor,
-            },
-            schema=PREDICTION_SCHEMA,
-        )
-        for model, factor in (("a", 1.0), ("b", -0.5))
-    )
-
-
-def results_of(values: list[float], gene_id: str = "G1.2") -> Results:
-    """Results with these predictions."""
-    metrics = gene_metrics(predictions_of(values, gene_id), {gene_id: 7})
-    return Results(
-        metrics=metrics,
-        comparison=compare_models(metrics),
-        summary={
-            "models": summarise_models(metrics),
-            "embedding": {
-                "backbone": "nano",
-                "tiles": 3,
-                "unique_haplotypes": 8,
-                "forward_passes": 8,
-                "naive_forward_passes": 60,
-                "seconds": 0.1,
-            },
-            "wall_seconds": 1 / 3,
-        },
-        run={"versions": {"haploscribe": "0.1.0"}, "options": {"maf": 0.05}, "seed": 1},
-    )
+from tests.fixtures.results import predictions_of, results_of
 
 
 def write(folder: Path, results: Results, predictions: pl.DataFrame) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from haploscribe.errors import InputError
-from tests.io.exported import simple_gene
+from tests.fixtures.exported import simple_gene
 
 
 def test_a_model_without_weights_is_named_with_those_that_have_some() -> None:

@@ -15,8 +15,8 @@ from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.errors import InputError
 from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov, score_backbone
 from haploscribe.workflows.pretrain import pretrain
-from tests.embedding.backbones.support import write_v1, write_v2
-from tests.pretraining.support import random_bases, tiny, write_genome, write_variants
+from tests.fixtures.backbones import write_v1, write_v2
+from tests.fixtures.genomes import random_bases, tiny, write_genome, write_variants
 
 
 def counted(sequences: list[bytes]) -> dict[tuple[str, str], float]:

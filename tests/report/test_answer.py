@@ -7,7 +7,7 @@ from scipy.stats import wilcoxon
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.tables import model_rows
-from tests.report.made import made_results, shifted
+from tests.fixtures.results import made_results, shifted
 
 
 def test_a_clear_win_is_said_with_its_numbers() -> None:

@@ -4,73 +4,30 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator
 from itertools import permutations
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 
 from haploscribe.report.page import render_page
 from haploscribe.report.region_data import region_data
 from haploscribe.report.region_figure import draw_region
 from haploscribe.report.tables import format_r
-from tests.report.made import made_results, made_tracks, shifted
-from tests.support import require_program
+from tests.fixtures.browser import Shows, browser, log, of, one, shows
+from tests.fixtures.results import made_results, made_tracks, shifted
 
-selenium = pytest.importorskip("selenium", reason="selenium is not installed; pip install 'haploscribe[dev]'")
-
-from selenium.webdriver import Chrome, ChromeOptions, Keys  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
-from selenium.webdriver.support.select import Select  # noqa: E402
+__all__ = ["browser", "shows"]  # fixtures
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "it's $(a) `b`", "__proto__"]
 N_GENES = 60
-
-
-class Shows(Protocol):
-    """Loads a page in the browser."""
-
-    def __call__(self, page: str, *, width: int = 1200, scheme: str = "light") -> Chrome: ...
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = require_program("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver is named, so that selenium never looks for one on a network.
-    driver = Chrome(options, Service(require_program("chromedriver")))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def shows(browser: Chrome, tmp_path: Path) -> Iterator[Shows]:
-    """Loads a page 1,200 pixels wide; at the end nothing may stand on the console."""
-
-    def show(page: str, *, width: int = 1200, scheme: str = "light") -> Chrome:
-        path = tmp_path / "page.html"
-        path.write_text(page, encoding="utf-8")
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        log(browser, "performance")
-        browser.get(path.as_uri())
-        return browser
-
-    yield show
-    assert [entry["message"] for entry in log(browser, "browser")] == []
 
 
 @pytest.fixture(scope="module")
@@ -85,20 +42,6 @@ def r() -> dict[str, list[float]]:
 def page(r: dict[str, list[float]]) -> str:
     regions = {f"GENE{i:04d}": made_tracks(f"GENE{i:04d}", seed=i) for i in range(N_GENES - 1)}
     return render_page(made_results(r), regions)
-
-
-def log(driver: Chrome, kind: str) -> list[dict[str, Any]]:
-    """Take what the browser has logged since it was last asked."""
-    entries: list[dict[str, Any]] = driver.get_log(kind)  # type: ignore[no-untyped-call]
-    return entries
-
-
-def of(driver: Chrome, css: str) -> list[WebElement]:
-    return driver.find_elements("css selector", css)
-
-
-def one(driver: Chrome, css: str) -> WebElement:
-    return driver.find_element("css selector", css)
 
 
 def genes_shown(driver: Chrome) -> list[str]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import resvg_py
 
 from haploscribe.errors import InputError
 from haploscribe.report.figures import page_figures, write_figures
 from haploscribe.report.page import render_page
-from tests.report.made import made_results, made_tracks, shifted
+from tests.fixtures.results import made_results, made_tracks, shifted
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -60,7 +61,6 @@ def test_names_that_a_path_cannot_hold_give_files_of_their_own(tmp_path: Path) -
 
 
 def test_png_has_300_dots_an_inch(tmp_path: Path) -> None:
-    pytest.importorskip("resvg_py", reason="resvg-py is not installed; pip install 'haploscribe[figures]'")
     written = write_figures(made_results(shifted(0.03)), tmp_path, png=True)
     pictures = [path for path in written if path.suffix == ".png"]
     assert [path.name for path in pictures] == ["distribution.png", "scatter-transformer.png"]
@@ -74,8 +74,7 @@ def test_png_has_300_dots_an_inch(tmp_path: Path) -> None:
 
 
 def test_without_fonts_png_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    resvg = pytest.importorskip("resvg_py", reason="resvg-py is not installed")
-    monkeypatch.setattr(resvg, "svg_to_bytes", partial(resvg.svg_to_bytes, skip_system_fonts=True))
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", partial(resvg_py.svg_to_bytes, skip_system_fonts=True))
     with pytest.raises(InputError, match="need a font"):
         write_figures(made_results(shifted(0.03)), tmp_path / "figures", png=True)
 

@@ -16,7 +16,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.report.page import render_page, write_report
 from haploscribe.report.region_data import region_data
-from tests.report.made import PageParser, made_results, made_tracks, shifted, to_number, write_made
+from tests.fixtures.results import PageParser, made_results, made_tracks, shifted, to_number, write_made
 
 HOSTILE = [
     "<script>alert(1)</script>",

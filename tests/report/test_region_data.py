@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.region_data import json_for_page, region_data, regions_within_budget, shown_variants
-from tests.report.made import made_tracks
+from tests.fixtures.results import made_tracks
 
 
 @given(seed=st.integers(0, 1000), n_variants=st.integers(1, 400))

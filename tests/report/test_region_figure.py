@@ -13,7 +13,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.region_figure import region_svg
 from haploscribe.utils.types import Float64Array
-from tests.report.made import made_tracks
+from tests.fixtures.results import made_tracks
 
 
 def drawn(tracks: RegionTracks) -> ET.Element:

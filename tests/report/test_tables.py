@@ -12,7 +12,7 @@ from haploscribe.report.plots import (
     typeset_setting,
 )
 from haploscribe.report.tables import Versus, format_interval, format_p, format_r, genes_by_best_r, model_rows
-from tests.report.made import made_results, shifted
+from tests.fixtures.results import made_results, shifted
 
 
 @given(st.floats(1e-300, 0.99))

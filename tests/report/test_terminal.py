@@ -11,7 +11,7 @@ from scipy.stats import wilcoxon
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.report.terminal import model_table, results_json
 from haploscribe.results.tables import Results
-from tests.report.made import made_results, shifted
+from tests.fixtures.results import made_results, shifted
 
 
 def printed(results: Results) -> list[str]:

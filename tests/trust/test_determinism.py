@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tools.determinism import OTHER_MACHINES, SAME_MACHINE, TOLERANCE, largest_differences, run_in
 
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
 from haploscribe.options import CohortOptions
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
-from tests.small_cohort import GENES
-from tests.trust.cohorts import write_cohort
-from tests.trust.equal_outputs import assert_same_results
-from tests.zero_shot.test_run import written
+from tests.campaigns.determinism import OTHER_MACHINES, SAME_MACHINE, TOLERANCE, largest_differences, run_in
+from tests.fixtures.cohorts import write_cohort
+from tests.fixtures.equal_outputs import assert_same_results
+from tests.fixtures.keras_files import written
+from tests.fixtures.small_cohort import GENES
 
 MODELS = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]
 TILES = ("--window", 2_000, "--tile", 500)

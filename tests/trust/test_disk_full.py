@@ -20,11 +20,11 @@ from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.utils.files import atomic_write, temporary_prefix, write_if_absent
-from tests.small_cohort import PEOPLE, write_small_cohort
-from tests.trust.equal_outputs import differing
-from tests.trust.full_disk import SmallDisk, small_disk
-from tests.trust.killing import Place, contents
-from tests.trust.verbs import PROGRAM, Inputs, command, environment, finished, write_inputs
+from tests.campaigns.killing import Place, contents
+from tests.fixtures.equal_outputs import differing
+from tests.fixtures.full_disk import SmallDisk, small_disk
+from tests.fixtures.small_cohort import PEOPLE, write_small_cohort
+from tests.fixtures.verbs import PROGRAM, Inputs, command, environment, finished, write_inputs
 
 PAGE = 4096
 """Bytes that the small disk gives out at a time."""

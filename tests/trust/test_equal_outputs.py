@@ -11,8 +11,8 @@ import zarr
 
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.workflows.run.workflow import run
-from tests.small_cohort import write_small_cohort
-from tests.trust.equal_outputs import assert_same_results, differences
+from tests.fixtures.equal_outputs import assert_same_results, differences
+from tests.fixtures.small_cohort import write_small_cohort
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from haploscribe.utils.files import atomic_write, process_name
-from tests.trust.equal_outputs import differing
-from tests.trust.killing import Place, Whole, contents, kill_after, run_again, run_whole
-from tests.trust.verbs import VERBS, Inputs, write_inputs
+from tests.campaigns.killing import Place, Whole, contents, kill_after, run_again, run_whole
+from tests.fixtures.equal_outputs import differing
+from tests.fixtures.verbs import VERBS, Inputs, write_inputs
 
 KILLED = "import os, signal; print(os.getpid(), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
 

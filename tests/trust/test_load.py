@@ -15,10 +15,11 @@ from haploscribe.cli_ends import run_to_exit
 from haploscribe.errors import InputError
 from haploscribe.utils.files import remove_on_input_error
 from haploscribe.utils.resources import required_address_space
-from tests.small_cohort import write_small_cohort
-from tests.trust.killing import Place
-from tests.trust.loading import GIBIBYTE, limited, soak
-from tests.trust.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
+from tests.campaigns.killing import Place, contents
+from tests.campaigns.loading import GIBIBYTE, limited, soak
+from tests.fixtures.equal_outputs import differing
+from tests.fixtures.small_cohort import write_small_cohort
+from tests.fixtures.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from haploscribe.estimators import registry
 from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.expression.normalise import prepare
 from haploscribe.options import NORMALISATIONS, Normalisation
-from tests.trust import leaking
-from tests.trust.leaks import leaks_of
-from tests.trust.people import APART, FOLDS
+from tests.fixtures import leaking
+from tests.fixtures.leaks import leaks_of
+from tests.fixtures.people import APART, FOLDS
 
 
 @pytest.fixture(autouse=True)

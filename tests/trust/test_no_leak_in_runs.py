@@ -21,9 +21,8 @@ from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOption
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
-from tests.small_cohort import GENES
-from tests.trust import leaking
-from tests.trust.cohorts import (
+from tests.fixtures import leaking
+from tests.fixtures.cohorts import (
     PEOPLE,
     noise,
     rewritten,
@@ -32,7 +31,8 @@ from tests.trust.cohorts import (
     with_values,
     write_cohort,
 )
-from tests.trust.leaks import ROUNDING
+from tests.fixtures.leaks import ROUNDING
+from tests.fixtures.small_cohort import GENES
 
 _SHUFFLED = np.random.default_rng(3).permutation(PEOPLE).tolist()
 SETS = {

@@ -12,9 +12,9 @@ import pytest
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.run.workflow import run
-from tests.support import require_program
-from tests.trust.cohorts import PEOPLE, rewritten, stand_in_for_sequence_models, write_cohort
-from tests.trust.equal_outputs import assert_same_results
+from tests.fixtures.cohorts import PEOPLE, rewritten, stand_in_for_sequence_models, write_cohort
+from tests.fixtures.equal_outputs import assert_same_results
+from tests.fixtures.peers import require_program
 
 SOME = ("elastic-net", "blup-distance", "blup-delta", "ensemble")
 Lines = list[list[str]]

@@ -22,8 +22,8 @@ from haploscribe.genome.variants import open_variants
 from haploscribe.interpret.association import marginal_association
 from haploscribe.options import CohortOptions
 from haploscribe.utils.types import Float64Array
-from tests.genome.drawn import write_fasta, write_vcf_lines
-from tests.support import require_program
+from tests.fixtures.peers import require_program
+from tests.fixtures.variants import write_fasta, write_vcf_lines
 
 pytestmark = pytest.mark.shared
 

@@ -7,7 +7,7 @@ import pytest
 
 from haploscribe.errors import InputError
 from haploscribe.utils.hashing import file_digest
-from tests.support import require_program
+from tests.fixtures.peers import require_program
 
 
 @pytest.mark.parametrize("content", [b"", b"ACGT\n" * 200_000])

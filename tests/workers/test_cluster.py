@@ -16,9 +16,8 @@ from haploscribe.errors import InputError
 from haploscribe.options import CohortOptions
 from haploscribe.parallel import dask as cluster
 from haploscribe.parallel.dask import dask_workers
-from tests.test_cli import GENES, inputs_of
-from tests.workers.dask_processes import dask_processes
-from tests.workers.test_workers import NotesJob, OpenedNotes, squared
+from tests.fixtures.command_line import GENES, inputs_of
+from tests.fixtures.workers import NotesJob, OpenedNotes, dask_processes, squared
 
 TOLD_APART = {"summary.json", "report.html", "run.json"}
 MODELS = ("--models", "elastic-net,blup-delta,susie")

@@ -5,7 +5,6 @@ import pickle
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cloudpickle
@@ -19,32 +18,7 @@ from haploscribe.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.parallel.dask import PIECES_PER_WORKER, DaskWorkers
 from haploscribe.parallel.executor import LocalWorkers, do_piece, open_workers
 from haploscribe.workflows.run.context import GeneJobs
-
-
-@dataclass
-class OpenedNotes:
-    """Writes down when it is opened and closed."""
-
-    path: Path
-    notes: list[str] = field(default_factory=list)
-
-    def close(self) -> None:
-        with self.path.open("a") as stream:
-            stream.write(f"closed by {os.getpid()}\n")
-
-
-@dataclass(frozen=True)
-class NotesJob:
-    path: Path
-
-    def open(self) -> OpenedNotes:
-        with self.path.open("a") as stream:
-            stream.write(f"opened by {os.getpid()}\n")
-        return OpenedNotes(self.path)
-
-
-def squared(_: OpenedNotes, item: int) -> int:
-    return item * item
+from tests.fixtures.workers import NotesJob, OpenedNotes, squared
 
 
 def threads_of_a_piece(_: OpenedNotes, item: int) -> list[int]:

@@ -21,7 +21,7 @@ from haploscribe.pretraining.model import checkpoint_weights, initial_model
 from haploscribe.pretraining.training import STATE_FILE, read_state
 from haploscribe.workflows import pretrain as pretrain_module
 from haploscribe.workflows.pretrain import pretrain
-from tests.pretraining.support import random_bases, tiny, write_genome
+from tests.fixtures.genomes import random_bases, tiny, write_genome
 
 MODEL_FILES = {"config.json", "vocab.txt", "model.safetensors", "README.md", "losses.tsv"}
 

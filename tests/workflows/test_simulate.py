@@ -21,8 +21,8 @@ from haploscribe.genome.variants import open_variants
 from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.simulate import simulate
+from tests.fixtures.peers import require_program
 from tests.genome.drawn import write_fasta, write_vcf_lines
-from tests.support import require_program
 
 Simulated = Callable[..., Path]
 

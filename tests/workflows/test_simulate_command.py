@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from haploscribe.options import CohortOptions
-from tests.test_cli import run_cli
+from tests.fixtures.command_line import run_cli
 
 
 def simulate(

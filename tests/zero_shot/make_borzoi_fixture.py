@@ -21,8 +21,8 @@ from borzoi_pytorch.pytorch_borzoi_transformer import get_positional_embed  # ty
 from borzoi_pytorch.pytorch_borzoi_utils import undo_squashed_scale  # type: ignore[import-not-found]
 from safetensors.torch import save_file
 
-from tests.zero_shot.borzoi_weights import BORZOI, FLASHZOI, LENGTH, TRACK_STEP, TSS_BINS, drawn_tensor
-from tests.zero_shot.enformer_weights import drawn_sequence
+from tests.fixtures.borzoi_weights import BORZOI, FLASHZOI, LENGTH, TRACK_STEP, TSS_BINS, drawn_tensor
+from tests.fixtures.enformer_weights import drawn_sequence
 
 FOLDER = Path(__file__).parent / "borzoi"
 

@@ -14,7 +14,7 @@ import torch
 from enformer_pytorch import Enformer, str_to_one_hot  # type: ignore[import-not-found]
 from safetensors.torch import save_file, save_model
 
-from tests.zero_shot.enformer_weights import drawn_sequence, drawn_tensor
+from tests.fixtures.enformer_weights import drawn_sequence, drawn_tensor
 
 FOLDER = Path(__file__).parent / "enformer"
 SMALL = {

@@ -14,10 +14,9 @@ from haploscribe.zero_shot.borzoi.model import Borzoi, Flashzoi, read_borzoi, re
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.configuration import Track
 from haploscribe.zero_shot.signal_at_tss import counts
-
-from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
-from .borzoi_weights import LENGTH, TSS_BINS
-from .enformer_weights import drawn_sequence
+from tests.fixtures.borzoi_folders import FIXTURE, drawn_tensors, write_folder
+from tests.fixtures.borzoi_weights import LENGTH, TSS_BINS
+from tests.fixtures.enformer_weights import drawn_sequence
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ("RNA:GM12878", "CAGE:GM12878", "RNA:blood", "RNA:vagina")

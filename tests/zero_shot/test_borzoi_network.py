@@ -15,10 +15,9 @@ from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration, parse_configuration
 from haploscribe.zero_shot.borzoi.model import read_network, stored_name
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork, position_features
-
-from .borzoi_folders import FIXTURE, drawn_tensors, write_folder
-from .borzoi_weights import LENGTH, TRACK_STEP
-from .enformer_weights import drawn_sequence
+from tests.fixtures.borzoi_folders import FIXTURE, drawn_tensors, write_folder
+from tests.fixtures.borzoi_weights import LENGTH, TRACK_STEP
+from tests.fixtures.enformer_weights import drawn_sequence
 
 KINDS = ("borzoi", "flashzoi")
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -22,9 +22,8 @@ from haploscribe.zero_shot.enformer.configuration import find_tracks, parse_conf
 from haploscribe.zero_shot.enformer.model import WINDOW, Enformer, read_enformer, read_network
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import TestTimeAugmentation, predict_gene
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
-
-from .enformer_weights import drawn_sequence
+from tests.fixtures.enformer_weights import drawn_sequence
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 
 FIXTURE = Path(__file__).parent / "enformer"
 LENGTH = 272

@@ -20,8 +20,7 @@ from haploscribe.zero_shot.enformer.model import read_network, stored_name
 from haploscribe.zero_shot.enformer.network import EnformerNetwork, gamma_features, gelu, position_features
 from haploscribe.zero_shot.transformer import by_key
 from haploscribe.zero_shot.weights_folder import locate
-
-from .enformer_weights import drawn_sequence, drawn_tensor
+from tests.fixtures.enformer_weights import drawn_sequence, drawn_tensor
 
 FIXTURE = Path(__file__).parent / "enformer"
 SMALL = FIXTURE / "small"

@@ -23,7 +23,7 @@ from haploscribe.zero_shot.predictions import (
     check_augmentation,
     predict_gene,
 )
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
+from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
 
 _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

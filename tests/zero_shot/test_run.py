@@ -1,30 +1,31 @@
 """`run` with a zero-shot model among the others, on the bundled real people."""
 
 import json
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
-
+from .xpresso_files import RandomXpresso
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions, ZeroShotOptions
+from haploscribe.options import CohortOptions
+from haploscribe.options import ZeroShotOptions
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot import predictions as predictions_module
 from haploscribe.zero_shot.base import SingleSequenceModel
-from haploscribe.zero_shot.predictions import (
-    GenePredictions,
-    TestTimeAugmentation,
-    predict_gene,
-    predict_genes,
-)
+from haploscribe.zero_shot.predictions import GenePredictions
+from haploscribe.zero_shot.predictions import TestTimeAugmentation
+from haploscribe.zero_shot.predictions import predict_gene
+from haploscribe.zero_shot.predictions import predict_genes
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.test_cli import inputs_of, run_cli
-
-from .xpresso_files import RandomXpresso
+from pathlib import Path
+from tests.fixtures.command_line import inputs_of
+from tests.fixtures.command_line import run_cli
+from tests.fixtures.keras_files import MadeModel
+from tests.fixtures.keras_files import written
+from tests.fixtures.zero_shot import GENES
+from tests.fixtures.zero_shot import scaled
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 
@@ -70,11 +71,6 @@ class Runs:
 @pytest.fixture
 def runs(example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     return Runs(example, tmp_path / "out", monkeypatch)
-
-
-def scaled(raw: Float64Array, training: np.ndarray) -> Float64Array:
-    """Prepared expression has mean 0 and variance 1 in training: there, so has the prediction."""
-    return np.asarray((raw - raw[training].mean()) / raw[training].std())
 
 
 def test_each_persons_prediction_is_the_models_and_a_second_run_predicts_nothing(

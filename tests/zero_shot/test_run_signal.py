@@ -23,11 +23,10 @@ from haploscribe.zero_shot.enformer.model import read_enformer, stored_name
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import GenePredictions, TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
-from tests.test_cli import inputs_of, run_cli
-
-from .borzoi_folders import drawn_tensors, write_folder
-from .enformer_weights import drawn_tensor
-from .test_run import scaled
+from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
+from tests.fixtures.command_line import inputs_of, run_cli
+from tests.fixtures.enformer_weights import drawn_tensor
+from tests.fixtures.zero_shot import scaled
 
 GENE = "ENSG00000128191.9"
 N_PEOPLE = 6

@@ -20,6 +20,7 @@ from haploscribe.genome.anchored import reverse_complement
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
+from tests.fixtures.keras_files import MadeModel
 
 from .xpresso_files import RandomXpresso
 

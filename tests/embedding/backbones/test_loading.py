@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_checkpoint
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.errors import InputError
-from tests.embedding.backbones.support import (
+from tests.fixtures.backbones import (
     V2_CONFIGURATION,
     V2_VOCABULARY,
     random_v2_tensors,

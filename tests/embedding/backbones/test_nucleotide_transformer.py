@@ -18,7 +18,7 @@ from haploscribe.embedding.backbones.token_axis import windows
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float32Array
-from tests.embedding.backbones.support import (
+from tests.fixtures.backbones import (
     V1_VOCABULARY,
     V2_CONFIGURATION,
     V2_VOCABULARY,

@@ -14,7 +14,7 @@ from haploscribe.embedding.backbones.registry import (
     opened_checkpoint,
 )
 from haploscribe.errors import InputError
-from tests.embedding.backbones.support import write_v2
+from tests.fixtures.backbones import write_v2
 
 PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
-from tests.embedding.backbones.support import V1_VOCABULARY, V2_VOCABULARY
+from tests.fixtures.backbones import V1_VOCABULARY, V2_VOCABULARY
 
 Tokenise = Callable[[str], list[int]]
 

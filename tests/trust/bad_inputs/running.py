@@ -16,8 +16,8 @@ import pytest
 from haploscribe import __version__
 from haploscribe.options import BackboneOptions, EvaluationOptions
 from haploscribe.workflows.run.workflow import run
-from tests.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
-from tests.test_cli import run_cli
+from tests.fixtures.command_line import run_cli
+from tests.fixtures.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.trust.bad_inputs.rows import COVARIATES, GENE, NEW_PEOPLE, RESULTS, Case, Ended, Row
 
 LIMIT_SECONDS = 60.0

@@ -31,9 +31,9 @@ from haploscribe.results.models_folder import ModelsRecord, read_record, write_r
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.results.tables import read_results, write_predictions, write_results
 from haploscribe.utils.validated_json import parse_json, validate_as
-from tests.genome.drawn import vcf_text, write_vcf_lines
-from tests.io.test_results import predictions_of, results_of
-from tests.trust.fuzzing.mutations import bgzipped
+from tests.campaigns.fuzzing.mutations import bgzipped
+from tests.fixtures.results import predictions_of, results_of
+from tests.fixtures.variants import vcf_text, write_vcf_lines
 
 LENGTHS = {"1": 1000, "2": 1000}
 

@@ -1,12 +1,12 @@
-"""A bounded part of what `tools/fuzz.py` tries for an hour: the same inputs every time."""
+"""A bounded part of what `tests/campaigns/fuzz.py` tries for an hour: the same inputs every time."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.trust.fuzzing.bases import make_bases
-from tests.trust.fuzzing.campaign import Part, Tally, campaign
-from tests.trust.fuzzing.targets import TARGETS
+from tests.campaigns.fuzzing.bases import make_bases
+from tests.campaigns.fuzzing.campaign import Part, Tally, campaign
+from tests.campaigns.fuzzing.targets import TARGETS
 
 SEED = 7
 FEW, MANY = 8, 150

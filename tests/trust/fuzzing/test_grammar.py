@@ -21,7 +21,7 @@ from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.variants import open_variants
-from tests.trust.fuzzing.grammar import (
+from tests.campaigns.fuzzing.grammar import (
     END,
     DrawnTable,
     configurations,
@@ -30,7 +30,7 @@ from tests.trust.fuzzing.grammar import (
     toml_of,
     vcfs,
 )
-from tests.trust.fuzzing.oracles import Row, row_of, rows_of
+from tests.campaigns.fuzzing.oracles import Row, row_of, rows_of
 
 Drawn = TypeVar("Drawn")
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_cohort import PEOPLE
-from tests.trust.security.conftest import Done
-from tests.trust.security.every_verb import commands, run_verb, write_cohort
+from tests.fixtures.every_verb import Done, commands, run_verb, write_cohort
+from tests.fixtures.small_cohort import PEOPLE
 
 CALL = re.compile(r"(?<![\w.])(?:\d+|\.)[|/](?:\d+|\.)(?![\w/.])")
 PROGRESS = re.compile(r"[━╸╺ ]{5,}\d+/\d+.*")

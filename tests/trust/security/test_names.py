@@ -21,10 +21,9 @@ from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.hashing import json_checksum
 from haploscribe.utils.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.workflows.export.fusion import write_fusion
-from tests.io.exported import simple_gene
-from tests.report.made import made_results, made_tracks
-from tests.trust.security.conftest import Done
-from tests.trust.security.every_verb import GENE, commands, run_verb, write_cohort
+from tests.fixtures.every_verb import GENE, Done, commands, run_verb, write_cohort
+from tests.fixtures.exported import simple_gene
+from tests.fixtures.results import made_results, made_tracks
 
 ACCENT = unicodedata.normalize("NFC", "GÉNE")
 PLAIN = (

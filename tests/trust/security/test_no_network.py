@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trust.security.conftest import Done
-from tests.trust.security.every_verb import commands, run_verb, write_cohort
+from tests.fixtures.every_verb import Done, commands, run_verb, write_cohort
 
 
 def test_no_verb_asks_for_the_network(done: Done) -> None:
@@ -75,8 +74,6 @@ def test_the_hubs_library_is_told_to_send_no_telemetry() -> None:
 
 @pytest.mark.slow
 def test_a_local_dask_cluster_listens_on_this_machine_alone() -> None:
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
-    del distributed
     import psutil
 
     from haploscribe.parallel.dask import dask_workers

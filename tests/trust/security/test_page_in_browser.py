@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from haploscribe.report.figures import write_figures
-from tests.report.test_browser import Shows, browser, log, of, one, shows
-from tests.trust.security.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.browser import Shows, browser, log, of, one, shows
+from tests.fixtures.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
 
 from selenium.webdriver import Chrome  # isort: skip
 from selenium.webdriver.support.select import Select  # isort: skip

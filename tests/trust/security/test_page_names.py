@@ -8,9 +8,9 @@ import pytest
 
 from haploscribe.report.figures import stand_alone, write_figures
 from haploscribe.report.region_figure import region_svg
-from tests.report.made import PageParser
-from tests.trust.security.conftest import Done
-from tests.trust.security.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.every_verb import Done
+from tests.fixtures.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.results import PageParser
 
 HARMLESS = {
     "svg",

@@ -11,8 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write, current_umask, make_folder, umask_for
 from haploscribe.workers.cluster import dask_workers
 from haploscribe.workers.workers import LocalWorkers
-from tests.trust.security.conftest import Done, do_every_verb
-from tests.trust.security.every_verb import commands, run_verb, write_cohort
+from tests.fixtures.every_verb import Done, commands, do_every_verb, run_verb, write_cohort
 from tests.workers.dask_processes import dask_processes
 
 
