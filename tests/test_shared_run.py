@@ -18,7 +18,7 @@ from haploscribe.workflows.validate import UNFINISHED_NAME
 from tests.fixtures.cohorts import expression_with
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.keras_files import MadeModel
-from tests.zero_shot.xpresso_files import RandomXpresso
+from tests.fixtures.xpresso_files import RandomXpresso
 
 GENES = ("ENSG00000183597.11", "ENSG00000099899.10", "ENSG00000185252.13", "ENSG00000099937.6")
 """Along the chromosome, at least 100 kb from each other."""

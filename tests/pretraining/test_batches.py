@@ -9,7 +9,7 @@ from haploscribe.pretraining.batches import VOCABULARY, BatchSampler, MaskedBatc
 from haploscribe.pretraining.data import GenomeSequences, Segment, WindowSampler
 from tests.fixtures.backbones import V2_VOCABULARY
 from tests.fixtures.genomes import random_bases, write_genome, write_variants
-from tests.pretraining.support import reverse_complement
+from tests.fixtures.genomes import reverse_complement
 
 MASK, CLASS = VOCABULARY.index("<mask>"), VOCABULARY.index("<cls>")
 WINDOW = 120

@@ -21,7 +21,7 @@ from haploscribe.pretraining.data import (
     scan_genome,
     subtract_regions,
 )
-from tests.pretraining.support import random_bases, reverse_complement, write_genome, write_variants
+from tests.fixtures.genomes import random_bases, reverse_complement, write_genome, write_variants
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=5)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from haploscribe.genome.variants import open_variants
 from haploscribe.simulation.genes import candidate_alleles
-from tests.genome.drawn import write_vcf_lines
+from tests.fixtures.variants import write_vcf_lines
 
 
 def test_each_common_allele_of_a_site_is_a_candidate(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import Variants, open_variants
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.samples import CopyCounts, Interval, copy_variants, lay_out_loci
-from tests.genome.drawn import (
+from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
     consensus,

@@ -22,7 +22,7 @@ from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.simulate import simulate
 from tests.fixtures.peers import require_program
-from tests.genome.drawn import write_fasta, write_vcf_lines
+from tests.fixtures.variants import write_fasta, write_vcf_lines
 
 Simulated = Callable[..., Path]
 

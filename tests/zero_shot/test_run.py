@@ -4,7 +4,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from .xpresso_files import RandomXpresso
+from tests.fixtures.xpresso_files import RandomXpresso
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds

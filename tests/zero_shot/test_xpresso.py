@@ -22,7 +22,7 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
 from tests.fixtures.keras_files import MadeModel
 
-from .xpresso_files import RandomXpresso
+from tests.fixtures.xpresso_files import RandomXpresso
 
 _LENGTH = 10_500
 

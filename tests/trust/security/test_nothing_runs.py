@@ -29,7 +29,7 @@ from haploscribe.zero_shot.xpresso import read_xpresso
 from pathlib import Path
 from tests.fixtures.every_verb import Done
 from tests.fixtures.every_verb import run_verb
-from tests.zero_shot.xpresso_files import RandomXpresso
+from tests.fixtures.xpresso_files import RandomXpresso
 
 SOURCE = Path(haploscribe.__file__).parent
 FORBIDDEN_MODULES = {
