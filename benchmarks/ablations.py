@@ -20,13 +20,13 @@ from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.variance_prior import N_SHAPES, VariancePrior
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.options import EvaluationOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.genes import OpenedJobs, each_gene, gene_jobs

@@ -9,14 +9,19 @@ import polars as pl
 
 from benchmarks.splits import write_split
 from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    Normalisation,
+    WorkerOptions,
+)
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.explanation import observed_effects
 from haploscribe.expression.genes import Gene
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
 from haploscribe.io.explanations import AlleleNames
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.workers.workers import open_workers

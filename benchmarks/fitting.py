@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.memory import cohort_of
 from benchmarks.tables import write_table
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.embedding import LoadedBackbone, embed_tiles
 from haploscribe.stages.gene_fits import fit_genes

@@ -18,9 +18,9 @@ import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.io.results import Results
-from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.pipeline import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.log_plot import Panel, Series, log_log_svg
 from haploscribe.arrays import Float64Array
-from haploscribe.options import DEFAULT_TILE
+from haploscribe.config.options import DEFAULT_TILE
 
 SIZES = (100, 358, 1_000, 3_202, 10_000, 30_000, 100_000)
 FLOORS = (0.0, 0.001, 0.01)

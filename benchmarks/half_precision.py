@@ -25,10 +25,10 @@ from benchmarks.model_shapes import RANDOM_500M, encode, encoder_module
 from benchmarks.tables import write_sections
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.genome.haplotypes import TileHaplotypes
-from haploscribe.options import DEFAULT_TILE
 
 TABLE = Path(__file__).parent / "results" / "half_precision.md"
 HEAD = (

@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
+from haploscribe.config.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.starting_model import plain_weights, starting_model

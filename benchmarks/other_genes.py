@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import DEFAULT_WINDOW, CohortOptions
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import estimator_factories
@@ -37,7 +38,6 @@ from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variants import dosages, open_variants
-from haploscribe.options import DEFAULT_WINDOW, CohortOptions
 
 TABLE = Path(__file__).parent / "results" / "other_genes.md"
 MODELS = (

@@ -23,9 +23,10 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.metrics import (
@@ -34,7 +35,6 @@ from haploscribe.evaluation.metrics import (
     gene_metrics,
     summarise_models,
 )
-from haploscribe.options import EvaluationOptions
 from haploscribe.progress import stage
 from haploscribe.stages.genes import folds_of
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from tests.genome.drawn import vcf_text, write_fasta
 
 LENGTHS = {"chr2": 9_000, "chrX": 6_000}

@@ -17,6 +17,14 @@ import pytest
 from scipy import stats
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    ExplanationOptions,
+    PredictionOptions,
+    WorkerOptions,
+)
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
@@ -25,14 +33,6 @@ from haploscribe.explanation import explain
 from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.io.explanations import Explanation
 from haploscribe.io.kept_models import KeptModels
-from haploscribe.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.reopened import reopened_run

@@ -14,13 +14,7 @@ from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
 
 from haploscribe.arrays import Float64Array
-from haploscribe.examples.cohort import example_cohort
-from haploscribe.export import export_fusion, export_predictdb
-from haploscribe.expression.genes import Gene
-from haploscribe.io.linearised import LINEARISED_SCHEMA, linearised_table, write_linearised
-from haploscribe.io.results import read_results
-from haploscribe.io.weights import GeneWeights
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -28,6 +22,12 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.examples.cohort import example_cohort
+from haploscribe.export import export_fusion, export_predictdb
+from haploscribe.expression.genes import Gene
+from haploscribe.io.linearised import LINEARISED_SCHEMA, linearised_table, write_linearised
+from haploscribe.io.results import read_results
+from haploscribe.io.weights import GeneWeights
 from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.stages import gene_effects

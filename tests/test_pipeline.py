@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe import pipeline
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.variance_prior import SHIPPED_PRIOR
 from haploscribe.evaluation import lessons as evaluation_lessons
@@ -20,7 +21,6 @@ from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.vcf import VcfReader
 from haploscribe.io.results import read_predictions
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.stages import gene_fits
 from haploscribe.stages.checked import UNFINISHED_NAME, checked_cohort

@@ -15,6 +15,13 @@ from polars.testing import assert_frame_equal
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    PredictionOptions,
+    WorkerOptions,
+)
 from haploscribe.errors import InputError
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
@@ -22,13 +29,6 @@ from haploscribe.expression.preparation import prepare
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import gene_file
 from haploscribe.io.new_predictions import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
-from haploscribe.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
 from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
 

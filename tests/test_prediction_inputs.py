@@ -17,12 +17,7 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.errors import InputError
-from haploscribe.explanation import explain
-from haploscribe.io.explanations import Explanation
-from haploscribe.io.kept_models import KeptModels
-from haploscribe.io.model_folder import read_known_variants
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -30,6 +25,11 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.errors import InputError
+from haploscribe.explanation import explain
+from haploscribe.io.explanations import Explanation
+from haploscribe.io.kept_models import KeptModels
+from haploscribe.io.model_folder import read_known_variants
 from haploscribe.pipeline import run
 from haploscribe.prediction import Predicted, predict
 from tests.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
@@ -338,7 +338,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import haploscribe.prediction as prediction
-from haploscribe.options import PredictionOptions, WorkerOptions
+from haploscribe.config.options import PredictionOptions, WorkerOptions
 
 work, done = prediction.predict_gene, []
 

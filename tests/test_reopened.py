@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.explanation import explain, observed_effects
-from haploscribe.expression.table import read_expression
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     ExplanationOptions,
     WorkerOptions,
 )
+from haploscribe.explanation import explain, observed_effects
+from haploscribe.expression.table import read_expression
 from haploscribe.pipeline import run
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.workers.workers import open_workers

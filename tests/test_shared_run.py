@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.evaluation.shared_cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
 from haploscribe.io.results import read_predictions
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run
 from haploscribe.stages import shared_fits
 from haploscribe.stages.checked import UNFINISHED_NAME

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from tests.trust.fuzzing.bases import make_bases
 from tests.trust.fuzzing.campaign import Part, Tally, campaign
 from tests.trust.fuzzing.targets import TARGETS

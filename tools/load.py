@@ -21,9 +21,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.peak_memory import haploscribe_command, peak_of
-from haploscribe import __version__
+from haploscribe._version import __version__
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.io.results import read_results
-from haploscribe.options import EvaluationOptions
 from tests.small_cohort import write_small_cohort
 from tests.trust.loading import GIBIBYTE, limited, soak
 

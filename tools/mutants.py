@@ -27,7 +27,7 @@ from pathlib import Path
 from tools.mutant_making import Mutant, mutants_of
 from tools.mutant_trying import HEAVY, Reach, fork_of_tests, reach_of_tests, tests_that_reach
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 
 SOURCE = Path("src/haploscribe")
 

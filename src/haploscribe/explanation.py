@@ -8,6 +8,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import kept_on_success, remove_at_once, written_aside
+from haploscribe.config.options import ExplanationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
@@ -20,7 +21,6 @@ from haploscribe.interpret.made_up import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.io.explanations import AlleleNames, Explanation, write_explanation
-from haploscribe.options import ExplanationOptions, WorkerOptions
 from haploscribe.progress import stage
 from haploscribe.reopened import ReopenedRun, reopened_run
 from haploscribe.report.figures import write_figure

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.atomic import kept_on_success, remove_at_once
+from haploscribe.config.options import ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
@@ -21,7 +22,6 @@ from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.predictdb import SnpKey, check_database, write_predictdb
 from haploscribe.io.results import RUN, read_results
 from haploscribe.io.weights import ExportCounts, GeneWeights
-from haploscribe.options import ExportOptions, WorkerOptions
 from haploscribe.reopened import ReopenedRun, asked_models, reopened_run
 from haploscribe.stages.gene_effects import EffectsJob, leave_effects
 from haploscribe.weighing import EFFECTS, Performance, Weighing

@@ -11,6 +11,13 @@ from typing import Any
 
 from haploscribe.atomic import kept_on_success, kept_unless_refused, put_in_place, remove_at_once
 from haploscribe.cohort import Cohort
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
 from haploscribe.estimators.variance_prior import VariancePrior
@@ -22,13 +29,6 @@ from haploscribe.expression.normalise import check_normalisation
 from haploscribe.io.results import SUMMARY, Results, Summary, ZeroShotSummary, write_results
 from haploscribe.io.run_record import run_record
 from haploscribe.io.zero_shot_record import ZeroShotRecord
-from haploscribe.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    WorkerOptions,
-    ZeroShotOptions,
-)
 from haploscribe.progress import Clock, stage
 from haploscribe.report.page import write_report
 from haploscribe.stages.checked import INDEX_NAME, UNFINISHED_NAME, checked_cohort
@@ -39,20 +39,35 @@ from haploscribe.stages.models import Trained, keep_models
 from haploscribe.stages.predictions import predict_held_out
 from haploscribe.workers.workers import Workers, open_workers
 from haploscribe.zero_shot.genes import PredictedGenes, predict_genes
-from haploscribe.zero_shot.predictions import Averaging, check_averaging
+from haploscribe.zero_shot.predictions import Averaging
 from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 ZERO_SHOT_NAME = "zero_shot"
 
 
-def check(options: CohortOptions, worker_options: WorkerOptions) -> dict[str, str | int]:
-    """Read all inputs and say what was found.
+def check(
+    options: CohortOptions,
+    worker_options: WorkerOptions,
+    evaluation_options: EvaluationOptions | None = None,
+) -> dict[str, str | int]:
+    """Read all inputs and return what was found.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    worker_options
+        Where the work is done.
+    evaluation_options
+        What a run would fit, whose models are checked first; None for the inputs alone.
 
     Raises
     ------
     InputError
-        When an input is at fault.
+        When an input or an option is at fault.
     """
+    if evaluation_options is not None:
+        _check_models(evaluation_options)
     with open_workers(worker_options) as workers, checked_cohort(options, workers) as checked:
         return checked.facts()
 
@@ -137,7 +152,7 @@ def run(
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
-    _check_evaluation(evaluation_options)
+    _check_models(evaluation_options)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     averaging = Averaging(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     wide = wide_models(evaluation_options.models)
@@ -145,7 +160,6 @@ def run(
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
             stack.enter_context(kept_unless_refused(folder))
         with kept_on_success(out):
-            check_averaging(averaging)
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
@@ -200,11 +214,8 @@ def run(
     return results
 
 
-def _check_evaluation(options: EvaluationOptions) -> None:
-    """Stop at options that no data could make right."""
+def _check_models(options: EvaluationOptions) -> None:
     check_names(options.models, unseen_genes=options.gene_split is not None)
-    if not 0 <= options.seed < 1 << 63:
-        raise InputError(f"--seed {options.seed}: give a whole number from 0 to below 2^63")
 
 
 def _learn_priors(

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.atomic import kept_on_success, kept_unless_refused, remove_at_once
+from haploscribe.config.options import PredictionOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.table import places_of_genes
 from haploscribe.expression.text_tables import listed
@@ -20,7 +21,6 @@ from haploscribe.io.new_predictions import (
     check_place,
     write_new_predictions,
 )
-from haploscribe.options import PredictionOptions, WorkerOptions
 from haploscribe.progress import stage
 from haploscribe.stages.embedding import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.stages.genes import each_gene
@@ -100,8 +100,6 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         When an input is at fault, or no gene's coverage is high enough. Nothing is written then.
     """
     check_place(out)
-    if not 0.0 <= options.min_coverage <= 1.0:
-        raise InputError(f"--min-coverage {options.min_coverage:g}: give a share from 0 to 1")
     if worker_options.dask is not None:
         options, out = options.absolute(), out.absolute()
     kept = KeptModels(options.models)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
@@ -22,7 +23,6 @@ from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import MODELS_NAME
 from haploscribe.io.results import RUN, read_results
 from haploscribe.io.run_record import recorded_options, require_unchanged
-from haploscribe.options import EvaluationOptions
 from haploscribe.stages.checked import checked_cohort
 from haploscribe.stages.embedding import STORE_NAME, LoadedBackbone, embed_tiles
 from haploscribe.stages.genes import folds_of

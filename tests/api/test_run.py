@@ -8,16 +8,16 @@ import pytest
 
 from haploscribe.api import run as api_run
 from haploscribe.api.cohort import example_cohort
-from haploscribe.cli import main
-from haploscribe.errors import InputError
-from haploscribe.io.results import read_results
-from haploscribe.options import (
+from haploscribe.cli.main import main
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.errors import InputError
+from haploscribe.io.results import read_results
 from tests.api.conftest import GENE, MODELS, OTHER_GENE, Made
 
 

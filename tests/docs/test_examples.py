@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.inputs import GeneInputs
@@ -21,7 +22,6 @@ from haploscribe.estimators.protocol import Estimator
 from haploscribe.expression.genes import Gene
 from haploscribe.io import kept_models
 from haploscribe.io.results import read_results
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from haploscribe.stages import embedding
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.estimators.elastic_net import ElasticNet
 from haploscribe.estimators.inputs import GeneInputs
@@ -20,7 +21,6 @@ from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_
 from haploscribe.evaluation.folds import make_folds, read_split
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
-from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 from tests.evaluation.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 

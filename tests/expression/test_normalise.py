@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.normalise import check_normalisation, fit_normaliser
 from haploscribe.expression.table import ExpressionTable
 

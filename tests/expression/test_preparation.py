@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 
 every_method = pytest.mark.parametrize("method", NORMALISATIONS)

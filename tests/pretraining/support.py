@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.pretraining.options import PretrainingOptions
+from haploscribe.config.options import PretrainingOptions
 
 
 def random_bases(n: int, seed: int = 0) -> bytes:

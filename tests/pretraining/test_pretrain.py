@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
 from haploscribe.pretraining import pretrain as pretrain_module
-from haploscribe.pretraining.options import PretrainingOptions
 from haploscribe.pretraining.pretrain import pretrain
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
 from haploscribe.pretraining.state import STATE_FILE, read_state

@@ -10,12 +10,12 @@ import pytest
 from scipy.stats import linregress
 
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.preparation import prepare
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.results import read_results
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from haploscribe.report.page import write_report
 from haploscribe.report.regions import kept_regions

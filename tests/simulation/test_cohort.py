@@ -16,10 +16,11 @@ import pytest
 from scipy import stats
 
 from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
-from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.simulation.cohort import simulate
 from tests.support import require_program
 

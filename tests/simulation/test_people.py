@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, open_variants
-from haploscribe.options import SimulationOptions
 from haploscribe.simulation.candidates import candidates_of
 from haploscribe.simulation.cohort import simulate
 from haploscribe.simulation.people import CopiedCounts, Stretch, copy_variants

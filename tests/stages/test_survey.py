@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
 from haploscribe.workers.workers import LocalWorkers
 

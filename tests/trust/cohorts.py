@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from haploscribe.arrays import Float64Array
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from haploscribe.zero_shot import registry as zero_shot_registry
 from haploscribe.zero_shot.protocol import OneByOne
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.estimators.protocol import Estimator
@@ -22,7 +23,6 @@ from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.lessons import Lesson
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import all_genes_seen
-from haploscribe.expression.normalisations import Normalisation
 from tests.trust.people import (
     APART,
     EXPRESSION,

@@ -130,7 +130,7 @@ def test_with_what_is_needed_every_verb_ends_well(verb: str, inputs: Inputs, tmp
 TIGHT = (
     "import haploscribe.memory as memory, sys\n"
     "memory.NEEDED = 0; memory.SPARE = int(sys.argv.pop(1))\n"
-    "from haploscribe.cli import main; main()"
+    "from haploscribe.cli.main import main; main()"
 )
 """The program with another reserve, so that memory runs out in the middle of a small cohort."""
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators import registry
 from haploscribe.evaluation import lessons
-from haploscribe.expression.normalisations import NORMALISATIONS, Normalisation
 from haploscribe.expression.preparation import prepare
 from tests.trust import leaking
 from tests.trust.leaks import leaks_of

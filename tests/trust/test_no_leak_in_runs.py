@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.estimators import registry
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.evaluation import lessons
@@ -18,7 +19,6 @@ from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.preparation import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
 from haploscribe.io.results import read_predictions
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.small_cohort import GENES

@@ -14,6 +14,7 @@ import pytest
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.blup import DosageBlup
 from haploscribe.genome.alternates import alternates
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
@@ -21,7 +22,6 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import open_variants
 from haploscribe.interpret.association import marginal_association
-from haploscribe.options import CohortOptions
 from tests.genome.drawn import write_fasta, write_vcf_lines
 from tests.support import require_program
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort
 
-PROGRAM = (sys.executable, "-c", "from haploscribe.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from haploscribe.cli.main import main; main()")
 MODELS = "elastic-net,blup,blup-delta"
 NEW_PEOPLE = tuple(f"new{number}" for number in range(9))
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
-from haploscribe.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.stages.genes import GeneJobs
 from haploscribe.workers.cluster import PIECES_PER_WORKER, DaskWorkers
 from haploscribe.workers.workers import LocalWorkers, do_piece, open_workers

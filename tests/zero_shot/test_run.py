@@ -9,9 +9,9 @@ import pytest
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import CohortOptions, ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions, ZeroShotOptions
 from haploscribe.zero_shot import genes as zero_shot_genes
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.registry import read_models

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from haploscribe.cohort import open_cohort
+from haploscribe.config.options import CohortOptions, ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions, ZeroShotOptions
 from haploscribe.zero_shot.borzoi import model as borzoi_model
 from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration
 from haploscribe.zero_shot.borzoi.model import Borzoi

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from haploscribe.api.keywords import check_normalize
+from haploscribe.api.keywords import check_option
 from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import (
@@ -20,7 +21,6 @@ from haploscribe.estimators.registry import (
     wide_models,
 )
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
 from haploscribe.workers.workers import threads
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -130,7 +130,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             When `X` and `y` do not fit together, values are missing, there are too few people for the
             covariates or the model, or the model reads deltas and `X` has none.
         """
-        check_normalize(self.normalize)
+        check_option(EvaluationOptions, "normalize", self.normalize)
         expression = _expression(X, y)
         params = {name: value for name, value in self.get_params().items() if name not in _OWN}
         estimator = self._factory()(**params)

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.estimators.fits import fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.evaluation.lessons import Lesson
-from haploscribe.expression.normalisations import Normalisation
 
 PREDICTION_SCHEMA = pl.Schema(
     {

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.preparation import prepare
 
 MIN_SAMPLES = 3

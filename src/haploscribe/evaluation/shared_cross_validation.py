@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.shared_protocol import SharedEstimator
 from haploscribe.evaluation.cross_validation import (
@@ -16,7 +17,6 @@ from haploscribe.evaluation.cross_validation import (
 )
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.gene_blocks import GeneBlock
-from haploscribe.expression.normalisations import Normalisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.table import ExpressionTable
 
 # Blom's offset (Blom 1958, "Statistical Estimates and Transformed Beta-Variables"; compared with others by

@@ -3,8 +3,8 @@
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
+from haploscribe.config.options import Normalisation
 from haploscribe.expression.covariates import fit_covariates, remove_covariates
-from haploscribe.expression.normalisations import Normalisation
 from haploscribe.expression.normalise import fit_normaliser
 
 # Residuals smaller than this part of what they are residuals of are rounding, not expression.

@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.atomic import written_aside
 from haploscribe.checksums import json_checksum
+from haploscribe.config.options import BackboneOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.state import State
 from haploscribe.expression.genes import Gene
@@ -29,7 +30,6 @@ from haploscribe.io.json_shapes import made_from, parse_json
 from haploscribe.io.state_files import read_as_kept, read_state, write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
 from haploscribe.names import folder_name, require_printable
-from haploscribe.options import BackboneOptions
 
 FORMAT = "haploscribe-models"
 FORMAT_VERSION = 2

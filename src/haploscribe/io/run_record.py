@@ -7,11 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
+from haploscribe.config.fields import OptionError
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.io.digests import file_digest, folder_digest
 from haploscribe.io.json_shapes import made_from
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.zero_shot.registry import LoadedModel
 
 _PACKAGES = (
@@ -87,14 +88,17 @@ def recorded_options(
     Raises
     ------
     InputError
-        When it lacks an option.
+        When it lacks an option, or one is out of range.
     """
     options = record.get("options", {})
-    return (
-        made_from(CohortOptions, options, source, "the options"),
-        made_from(BackboneOptions, options, source, "the options"),
-        made_from(EvaluationOptions, options, source, "the options"),
-    )
+    try:
+        return (
+            made_from(CohortOptions, options, source, "the options"),
+            made_from(BackboneOptions, options, source, "the options"),
+            made_from(EvaluationOptions, options, source, "the options"),
+        )
+    except OptionError as error:
+        raise InputError(f"{source} is damaged: {error.name} {error.value}: {error.advice}") from None
 
 
 def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:

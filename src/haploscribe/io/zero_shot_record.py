@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from haploscribe.config.options import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.io.run_record import weights_record
-from haploscribe.options import ZeroShotOptions
 from haploscribe.zero_shot.predictions import Averaging
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from haploscribe import __version__
-from haploscribe.pretraining.options import PretrainingOptions
+from haploscribe._version import __version__
+from haploscribe.config.options import PretrainingOptions
 
 TRAINING_COLUMNS = ("step", "training_bits_per_base", "held_out_bits_per_base")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.io.fasta import write_fasta
-from haploscribe.options import SimulationOptions
 from haploscribe.progress import stage
 from haploscribe.simulation.randomness import generator_for
 from haploscribe.simulation.vcf_file import written_vcf

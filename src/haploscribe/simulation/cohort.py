@@ -9,9 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.atomic import written_aside
 from haploscribe.cohort import placed_genes
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
@@ -21,10 +23,9 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.io.digests import file_digest
 from haploscribe.leftovers import temporary_prefix
-from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.progress import stage
 from haploscribe.simulation.ancestry import Block, blocks_for, require_msprime, write_people
-from haploscribe.simulation.checks import check_options, require_own
+from haploscribe.simulation.checks import require_own
 from haploscribe.simulation.files import EXPRESSION, RECORD, REFERENCE, VARIANTS
 from haploscribe.simulation.gene import SimulatedGene, simulate_gene
 from haploscribe.simulation.people import (
@@ -60,7 +61,6 @@ def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
         When an input or an option is at fault, `out` holds other files, or there is no place for as many
         genes. `out` is as it was then.
     """
-    check_options(options)
     require_own(out, options)
     if options.variants is None:
         require_msprime()  # its version is part of the record

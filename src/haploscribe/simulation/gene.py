@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.expression.genes import Gene
-from haploscribe.options import SimulationOptions
 from haploscribe.simulation.architecture import (
     NO_PARTNER,
     CausalTerms,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import WIDE_WINDOW
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import VariantReader, Variants, check_reference
-from haploscribe.options import SimulationOptions
 from haploscribe.simulation.candidates import Candidates, candidates_of
 
 _BLOCK = 500_000  # base pairs of genotypes in memory at once

@@ -12,10 +12,10 @@ import polars as pl
 
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.leftovers import temporary_prefix
-from haploscribe.options import CohortOptions
 from haploscribe.progress import stage
 from haploscribe.stages.survey import SurveyJob, VariantSurvey, survey_variants
 from haploscribe.workers.workers import Workers

@@ -12,6 +12,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
+from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
@@ -23,7 +24,6 @@ from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.io.results import EmbeddingSummary
-from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
 from haploscribe.windows import GeneWindows
 from haploscribe.workers.workers import Workers, threads

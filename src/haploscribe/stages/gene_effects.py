@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import Float64Array
+from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.state import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.made_up import Allele
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.state_files import read_state, write_state
-from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
 from haploscribe.stages.embedding import LoadedBackbone
 from haploscribe.stages.genes import each_gene

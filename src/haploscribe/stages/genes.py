@@ -10,6 +10,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_surveyed
+from haploscribe.config.options import CohortOptions, EvaluationOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
@@ -19,7 +20,6 @@ from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fol
 from haploscribe.evaluation.shared_cross_validation import ManyGenes
 from haploscribe.expression.gene_blocks import GeneBlock, all_genes_seen, cut_genes
 from haploscribe.expression.genes import Gene
-from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.progress import Advance
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.embedding import Embedded, read_addresses, write_addresses

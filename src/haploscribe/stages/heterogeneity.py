@@ -6,9 +6,9 @@ import numpy as np
 
 from haploscribe.atomic import written_once
 from haploscribe.cohort import Cohort
+from haploscribe.config.options import Normalisation
 from haploscribe.estimators.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.expression.normalisations import Normalisation
 
 _NAMES = ("fixed", "genes", "factors", "shared")
 

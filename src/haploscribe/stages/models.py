@@ -8,6 +8,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.cohort import Cohort
+from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.estimators.state import State
 from haploscribe.estimators.variance_prior import VariancePrior
@@ -28,7 +29,6 @@ from haploscribe.io.model_folder import (
 )
 from haploscribe.io.state_files import write_state
 from haploscribe.io.zero_shot_record import ZeroShotRecord
-from haploscribe.options import BackboneOptions
 from haploscribe.progress import stage
 from haploscribe.stages.checked import CheckedCohort
 from haploscribe.stages.gene_fits import fit_arguments

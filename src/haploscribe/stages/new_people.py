@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int64Array
+from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import wide_models
 from haploscribe.genome.blocks import Block, blocks_of
@@ -21,7 +22,6 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
 from haploscribe.io.model_folder import ModelsRecord, read_known_variants
-from haploscribe.options import PredictionOptions
 from haploscribe.progress import Advance, stage
 from haploscribe.stages.checked import INDEX_NAME
 from haploscribe.stages.survey import require_called, sum_counts

@@ -9,6 +9,7 @@ import numpy as np
 
 from haploscribe.arrays import Int64Array
 from haploscribe.cohort import Cohort, open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.blocks import Block, blocks_of
@@ -16,7 +17,6 @@ from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
-from haploscribe.options import CohortOptions
 from haploscribe.progress import Advance
 from haploscribe.workers.workers import Workers
 

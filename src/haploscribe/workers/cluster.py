@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.atomic import current_umask
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.workers.workers import Job, OpenedT, Workers, do_piece

@@ -14,9 +14,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from haploscribe.atomic import current_umask, umask
+from haploscribe.config.options import WorkerOptions
 from haploscribe.errors import StoppedError
 from haploscribe.memory import require_spare_memory
-from haploscribe.options import WorkerOptions
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

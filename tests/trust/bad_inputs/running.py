@@ -13,8 +13,8 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from haploscribe import __version__
-from haploscribe.options import BackboneOptions, EvaluationOptions
+from haploscribe._version import __version__
+from haploscribe.config.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from tests.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.test_cli import run_cli

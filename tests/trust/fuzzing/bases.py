@@ -10,7 +10,7 @@ import pysam
 import pysam.bcftools
 from pgenlib import PgenWriter
 
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
 from tests.embedding.backbones.support import write_v1, write_v2
 from tests.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from haploscribe.cli import main
-from haploscribe.options import CohortOptions
+from haploscribe.cli.main import main
+from haploscribe.config.options import CohortOptions
 from tests.small_cohort import GENES, PEOPLE, write_small_cohort
 
 GENE, OTHER = "ENSG3", "ENSG5"

@@ -6,10 +6,11 @@ Linder et al., Nature Genetics 57:949-961, 2025; Hingerl et al., Bioinformatics 
 from collections.abc import Sequence
 from pathlib import Path
 
+from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.borzoi.loading import read_network
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
-from haploscribe.zero_shot.borzoi.tracks import DEFAULT_TRACKS, find_tracks
+from haploscribe.zero_shot.borzoi.tracks import find_tracks
 from haploscribe.zero_shot.signal_at_tss import SignalAtTss
 from haploscribe.zero_shot.tracks import Track
 
@@ -42,7 +43,7 @@ class Flashzoi(Borzoi):
 
 
 def read_borzoi(
-    folder: Path, *, tracks: Sequence[str] = DEFAULT_TRACKS, device: str = "cpu", rotary: bool = False
+    folder: Path, *, tracks: Sequence[str] = DEFAULT_BORZOI_TRACKS, device: str = "cpu", rotary: bool = False
 ) -> Borzoi:
     """Read the weights of one training of Borzoi, or of Flashzoi.
 

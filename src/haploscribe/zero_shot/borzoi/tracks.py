@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 
+from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.tracks import Track
 
@@ -74,7 +75,6 @@ TRACKS: Mapping[str, tuple[Track, ...]] = {
     **_gtex(),
 }
 """Tracks by name: RNA-seq and CAGE of GM12878, a lymphoblastoid cell line, and RNA-seq of GTEx's tissues."""
-DEFAULT_TRACKS = ("RNA:GM12878",)
 
 
 def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
@@ -89,5 +89,7 @@ def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
         if name not in TRACKS:
             raise InputError(f"Borzoi has no tracks {name!r}; give any of {', '.join(TRACKS)}")
     if not names or len(set(names)) < len(names):
-        raise InputError(f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_TRACKS[0]}")
+        raise InputError(
+            f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_BORZOI_TRACKS[0]}"
+        )
     return tuple(chain.from_iterable(TRACKS[name] for name in names))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer.loading import read_network
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
-from haploscribe.zero_shot.enformer.tracks import DEFAULT_TRACKS, find_tracks
+from haploscribe.zero_shot.enformer.tracks import find_tracks
 from haploscribe.zero_shot.signal_at_tss import SignalAtTss
 from haploscribe.zero_shot.tracks import Track
 
@@ -30,7 +31,9 @@ class Enformer(SignalAtTss):
         super().__init__(network, tracks, window, device)
 
 
-def read_enformer(folder: Path, *, tracks: Sequence[str] = DEFAULT_TRACKS, device: str = "cpu") -> Enformer:
+def read_enformer(
+    folder: Path, *, tracks: Sequence[str] = DEFAULT_ENFORMER_TRACKS, device: str = "cpu"
+) -> Enformer:
     """Read Enformer's weights.
 
     Parameters

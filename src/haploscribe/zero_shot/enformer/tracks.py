@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.enformer.configuration import HEAD, PUBLISHED_HEADS
 from haploscribe.zero_shot.tracks import Track
@@ -10,7 +11,6 @@ TRACKS = {"CAGE:GM12878": 5110, "CAGE:K562": 4828}
 """Tracks of the published human head by name, 0-based as in the authors' `targets_human.txt`: FANTOM5's
 CNhs12332 ("B lymphoblastoid cell line: GM12878 ENCODE, biol_rep2") and CNhs11250 ("chronic myelogenous
 leukemia cell line:K562")."""
-DEFAULT_TRACKS = ("CAGE:GM12878",)
 
 
 def find_tracks(names: Sequence[str], n_tracks: int) -> tuple[Track, ...]:
@@ -31,7 +31,9 @@ def find_tracks(names: Sequence[str], n_tracks: int) -> tuple[Track, ...]:
     """
     places = tuple(_place(name, n_tracks) for name in names)
     if not places or len(set(places)) < len(places):
-        raise InputError(f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_TRACKS[0]}")
+        raise InputError(
+            f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_ENFORMER_TRACKS[0]}"
+        )
     return tuple(map(Track, places))
 
 

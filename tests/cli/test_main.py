@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.cli import main
-from haploscribe.options import CohortOptions
+from haploscribe.cli.main import main
+from haploscribe.config.options import CohortOptions
 
 ONE_GENE = "ENSG00000128191.9"
 GENES = f"{ONE_GENE},ENSG00000099899.10,ENSG00000185252.13"
@@ -37,7 +37,7 @@ def inputs_of(example: CohortOptions, **changed: object) -> list[str]:
 
 def test_help_answers_within_a_second_without_heavy_imports() -> None:
     heavy = ["torch", "transformers", "numba", "cyvcf2", "pysam", "zarr", "polars", "scipy", "numpy"]
-    script = f"import haploscribe.cli, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    script = f"import haploscribe.cli.main, sys; print([m for m in {heavy!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.replace("'", '"')) == []
 

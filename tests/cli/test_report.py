@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from tests.report.made import made_results, shifted, write_made
 from tests.test_cli import ONE_GENE, inputs_of, run_cli
 
