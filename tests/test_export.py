@@ -32,10 +32,10 @@ from haploscribe.pipeline import run
 from haploscribe.prediction import predict
 from haploscribe.stages import gene_effects
 from haploscribe.weighing import Weighing
+from tests.cli.running import run_cli
 from tests.io.test_predictdb import read, read_covariance
 from tests.io.test_rdata import r_session
 from tests.small_cohort import write_small_cohort
-from tests.test_cli import run_cli
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 LINEAR = ("elastic-net", "elastic-net-1mb", "blup", "ensemble")

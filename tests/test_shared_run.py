@@ -15,7 +15,7 @@ from haploscribe.io.results import read_predictions
 from haploscribe.pipeline import run
 from haploscribe.stages import shared_fits
 from haploscribe.stages.checked import UNFINISHED_NAME
-from tests.test_cli import inputs_of, run_cli
+from tests.cli.running import inputs_of, run_cli
 from tests.test_pipeline import expression_with
 from tests.zero_shot.keras_files import MadeModel
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.test_cli import GENES, inputs_of
+from tests.cli.running import GENES, inputs_of
 
 
 def command(example: CohortOptions, out: Path, store: Path, genes: str) -> list[str]:

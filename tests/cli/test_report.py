@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from haploscribe.config.options import CohortOptions
+from tests.cli.running import ONE_GENE, inputs_of, run_cli
 from tests.report.made import made_results, shifted, write_made
-from tests.test_cli import ONE_GENE, inputs_of, run_cli
 
 
 def test_run_prints_its_summary_as_json_and_nothing_else(

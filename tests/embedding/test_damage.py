@@ -15,8 +15,8 @@ from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError, MendedWarning
 from haploscribe.pipeline import embed, run
+from tests.cli.running import run_cli
 from tests.small_cohort import write_small_cohort
-from tests.test_cli import run_cli
 
 KMER = BackboneOptions(backbone="kmer")
 

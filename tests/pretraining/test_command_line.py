@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.cli.running import run_cli
 from tests.embedding.backbones.support import write_v2
 from tests.pretraining.support import random_bases, write_genome, write_variants
-from tests.test_cli import run_cli
 
 TINY = (
     *("--window", 60, "--hidden-size", 16, "--layers", 1, "--heads", 2, "--feed-forward", 16),

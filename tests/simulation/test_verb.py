@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.test_cli import run_cli
+from tests.cli.running import run_cli
 
 
 def simulate(
@@ -73,6 +73,6 @@ def test_bad_options_exit_with_2(
 ) -> None:
     assert run_cli("simulate", "--out", tmp_path / "out", "--genes", 3, monkeypatch=monkeypatch) == 2
     assert capsys.readouterr().err == (
-        "haploscribe: --samples is missing: say how many people to simulate, such as 500\n"
+        "haploscribe: --samples is missing: say how many samples to simulate, such as 500\n"
     )
     assert list(tmp_path.iterdir()) == []

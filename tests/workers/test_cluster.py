@@ -16,7 +16,7 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
 from haploscribe.workers import cluster
 from haploscribe.workers.cluster import dask_workers
-from tests.test_cli import GENES, inputs_of
+from tests.cli.running import GENES, inputs_of
 from tests.workers.dask_processes import dask_processes
 from tests.workers.test_workers import NotesJob, OpenedNotes, squared
 

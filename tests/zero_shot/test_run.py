@@ -16,7 +16,7 @@ from haploscribe.zero_shot import genes as zero_shot_genes
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.test_cli import inputs_of, run_cli
+from tests.cli.running import inputs_of, run_cli
 
 from .keras_files import MadeModel
 

@@ -25,7 +25,7 @@ from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import Averaging, GenePredictions, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
-from tests.test_cli import inputs_of, run_cli
+from tests.cli.running import inputs_of, run_cli
 
 from .borzoi_folders import drawn_tensors, write_folder
 from .enformer_weights import drawn_tensor

@@ -42,7 +42,7 @@ FILE = _Place(path_type=Path)
 OUT_FILE = _Place(path_type=Path, dir_okay=False)
 
 
-class _Parsed(click.ParamType):
+class _Parsed(click.ParamType):  # type: ignore[type-arg]
     """A length, or a list that commas join, as its option reads it."""
 
     name = "text"

@@ -213,14 +213,14 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 @cache
-def option_fields(kind: type[Options]) -> Mapping[str, OptionField]:
+def option_fields(kind: type[Any]) -> Mapping[str, OptionField]:
     """Return the options of a class by the names of their fields."""
     hints = get_type_hints(kind, include_extras=True)
     return MappingProxyType({field.name: field for field in _fields(kind, hints)})
 
 
-def _fields(kind: type[Options], hints: Mapping[str, Any]) -> Iterator[OptionField]:
-    for field in fields(kind):  # type: ignore[arg-type]
+def _fields(kind: type[Any], hints: Mapping[str, Any]) -> Iterator[OptionField]:
+    for field in fields(kind):
         hint = hints[field.name]
         option = next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Option)), None)
         if option is not None:

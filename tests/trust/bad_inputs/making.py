@@ -97,7 +97,7 @@ ROWS = (
     refused(
         "simulate: real genes, simulated people",
         only_expression,
-        "--expression names real genes: give real people too",
+        "--expression names real genes: give real samples too",
         verbs=("simulate",),
     ),
     refused(

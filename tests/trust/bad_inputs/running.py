@@ -16,8 +16,8 @@ import pytest
 from haploscribe._version import __version__
 from haploscribe.config.options import BackboneOptions, EvaluationOptions
 from haploscribe.pipeline import run
+from tests.cli.running import run_cli
 from tests.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
-from tests.test_cli import run_cli
 from tests.trust.bad_inputs.rows import COVARIATES, GENE, NEW_PEOPLE, RESULTS, Case, Ended, Row
 
 LIMIT_SECONDS = 60.0
