@@ -19,13 +19,13 @@ import polars as pl
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.options import EvaluationOptions
 from haploscribe.parallel.executor import LocalWorkers
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import Tile
-from haploscribe.options import DEFAULT_TILE, CohortOptions
 
 EXPRESSION_PCS = 25
 

@@ -15,8 +15,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 # One thread for both, before numpy is loaded.

@@ -8,18 +8,18 @@ import numpy as np
 import polars as pl
 
 from benchmarks.splits import write_split
-from haploscribe.evaluation.bootstrap import genome_order
-from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.expression.genes import Gene
-from haploscribe.interpret.association import MarginalAssociation, marginal_association
-from haploscribe.interpret.explanation import AlleleNames
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     Normalisation,
     WorkerOptions,
 )
+from haploscribe.evaluation.bootstrap import genome_order
+from haploscribe.evaluation.folds import Fold, prepare_fold
+from haploscribe.expression.genes import Gene
+from haploscribe.interpret.association import MarginalAssociation, marginal_association
+from haploscribe.interpret.explanation import AlleleNames
 from haploscribe.parallel.executor import open_workers
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.explain import observed_effects

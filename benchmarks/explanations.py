@@ -45,9 +45,10 @@ from benchmarks.explained_runs import (
 )
 from benchmarks.explanation_tables import BASELINE, effect_lines, ranking_lines, setting_lines, sign_lines
 from benchmarks.tables import write_sections
+from haploscribe.config.options import CohortOptions, WorkerOptions
+from haploscribe.config.simulation import Architecture, SimulationOptions
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.interpret.association import MarginalAssociation
-from haploscribe.options import Architecture, CohortOptions, SimulationOptions, WorkerOptions
 from haploscribe.simulation.files import EXPRESSION, TRUTH, VARIANTS
 from haploscribe.utils.types import Float32Array
 from haploscribe.workflows.simulate import simulate

@@ -26,8 +26,8 @@ from benchmarks.cohort import benchmark_cohort
 from benchmarks.memory import cohort_of
 from benchmarks.tables import write_table
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.parallel.executor import LocalWorkers
 from haploscribe.workflows.run.context import gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors

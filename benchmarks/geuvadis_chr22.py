@@ -18,8 +18,8 @@ import polars as pl
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.cohort import benchmark_cohort
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
-from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.results.tables import Results
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES

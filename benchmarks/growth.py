@@ -28,13 +28,13 @@ from benchmarks import growth_tables
 from benchmarks.growth_tables import FLOORS, SIZES, Growth, PassCost, with_error
 from benchmarks.simulated_people import Stretch, first_people, simulate_stretch, tile_variants
 from benchmarks.tables import write_table
+from haploscribe.config.options import DEFAULT_TILE, DEFAULT_WINDOW
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import Variants, minor_allele_frequencies, open_variants
-from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW
 from haploscribe.utils.types import Float64Array, Int32Array
 
 TABLE = Path(__file__).parent / "results" / "growth.md"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.log_plot import Panel, Series, log_log_svg
-from haploscribe.options import DEFAULT_TILE
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.utils.types import Float64Array
 
 SIZES = (100, 358, 1_000, 3_202, 10_000, 30_000, 100_000)

@@ -24,10 +24,10 @@ from benchmarks.cohort import benchmark_cohort, haplotypes_of
 from benchmarks.model_shapes import RANDOM_500M, encode, encoder_module
 from benchmarks.tables import write_sections
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.genome.haplotypes import TileHaplotypes
-from haploscribe.options import DEFAULT_TILE
 from haploscribe.utils.types import Float64Array, Int64Array
 
 TABLE = Path(__file__).parent / "results" / "half_precision.md"

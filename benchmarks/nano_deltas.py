@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
+from haploscribe.config.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.evaluation.paired import compare_models
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pretraining.model import (
     checkpoint_weights,
     initial_model,

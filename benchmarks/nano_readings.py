@@ -16,7 +16,7 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.options import DEFAULT_TILE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "nano_readings.md"

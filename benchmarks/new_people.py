@@ -22,18 +22,17 @@ import pysam.bcftools
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import interval_cell, write_table
-from haploscribe.expression.covariates import read_covariates
-from haploscribe.expression.normalise import prepare
-from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
-from haploscribe.options import (
-    Architecture,
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     PredictionOptions,
-    SimulationOptions,
     WorkerOptions,
 )
+from haploscribe.config.simulation import Architecture, SimulationOptions
+from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.normalise import prepare
+from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run

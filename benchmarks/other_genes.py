@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
+from haploscribe.config.options import DEFAULT_WINDOW, CohortOptions
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import estimator_factories
@@ -36,7 +37,6 @@ from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variants import dosages, open_variants
-from haploscribe.options import DEFAULT_WINDOW, CohortOptions
 from haploscribe.utils.types import Float64Array
 
 TABLE = Path(__file__).parent / "results" / "other_genes.md"

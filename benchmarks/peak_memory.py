@@ -34,7 +34,7 @@ class Peak:
 
 def haploscribe_command(*arguments: object) -> list[str]:
     """Name the program as this environment has it."""
-    return [sys.executable, "-c", "from haploscribe.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-c", "from haploscribe.cli.main import main; main()", *map(str, arguments)]
 
 
 def peak_of(command: Sequence[str], log: Path) -> Peak:

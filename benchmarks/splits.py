@@ -18,7 +18,7 @@ import polars as pl
 
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.tables import lead_lines, write_table
-from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "splits.md"

@@ -19,8 +19,8 @@ import polars as pl
 from benchmarks.cohort import benchmark_cohort
 from benchmarks.splits import splits_of, write_split
 from benchmarks.tables import write_table
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
-from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.workflows.run.workflow import run
 
 TABLE = Path(__file__).parent / "results" / "unseen_genes.md"

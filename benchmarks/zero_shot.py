@@ -23,8 +23,9 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 
 from benchmarks.cohort import benchmark_cohort
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.metrics import (
@@ -33,7 +34,6 @@ from haploscribe.evaluation.metrics import (
     gene_metrics,
     summarise_models,
 )
-from haploscribe.options import EvaluationOptions
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import folds_of

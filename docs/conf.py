@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 
 project = "Haploscribe"
 author = copyright = "The Haploscribe authors"  # noqa: A001 - Sphinx's name

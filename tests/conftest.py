@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from haploscribe.config.options import CohortOptions
 from haploscribe.examples.cohort import example_cohort
-from haploscribe.options import CohortOptions
 
 settings.register_profile("no deadline", deadline=None)  # how long a test takes is the machine's affair
 settings.load_profile("no deadline")

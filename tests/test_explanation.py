@@ -16,13 +16,7 @@ import pysam.bcftools
 import pytest
 from scipy import stats
 
-from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.examples.cohort import example_cohort
-from haploscribe.interpret.explanation import Explanation
-from haploscribe.interpret.window_alleles import LONGEST_STRETCH
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -30,6 +24,12 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.examples.cohort import example_cohort
+from haploscribe.interpret.explanation import Explanation
+from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.parallel.executor import open_workers
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.types import Float64Array

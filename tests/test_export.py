@@ -13,9 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
 
-from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.genes import Gene
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -23,6 +21,8 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.examples.cohort import example_cohort
+from haploscribe.expression.genes import Gene
 from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import sequence_effects as gene_effects
@@ -32,6 +32,7 @@ from haploscribe.workflows.export.weights import GeneWeights
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.exported import query, read_covariance
 from tests.fixtures.r_session import r_session

@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
 from haploscribe.evaluation import cross_gene as evaluation_lessons
@@ -19,7 +20,6 @@ from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.vcf import VcfReader
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.parallel.executor import LocalWorkers
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import gene_fits

@@ -14,17 +14,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.errors import InputError
-from haploscribe.estimators.linear.elastic_net import ElasticNet
-from haploscribe.examples.cohort import example_cohort
-from haploscribe.expression.normalise import prepare
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.errors import InputError
+from haploscribe.estimators.linear.elastic_net import ElasticNet
+from haploscribe.examples.cohort import example_cohort
+from haploscribe.expression.normalise import prepare
 from haploscribe.results.models_folder import gene_file
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.types import Float64Array

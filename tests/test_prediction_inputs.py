@@ -17,9 +17,7 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.errors import InputError
-from haploscribe.interpret.explanation import Explanation
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -27,6 +25,8 @@ from haploscribe.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.errors import InputError
+from haploscribe.interpret.explanation import Explanation
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.workflows.explain import explain
@@ -338,7 +338,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import haploscribe.workflows.predict.workflow as prediction
-from haploscribe.options import PredictionOptions, WorkerOptions
+from haploscribe.config.options import PredictionOptions, WorkerOptions
 
 work, done = prediction.predict_gene, []
 

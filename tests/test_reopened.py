@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.expression.table import read_expression
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     ExplanationOptions,
     WorkerOptions,
 )
+from haploscribe.expression.table import read_expression
 from haploscribe.parallel.executor import open_workers
 from haploscribe.workflows.explain import explain, observed_effects
 from haploscribe.workflows.finished_run import ReopenedRun, reopened_run

@@ -8,16 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import multi_gene_fits as shared_fits
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
+from tests.cli.running import inputs_of, run_cli
 from tests.fixtures.cohorts import expression_with
 from tests.fixtures.command_line import inputs_of, run_cli
-from tests.fixtures.keras_files import MadeModel
 from tests.fixtures.xpresso_files import RandomXpresso
 
 GENES = ("ENSG00000183597.11", "ENSG00000099899.10", "ENSG00000185252.13", "ENSG00000099937.6")

@@ -7,12 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
+from tests.cli.running import GENES, inputs_of
 from tests.fixtures.command_line import GENES, inputs_of
 
 
 def command(example: CohortOptions, out: Path, store: Path, genes: str) -> list[str]:
-    program = [sys.executable, "-c", "from haploscribe.cli import main; main()"]
+    program = [sys.executable, "-c", "from haploscribe.cli.main import main; main()"]
     options = [
         "--genes",
         genes,

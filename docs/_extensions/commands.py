@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from fragments import parsed, section
-from haploscribe.cli import cli
+from haploscribe.cli.main import cli
 
 
 class Commands(SphinxDirective):

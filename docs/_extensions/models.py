@@ -10,9 +10,9 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from fragments import parsed, table
+from haploscribe.config.options import DEFAULT_MODELS
 from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, estimator_factories, shared_factories
-from haploscribe.options import DEFAULT_MODELS
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 

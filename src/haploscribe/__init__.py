@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from haploscribe._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from haploscribe.api.cohort import example_cohort as example_cohort
     from haploscribe.api.cohort import open_cohort as open_cohort
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from haploscribe.api.run import read_predictions as read_predictions
     from haploscribe.api.run import read_results as read_results
     from haploscribe.api.run import run as run
-
-__version__ = "0.1.0"
 
 _PLACES = {
     "GeneRegressor": "haploscribe.api.regressor",

@@ -6,7 +6,6 @@ import pytest
 
 from haploscribe.api.cohort import example_cohort
 from haploscribe.api.run import read_predictions, run
-from haploscribe.embedding.stage import Embedded
 from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from haploscribe.api.cohort import OpenedCohort, example_cohort, open_cohort
+from haploscribe.config.options import CohortOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
-from haploscribe.options import CohortOptions, WorkerOptions
 from haploscribe.workflows.check import check
 from tests.fixtures.api_run import GENE, OTHER_GENE, Made
 

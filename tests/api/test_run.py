@@ -8,15 +8,15 @@ import pytest
 
 from haploscribe.api import run as api_run
 from haploscribe.api.cohort import example_cohort
-from haploscribe.cli import main
-from haploscribe.errors import InputError
-from haploscribe.options import (
+from haploscribe.cli.main import main
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.errors import InputError
 from haploscribe.results.tables import read_results
 from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
@@ -59,7 +59,11 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
         ({"fold": 3}, "no option 'fold'; there are backbone, borzoi"),
         ({"normalize": "zscore"}, "normalize='zscore': give one of inverse-normal"),
         ({"models": ["blub"]}, "no model 'blub'"),
-        ({"folds": 1}, "--folds 1"),
+        ({"folds": 1}, "folds=1: at least 2 are needed"),
+        ({"seed": -1}, "seed=-1: give a whole number from 0"),
+        ({"jobs": 0}, "jobs=0: give 1 or more"),
+        ({"shifts": [0, 0]}, r"shifts=\(0, 0\): give at least one, each once"),
+        ({"split": 5}, "split=5: give a path"),
     ],
 )
 def test_wrong_options_are_refused_and_leave_no_folder(

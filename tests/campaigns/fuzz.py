@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from tests.campaigns.fuzzing.bases import make_bases
 from tests.campaigns.fuzzing.campaign import Part, Tally, campaign
 from tests.campaigns.fuzzing.targets import TARGETS

@@ -22,8 +22,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.peak_memory import haploscribe_command, peak_of
-from haploscribe import __version__
-from haploscribe.options import EvaluationOptions
+from haploscribe._version import __version__
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.results.tables import read_results
 from tests.campaigns.loading import GIBIBYTE, limited, soak
 from tests.fixtures.small_cohort import write_small_cohort

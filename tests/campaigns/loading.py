@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 import haploscribe
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from tests.fixtures.small_cohort import GENES
 
 GIBIBYTE = 1 << 30

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from tests.campaigns.mutant_making import Mutant, mutants_of
 from tests.campaigns.mutant_trying import HEAVY, Reach, fork_of_tests, reach_of_tests, tests_that_reach
 

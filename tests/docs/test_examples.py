@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding import stage as embedding
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results import saved_models as kept_models
 from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array

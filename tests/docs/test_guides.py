@@ -10,7 +10,7 @@ import click
 import numpy as np
 import pytest
 
-from haploscribe.cli import cli
+from haploscribe.cli.main import cli
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from haploscribe.cli import cli
+from haploscribe.cli.main import cli
 from haploscribe.embedding.backbones.registry import BACKBONES
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
 

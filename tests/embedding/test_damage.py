@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError, RepairedWarning
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
+from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import write_small_cohort
 

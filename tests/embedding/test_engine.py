@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
@@ -17,7 +18,6 @@ from haploscribe.errors import InputError
 from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.region import haplotype_records
 from haploscribe.genome.tiles import Tile
-from haploscribe.options import CohortOptions
 from haploscribe.utils.types import Float32Array
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cosine
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.errors import InputError
-from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.workflows.embed import embed
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
 from haploscribe.estimators.inputs import GeneInputs
@@ -21,7 +22,6 @@ from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, evaluate_
 from haploscribe.evaluation.folds import make_folds, read_split
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.expression.normalise import prepare
-from haploscribe.options import NORMALISATIONS, Normalisation
 from tests.fixtures.synthetic import Constant, Ridge, SyntheticGene, synthetic_gene
 
 RIDGE: Mapping[str, Callable[[], Estimator]] = {"ridge": Ridge}

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.normalise import check_normalisation, fit_normaliser, prepare
 from haploscribe.expression.table import ExpressionTable
-from haploscribe.options import NORMALISATIONS, Normalisation
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 expressions = st.lists(st.one_of(finite, st.sampled_from([0.0, 1.0])), min_size=1, max_size=30).map(np.array)

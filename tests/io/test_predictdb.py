@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.export.predictdb import SnpKey, covariance_path, write_predictdb
+from haploscribe.workflows.export.predictdb import SnpKey, write_predictdb
 from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, query, read_covariance, simple_gene, twas_z
 from tests.fixtures.peers import require_program
 

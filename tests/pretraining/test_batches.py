@@ -8,8 +8,7 @@ import pytest
 from haploscribe.pretraining.batches import VOCABULARY, BatchSampler, MaskedBatch, six_mer_ids
 from haploscribe.pretraining.data import GenomeSequences, Segment, WindowSampler
 from tests.fixtures.backbones import V2_VOCABULARY
-from tests.fixtures.genomes import random_bases, write_genome, write_variants
-from tests.fixtures.genomes import reverse_complement
+from tests.fixtures.genomes import random_bases, reverse_complement, write_genome
 
 MASK, CLASS = VOCABULARY.index("<mask>"), VOCABULARY.index("<cls>")
 WINDOW = 120

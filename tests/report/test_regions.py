@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import linregress
 
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.report.page import write_report
 from haploscribe.report.regions import kept_regions
 from haploscribe.results.saved_models import KeptModels

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import make_folds, prepare_fold
-from haploscribe.options import CohortOptions
 from haploscribe.workflows.run.cross_gene import read_heterogeneity, write_heterogeneity
 
 

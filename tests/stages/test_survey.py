@@ -9,7 +9,7 @@ import numpy as np
 
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.cohort.scan import SurveyJob, VariantSurvey, survey_variants
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 from haploscribe.parallel.executor import LocalWorkers
 
 

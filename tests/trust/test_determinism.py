@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
-from haploscribe.options import CohortOptions
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.campaigns.determinism import OTHER_MACHINES, SAME_MACHINE, TOLERANCE, largest_differences, run_in
 from tests.fixtures.cohorts import write_cohort

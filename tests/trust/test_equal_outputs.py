@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from haploscribe.options import BackboneOptions, EvaluationOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.equal_outputs import assert_same_results, differences
 from tests.fixtures.small_cohort import write_small_cohort

@@ -49,7 +49,9 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(wheels: dict[str, Path]
     empty.mkdir()
     with zipfile.ZipFile(wheels["sdist"]) as wheel:
         wheel.extractall(site)
-    script = f"import haploscribe.cli as c; assert c.__file__.startswith({str(site)!r}), c.__file__; c.main()"
+    script = (
+        f"import haploscribe.cli.main as c; assert c.__file__.startswith({str(site)!r}), c.__file__; c.main()"
+    )
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, "demo", "--out", "results"],

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from haploscribe.cli_ends import run_to_exit
+from haploscribe.cli.exit import run_to_exit
 from haploscribe.errors import InputError
 from haploscribe.utils.files import remove_on_input_error
 from haploscribe.utils.resources import required_address_space
-from tests.campaigns.killing import Place, contents
+from tests.campaigns.killing import Place
 from tests.campaigns.loading import GIBIBYTE, limited, soak
-from tests.fixtures.equal_outputs import differing
 from tests.fixtures.small_cohort import write_small_cohort
 from tests.fixtures.verbs import PROGRAM, VERBS, Inputs, command, environment, write_inputs
 

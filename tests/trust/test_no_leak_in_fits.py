@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators import registry
 from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.expression.normalise import prepare
-from haploscribe.options import NORMALISATIONS, Normalisation
 from tests.fixtures import leaking
 from tests.fixtures.leaks import leaks_of
 from tests.fixtures.people import APART, FOLDS

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.estimators import registry
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
 from haploscribe.evaluation import cross_gene as lessons
@@ -17,7 +18,6 @@ from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.normalise import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES

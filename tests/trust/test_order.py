@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.cohorts import PEOPLE, rewritten, stand_in_for_sequence_models, write_cohort
 from tests.fixtures.equal_outputs import assert_same_results

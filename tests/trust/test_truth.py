@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.genome.alternates import alternates
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
@@ -20,7 +21,6 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import open_variants
 from haploscribe.interpret.association import marginal_association
-from haploscribe.options import CohortOptions
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.peers import require_program
 from tests.fixtures.variants import write_fasta, write_vcf_lines

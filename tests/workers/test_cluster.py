@@ -12,10 +12,11 @@ from pathlib import Path
 import distributed
 import pytest
 
+from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
-from haploscribe.options import CohortOptions
 from haploscribe.parallel import dask as cluster
 from haploscribe.parallel.dask import dask_workers
+from tests.cli.running import GENES, inputs_of
 from tests.fixtures.command_line import GENES, inputs_of
 from tests.fixtures.workers import NotesJob, OpenedNotes, dask_processes, squared
 
@@ -25,7 +26,7 @@ MODELS = ("--models", "elastic-net,blup-delta,susie")
 
 def command(example: CohortOptions, out: Path, *where: str) -> list[str]:
     """Run three genes with the `kmer` backbone, as a user types it; the workers are other processes."""
-    program = [sys.executable, "-c", "from haploscribe.cli import main; main()"]
+    program = [sys.executable, "-c", "from haploscribe.cli.main import main; main()"]
     options = ["--genes", GENES, "--backbone", "kmer", "--folds", "2", *MODELS, "--out", str(out)]
     return [*program, "run", *inputs_of(example), *options, *where]
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
-from haploscribe.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.parallel.dask import PIECES_PER_WORKER, DaskWorkers
 from haploscribe.parallel.executor import LocalWorkers, do_piece, open_workers
 from haploscribe.workflows.run.context import GeneJobs

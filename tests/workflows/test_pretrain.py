@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.loading import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
-from haploscribe.options import PretrainingOptions
 from haploscribe.pretraining.model import checkpoint_weights, initial_model
 from haploscribe.pretraining.training import STATE_FILE, read_state
 from haploscribe.workflows import pretrain as pretrain_module

@@ -14,11 +14,12 @@ import pysam
 import pytest
 from scipy import stats
 
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import open_variants
-from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.simulate import simulate
 from tests.fixtures.peers import require_program

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
+from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 
 
@@ -73,6 +74,6 @@ def test_bad_options_exit_with_2(
 ) -> None:
     assert run_cli("simulate", "--out", tmp_path / "out", "--genes", 3, monkeypatch=monkeypatch) == 2
     assert capsys.readouterr().err == (
-        "haploscribe: --samples is missing: give the number of samples to simulate, such as 500\n"
+        "haploscribe: --samples is missing: say how many samples to simulate, such as 500\n"
     )
     assert list(tmp_path.iterdir()) == []

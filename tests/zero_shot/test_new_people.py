@@ -11,9 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.errors import InputError
-from haploscribe.examples.cohort import example_cohort
-from haploscribe.options import (
+from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
@@ -21,6 +19,8 @@ from haploscribe.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.errors import InputError
+from haploscribe.examples.cohort import example_cohort
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.predictions import predict_gene

@@ -1,31 +1,31 @@
 """`run` with a zero-shot model among the others, on the bundled real people."""
 
 import json
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
-from tests.fixtures.xpresso_files import RandomXpresso
+
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import CohortOptions, ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions
-from haploscribe.options import ZeroShotOptions
-from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot import predictions as predictions_module
 from haploscribe.zero_shot.base import SingleSequenceModel
-from haploscribe.zero_shot.predictions import GenePredictions
-from haploscribe.zero_shot.predictions import TestTimeAugmentation
-from haploscribe.zero_shot.predictions import predict_gene
-from haploscribe.zero_shot.predictions import predict_genes
+from haploscribe.zero_shot.predictions import (
+    GenePredictions,
+    TestTimeAugmentation,
+    predict_gene,
+    predict_genes,
+)
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
-from pathlib import Path
-from tests.fixtures.command_line import inputs_of
-from tests.fixtures.command_line import run_cli
-from tests.fixtures.keras_files import MadeModel
+from tests.cli.running import inputs_of, run_cli
+from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.keras_files import written
-from tests.fixtures.zero_shot import GENES
-from tests.fixtures.zero_shot import scaled
+from tests.fixtures.xpresso_files import RandomXpresso
+from tests.fixtures.zero_shot import GENES, scaled
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 

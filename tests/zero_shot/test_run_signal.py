@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import CohortOptions, ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
-from haploscribe.options import CohortOptions, ZeroShotOptions
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.borzoi import model as borzoi_model
 from haploscribe.zero_shot.borzoi.configuration import TRACKS, BorzoiConfiguration
@@ -23,6 +23,7 @@ from haploscribe.zero_shot.enformer.model import read_enformer, stored_name
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import GenePredictions, TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
+from tests.cli.running import inputs_of, run_cli
 from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.enformer_weights import drawn_tensor

@@ -20,8 +20,6 @@ from haploscribe.genome.anchored import reverse_complement
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
-from tests.fixtures.keras_files import MadeModel
-
 from tests.fixtures.xpresso_files import RandomXpresso
 
 _LENGTH = 10_500

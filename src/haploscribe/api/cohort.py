@@ -2,7 +2,6 @@
 
 import tempfile
 import weakref
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cached_property
@@ -11,17 +10,17 @@ from typing import Any, Self
 
 import polars as pl
 
-from haploscribe.api.keywords import option_groups
+from haploscribe.api.keywords import option_groups, takes_options
 from haploscribe.api.samples import GeneSamples
 from haploscribe.cohort.cohort import open_cohort as open_inputs
 from haploscribe.cohort.validated import CheckedCohort, checked_cohort
+from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
-from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array
@@ -56,7 +55,7 @@ class OpenedCohort:
 
     def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
         self.options = options
-        self._jobs = WorkerOptions(jobs)
+        (self._jobs,) = option_groups((WorkerOptions,), {"jobs": jobs})
         self._embedded: list[tuple[Embedded, StoredDeltas]] = []
         with stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
@@ -94,8 +93,14 @@ class OpenedCohort:
         """
         return self._checked.facts()
 
+    @takes_options(BackboneOptions)
     def embed(
-        self, backbone: str = "nano", *, store: str | Path, readable_by: str = "owner", **options: Any
+        self,
+        backbone: str = DEFAULT_BACKBONE,
+        *,
+        store: str | Path,
+        readable_by: str = "owner",
+        **options: Any,
     ) -> Embedded:
         """Embed the tiles of all genes' cis windows; what the store holds already is not embedded again.
 
@@ -107,8 +112,7 @@ class OpenedCohort:
             Folder of the embedding store; made when missing.
         readable_by
             Who may read the files that are made: see `haploscribe.run`.
-        options
-            `layer`, `pooling`, `precision`, `device`: see `haploscribe.options.BackboneOptions`.
+        {options}
 
         Returns
         -------
@@ -119,7 +123,7 @@ class OpenedCohort:
         InputError
             When an input or an option is at fault.
         """
-        (chosen,) = option_groups((BackboneOptions,), {"backbone": str(backbone), **options})
+        (chosen,) = option_groups((BackboneOptions,), {"backbone": backbone, **options})
         checked = self._checked
         with umask_for(readable_by), open_workers(self._jobs) as workers:
             loaded = LoadedBackbone.of(chosen, self.options.tile)
@@ -195,17 +199,17 @@ class OpenedCohort:
         raise InputError("these tiles were embedded for another cohort; call embed of this one")
 
 
+@takes_options(CohortOptions)
 def open_cohort(
     variants: str | Path,
     reference: str | Path,
     expression: str | Path,
     covariates: str | Path | None = None,
     *,
-    genes: str | Sequence[str] | None = None,
     jobs: int = 1,
     **options: Any,
 ) -> OpenedCohort:
-    """Open people's genotypes and expression, matched by sample name.
+    """Open genotypes and expression of the same samples, matched by name.
 
     Parameters
     ----------
@@ -216,36 +220,30 @@ def open_cohort(
     expression
         BED, BED.gz or Parquet with tensorQTL's or QTLtools' columns; the row's end is the TSS.
     covariates
-        Rows are covariates, columns samples; None for none.
-    genes
-        Gene IDs, or a file of them; None for all.
+        One row per covariate, one column per sample; None for none.
     jobs
         Processes that read the variants, or threads that embed.
-    options
-        `window` and `tile` in base pairs, `maf`, `hidden_factors`, `assume_phased`: see
-        `haploscribe.options.CohortOptions`.
+    {options}
 
     Raises
     ------
     InputError
         When an input cannot be read, an option is unknown, or no samples are shared.
     """
-    files = {"variants": variants, "reference": reference, "expression": expression}
-    if covariates is not None:
-        files["covariates"] = covariates
-    (made,) = option_groups((CohortOptions,), {**files, "genes": _joined(genes), **options})
+    files = {"variants": variants, "reference": reference, "expression": expression, "covariates": covariates}
+    (made,) = option_groups((CohortOptions,), {**files, **options})
     return OpenedCohort(made, jobs, ExitStack())
 
 
-def example_cohort(
-    *, genes: str | Sequence[str] | None = None, jobs: int = 1, **options: Any
-) -> OpenedCohort:
-    """Open the bundled cohort: 358 real people, 17 genes of one megabase of chromosome 22.
+@takes_options(CohortOptions, without=("variants", "reference", "expression", "covariates"))
+def example_cohort(*, jobs: int = 1, **options: Any) -> OpenedCohort:
+    """Open the bundled cohort: 358 real samples, 17 genes of one megabase of chromosome 22.
 
     Parameters
     ----------
-    genes, jobs, options
-        As for `open_cohort`.
+    jobs
+        Processes that read the variants, or threads that embed.
+    {options}
 
     Examples
     --------
@@ -255,9 +253,5 @@ def example_cohort(
     """
     with ExitStack() as stack:
         files = asdict(stack.enter_context(example_files()))
-        (made,) = option_groups((CohortOptions,), {**files, "genes": _joined(genes), **options})
+        (made,) = option_groups((CohortOptions,), {**files, **options})
         return OpenedCohort(made, jobs, stack.pop_all())
-
-
-def _joined(genes: str | Sequence[str] | None) -> str | None:
-    return genes if genes is None or isinstance(genes, str) else ",".join(genes)

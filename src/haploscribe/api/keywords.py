@@ -1,45 +1,87 @@
-"""Options of the command line as keywords of Python functions."""
+"""Options as keywords: names, defaults and documentation of Python functions come from the options."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, get_args
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
+from typing import Any, TypeVar
 
+from haploscribe.config.fields import OptionError, OptionField, Options, from_values, option_fields
 from haploscribe.errors import InputError
-from haploscribe.options import NORMALISATIONS
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-def option_groups(kinds: Sequence[type[Any]], keywords: Mapping[str, Any]) -> list[Any]:
-    """Make options, of classes as in `haploscribe.options`, of keywords; what is not given has its default.
+def option_groups(kinds: Sequence[type[Options]], keywords: Mapping[str, Any]) -> list[Any]:
+    """Make options of classes of `haploscribe.config` from keywords; what is not given has its default.
 
-    Text is taken for a path where that is what the option is, and any sequence for a tuple.
+    A text is taken for a path where the option is one, any sequence for a tuple, and `500kb` for a length.
 
     Raises
     ------
     InputError
-        For a keyword that is an option of none, or a normalisation that does not exist.
+        When a keyword is an option of none, a value is out of range, or options conflict.
     """
-    known = {field.name: field for kind in kinds for field in fields(kind)}
-    unknown = sorted(set(keywords) - set(known))
+    known = {name for kind in kinds for name in option_fields(kind)}
+    unknown = sorted(set(keywords) - known)
     if unknown:
         raise InputError(f"no option {unknown[0]!r}; there are {', '.join(sorted(known))}")
-    if "normalize" in keywords:
-        check_normalize(keywords["normalize"])
-    values = {name: _of_type(known[name].type, value) for name, value in keywords.items()}
-    return [
-        kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
-        for kind in kinds
-    ]
+    try:
+        return [from_values(kind, keywords) for kind in kinds]
+    except OptionError as error:
+        raise _as_keyword(error) from None
 
 
-def check_normalize(method: str) -> None:
-    """Raise InputError for a normalisation that does not exist."""
-    if method not in NORMALISATIONS:
-        raise InputError(f"normalize={method!r}: give one of {', '.join(NORMALISATIONS)}")
+def check_option(kind: type[Options], name: str, value: Any) -> None:
+    """Raise InputError for a value that an option does not take."""
+    try:
+        option_fields(kind)[name].check(value)
+    except OptionError as error:
+        raise _as_keyword(error) from None
 
 
-def _of_type(kind: Any, value: Any) -> Any:
-    """Turn what a notebook gives into what a dataclass holds."""
-    if isinstance(value, str) and (kind is Path or Path in get_args(kind)):
-        return Path(value)
-    return tuple(value) if isinstance(value, list) else value
+def takes_options(*kinds: type[Options], without: Sequence[str] = ()) -> Callable[[FunctionT], FunctionT]:
+    """Give a function the signature and the documentation of the options in its `**options`.
+
+    Its docstring has a line `{options}` where they are listed.
+
+    Parameters
+    ----------
+    kinds
+        Classes whose options it takes.
+    without
+        Names of options that it does not take; its own parameters are left out in any case.
+    """
+
+    def decorate(function: FunctionT) -> FunctionT:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        named = {one.name for one in own} | set(without)
+        added = [field for kind in kinds for field in option_fields(kind).values() if field.name not in named]
+        parameters = [
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+            for field in added
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+        if function.__doc__ is not None:  # as it is under `python -OO`
+            function.__doc__ = re.sub(
+                r"^( *)\{options\}$",
+                lambda found: "\n".join(_described(field, found[1]) for field in added),
+                function.__doc__,
+                flags=re.MULTILINE,
+            )
+        return function
+
+    return decorate
+
+
+def _described(field: OptionField, indent: str) -> str:
+    """Write an option as a parameter in a docstring: its name, and below it help and default."""
+    default = field.unset if field.default is None else repr(field.default)
+    text = field.help if default is None else f"{field.help} Default: {default}."
+    lines = wrap(text, 104 - len(indent), break_long_words=False, break_on_hyphens=False)
+    return "\n".join([f"{indent}{field.name}", *(f"{indent}    {line}" for line in lines)])
+
+
+def _as_keyword(error: OptionError) -> InputError:
+    return InputError(f"{error.name}={error.value!r}: {error.advice}")

@@ -1,16 +1,21 @@
 """Kept models, applied and explained from a notebook."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from haploscribe.api.keywords import option_groups
+from haploscribe.api.keywords import option_groups, takes_options
+from haploscribe.config.options import (
+    ExplanationOptions,
+    PredictionOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+    ZeroShotWeights,
+)
 from haploscribe.interpret.explanation import explanation_tables
-from haploscribe.options import ExplanationOptions, PredictionOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.utils.files import temporary_prefix
 from haploscribe.workflows import explain as explanation
 from haploscribe.workflows.predict import workflow as prediction
@@ -31,23 +36,19 @@ class NewPredictions(NamedTuple):
     coverage: pl.DataFrame
 
 
+@takes_options(PredictionOptions, ZeroShotWeights, WorkerOptions)
 def predict(
-    models: str | Path, variants: str | Path, reference: str | Path, *, jobs: int = 1, **options: Any
+    models: str | Path, variants: str | Path, reference: str | Path, **options: Any
 ) -> NewPredictions:
-    """Predict new people's expression with the models that a run has kept, as `haploscribe predict` does.
+    """Predict the expression of new samples with the models that a run has kept, as `haploscribe predict`.
 
     Parameters
     ----------
     models
         The folder `models` of a run's results.
     variants, reference
-        The new people's phased genotypes, and the FASTA that they were called on.
-    jobs
-        Processes that work side by side.
-    options
-        Any other option of `haploscribe predict` by its name, `_` for `-`: `genes`, `min_coverage`,
-        `absent_is_reference`, `backbone`, `store`, `device`, `assume_phased`, and weights of zero-shot
-        models of the run: `enformer`, `borzoi`, `flashzoi`, `xpresso`.
+        The new samples' phased genotypes, and the FASTA that they were called on.
+    {options}
 
     Raises
     ------
@@ -66,25 +67,17 @@ def predict(
     (618, 618)
     """
     given = {"models": models, "variants": variants, "reference": reference, **options}
-    paths = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    chosen, weights = option_groups((PredictionOptions, ZeroShotOptions), paths)
-    chosen = replace(chosen, zero_shot=weights)
+    chosen, weights, workers = option_groups((PredictionOptions, ZeroShotWeights, WorkerOptions), given)
+    chosen = replace(chosen, zero_shot=ZeroShotOptions.of(weights))
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         file = Path(folder) / "predictions.parquet"
-        done = prediction.predict(chosen, WorkerOptions(jobs), file)
+        done = prediction.predict(chosen, workers, file)
         return NewPredictions(pl.read_parquet(file), done.coverage)
 
 
-def explain(
-    results: str | Path,
-    gene: str,
-    *,
-    models: Sequence[str] | None = None,
-    variants: Sequence[str] = (),
-    saturate: str | None = None,
-    jobs: int = 1,
-) -> dict[str, pl.DataFrame]:
-    """Say which variants and tiles drive the prediction of one gene, as `haploscribe explain` does.
+@takes_options(ExplanationOptions, WorkerOptions)
+def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.DataFrame]:
+    """Return which variants and tiles drive the prediction of one gene, as `haploscribe explain` does.
 
     Parameters
     ----------
@@ -92,14 +85,7 @@ def explain(
         Folder of a finished run.
     gene
         Its ID; the version may be left out.
-    models
-        Names of the models to ask; None for all that were trained.
-    variants
-        Further alleles to ask about, `chr:pos:ref:alt`, seen in training or not; 1-based.
-    saturate
-        A stretch, `chr:start-end`, of which every base is substituted.
-    jobs
-        Threads of the backbone.
+    {options}
 
     Returns
     -------
@@ -121,8 +107,7 @@ def explain(
     >>> best.select("contig", "position", "ref", "alt").row(0)
     ('chr22', 20117296, 'A', 'C')
     """
-    options = ExplanationOptions(
-        Path(results), gene, None if models is None else tuple(models), tuple(variants), saturate
-    )
+    given = {"results": results, "gene": gene, **options}
+    chosen, workers = option_groups((ExplanationOptions, WorkerOptions), given)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
-        return explanation_tables(explanation.explain(options, WorkerOptions(jobs), Path(folder)))
+        return explanation_tables(explanation.explain(chosen, workers, Path(folder)))

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from haploscribe.api.keywords import check_normalize
+from haploscribe.api.keywords import check_option
 from haploscribe.api.samples import GeneSamples
+from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES, estimator_factories, wide_models
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalise import prepare
-from haploscribe.options import Normalisation
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -125,7 +125,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             When `X` and `y` do not fit together, values are missing, there are too few people for the
             covariates or the model, or the model reads deltas and `X` has none.
         """
-        check_normalize(self.normalize)
+        check_option(EvaluationOptions, "normalize", self.normalize)
         expression = _expression(X, y)
         params = {name: value for name, value in self.get_params().items() if name not in _OWN}
         estimator = self._factory()(**params)

@@ -1,66 +1,43 @@
 """The main job and its results, from a notebook."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from haploscribe.api.cohort import OpenedCohort
-from haploscribe.api.keywords import option_groups
-from haploscribe.options import (
-    DEFAULT_MODELS,
-    BackboneOptions,
-    EvaluationOptions,
-    WorkerOptions,
-    ZeroShotOptions,
-)
+from haploscribe.api.keywords import option_groups, takes_options
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results
 from haploscribe.utils.files import umask_for
 from haploscribe.workflows.run import workflow as pipeline
 
 
+@takes_options(BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
 def run(
     cohort: OpenedCohort,
     out: str | Path,
     *,
-    models: str | Sequence[str] = DEFAULT_MODELS,
-    backbone: str = "nano",
-    folds: int = 5,
-    seed: int = 0,
     store: str | Path | None = None,
-    jobs: int = 1,
     readable_by: str = "owner",
     **options: Any,
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    A stopped run goes on where it was when the same call is made again.
+    An interrupted run resumes when the same call is made again.
 
     Parameters
     ----------
     cohort
-        The people; what was embedded of them is known again where `store` is given.
+        The samples; what was embedded of them is used again where `store` is given.
     out
         Folder of the results; made when missing.
-    models
-        Names of models; their order is that of the tables.
-    backbone
-        What embeds the tiles.
-    folds
-        Number of folds.
-    seed
-        Seed of folds and models.
     store
         The embedding store; None for one in `out`.
-    jobs
-        Processes that work side by side.
     readable_by
         Who may read the files that are made, as far as your umask lets them: `owner`, `group` or `all`.
-    options
-        Any other option of `haploscribe run` by its name, `_` for `-`: `normalize`, `split`, `gene_split`,
-        `layer`, `device`, `dask`, `enformer` and so on (`haploscribe.options`).
+    {options}
 
     Returns
     -------
@@ -80,16 +57,8 @@ def run(
     >>> results.metrics.select("gene_id", "model").rows()[:2]
     [('ENSG00000099899.10', 'blup'), ('ENSG00000099899.10', 'top-snp')]
     """
-    keywords = {
-        "models": (models,) if isinstance(models, str) else tuple(models),
-        "backbone": str(backbone),
-        "folds": folds,
-        "seed": seed,
-        "jobs": jobs,
-        **options,
-    }
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
-    chosen, evaluation, zero_shot, workers = option_groups(kinds, keywords)
+    chosen, evaluation, zero_shot, workers = option_groups(kinds, options)
     with umask_for(readable_by):
         return pipeline.run(
             cohort.options,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.windows import GeneWindows
+from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
@@ -18,7 +19,6 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.options import CohortOptions
 from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import Float64Array
 
@@ -104,7 +104,6 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     InputError
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
-    _check_ranges(options)
     all_genes = _in_order(read_expression(options.expression))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
@@ -217,15 +216,6 @@ def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Floa
             "give hidden factors of all of them"
         )
     return factors.take_samples(sample_ids).values
-
-
-def _check_ranges(options: CohortOptions) -> None:
-    if options.window <= 0:
-        raise InputError(f"--window {options.window}: give a width in base pairs, such as 196608")
-    if options.tile <= 0:
-        raise InputError(f"--tile {options.tile}: give a size in base pairs, such as 5994")
-    if not 0 <= options.maf < 0.5:
-        raise InputError(f"--maf {options.maf:g}: give a frequency from 0 to below 0.5")
 
 
 def placed_genes(genes: Sequence[Gene], reference: Reference, source: Path) -> list[Gene]:

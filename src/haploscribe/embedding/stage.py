@@ -12,6 +12,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from haploscribe.cohort.windows import GeneWindows
+from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
@@ -22,7 +23,6 @@ from haploscribe.errors import RepairedWarning
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
-from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import Workers
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from haploscribe.config.options import Normalisation
 from haploscribe.estimators.base import Estimator, SharedEstimator, fitted
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import Lesson
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.genes import GeneSplit
-from haploscribe.options import Normalisation
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 PREDICTION_SCHEMA = pl.Schema(

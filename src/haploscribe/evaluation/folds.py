@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
 from haploscribe.expression.normalise import prepare
-from haploscribe.options import Normalisation
 from haploscribe.utils.types import Float64Array, Int64Array
 
 MIN_SAMPLES = 3

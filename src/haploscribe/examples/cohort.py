@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 
 
 @contextmanager

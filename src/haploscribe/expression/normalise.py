@@ -7,12 +7,11 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from haploscribe.utils.types import BoolArray
+from haploscribe.config.options import Normalisation
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import fit_covariates, remove_covariates
 from haploscribe.expression.table import ExpressionTable
-from haploscribe.options import Normalisation
-from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import BoolArray, Float64Array
 
 # Blom's offset (Blom 1958, "Statistical Estimates and Transformed Beta-Variables"; compared with others by
 # Beasley, Erickson & Allison 2009, Behavior Genetics 39:580).

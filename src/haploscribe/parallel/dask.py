@@ -7,7 +7,7 @@ from concurrent import futures
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.parallel.executor import ContextT, Executor, Item, Result, Spec, run_item
 from haploscribe.utils.files import current_umask, umask

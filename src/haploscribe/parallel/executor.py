@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from haploscribe.config.options import WorkerOptions
 from haploscribe.errors import StoppedError
-from haploscribe.options import WorkerOptions
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import current_umask
 from haploscribe.utils.progress import Advance

@@ -11,7 +11,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from haploscribe.utils.types import Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.anchored import reverse_complement
 from haploscribe.genome.contigs import match_contig
@@ -22,6 +21,7 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, check_reference, open_variants
 from haploscribe.utils.files import temporary_prefix
 from haploscribe.utils.progress import Advance
+from haploscribe.utils.types import Int64Array
 
 HAPLOTYPE_SHARE = 0.5
 """With genotypes, the share of windows read from a sample's haplotype rather than from the reference."""

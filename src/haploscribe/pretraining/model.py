@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from haploscribe import __version__
-from haploscribe.utils.files import atomic_write
+from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET, EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
-from haploscribe.options import PretrainingOptions
 from haploscribe.pretraining.batches import VOCABULARY
+from haploscribe.utils.files import atomic_write
 
 LONGEST_SUBWORD = 3
 LOSS_COLUMNS = ("step", "training_bits_per_base", "held_out_bits_per_base")

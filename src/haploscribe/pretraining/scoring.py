@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from haploscribe.utils.types import UInt8Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.loading import load_masked_token_model
@@ -28,7 +27,7 @@ from haploscribe.pretraining.data import (
     subtract_regions,
 )
 from haploscribe.utils.progress import stage
-from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float64Array, Int64Array, UInt8Array
 
 ORDER = 5
 N_STATES = 4**ORDER

@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from haploscribe.utils.files import atomic_write
 from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError
 from haploscribe.pretraining.batches import BatchSampler, MaskedBatch
 from haploscribe.pretraining.model import initial_model
+from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import Advance
 
 WARMUP_STEPS = 100

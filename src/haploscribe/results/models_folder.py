@@ -18,12 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
+from haploscribe.config.options import BackboneOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
-from haploscribe.options import BackboneOptions
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import read_as_kept, read_state, write_state

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe import __version__
+from haploscribe.config.fields import OptionError
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.utils.hashing import file_digest, folder_digest
 from haploscribe.utils.validated_json import validate_as
 from haploscribe.zero_shot.predictions import TestTimeAugmentation
@@ -89,14 +90,17 @@ def recorded_options(
     Raises
     ------
     InputError
-        When it lacks an option.
+        When it lacks an option, or one is out of range.
     """
     options = record.get("options", {})
-    return (
-        validate_as(CohortOptions, options, source, "the options"),
-        validate_as(BackboneOptions, options, source, "the options"),
-        validate_as(EvaluationOptions, options, source, "the options"),
-    )
+    try:
+        return (
+            validate_as(CohortOptions, options, source, "the options"),
+            validate_as(BackboneOptions, options, source, "the options"),
+            validate_as(EvaluationOptions, options, source, "the options"),
+        )
+    except OptionError as error:
+        raise InputError(f"{source} is damaged: {error.name} {error.value}: {error.advice}") from None
 
 
 def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:

@@ -9,10 +9,10 @@ import polars as pl
 import pysam
 import pysam.bcftools
 
-from haploscribe.utils.types import Int8Array
 from haploscribe.genome.quiet import quiet
 from haploscribe.genome.variants import Variants
 from haploscribe.simulation.genes import SimulatedGene
+from haploscribe.utils.types import Int8Array
 
 VARIANTS = "genotypes.vcf.gz"
 REFERENCE = "reference.fa.gz"

@@ -8,10 +8,9 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.expression.genes import Gene, Strand
 from haploscribe.genome.variants import Variants
-from haploscribe.options import SimulationOptions
 from haploscribe.simulation.architecture import (
     NO_PARTNER,
     CausalTerms,
@@ -24,6 +23,7 @@ from haploscribe.simulation.architecture import (
     scale_to_heritability,
     term_copies,
 )
+from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
 
 TRUTH_SCHEMA = pl.Schema(
     {

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from haploscribe.errors import InputError
 from haploscribe.cohort.windows import WIDE_WINDOW
+from haploscribe.config.simulation import SimulationOptions
+from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, check_reference
 from haploscribe.io.fasta import write_fasta
-from haploscribe.options import SimulationOptions
-from haploscribe.utils.progress import stage
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.genes import CandidateAlleles, candidate_alleles, generator_for
+from haploscribe.utils.progress import stage
 
 EFFECTIVE_SIZE = 10_000
 """Diploid individuals; the long-term effective size of humans (Takahata, Mol. Biol. Evol. 10:2-22, 1993)."""

@@ -1,7 +1,7 @@
 """Check a run's inputs: the subcommand `check`."""
 
 from haploscribe.cohort.validated import checked_cohort
-from haploscribe.options import CohortOptions, WorkerOptions
+from haploscribe.config.options import CohortOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
 
 

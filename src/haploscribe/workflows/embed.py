@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
 from haploscribe.errors import InputError
-from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
 from haploscribe.utils.files import remove_atomically
 

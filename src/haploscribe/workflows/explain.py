@@ -6,25 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
+from haploscribe.config.options import ExplanationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.contigs import match_contig
-from haploscribe.interpret.allele_effects import AlleleQuestion, sequence_effects
+from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
-from haploscribe.options import ExplanationOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
-from haploscribe.interpret.allele_effects import AlleleQuery
 from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array, Int64Array

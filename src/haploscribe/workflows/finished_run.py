@@ -8,6 +8,7 @@ from pathlib import Path
 
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
@@ -19,7 +20,6 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.genome.variant_blocks import KeptGenotypes
 from haploscribe.interpret.effects import Predictor
-from haploscribe.options import EvaluationOptions
 from haploscribe.parallel.executor import Workers
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import recorded_options, require_unchanged

@@ -1,17 +1,15 @@
 """Pretrain a small backbone on a genome."""
 
-import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_configuration import parse_configuration
-from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError
-from haploscribe.options import PretrainingOptions
 from haploscribe.pretraining.batches import BatchSampler
 from haploscribe.pretraining.data import (
     GenomeSequences,
@@ -75,7 +73,6 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
     InputError
         When an input or an option is invalid, or a file cannot be written.
     """
-    _check_ranges(options)
     device = resolve_device(options.device)
     content = published_configuration(
         hidden_size=options.hidden_size,
@@ -126,18 +123,6 @@ def pretrain(options: PretrainingOptions, out: Path) -> dict[str, str | int]:
         "held-out loss, bits per base": f"{rows[-1][2]:.4f}" if data.held_out else "-",
         "model": str(out),
     }
-
-
-def _check_ranges(options: PretrainingOptions) -> None:
-    for name in ("hidden_size", "layers", "heads", "feed_forward", "batch", "steps", "checkpoint_every"):
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)}: give a positive number")
-    if options.window < 2 * K or options.window % K:
-        raise InputError(f"--window {options.window}: give a multiple of {K} bp, such as 5994")
-    if not 0 < options.learning_rate < math.inf:
-        raise InputError(f"--learning-rate {options.learning_rate:g}: give a positive number, such as 0.002")
-    if not 0 <= options.seed < 1 << 63:
-        raise InputError(f"--seed {options.seed}: give a whole number from 0 to below 2^63")
 
 
 def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> TrainingData:

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.cohort.cohort import placed_genes
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
@@ -18,7 +20,6 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
-from haploscribe.options import CohortOptions, SimulationOptions
 from haploscribe.simulation.files import (
     EXPRESSION,
     FILES,
@@ -72,7 +73,6 @@ def simulate(options: SimulationOptions, out: Path) -> dict[str, str | int]:
         When an input or an option is invalid, `out` holds other files, or too few genes suit. `out` is then
         unchanged.
     """
-    check_options(options)
     check_output(out, options)
     if options.variants is None:
         require_msprime()  # its version is part of the record
@@ -100,39 +100,6 @@ def run_command(options: SimulationOptions, out: Path) -> str:
     words["normalize"] = "none"  # expression is already on the scale of the effects
     parts = [text for name, value in words.items() for text in (f"--{name}", str(value))]
     return shlex.join(["haploscribe", "run", *parts, "--out", f"{out}-results"])
-
-
-def check_options(options: SimulationOptions) -> None:
-    """Check that each option is in range and that they go together.
-
-    Raises
-    ------
-    InputError
-        Naming the first that is not.
-    """
-    real = options.variants is not None
-    if real != (options.reference is not None):
-        raise InputError(
-            "--variants and --reference go together: give both, or neither to simulate haplotypes"
-        )
-    if options.expression is not None and not real:
-        raise InputError(
-            "--expression names real genes: give real genotypes too, with --variants and --reference"
-        )
-    if options.samples is None and not real:
-        raise InputError("--samples is missing: give the number of samples to simulate, such as 500")
-    if options.genes is None and options.expression is None:
-        raise InputError("--genes is missing: give the number of genes to simulate, such as 20")
-    if options.main_effects and options.architecture != "epistatic":
-        raise InputError(f"--main-effects is for --architecture epistatic, not {options.architecture}")
-    for name, least in (("samples", 2), ("genes", 1), ("causal", 1), ("window", 1), ("tile", 1)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name} {value}: give {least} or more")
-    if not 0 <= options.h2 <= 1:
-        raise InputError(f"--h2 {options.h2:g}: give a share from 0 to 1")
-    if not 0 <= options.maf < 0.5:
-        raise InputError(f"--maf {options.maf:g}: give a frequency from 0 to below 0.5")
 
 
 def check_output(out: Path, options: SimulationOptions) -> None:

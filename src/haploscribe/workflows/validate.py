@@ -9,9 +9,9 @@ from pathlib import Path
 
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
+from haploscribe.config.options import CohortOptions
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_samples
-from haploscribe.options import CohortOptions
 from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
 from haploscribe.utils.progress import Advance, stage

@@ -10,6 +10,7 @@ from typing import Any
 
 from haploscribe.cohort.cohort import Cohort, open_saved_cohort
 from haploscribe.cohort.windows import GeneWindows
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
@@ -23,7 +24,6 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variant_blocks import KeptGenotypes, read_variant_samples
 from haploscribe.genome.variants import open_variants
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.utils.files import atomic_write
 from haploscribe.workflows.run.cross_gene import read_heterogeneity

@@ -6,8 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from haploscribe.utils.types import Float32Array
-from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 
 class SequenceModel(Protocol):

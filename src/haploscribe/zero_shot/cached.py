@@ -1,14 +1,16 @@
 """Cache a sequence model's predictions in a file, by sequence."""
 
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import polars as pl
-from collections.abc import Sequence
+
 from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SequenceModel
-from pathlib import Path
 
 SCHEMA = pl.Schema({"sequence": pl.String, "predicted": pl.Float64})
 """Columns of the file: BLAKE2b's digest of the sequence in 32 hexadecimal digits, and the prediction.

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from haploscribe.utils.types import Float32Array
 from haploscribe.errors import InputError
+from haploscribe.utils.types import Float32Array
 from haploscribe.zero_shot.base import SingleSequenceModel, one_hot
 from haploscribe.zero_shot.weights_folder import on_meta
 

@@ -10,7 +10,7 @@ import pysam
 import pysam.bcftools
 from pgenlib import PgenWriter
 
-from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.backbones import write_v1, write_v2
 from tests.fixtures.small_cohort import GENES, PEOPLE, SmallGenome, write_small_cohort

@@ -11,9 +11,17 @@ import click
 import numpy as np
 import polars as pl
 
-from haploscribe import cli
-from haploscribe.cli_options.evaluation import evaluation_options, zero_shot_options
+from haploscribe.cli import main as cli
+from haploscribe.cli.options import taken
 from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import (
+    EvaluationOptions,
+    ExplanationOptions,
+    ExportOptions,
+    PredictionOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import read_split
@@ -22,7 +30,6 @@ from haploscribe.expression.table import read_expression, select_genes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
-from haploscribe.options import ExplanationOptions, ExportOptions, PredictionOptions, WorkerOptions
 from haploscribe.parallel.executor import open_workers
 from haploscribe.report.page import write_report
 from haploscribe.workflows.explain import explain
@@ -192,8 +199,8 @@ def read_config(case: Case) -> None:
     needed = [f"--{name}={case.truth / file}" for name, file in _NEEDED.items()]
     with _refusals_of_click():
         context = cli.run.make_context("run", [*needed, f"--out={case.out}", f"--config={path}"])
-        evaluation_options(dict(context.params))
-        zero_shot_options(dict(context.params))
+        taken(EvaluationOptions, dict(context.params))
+        taken(ZeroShotOptions, dict(context.params))
     # `check` knows fewer options: those lines are left out.
     kept = [line for line in case.spoilt.read_text().splitlines() if line.startswith(_OF_CHECK)]
     case.spoilt.write_text("\n".join(kept))

@@ -134,7 +134,7 @@ def _under_a_file(verb: str, option: str, suffix: str = "") -> Row:
 UNKNOWN = "--models: no model 'lasagne'; there are top-snp"
 ROWS: tuple[Row, ...] = (
     *_numbers("window", values=(-5, 0), verb="check"),
-    *_numbers("window", "not a valid integer", "--help", values=("nan", "1e30")),
+    *_numbers("window", "give a whole number of base pairs", "--help", values=("nan", "1e30")),
     accepted(
         "`--window` wider than the contigs",
         given("window", 10**12),
@@ -150,7 +150,7 @@ ROWS: tuple[Row, ...] = (
         verbs=("embed",),
     ),
     *_numbers("maf", "give a frequency from 0 to below 0.5", values=(-1, 0.7, "nan", "inf")),
-    *_numbers("jobs", "x>=1", values=(0,)),
+    *_numbers("jobs", "give 1 or more", values=(0,)),
     *_numbers("folds", verb="run", values=(-1, 1, 10**20)),
     *_numbers("seed", "give a whole number from 0", verb="run", values=(-1, 10**20)),
     *_numbers("gene-split", "which it may not see", verb="run", values=(2,)),
@@ -292,17 +292,27 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--config`: an unknown option",
         config("fold = 5\n"),
-        "--config options.toml: no option 'fold' of haploscribe check or any other verb; see --help",
+        "--config options.toml: no option 'fold' of haploscribe check or any other command; see --help",
     ),
     refused(
         "`--config`: a word for a number",
         config("window = 'wide'\n", "window"),
-        "--config options.toml: window: 'wide' is not a valid integer",
+        "--config options.toml: window: 'wide': give a whole number of base pairs",
     ),
     refused(
         "`--config`: a number for a switch",
         config("assume-phased = 3\n"),
         "--config options.toml: assume_phased: '3' is not a valid boolean",
+    ),
+    refused(
+        "`--config`: a number out of range, of `run`",
+        config("folds = 1\n"),
+        "--config options.toml: folds: 1: at least 2 are needed",
+    ),
+    refused(
+        "`--config`: an unknown model, of `run`",
+        config("models = ['blup', 'lasagne']\n"),
+        UNKNOWN,
     ),
     accepted("`--config`: a byte-order mark and CRLF", config("\ufeffmaf = 0.0\r\n"), "is read", used()),
     refused(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.cli import cli
+from haploscribe.cli.main import cli
 from tests.trust.bad_inputs.rows import VERBS, Case, Row
 from tests.trust.bad_inputs.running import judged, write_valid
 from tests.trust.bad_inputs.table import TABLE, printed, read_printed

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haploscribe import cli
+from haploscribe.cli import main as cli
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression

@@ -2,33 +2,32 @@
 
 import ast
 import base64
-import h5py
-import haploscribe
 import json
 import marshal
-import numpy as np
 import os
 import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
 import polars as pl
 import pytest
-import shutil
 import torch
 import zarr
-from collections.abc import Iterator
+
+import haploscribe
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.seals import seal
-from haploscribe.embedding.store import BlockAddress
-from haploscribe.embedding.store import DIGEST_BYTES
-from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.embedding.store import DIGEST_BYTES, BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.results.models_folder import gene_file
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.zero_shot.xpresso import read_xpresso
-from pathlib import Path
-from tests.fixtures.every_verb import Done
-from tests.fixtures.every_verb import run_verb
+from tests.fixtures.every_verb import Done, run_verb
 from tests.fixtures.xpresso_files import RandomXpresso
 
 SOURCE = Path(haploscribe.__file__).parent

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
-from haploscribe.interpret.allele_effects import AlleleQuestion, sequence_effects
+from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.in_silico import Allele
-from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import LocalWorkers, Workers
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.results.state_files import read_state, write_state
-from haploscribe.interpret.allele_effects import AlleleQuery
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.context import each_gene

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from haploscribe.config.options import ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
-from haploscribe.options import ExportOptions, WorkerOptions
 from haploscribe.parallel.executor import Workers, open_workers
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.saved_models import KeptModels

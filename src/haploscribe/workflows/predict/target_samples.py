@@ -10,6 +10,7 @@ import numpy as np
 
 from haploscribe.cohort.scan import require_called, sum_counts
 from haploscribe.cohort.windows import GeneWindows
+from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.contigs import match_contig
@@ -18,7 +19,6 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block, write_variant_samples
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
-from haploscribe.options import PredictionOptions
 from haploscribe.parallel.executor import Workers
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import ModelsRecord, read_known_variants

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from haploscribe.config.options import PredictionOptions, WorkerOptions
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
-from haploscribe.options import PredictionOptions, WorkerOptions
 from haploscribe.parallel.executor import Workers, open_workers
 from haploscribe.results.models_folder import RECORD, ModelsRecord
 from haploscribe.results.saved_models import KeptModels
@@ -96,8 +96,6 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         When an input is at fault, or no gene's coverage is high enough. Nothing is written then.
     """
     check_place(out)
-    if not 0.0 <= options.min_coverage <= 1.0:
-        raise InputError(f"--min-coverage {options.min_coverage:g}: give a share from 0 to 1")
     if worker_options.dask is not None:
         options, out = options.absolute(), out.absolute()
     kept = KeptModels(options.models)

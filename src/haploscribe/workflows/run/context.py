@@ -10,6 +10,7 @@ import numpy as np
 
 from haploscribe.cohort.cohort import Cohort, open_surveyed
 from haploscribe.cohort.validated import CheckedCohort
+from haploscribe.config.options import CohortOptions, EvaluationOptions
 from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.stage import Embedded, read_addresses, write_addresses
 from haploscribe.embedding.store import EmbeddingStore
@@ -19,7 +20,6 @@ from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
 from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
 from haploscribe.expression.genes import Gene, GeneSplit, all_genes_seen, split_genes
-from haploscribe.options import CohortOptions, EvaluationOptions
 from haploscribe.parallel.executor import Job, Opened, OpenedT, Workers
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float64Array

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.config.options import Normalisation
 from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, VariancePrior
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.evaluation.cross_gene import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.folds import Fold, prepare_fold
-from haploscribe.options import Normalisation
 from haploscribe.parallel.executor import Workers
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write, write_if_absent

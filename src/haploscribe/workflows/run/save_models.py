@@ -8,6 +8,7 @@ import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import CheckedCohort
+from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories, shared_factories
@@ -16,7 +17,6 @@ from haploscribe.expression.genes import all_genes_seen
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
-from haploscribe.options import BackboneOptions
 from haploscribe.parallel.executor import Workers
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import (

@@ -6,62 +6,44 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import checked_cohort
-from haploscribe.embedding.stage import Embedded
-from haploscribe.embedding.stage import LoadedBackbone
-from haploscribe.embedding.stage import STORE_NAME
-from haploscribe.embedding.stage import embed_tiles
-from haploscribe.errors import InputError
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
+from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.registry import check_names
-from haploscribe.estimators.registry import reads_deltas
-from haploscribe.estimators.registry import uses_other_genes
-from haploscribe.estimators.registry import wide_models
+from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.options import BackboneOptions
-from haploscribe.options import CohortOptions
-from haploscribe.options import EvaluationOptions
-from haploscribe.options import WorkerOptions
-from haploscribe.options import ZeroShotOptions
-from haploscribe.parallel.executor import Workers
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.executor import Workers, open_workers
 from haploscribe.report.page import write_report
-from haploscribe.results.provenance import ZeroShotRecord
-from haploscribe.results.provenance import run_record
-from haploscribe.results.tables import Results
-from haploscribe.results.tables import SUMMARY
-from haploscribe.results.tables import Summary
-from haploscribe.results.tables import ZeroShotSummary
-from haploscribe.results.tables import write_results
-from haploscribe.utils.files import publish
-from haploscribe.utils.files import remove_atomically
-from haploscribe.utils.files import remove_on_error
-from haploscribe.utils.files import remove_on_input_error
-from haploscribe.utils.progress import Timer
-from haploscribe.utils.progress import stage
-from haploscribe.workflows.run.context import GeneJobs
-from haploscribe.workflows.run.context import blocks_of
-from haploscribe.workflows.run.context import folds_of
-from haploscribe.workflows.run.context import gene_jobs
+from haploscribe.results.provenance import ZeroShotRecord, run_record
+from haploscribe.results.tables import SUMMARY, Results, Summary, ZeroShotSummary, write_results
+from haploscribe.utils.files import publish, remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.utils.progress import Timer, stage
+from haploscribe.workflows.run.context import GeneJobs, blocks_of, folds_of, gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
 from haploscribe.workflows.run.predictions import predict_held_out
-from haploscribe.workflows.run.save_models import Trained
-from haploscribe.workflows.run.save_models import keep_models
-from haploscribe.workflows.validate import INDEX_NAME
-from haploscribe.workflows.validate import UNFINISHED_NAME
-from haploscribe.zero_shot.predictions import PredictedGenes
-from haploscribe.zero_shot.predictions import TestTimeAugmentation
-from haploscribe.zero_shot.predictions import check_augmentation
-from haploscribe.zero_shot.predictions import predict_genes
-from haploscribe.zero_shot.registry import LoadedModel
-from haploscribe.zero_shot.registry import read_models
-from pathlib import Path
-from typing import Any
+from haploscribe.workflows.run.save_models import Trained, keep_models
+from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME
+from haploscribe.zero_shot.predictions import (
+    PredictedGenes,
+    TestTimeAugmentation,
+    check_augmentation,
+    predict_genes,
+)
+from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 ZERO_SHOT_NAME = "zero_shot"
 
@@ -107,7 +89,7 @@ def run(
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
-    _check_evaluation(evaluation_options)
+    _check_models(evaluation_options)
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     augmentation = TestTimeAugmentation(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     wide = wide_models(evaluation_options.models)
@@ -170,11 +152,8 @@ def run(
     return results
 
 
-def _check_evaluation(options: EvaluationOptions) -> None:
-    """Stop at options that no data could make right."""
+def _check_models(options: EvaluationOptions) -> None:
     check_names(options.models, unseen_genes=options.gene_split is not None)
-    if not 0 <= options.seed < 1 << 63:
-        raise InputError(f"--seed {options.seed}: give a whole number from 0 to below 2^63")
 
 
 def _learn_priors(

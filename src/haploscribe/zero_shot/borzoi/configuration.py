@@ -11,8 +11,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.errors import InputError
-from haploscribe.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.zero_shot.configuration import Track, positive_integer
 
 BORZOI_HUB_NAMES = tuple(f"johahi/borzoi-replicate-{i}" for i in range(4))

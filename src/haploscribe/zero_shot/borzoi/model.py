@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.embedding.backbones.checkpoint import read_weights
 from haploscribe.errors import InputError
-from haploscribe.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.zero_shot.borzoi.configuration import find_tracks, parse_configuration
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.configuration import Track

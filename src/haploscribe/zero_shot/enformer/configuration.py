@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
 from haploscribe.errors import InputError
-from haploscribe.options import DEFAULT_ENFORMER_TRACKS
 from haploscribe.zero_shot.configuration import Track, positive_integer
 
 HUB_NAMES = ("EleutherAI/enformer-official-rough",)

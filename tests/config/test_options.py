@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
 
 
 def test_every_file_is_named_absolutely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

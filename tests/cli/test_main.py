@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.options import CohortOptions
+from haploscribe.config.options import CohortOptions
+from tests.cli.running import KMER, ONE_GENE, inputs_of, run_cli
 from tests.fixtures.command_line import KMER, ONE_GENE, inputs_of, run_cli
 
 
 def test_help_answers_within_a_second_without_heavy_imports() -> None:
     heavy = ["torch", "transformers", "numba", "cyvcf2", "pysam", "zarr", "polars", "scipy", "numpy"]
-    script = f"import haploscribe.cli, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    script = f"import haploscribe.cli.main, sys; print([m for m in {heavy!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.replace("'", '"')) == []
 

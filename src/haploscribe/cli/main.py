@@ -1,36 +1,27 @@
-"""The command line: parses, calls one function, prints."""
+"""The commands: each parses its options, calls one workflow and prints what was found."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from haploscribe import __version__
-from haploscribe.cli_ends import Subcommands, run_to_exit
-from haploscribe.cli_options.common import (
-    BACKBONE,
-    COHORT,
-    FILE,
-    OUT_FILE,
-    WORKERS,
-    backbone_options,
-    cohort_options,
-    with_options,
-    worker_options,
-    writes_files,
+from haploscribe._version import __version__
+from haploscribe.cli.exit import Subcommands, run_to_exit
+from haploscribe.cli.options import FILE, OUT_FILE, click_options, listed, taken, with_options, writes_files
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    ExplanationOptions,
+    ExportOptions,
+    PredictionOptions,
+    PretrainingOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+    ZeroShotWeights,
 )
-from haploscribe.cli_options.evaluation import EVALUATION, ZERO_SHOT, evaluation_options, zero_shot_options
-from haploscribe.cli_options.finished import (
-    EXPLANATION,
-    EXPORT,
-    FUSION,
-    PREDICTDB,
-    PREDICTION,
-    explanation_options,
-    export_options,
-    prediction_options,
-)
-from haploscribe.cli_options.making import PRETRAINING, SCORING, SIMULATION
+from haploscribe.config.simulation import SimulationOptions
 from haploscribe.utils.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
@@ -40,48 +31,64 @@ _JSON = click.option(
 )
 
 
+_COHORT = click_options(CohortOptions)
+_BACKBONE = click_options(BackboneOptions)
+_WORKERS = click_options(WorkerOptions)
+_GENOME = click_options(PretrainingOptions, only=("reference", "variants", "assume_phased"))
+_DEVICE = click_options(BackboneOptions, only=("device",))
+
+
 @click.group(
     cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
-    """Predict how strongly each person's genes are expressed from that person's own DNA."""
+    """Predict each person's gene expression from both copies of their own DNA."""
 
 
 @cli.command()
 @click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
-@with_options(WORKERS, [_JSON])
+@with_options(_WORKERS, [_JSON])
 @writes_files
 def demo(out: Path, as_json: bool, **values: Any) -> None:
-    """Run the main job on the bundled real people: 358 of them, 17 genes."""
+    """Run the main job on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
-    from haploscribe.options import BackboneOptions, EvaluationOptions
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
         run_pipeline(
-            cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=worker_options(values)
+            cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=taken(WorkerOptions, values)
         )
     _print_results(out, as_json=as_json)
 
 
 @cli.command()
-@with_options(COHORT, WORKERS[:1])
+@with_options(
+    _COHORT,
+    click_options(WorkerOptions, only=("jobs",)),
+    click_options(BackboneOptions, hidden=True),
+    click_options(EvaluationOptions, hidden=True),
+    click_options(ZeroShotOptions, hidden=True),
+)
 def check(**values: Any) -> None:
-    """Read all inputs, print what was found, and stop at trouble."""
-    from haploscribe.options import WorkerOptions
+    """Read all inputs, print what was found, and stop at the first fault.
+
+    Options of `run` that say what is embedded, fitted and evaluated are taken and checked too.
+    """
     from haploscribe.workflows.check import check as check_cohort
 
-    _print_facts(check_cohort(cohort_options(values), WorkerOptions(**values)))
+    cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
+    taken(BackboneOptions, values), taken(ZeroShotOptions, values)
+    _print_facts(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
 
 
 @cli.command()
 @with_options(
-    COHORT,
-    BACKBONE,
-    EVALUATION,
-    ZERO_SHOT,
-    WORKERS,
+    _COHORT,
+    _BACKBONE,
+    click_options(EvaluationOptions),
+    click_options(ZeroShotOptions),
+    _WORKERS,
     [
         click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
@@ -92,27 +99,27 @@ def check(**values: Any) -> None:
 def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report: the main job.
 
-    A stopped run goes on where it was when the same command is given again.
+    Interrupt it at any time; the same command resumes.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     run_pipeline(
-        cohort_options(values),
-        backbone_options(values),
-        evaluation_options(values),
+        taken(CohortOptions, values),
+        taken(BackboneOptions, values),
+        taken(EvaluationOptions, values),
         out,
         store,
-        zero_shot_options(values),
-        worker_options(values),
+        taken(ZeroShotOptions, values),
+        taken(WorkerOptions, values),
     )
     _print_results(out, as_json=as_json)
 
 
 @cli.command()
 @with_options(
-    COHORT,
-    BACKBONE,
-    WORKERS,
+    _COHORT,
+    _BACKBONE,
+    _WORKERS,
     [click.option("--store", type=FILE, required=True, help="Embedding store; made when missing.")],
 )
 @writes_files
@@ -120,15 +127,15 @@ def embed(store: Path, **values: Any) -> None:
     """Embed the tiles around the genes: the embedding stage alone."""
     from haploscribe.workflows.embed import embed as embed_cohort
 
-    _print_facts(
-        embed_cohort(cohort_options(values), backbone_options(values), store, worker_options(values))
-    )
+    cohort, backbone = taken(CohortOptions, values), taken(BackboneOptions, values)
+    _print_facts(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
 
 
 @cli.command()
 @with_options(
-    PREDICTION,
-    WORKERS,
+    click_options(PredictionOptions),
+    click_options(ZeroShotWeights, weights_of_run=True),
+    _WORKERS,
     [
         click.option(
             "--out",
@@ -140,26 +147,28 @@ def embed(store: Path, **values: Any) -> None:
 )
 @writes_files
 def predict(out: Path, **values: Any) -> None:
-    """Predict the expression of new people with the models that a run has kept.
+    """Predict the expression of new samples with the fitted models of a run.
 
-    A stopped job goes on where it was when the same command is given again.
+    Interrupt it at any time; the same command resumes.
     """
-    from haploscribe.workflows.predict.workflow import predict as predict_people
+    from haploscribe.workflows.predict.workflow import predict as predict_samples
 
-    predicted = predict_people(prediction_options(values), worker_options(values), out)
+    weights = ZeroShotOptions.of(taken(ZeroShotWeights, values))
+    options = replace(taken(PredictionOptions, values), zero_shot=weights)
+    predicted = predict_samples(options, taken(WorkerOptions, values), out)
     _print_facts(predicted.facts())
     click.echo(printable(f"Predictions: {out}"))
 
 
 @cli.command()
 @with_options(
-    EXPLANATION,
-    WORKERS,
+    click_options(ExplanationOptions),
+    _WORKERS,
     [click.option("--out", type=FILE, required=True, help="Folder of tables and figure; made when missing.")],
 )
 @writes_files
 def explain(out: Path, **values: Any) -> None:
-    """Say which variants and tiles drive the prediction of one gene.
+    """Compute which variants and tiles drive the prediction of one gene.
 
     Each variant's effect is what the models predict for a haplotype with it less that without it, on the
     reference and on its commonest background.
@@ -167,7 +176,8 @@ def explain(out: Path, **values: Any) -> None:
     from haploscribe.report.terminal import explanation_table
     from haploscribe.workflows.explain import explain as explain_gene
 
-    _print(explanation_table(explain_gene(explanation_options(values), worker_options(values), out)))
+    explained = explain_gene(taken(ExplanationOptions, values), taken(WorkerOptions, values), out)
+    _print(explanation_table(explained))
     click.echo(printable(f"Tables and figure: {out}"))
 
 
@@ -181,36 +191,78 @@ def export() -> None:
 
 
 @export.command()
-@with_options(EXPORT, PREDICTDB, WORKERS)
+@with_options(
+    click_options(ExportOptions, without=("models",)),
+    [
+        click.option(
+            "--model",
+            metavar="NAME",
+            default="elastic-net",
+            show_default=True,
+            help="The model whose weights are exported.",
+        ),
+        click.option(
+            "--snp-key",
+            type=click.Choice(["rsid", "varID"]),
+            default="rsid",
+            show_default=True,
+            help="Names that the covariances go by; S-PrediXcan's --model_db_snp_key must say the same.",
+        ),
+        click.option(
+            "--out",
+            type=OUT_FILE,
+            required=True,
+            help="Database, .db; its covariances are written beside it as NAME.txt.gz.",
+        ),
+    ],
+    _WORKERS,
+)
 @writes_files
-def predictdb(out: Path, snp_key: Any, **values: Any) -> None:
+def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
     """Write a model's weights and their covariances for PrediXcan, S-PrediXcan and S-MultiXcan."""
     from haploscribe.workflows.export.workflow import export_predictdb
 
-    _print_facts(export_predictdb(export_options(values), worker_options(values), out, snp_key).facts())
+    options = taken(ExportOptions, {**values, "models": model})
+    _print_facts(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).facts())
     click.echo(printable(f"Weights: {out}"))
 
 
 @export.command()
-@with_options(EXPORT, FUSION, WORKERS)
+@with_options(
+    click_options(ExportOptions),
+    [
+        click.option(
+            "--panel",
+            metavar="NAME",
+            default="haploscribe",
+            show_default=True,
+            help="Name of the set of weights, of the table NAME.pos and of the folder NAME.",
+        ),
+        click.option(
+            "--out", type=FILE, required=True, help="Folder of tables and weights; made when missing."
+        ),
+    ],
+    _WORKERS,
+)
 @writes_files
 def fusion(out: Path, panel: str, **values: Any) -> None:
     """Write the weights of one or more models for FUSION."""
     from haploscribe.workflows.export.workflow import export_fusion
 
-    _print_facts(export_fusion(export_options(values), worker_options(values), out, panel).facts())
+    options = taken(ExportOptions, values)
+    _print_facts(export_fusion(options, taken(WorkerOptions, values), out, panel).facts())
     click.echo(printable(f"Weights: {out / panel}.pos"))
 
 
 @cli.command()
 @with_options(
-    COHORT[:2],
+    click_options(CohortOptions, only=("variants", "reference")),
     [
         click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
         click.option("--sample", metavar="ID[,ID]", required=True, help="Samples, joined by commas."),
         click.option("--out", type=OUT_FILE, help="FASTA file to write. [default: standard output]"),
-        COHORT[-1],
     ],
+    click_options(CohortOptions, only=("assume_phased",)),
 )
 @writes_files
 def haplotypes(
@@ -220,7 +272,7 @@ def haplotypes(
     from haploscribe.genome.region import haplotype_records
     from haploscribe.io.fasta import write_fasta
 
-    samples = [name.strip() for name in sample.split(",") if name.strip()]
+    samples = listed(sample)
     if not samples or len(set(samples)) < len(samples):
         raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
     if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
@@ -236,7 +288,7 @@ def haplotypes(
             "--out", type=FILE, required=True, help="Folder of the cohort; an earlier one is replaced."
         )
     ],
-    SIMULATION,
+    click_options(SimulationOptions),
 )
 @writes_files
 def simulate(out: Path, **values: Any) -> None:
@@ -244,18 +296,17 @@ def simulate(out: Path, **values: Any) -> None:
 
     Prints the command that runs on it.
     """
-    from haploscribe.options import SimulationOptions
     from haploscribe.workflows.simulate import run_command
     from haploscribe.workflows.simulate import simulate as simulate_cohort
 
-    options = SimulationOptions(**values)
+    options = taken(SimulationOptions, values)
     _print_facts(simulate_cohort(options, out))
     click.echo(run_command(options, out))
 
 
 @cli.command()
 @with_options(
-    PRETRAINING,
+    click_options(PretrainingOptions),
     [click.option("--out", type=FILE, required=True, help="Folder of the model; created if missing.")],
 )
 @writes_files
@@ -264,10 +315,9 @@ def pretrain(out: Path, **values: Any) -> None:
 
     Interrupt it at any time; rerunning the same command resumes from the last checkpoint.
     """
-    from haploscribe.options import PretrainingOptions
     from haploscribe.workflows.pretrain import pretrain as pretrain_backbone
 
-    _print_facts(pretrain_backbone(PretrainingOptions(**values), out))
+    _print_facts(pretrain_backbone(taken(PretrainingOptions, values), out))
 
 
 @cli.group(invoke_without_command=True)
@@ -291,7 +341,12 @@ def backbones(context: click.Context, as_json: bool) -> None:
 
 @backbones.command()
 @click.argument("name", metavar="NAME|PATH")
-@with_options(SCORING)
+@with_options(
+    _GENOME,
+    [click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included.")],
+    _DEVICE,
+    [click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
+)
 def score(name: str, reference: Path, region: str, as_json: bool, **values: Any) -> None:
     """Score a backbone: its masked-token loss on a region, in bits per base.
 

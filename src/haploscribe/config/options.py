@@ -1,0 +1,392 @@
+"""The options of every command: name, type, unit, default, help and check of each, in one place."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from haploscribe.config.fields import Check, Option, Options, at_least, positive_and_finite, share
+
+DEFAULT_WINDOW = 196_608
+DEFAULT_TILE = 5_994
+DEFAULT_BACKBONE = "nano"
+DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
+DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
+DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
+
+Normalisation = Literal["inverse-normal", "log2p1", "none"]
+NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
+Precision = Literal["float32", "mixed"]
+
+_TOKEN = 6
+"""Base pairs of a token of the Nucleotide Transformer."""
+_WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
+_HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
+
+# Options that several classes have.
+_Genotypes = Annotated[Path, Option("Phased genotypes: VCF, VCF.gz, BCF or PGEN.")]
+_Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.")]
+_Results = Annotated[Path, Option("Results folder of a finished run.")]
+Window = Annotated[
+    int,
+    Option(
+        "Width of the cis window around the TSS, in base pairs.",
+        metavar="BP",
+        unit="bp",
+        check=at_least(1, "give a width in base pairs, such as 196608"),
+    ),
+]
+Tile = Annotated[
+    int,
+    Option(
+        "Size of the tiles that are embedded, in base pairs.",
+        metavar="BP",
+        unit="bp",
+        check=at_least(1, "give a size in base pairs, such as 5994"),
+    ),
+]
+Maf = Annotated[
+    float,
+    Option(
+        "Leave out variants with a lower minor allele frequency among the samples of the run.",
+        check=Check(lambda value: 0 <= value < 0.5, "give a frequency from 0 to below 0.5"),
+    ),
+]
+AssumePhased = Annotated[bool, Option("Read unphased heterozygotes as if phased.")]
+_Device = Annotated[
+    str,
+    Option(
+        "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
+        metavar="auto|cpu|cuda[:N]",
+    ),
+]
+_GENES = Option("Only these genes.", metavar="FILE|ID,ID", unset="all of the table")
+SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to below 2^63")
+_POSITIVE = at_least(1, "give a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class CohortOptions(Options):
+    """The input files of a cohort, and how they are read."""
+
+    variants: _Genotypes
+    reference: _Reference
+    expression: Annotated[
+        Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL or QTLtools; TSS = end.")
+    ]
+    covariates: Annotated[
+        Path | None, Option("Covariates: one row per covariate, one column per sample.", unset="none")
+    ] = None
+    hidden_factors: Annotated[
+        Path | None,
+        Option(
+            "Factors of expression (PEER, PCs), laid out as covariates: regressed out only of what models "
+            "that use other genes learn from.",
+            unset="none",
+        ),
+    ] = None
+    genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
+    window: Window = DEFAULT_WINDOW
+    tile: Tile = DEFAULT_TILE
+    maf: Maf = 0.01
+    assume_phased: AssumePhased = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneOptions(Options):
+    """The frozen model that embeds the tiles, and what is taken from it."""
+
+    backbone: Annotated[
+        str,
+        Option("Frozen model that embeds the tiles; see `haploscribe backbones`.", metavar="NAME|PATH"),
+    ] = DEFAULT_BACKBONE
+    layer: Annotated[
+        int,
+        Option("Hidden state to take: 0 is the token embedding, negative counts from the last layer."),
+    ] = -1
+    pooling: Annotated[
+        str,
+        Option("Mean over the tile's tokens, or over each of K equal stretches.", metavar="mean|bins-K"),
+    ] = "mean"
+    precision: Annotated[
+        Precision,
+        Option(
+            "Of the backbone. mixed, for GPUs: float16 products, all else float32; refused where deltas "
+            "of real haplotypes do not survive it.",
+        ),
+    ] = "float32"
+    device: _Device = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions(Options):
+    """Which models are fitted, and how they are evaluated."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Option(
+            "Models to compare, of {names}.",
+            metavar="A,B,C",
+            names="haploscribe.estimators.registry.ESTIMATOR_NAMES",
+        ),
+    ] = DEFAULT_MODELS
+    folds: Annotated[
+        int,
+        Option(
+            "Folds of cross-validation.",
+            metavar="K",
+            check=at_least(2, "at least 2 are needed, one to learn from and one to test"),
+        ),
+    ] = 5
+    split: Annotated[
+        Path | None,
+        Option("Instead of folds: a TSV with columns sample_id and set (train, validation or test)."),
+    ] = None
+    gene_split: Annotated[
+        int | None,
+        Option(
+            "Predict unseen genes: K blocks of genes along the genome are held out in turn, in held-out "
+            "samples.",
+            metavar="K",
+            check=at_least(2, "give 2 blocks or more, and no more than genes"),
+            unset="learn from every gene",
+        ),
+    ] = None
+    normalize: Annotated[
+        Normalisation, Option("Normalisation of expression, fitted on training samples.")
+    ] = "inverse-normal"
+    seed: Annotated[int, Option("Seed of folds and models.", check=SEED)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotWeights(Options):
+    """Weights of the zero-shot sequence models; None for the published ones."""
+
+    xpresso: Annotated[
+        Path | None, Option("Weights of the model xpresso: the published Keras file (.h5).")
+    ] = None
+    enformer: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model enformer: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="{names}, whose pickled weights must be converted once: the message says how",
+            names=_HUB_NAMES.format("enformer", "HUB_NAMES"),
+        ),
+    ] = None
+    borzoi: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model borzoi: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="the first of {names}",
+            names=_HUB_NAMES.format("borzoi", "BORZOI_HUB_NAMES"),
+        ),
+    ] = None
+    flashzoi: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model flashzoi: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="the first of {names}",
+            names=_HUB_NAMES.format("borzoi", "FLASHZOI_HUB_NAMES"),
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotOptions(ZeroShotWeights):
+    """The zero-shot sequence models, and what their predictions are averaged over."""
+
+    enformer_tracks: Annotated[
+        tuple[str, ...],
+        Option(
+            "Tracks that enformer is read in, averaged: {names} or, from 0, their index in the human head.",
+            metavar="A,B",
+            names="haploscribe.zero_shot.enformer.tracks.TRACKS",
+        ),
+    ] = DEFAULT_ENFORMER_TRACKS
+    borzoi_tracks: Annotated[
+        tuple[str, ...],
+        Option(
+            "Tracks that borzoi and flashzoi are read in, averaged: RNA:GM12878, CAGE:GM12878 or RNA:TISSUE "
+            "of GTEx, such as RNA:blood.",
+            metavar="A,B",
+        ),
+    ] = DEFAULT_BORZOI_TRACKS
+    shifts: Annotated[
+        tuple[int, ...],
+        Option(
+            "Zero-shot models: average over windows moved downstream by so many base pairs, such as -1,0,1.",
+            metavar="BP,BP",
+            unit="bp",
+            check=Check(
+                lambda value: 0 < len(value) == len(set(value)), "give at least one, each once, such as 0"
+            ),
+        ),
+    ] = (0,)
+    reverse_complement: Annotated[
+        bool,
+        Option(
+            "Zero-shot models: average over each sequence and its reverse complement; not xpresso, which "
+            "reads the gene's own strand."
+        ),
+    ] = False
+
+    @classmethod
+    def of(cls, weights: ZeroShotWeights) -> "ZeroShotOptions":
+        """Return the options that have these weights and all else by default."""
+        return cls(**asdict(weights))
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions(Options):
+    """New samples, and the fitted models that predict them.
+
+    `zero_shot` has the weights of the run's zero-shot models; those without are left out, and all else of
+    them is as in the run.
+    """
+
+    models: Annotated[Path, Option("Folder of fitted models: `models` of a finished run.")]
+    variants: _Genotypes
+    reference: _Reference
+    genes: Annotated[str | None, _GENES] = None
+    min_coverage: Annotated[
+        float,
+        Option(
+            "Predict a gene only where the file has this share of the variants that its models know.",
+            check=share("give a share from 0 to 1"),
+        ),
+    ] = 0.8
+    absent_is_reference: Annotated[
+        bool,
+        Option(
+            "Read known variants that the file lacks as reference: for whole genomes that list only sites "
+            "where some sample differs. Without it every sample gets the mean of the training samples."
+        ),
+    ] = False
+    backbone: Annotated[
+        str | None,
+        Option("Where the backbone of the training is now.", metavar="NAME|PATH", unset="as the models say"),
+    ] = None
+    store: Annotated[Path | None, Option("Embedding store to use and add to.", unset="one of its own")] = None
+    device: _Device = "auto"
+    zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)
+    assume_phased: AssumePhased = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationOptions(Options):
+    """What is to be explained."""
+
+    results: _Results
+    gene: Annotated[str, Option("The gene; its version may be left out.", metavar="ID")]
+    models: Annotated[
+        tuple[str, ...] | None,
+        Option("Explain these models.", metavar="A,B,C", unset="all that were trained"),
+    ] = None
+    variants: Annotated[
+        tuple[str, ...],
+        Option(
+            "Also predict the effect of this variant, seen in training or not; POS is 1-based. May be "
+            "repeated.",
+            metavar="CHR:POS:REF:ALT",
+            flag="variant",
+        ),
+    ] = ()
+    saturate: Annotated[
+        str | None,
+        Option(
+            "Also substitute every base of this stretch: three passes of the backbone per base.",
+            metavar="C:S-E",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions(Options):
+    """Which weights are exported."""
+
+    results: _Results
+    build: Annotated[
+        str,
+        Option("The assembly of the genotypes, which names of variants end in, such as b38.", metavar="NAME"),
+    ]
+    models: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Models whose weights are exported.",
+            metavar="A,B,C",
+            unset="all that are linear in the dosages of the cis window",
+        ),
+    ] = None
+    min_r: Annotated[
+        float,
+        Option(
+            "Export genes that a model predicts with this held-out Pearson r or more; 0 for all.",
+            check=share(),
+        ),
+    ] = 0.1
+    max_p: Annotated[
+        float, Option("Export genes that it predicts with this p or less; 1 for all.", check=share())
+    ] = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions(Options):
+    """Where the work is done; the results do not depend on it."""
+
+    jobs: Annotated[int, Option("Processes that work side by side on this machine.", check=at_least(1))] = 1
+    dask: Annotated[
+        str | None,
+        Option(
+            "Work on a Dask cluster instead: the scheduler's address, such as tcp://host:8786, or local:N "
+            "for one of N processes here. Needs the extra [cluster].",
+            metavar="ADDRESS|local:N",
+            unset="none",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainingOptions(Options):
+    """A training run of a small backbone; the defaults are those that made `nano`."""
+
+    reference: _Reference
+    variants: Annotated[
+        Path | None,
+        Option("Phased genotypes; their haplotypes are read too.", unset="the reference alone"),
+    ] = None
+    assume_phased: AssumePhased = False
+    hold_out: Annotated[
+        tuple[str, ...],
+        Option(
+            "Region never trained on, whose loss is watched; 1-based, both ends included; may be repeated.",
+            metavar="C:S-E",
+            flag="hold-out",
+        ),
+    ] = ()
+    window: Annotated[
+        int,
+        Option(
+            "Length of a training sequence in base pairs, a multiple of 6; also the longest tile.",
+            metavar="BP",
+            unit="bp",
+            check=Check(
+                lambda value: value >= 2 * _TOKEN and value % _TOKEN == 0,
+                f"give a multiple of {_TOKEN} bp, such as 5994",
+            ),
+        ),
+    ] = 5_994
+    hidden_size: Annotated[int, Option("Width of the model.", check=_POSITIVE)] = 128
+    layers: Annotated[int, Option("Encoder layers.", check=_POSITIVE)] = 4
+    heads: Annotated[int, Option("Attention heads.", check=_POSITIVE)] = 4
+    feed_forward: Annotated[int, Option("Width of the feed-forward layers.", check=_POSITIVE)] = 256
+    batch: Annotated[int, Option("Sequences per step.", check=_POSITIVE)] = 4
+    steps: Annotated[int, Option("Steps in all.", check=_POSITIVE)] = 3_200
+    learning_rate: Annotated[
+        float,
+        Option("Highest learning rate.", check=positive_and_finite("give a positive number, such as 0.002")),
+    ] = 2e-3
+    checkpoint_every: Annotated[int, Option("Steps between checkpoints.", check=_POSITIVE)] = 100
+    seed: Annotated[int, Option("Seed of weights and batches.", check=SEED)] = 0
+    device: _Device = "auto"

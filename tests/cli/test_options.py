@@ -1,0 +1,96 @@
+"""The command line and `--config` take every option as `haploscribe.config` has it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from haploscribe.cli import main as cli
+from haploscribe.cli.options import taken
+from haploscribe.config.fields import option_fields
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
+from haploscribe.errors import InputError
+from tests.cli.running import run_cli
+
+FILES = ("--variants=v.vcf", "--reference=r.fa", "--expression=e.bed")
+RUN = (CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
+
+
+def parsed(*arguments: object) -> dict[str, object]:
+    """Parse the options of `run`."""
+    whole = click.Context(cli.cli, info_name="haploscribe")
+    given = [*FILES, "--out=out", *map(str, arguments)]
+    return dict(cli.run.make_context("run", given, parent=whole).params)
+
+
+def test_run_has_every_option_with_its_default() -> None:
+    values = parsed("--jobs=1")
+    for kind in RUN:
+        required = {"variants": Path("v.vcf"), "reference": Path("r.fa"), "expression": Path("e.bed")}
+        expected = kind(**required) if kind is CohortOptions else kind()
+        assert taken(kind, values) == expected  # type: ignore[comparison-overlap]
+    assert set(values) == {"out", "store", "as_json", "readable_by"}
+
+
+def test_check_takes_the_options_of_run() -> None:
+    names = {parameter.name for parameter in cli.check.params}
+    assert {name for kind in RUN for name in option_fields(kind)} - names == {"dask"}
+
+
+@pytest.mark.parametrize("written", ["500kb", "0.5Mb", "500000"])
+def test_lengths_on_the_command_line_and_in_a_file(written: str, tmp_path: Path) -> None:
+    assert parsed("--window", written)["window"] == 500_000
+    config = tmp_path / "run.toml"
+    config.write_text(f'window = "{written}"\nshifts = ["-1", "1kb"]\n')
+    found = parsed("--config", config)
+    assert (found["window"], found["shifts"]) == (500_000, (-1, 1_000))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("maf = 0.7", "run.toml: maf: 0.7: give a frequency from 0 to below 0.5"),
+        ("tile = 'wide'", "run.toml: tile: 'wide': give a whole number of base pairs"),
+        ("hidden-size = 0", "run.toml: hidden_size: 0: give a positive number"),
+        ("fold = 3", "run.toml: no option 'fold' of haploscribe run or any other command"),
+        ("config = 'x'", "run.toml: no option 'config'"),
+    ],
+)
+def test_a_file_is_refused_before_any_work(line: str, said: str, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(line + "\n")
+    with pytest.raises(InputError, match=said):
+        parsed("--config", config)
+
+
+def test_an_option_of_another_command_is_checked_and_passed_over(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("hidden-size = 64\n")
+    assert "hidden_size" not in parsed("--config", config)
+
+
+def test_python_runs_the_package_as_a_module() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "haploscribe", "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith("haploscribe, version ")
+
+
+def test_unknown_options_are_refused_with_a_suggestion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli("run", "--widnow", 5, monkeypatch=monkeypatch) == 2
+    assert "--window" in capsys.readouterr().err
+
+
+def test_a_required_option_is_missing() -> None:
+    with pytest.raises(click.MissingParameter):
+        cli.run.make_context("run", ["--out=out"])
