@@ -32,7 +32,6 @@ from haploscribe.workflows.export.weights import GeneWeights
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
-from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.exported import query, read_covariance
 from tests.fixtures.r_session import r_session

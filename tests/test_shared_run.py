@@ -15,7 +15,6 @@ from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import multi_gene_fits as shared_fits
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
-from tests.cli.running import inputs_of, run_cli
 from tests.fixtures.cohorts import expression_with
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.xpresso_files import RandomXpresso

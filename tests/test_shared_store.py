@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.cli.running import GENES, inputs_of
 from tests.fixtures.command_line import GENES, inputs_of
 
 

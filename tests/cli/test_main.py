@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.cli.running import KMER, ONE_GENE, inputs_of, run_cli
 from tests.fixtures.command_line import KMER, ONE_GENE, inputs_of, run_cli
 
 

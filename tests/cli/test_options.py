@@ -18,7 +18,6 @@ from haploscribe.config.options import (
     ZeroShotOptions,
 )
 from haploscribe.errors import InputError
-from tests.cli.running import run_cli
 
 FILES = ("--variants=v.vcf", "--reference=r.fa", "--expression=e.bed")
 RUN = (CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)

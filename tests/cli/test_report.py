@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.cli.running import ONE_GENE, inputs_of, run_cli
 from tests.fixtures.command_line import ONE_GENE, inputs_of, run_cli
 from tests.fixtures.results import made_results, shifted, write_made
 

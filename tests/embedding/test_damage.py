@@ -16,7 +16,6 @@ from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
-from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import write_small_cohort
 

@@ -13,7 +13,6 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.campaigns.determinism import OTHER_MACHINES, SAME_MACHINE, TOLERANCE, largest_differences, run_in
 from tests.fixtures.cohorts import write_cohort
 from tests.fixtures.equal_outputs import assert_same_results
-from tests.fixtures.keras_files import written
 from tests.fixtures.small_cohort import GENES
 
 MODELS = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]

@@ -16,7 +16,6 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
 from haploscribe.parallel import dask as cluster
 from haploscribe.parallel.dask import dask_workers
-from tests.cli.running import GENES, inputs_of
 from tests.fixtures.command_line import GENES, inputs_of
 from tests.fixtures.workers import NotesJob, OpenedNotes, dask_processes, squared
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.cli.running import run_cli
 from tests.fixtures.backbones import write_v2
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.genomes import random_bases, write_genome, write_variants

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
-from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 
 

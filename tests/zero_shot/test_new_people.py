@@ -25,7 +25,6 @@ from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.predictions import predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.fixtures.keras_files import written
 from tests.fixtures.zero_shot import GENES
 
 

@@ -21,9 +21,7 @@ from haploscribe.zero_shot.predictions import (
 )
 from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
-from tests.cli.running import inputs_of, run_cli
 from tests.fixtures.command_line import inputs_of, run_cli
-from tests.fixtures.keras_files import written
 from tests.fixtures.xpresso_files import RandomXpresso
 from tests.fixtures.zero_shot import GENES, scaled
 

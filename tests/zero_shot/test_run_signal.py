@@ -23,7 +23,6 @@ from haploscribe.zero_shot.enformer.model import read_enformer, stored_name
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
 from haploscribe.zero_shot.predictions import GenePredictions, TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, read_models
-from tests.cli.running import inputs_of, run_cli
 from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.enformer_weights import drawn_tensor

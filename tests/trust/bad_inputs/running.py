@@ -16,7 +16,6 @@ import pytest
 from haploscribe._version import __version__
 from haploscribe.config.options import BackboneOptions, EvaluationOptions
 from haploscribe.workflows.run.workflow import run
-from tests.cli.running import run_cli
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.trust.bad_inputs.rows import COVARIATES, GENE, NEW_PEOPLE, RESULTS, Case, Ended, Row

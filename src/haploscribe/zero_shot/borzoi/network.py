@@ -9,7 +9,7 @@ import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from haploscribe.zero_shot.borzoi.configuration import BIN_SIZE, ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
