@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.peak_memory import Peak, haploscribe_command, peak_of
 from benchmarks.tables import write_table
 from haploscribe.arrays import Int8Array
-from haploscribe.genome.variants import Variants, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import Variants
 
 TABLE = Path(__file__).parent / "results" / "memory.md"
 MODELS = "elastic-net,blup-distance,blup-delta"

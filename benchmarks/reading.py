@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.measuring import Seconds, timed
 from benchmarks.tables import write_table
-from haploscribe.genome.variants import VariantReader, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import VariantReader
 
 TABLE = Path("benchmarks/results/reading.md")
 CONTIG, START = "chr22", 30_000_000

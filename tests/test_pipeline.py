@@ -18,7 +18,7 @@ from haploscribe.evaluation import lessons as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.vcf import VcfReader
+from haploscribe.genome.readers.vcf import VcfReader
 from haploscribe.io.results import read_predictions
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import run

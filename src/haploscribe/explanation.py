@@ -12,8 +12,8 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
 from haploscribe.interpret.made_up import with_alleles
@@ -197,7 +197,7 @@ class _Asking:
         return {name: effects[name] for name in self.models}
 
     def others(
-        self, title: str, wanted: Sequence[Alternate], *, backgrounds: bool
+        self, title: str, wanted: Sequence[AltAllele], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
         """Ask models that read sequence about any alleles."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}

@@ -12,8 +12,8 @@ from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.genome.tiles import Tile, cis_tiles
-from haploscribe.genome.variant_blocks import VariantBlocks
 from haploscribe.genome.variants import Variants, dosages
 
 
@@ -59,7 +59,7 @@ class GeneWindows:
 
         The file that they came from stays open in what was opened.
         """
-        reader = VariantBlocks(folder, self.tile_size)
+        reader = GenotypeCache(folder, self.tile_size)
         # What is rarer than the floor was left out when the blocks were written.
         return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
 

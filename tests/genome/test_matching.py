@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.known_variants import KnownVariants
-from haploscribe.genome.matching import Matched, match_variants, trimmed
+from haploscribe.genome.matching import Matched, match_variants
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies, open_variants
+from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies
 
 from .drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
@@ -162,4 +164,4 @@ def test_trimmed_alleles_are_the_shortest_that_spell_the_same(
     ]
     last, first = max(cuts)
     expected = tuple(allele[first : len(allele) - last].encode() for allele in (reference, alternate))
-    assert trimmed(100, reference.encode(), alternate.encode()) == (100 + first, *expected)
+    assert trim_allele(100, reference.encode(), alternate.encode()) == (100 + first, *expected)

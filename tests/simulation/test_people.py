@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, open_variants
+from haploscribe.genome.variants import Variants
 from haploscribe.options import SimulationOptions
 from haploscribe.simulation.candidates import candidates_of
 from haploscribe.simulation.cohort import simulate

@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 
 from haploscribe.atomic import written_aside, written_once
 from haploscribe.errors import InputError
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.leftovers import temporary_prefix
 from tests.small_cohort import PEOPLE, write_small_cohort
 from tests.trust.equal_outputs import differing

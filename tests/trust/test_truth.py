@@ -15,11 +15,11 @@ import pytest
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.estimators.blup import DosageBlup
-from haploscribe.genome.alternates import alternates
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_association
 from haploscribe.options import CohortOptions
 from tests.genome.drawn import write_fasta, write_vcf_lines
@@ -83,7 +83,7 @@ def names_of(cohort: Cohort, gene: int) -> tuple[list[str], npt.NDArray[np.float
     variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
     names = [
         f"22:{each.position + 1}:{each.reference.decode()}:{each.alternate.decode()}"
-        for each in alternates(variants)
+        for each in alt_alleles(variants)
     ]
     inputs = cohort.gene_inputs(cohort.genes[gene], None)
     assert inputs.dosages.shape == (len(cohort.genotypes.sample_ids), len(names))

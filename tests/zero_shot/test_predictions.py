@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene, Strand
-from haploscribe.genome.anchored import reverse_complement as turned
+from haploscribe.genome.centred import reverse_complement as turned
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.zero_shot.predictions import Averaging, GenePredictions, check_averaging, predict_gene
 from haploscribe.zero_shot.protocol import SequenceModel
 from tests.genome.drawn import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf

@@ -12,7 +12,7 @@ from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression
-from haploscribe.genome.anchored import reverse_complement
+from haploscribe.genome.centred import reverse_complement
 from haploscribe.genome.reference import Reference
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
 

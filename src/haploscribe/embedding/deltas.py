@@ -7,7 +7,7 @@ import numpy as np
 
 from haploscribe.arrays import Float32Array, Int32Array
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.genome.tiles import TILES_PER_BLOCK
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """What one ALT allele does to the reference, and which alleles of a haplotype can stand together."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Int8Array, Int64Array
 
+AlleleKey: TypeAlias = tuple[int, bytes, bytes]
+"""0-based position, REF and ALT, trimmed: equal for equal alleles."""
+
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class AlleleEdit:
     """One ALT allele as a replacement on the reference.
 
     Attributes
@@ -64,11 +68,13 @@ def is_anchored(reference: bytes, alternate: bytes) -> bool:
     return longer.endswith(shorter[prefix:])
 
 
-def edits(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]) -> list[tuple[Edit, ...]]:
+def allele_edits(
+    positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]
+) -> list[tuple[AlleleEdit, ...]]:
     """List the edit of each ALT allele of each record; REF has none, so allele `a` is entry `a - 1`."""
     return [
         tuple(
-            Edit(position, len(record[0]), alternate, is_anchored(record[0], alternate))
+            AlleleEdit(position, len(record[0]), alternate, is_anchored(record[0], alternate))
             for alternate in record[1:]
         )
         for position, record in zip(positions.tolist(), alleles, strict=True)
@@ -82,8 +88,8 @@ def applied_alleles(
 
     The rule is that of `bcftools consensus`, for each haplotype on its own, in file order. An applied ALT
     occupies its record's REF bases. A later ALT is skipped when its position lies on an occupied base,
-    with one exception: an anchored insertion or deletion (see `Edit`) may sit on the last occupied base,
-    unless the allele that occupies it is longer than its REF (an insertion). REF calls occupy nothing.
+    with one exception: an anchored insertion or deletion (see `AlleleEdit`) may sit on the last occupied
+    base, unless the allele that occupies it is longer than its REF (an insertion). REF calls occupy nothing.
 
     Parameters
     ----------
@@ -107,6 +113,31 @@ def applied_alleles(
     for first, last in chains:
         _apply_chain(positions[first:last], alleles[first:last], flat[first:last])
     return applied
+
+
+def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
+    """Take off the bases that both alleles end with, then those they begin with, but leave each one base.
+
+    Parameters
+    ----------
+    position
+        0-based.
+    reference, alternate
+        The alleles.
+
+    Returns
+    -------
+    The position and the two alleles that are left.
+    """
+    shortest = min(len(reference), len(alternate))
+    behind = 0
+    while behind < shortest - 1 and reference[-1 - behind] == alternate[-1 - behind]:
+        behind += 1
+    reference, alternate = reference[: len(reference) - behind], alternate[: len(alternate) - behind]
+    before = 0
+    while before < shortest - behind - 1 and reference[before] == alternate[before]:
+        before += 1
+    return position + before, reference[before:], alternate[before:]
 
 
 def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int]]:

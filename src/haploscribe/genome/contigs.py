@@ -1,8 +1,11 @@
-"""Matching of contig names between files: `22` and `chr22`, `MT` and `chrM`."""
+"""Match contig names between files (`22` and `chr22`, `MT` and `chrM`), and parse regions."""
 
+import re
 from collections.abc import Iterable
 
 from haploscribe.errors import InputError
+
+_REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
 
 
 def match_contig(name: str, available: Iterable[str], where: str = "") -> str | None:
@@ -33,6 +36,35 @@ def require_contig(name: str, available: Iterable[str], where: str) -> str:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise InputError(f"contig {name} is not in {where} (it has: {some or 'none'}); use its contig names")
     return found
+
+
+def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
+    """Read a region as samtools writes it.
+
+    Parameters
+    ----------
+    text
+        `contig:start-end`, 1-based, both ends included; commas in numbers do not matter.
+    option
+        The option it was given by, for messages.
+
+    Returns
+    -------
+    contig, start, end
+        0-based half-open.
+
+    Raises
+    ------
+    InputError
+        When it is not such a region.
+    """
+    match = _REGION.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
+    start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
+    if not 1 <= start <= end:
+        raise InputError(f"{option} {text}: start and end count from 1, and start is not behind end")
+    return match["contig"], start - 1, end
 
 
 def _bare(name: str) -> str:

@@ -1,15 +1,17 @@
 """Unique haplotype sequences of tiles and regions: who carries which DNA."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.arrays import BoolArray, Int8Array, Int32Array, Int64Array
-from haploscribe.genome.alleles import Edit, applied_alleles, edits
-from haploscribe.genome.patterns import unique_patterns
+from haploscribe.arrays import BoolArray, Int8Array, Int32Array, Int64Array, UInt8Array
+from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
+
+_BYTE = 1 << 8
+_LARGEST_KEY = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def tile_haplotypes(
         One for each tile, in the order given.
     """
     applied = applied_alleles(variants.positions, variants.alleles, variants.genotypes)
-    replacements = edits(variants.positions, variants.alleles)
+    replacements = allele_edits(variants.positions, variants.alleles)
     ends = variants.ends
     # Sorted by start, records that can overlap a tile lie between these two bounds.
     reached = np.maximum.accumulate(ends) if len(ends) else ends
@@ -159,8 +161,42 @@ def overlaps_skipped(variants: Variants) -> Int64Array:
     return np.asarray(np.count_nonzero(applied != variants.genotypes, axis=0), dtype=np.int64)
 
 
+def unique_patterns(alleles: Int8Array) -> tuple[Int8Array, Int64Array]:
+    """Find the distinct columns of allele numbers.
+
+    A haplotype's alleles are read as the digits of one number, its key, in which each variant has as many
+    values as alleles. So equal keys are equal alleles, and each row is read once, in the order in which it
+    lies in memory; eight biallelic variants make a byte first. Before keys outgrow what a table can hold,
+    those that occur are numbered anew.
+
+    Parameters
+    ----------
+    alleles
+        int8 `(n_variants, n_haplotypes)`; no number is negative.
+
+    Returns
+    -------
+    patterns
+        int8 `(n_patterns, n_variants)`; in no particular order.
+    carried
+        int64 `(n_haplotypes,)`; the pattern of each haplotype.
+    """
+    n_haplotypes = alleles.shape[1]
+    table_size = 4 * n_haplotypes + 4096
+    keys, n_keys = np.zeros(n_haplotypes, dtype=np.int64), 1
+    for digits, base in _bytes(alleles):
+        if n_keys <= table_size < n_keys * base or n_keys * base > _LARGEST_KEY:
+            holders, keys = _numbered_anew(keys, n_keys, table_size)
+            n_keys = len(holders)
+        keys *= base
+        keys += digits
+        n_keys *= base
+    holders, carried = _numbered_anew(keys, n_keys, table_size)
+    return np.ascontiguousarray(alleles[:, holders].T), carried
+
+
 def _encode(
-    tile: Tile, reference: bytes, replacements: Sequence[tuple[Edit, ...]], applied: Int8Array
+    tile: Tile, reference: bytes, replacements: Sequence[tuple[AlleleEdit, ...]], applied: Int8Array
 ) -> TileHaplotypes:
     """Build each distinct sequence once; distinct allele patterns may still spell the same sequence.
 
@@ -188,3 +224,35 @@ def _spell(
         done = max(done, last - start)
     pieces.append(reference[done:])
     return b"".join(pieces)
+
+
+def _bytes(alleles: Int8Array) -> Iterator[tuple[UInt8Array, int]]:
+    """Join as many neighbouring rows as a byte holds: the numbers, and how many values they can have."""
+    joined, n_values = np.zeros(alleles.shape[1], dtype=np.uint8), 1
+    for row, highest in zip(alleles.view(np.uint8), alleles.max(axis=1, initial=0).tolist(), strict=True):
+        base = highest + 1
+        if n_values * base > _BYTE:
+            yield joined, n_values
+            joined, n_values = np.zeros_like(joined), 1
+        joined *= base
+        joined += row
+        n_values *= base
+    yield joined, n_values
+
+
+def _numbered_anew(keys: Int64Array, n_keys: int, table_size: int) -> tuple[Int64Array, Int64Array]:
+    """Give the keys that occur new numbers without gaps: a haplotype that has each, and those of all.
+
+    Keys are below `n_keys`; as long as a table of `table_size` has room for them, nothing is sorted.
+    """
+    if n_keys > table_size:
+        occurring, numbers = np.unique(keys, return_inverse=True)
+    else:
+        table = np.zeros(n_keys, dtype=np.int64)
+        table[keys] = 1
+        occurring = np.flatnonzero(table)
+        table[occurring] = np.arange(len(occurring))
+        numbers = table[keys]
+    holders = np.zeros(len(occurring), dtype=np.int64)
+    holders[numbers] = np.arange(len(keys))
+    return holders, numbers

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.arrays import Float64Array, Int8Array, Int64Array
-from haploscribe.genome.variant_blocks import read_sites, site_arrays
+from haploscribe.genome.readers.cache import read_sites, site_arrays
 from haploscribe.genome.variants import Variants
 
 

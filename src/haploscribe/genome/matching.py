@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Int64Array
+from haploscribe.genome.alleles import AlleleKey, trim_allele
 from haploscribe.genome.known_variants import KnownVariants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, check_reference
-
-_Key = tuple[int, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +66,40 @@ def match_variants(
     """
     sites = known.sites
     check_reference(sites, reference)
-    upright, swapped_rows = _upright(read, reference)
-    near = np.isin(upright.positions, sites.positions)
-    check_reference(upright.take(near), reference)
+    flipped, swapped_rows = _flip_to_reference(read, reference)
+    near = np.isin(flipped.positions, sites.positions)
+    check_reference(flipped.take(near), reference)
 
-    columns: dict[_Key, list[tuple[int, int]]] = {}
-    for key, row, number in _alternates(upright):
+    columns: dict[AlleleKey, list[tuple[int, int]]] = {}
+    for key, row, number in _alternates(flipped):
         columns.setdefault(key, []).append((row, number))
     genotypes = np.zeros((len(sites.positions), len(read.sample_ids), 2), dtype=np.int8)
     found, swapped = np.zeros((2, len(sites.positions)), dtype=np.bool_)
-    met: dict[_Key, int] = {}
+    met: dict[AlleleKey, int] = {}
     for key, row, number in _alternates(sites):
         if key in columns:
             # The second of equal records is the second in the file, if it has two.
             occurrence = min(met.get(key, 0), len(columns[key]) - 1)
             met[key] = met.get(key, 0) + 1
             place, allele = columns[key][occurrence]
-            carried = (upright.genotypes[place] == allele) & (genotypes[row] == 0)
+            carried = (flipped.genotypes[place] == allele) & (genotypes[row] == 0)
             genotypes[row][carried] = number
             found[row] = True
             swapped[row] |= bool(swapped_rows[place])
     if not absent_is_reference:
         genotypes[~found] = known.commonest()[~found, None, None]
     extra = [
-        upright.positions[row]
+        flipped.positions[row]
         for key, places in columns.items()
         if key not in met
         for row, number in places
-        if (upright.genotypes[row] == number).any()
+        if (flipped.genotypes[row] == number).any()
     ]
     variants = replace(sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts)
     return Matched(variants, found, swapped, np.array(sorted(extra), dtype=np.int64))
 
 
-def _upright(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]:
+def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]:
     """Turn records round whose REF is not what the FASTA has, and whose only ALT is; and say which."""
     swapped = np.zeros(len(read.positions), dtype=np.bool_)
     if not len(read.positions):
@@ -125,38 +124,13 @@ def _upright(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]
     )
     genotypes = read.genotypes.copy()
     genotypes[swapped] = 1 - genotypes[swapped]
-    if read.stand_ins is not None:  # what counts as reference does so whichever way the record is written
-        genotypes[read.stand_ins & swapped[:, None, None]] = 0
+    if read.imputed_mask is not None:  # what counts as reference does so whichever way the record is written
+        genotypes[read.imputed_mask & swapped[:, None, None]] = 0
     return replace(read, alleles=alleles, genotypes=genotypes), swapped
 
 
-def _alternates(variants: Variants) -> Iterator[tuple[_Key, int, int]]:
+def _alternates(variants: Variants) -> Iterator[tuple[AlleleKey, int, int]]:
     """Go through ALT alleles: what equal ones share, the record's place, and the allele's number."""
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
         for number, alternate in enumerate(record[1:], start=1):
-            yield trimmed(position, record[0], alternate), row, number
-
-
-def trimmed(position: int, reference: bytes, alternate: bytes) -> _Key:
-    """Take off the bases that both alleles end with, then those they begin with, but leave each one base.
-
-    Parameters
-    ----------
-    position
-        0-based.
-    reference, alternate
-        The alleles.
-
-    Returns
-    -------
-    The position and the two alleles that are left.
-    """
-    shortest = min(len(reference), len(alternate))
-    behind = 0
-    while behind < shortest - 1 and reference[-1 - behind] == alternate[-1 - behind]:
-        behind += 1
-    reference, alternate = reference[: len(reference) - behind], alternate[: len(alternate) - behind]
-    before = 0
-    while before < shortest - behind - 1 and reference[before] == alternate[before]:
-        before += 1
-    return position + before, reference[before:], alternate[before:]
+            yield trim_allele(position, record[0], alternate), row, number

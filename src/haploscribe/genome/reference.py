@@ -1,24 +1,24 @@
 """The reference FASTA: plain or bgzipped, indexed or not."""
 
 import gzip
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, BinaryIO, Self, cast
 
 import pysam
 
 from haploscribe.atomic import written_aside
 from haploscribe.errors import InputError
-from haploscribe.genome.bgzf import compression
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.faults import fasta_fault
-from haploscribe.genome.index_files import is_fresh, own_name
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import compression, derived_name, fasta_fault, is_fresh, quiet
 from haploscribe.names import folder_name
 
 _TO_ACGTN = bytes(
     ord(chr(code).upper()) if chr(code).upper() in {"A", "C", "G", "T"} else ord("N") for code in range(256)
 )
+
+_LINE_WIDTH = 60
 
 
 def as_acgtn(sequence: bytes) -> bytes:
@@ -142,9 +142,31 @@ class Reference:
         self.close()
 
 
+def write_fasta(records: Iterable[tuple[str, bytes]], path: Path | None) -> None:
+    """Write records of name and sequence, 60 letters a line.
+
+    Parameters
+    ----------
+    records
+        Names and sequences.
+    path
+        The file, which appears whole or not at all; None for standard output.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be written.
+    """
+    if path is None:
+        _write_records(records, sys.stdout.buffer)
+        return
+    with written_aside(path) as aside, aside.open("wb") as file:
+        _write_records(records, file)
+
+
 def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
     """Index the FASTA in `folder`."""
-    fai, gzi = folder / f"{own_name(path)}.fai", folder / f"{own_name(path)}.gzi"
+    fai, gzi = folder / f"{derived_name(path)}.fai", folder / f"{derived_name(path)}.gzi"
     if not fai.is_file():
         _require_fasta(path)
         with written_aside(gzi) as new_gzi, written_aside(fai) as new_fai:
@@ -175,3 +197,9 @@ def _require_fasta(path: Path) -> None:
     except (OSError, ValueError):  # no text, or damaged
         raise InputError(f"{path} cannot be read as FASTA; copy or make it again") from None
     raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")
+
+
+def _write_records(records: Iterable[tuple[str, bytes]], file: BinaryIO) -> None:
+    for name, sequence in records:
+        lines = [sequence[i : i + _LINE_WIDTH] for i in range(0, len(sequence), _LINE_WIDTH)]
+        file.write(b"\n".join([f">{name}".encode(), *lines, b""]))

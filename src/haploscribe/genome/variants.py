@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Variants:
         `n_samples` names.
     counts
         What was met while reading; not changed by `take`.
-    stand_ins
+    imputed_mask
         bool `(n_variants, n_samples, 2)`; where `genotypes` has 0 for want of an allele that can be used: it
         is missing, the absent second copy, or skipped. None where it nowhere has.
     """
@@ -77,7 +77,7 @@ class Variants:
     genotypes: Int8Array
     sample_ids: tuple[str, ...]
     counts: VariantCounts
-    stand_ins: BoolArray | None = None
+    imputed_mask: BoolArray | None = None
 
     @property
     def ends(self) -> Int64Array:
@@ -93,12 +93,37 @@ class Variants:
             identifiers=tuple(self.identifiers[row] for row in rows),
             alleles=tuple(self.alleles[row] for row in rows),
             genotypes=self.genotypes[rows],
-            stand_ins=None if self.stand_ins is None else self.stand_ins[rows],
+            imputed_mask=None if self.imputed_mask is None else self.imputed_mask[rows],
         )
 
     def between(self, start: int, end: int) -> Self:
         """Keep the variants that start in `[start, end)`, 0-based half-open."""
         return self.take((self.positions >= start) & (self.positions < end))
+
+
+class AltAllele(NamedTuple):
+    """One ALT allele of a record.
+
+    Attributes
+    ----------
+    position
+        0-based.
+    reference, alternate
+        The record's REF, and the allele.
+    identifier
+        The record's, `.` where it has none.
+    """
+
+    position: int
+    reference: bytes
+    alternate: bytes
+    identifier: str = "."
+
+    def name(self, contig: str) -> str:
+        """Give the identifier, or `chr:pos:ref:alt`, 1-based, where there is none."""
+        if self.identifier != ".":
+            return self.identifier
+        return f"{contig}:{self.position + 1}:{self.reference.decode()}:{self.alternate.decode()}"
 
 
 class VariantReader(Protocol):
@@ -145,43 +170,6 @@ class VariantReader(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-def open_variants(
-    path: Path,
-    index_folder: Path | None = None,
-    *,
-    assume_phased: bool = False,
-    max_missing: float = 0.1,
-) -> VariantReader:
-    """Open a genotype file: VCF (plain, gzipped or bgzipped, indexed or not), BCF, or PGEN.
-
-    A PGEN's `.pvar` (or `.pvar.zst`) and `.psam` are expected beside it.
-
-    Parameters
-    ----------
-    path
-        The file.
-    index_folder
-        Where an index that the file lacks is written, and kept for the next reader; None for a temporary
-        folder.
-    assume_phased
-        Take the order in which an unphased heterozygote is written as its phase.
-    max_missing
-        The largest share of missing calls that a region may have, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be opened, is cut short, or names a sample twice.
-    """
-    if path.suffix == ".pgen":
-        from haploscribe.genome.pgen import PgenReader  # noqa: PLC0415 (the readers build on this module)
-
-        return PgenReader(path, assume_phased=assume_phased, max_missing=max_missing)
-    from haploscribe.genome.vcf import VcfReader  # noqa: PLC0415
-
-    return VcfReader(path, index_folder, assume_phased=assume_phased, max_missing=max_missing)
 
 
 def check_reference(variants: Variants, reference: Reference) -> None:
@@ -257,6 +245,17 @@ def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
     )
     copies = np.count_nonzero(variants.genotypes[rows] == numbers[:, None, None], axis=2)
     return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+
+
+def alt_alleles(variants: Variants) -> list[AltAllele]:
+    """List the ALT alleles of all records, in the order of the columns of `dosages`."""
+    return [
+        AltAllele(position, record[0], alternate, name)
+        for position, record, name in zip(
+            variants.positions.tolist(), variants.alleles, variants.identifiers, strict=True
+        )
+        for alternate in record[1:]
+    ]
 
 
 def _short(allele: bytes) -> str:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array, Int8Array, Int64Array
-from haploscribe.genome.alternates import Alternate
-from haploscribe.genome.matching import trimmed
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import Variants
+from haploscribe.genome.variants import AltAllele, Variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +110,10 @@ def _overlapping(variants: Variants, row: int) -> BoolArray:
     return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
 
 
-def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Variants, list[Allele], BoolArray]:
+def with_alleles(variants: Variants, wanted: Sequence[AltAllele]) -> tuple[Variants, list[Allele], BoolArray]:
     """Find alleles among records, and add a record for each that is not there, carried by nobody.
 
-    Alleles are the same if they are once bases that REF and ALT share are `trimmed`.
+    Alleles are the same if they are once bases that REF and ALT share are `trim_allele`.
 
     Parameters
     ----------
@@ -132,7 +131,7 @@ def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Varia
     known
         bool `(n_columns,)`; which of the dosage columns were there before.
     """
-    keys = [trimmed(allele.position, allele.reference, allele.alternate) for allele in wanted]
+    keys = [trim_allele(allele.position, allele.reference, allele.alternate) for allele in wanted]
     there = set(_places(variants))
     added = list(dict.fromkeys(key for key in keys if key not in there))
     positions = np.concatenate([variants.positions, np.array([a[0] for a in added], dtype=np.int64)])
@@ -153,9 +152,9 @@ def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Varia
 
 
 def _places(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]:
-    """Find the first record of each ALT allele, by what is left of it when `trimmed`."""
+    """Find the first record of each ALT allele, by what is left of it when `trim_allele`."""
     places: dict[tuple[int, bytes, bytes], Allele] = {}
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
         for number, alternate in enumerate(record[1:], start=1):
-            places.setdefault(trimmed(position, record[0], alternate), Allele(row, number))
+            places.setdefault(trim_allele(position, record[0], alternate), Allele(row, number))
     return places

@@ -10,8 +10,8 @@ import numpy as np
 
 from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
+from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.region import parse_region
 from haploscribe.progress import Advance
 
 _PIECE = 1 << 24  # bases read at once

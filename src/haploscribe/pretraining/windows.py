@@ -12,9 +12,10 @@ import numpy as np
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import VariantReader, check_reference, open_variants
+from haploscribe.genome.variants import VariantReader, check_reference
 from haploscribe.leftovers import temporary_prefix
 from haploscribe.pretraining.segments import Segment
 

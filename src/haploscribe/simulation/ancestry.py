@@ -8,8 +8,8 @@ import numpy as np
 import pysam
 
 from haploscribe.errors import InputError
+from haploscribe.genome.reference import write_fasta
 from haploscribe.genome.variants import VariantCounts, Variants
-from haploscribe.io.fasta import write_fasta
 from haploscribe.options import SimulationOptions
 from haploscribe.progress import stage
 from haploscribe.simulation.randomness import generator_for

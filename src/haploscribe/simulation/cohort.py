@@ -17,8 +17,8 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.io.digests import file_digest
 from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions, SimulationOptions

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pysam
 
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import quiet
 from haploscribe.simulation.files import EXPRESSION, GENES, GENETIC_VALUES, TRUTH
 from haploscribe.simulation.gene import SimulatedGene
 

@@ -9,7 +9,7 @@ import pysam
 import pysam.bcftools
 
 from haploscribe.arrays import Int8Array
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import quiet
 from haploscribe.genome.variants import Variants
 
 _LONGEST_IN_TBI = 1 << 29  # what a .tbi can hold (SAM/BAM/VCF index specification)

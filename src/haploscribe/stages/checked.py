@@ -13,7 +13,7 @@ import polars as pl
 from haploscribe.atomic import kept_on_success
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.leftovers import temporary_prefix
 from haploscribe.options import CohortOptions
 from haploscribe.progress import stage
@@ -49,10 +49,10 @@ class CheckedCohort:
         return self.job.folder
 
     @property
-    def kept(self) -> KeptGenotypes:
+    def kept(self) -> CachedGenotypes:
         """Where the genotypes used are, for any process."""
         options, job = self.cohort.options, self.job
-        return KeptGenotypes(options.reference, job.index_folder, self.variants, options.tile, job.run)
+        return CachedGenotypes(options.reference, job.index_folder, self.variants, options.tile, job.run)
 
     @property
     def surveyed(self) -> Cohort:

@@ -9,7 +9,7 @@ import numpy as np
 from haploscribe.arrays import Float64Array
 from haploscribe.estimators.state import State
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.interpret.made_up import Allele
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.state_files import read_state, write_state
@@ -42,7 +42,7 @@ class EffectsJob:
 
     models: Path
     names: tuple[str, ...]
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     backbone: BackboneOptions
     store: Path
 

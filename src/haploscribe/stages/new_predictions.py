@@ -15,7 +15,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.estimators.registry import SHARED_NAMES
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.new_predictions import NEW_PREDICTION_SCHEMA
 from haploscribe.stages.embedding import read_addresses
@@ -40,7 +40,7 @@ class PredictJob:
     """
 
     models: Path
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     store: Path | None
     addresses: Path | None
 

@@ -11,10 +11,9 @@ from haploscribe.arrays import Int64Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.haplotypes import overlaps_skipped
-from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variant_blocks import write_variant_block, write_variant_samples
+from haploscribe.genome.readers.cache import write_variant_block, write_variant_samples
+from haploscribe.genome.tiles import Tile, TileBlock, tile_blocks
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.options import CohortOptions
 from haploscribe.progress import Advance
@@ -111,7 +110,7 @@ class OpenedSurvey:
 class _SurveyedBlock:
     """What one block's variants are like; `columns` is the position of each dosage column in its tiles."""
 
-    block: Block
+    block: TileBlock
     columns: Int64Array
     n_used: int
     n_rare: int
@@ -140,7 +139,7 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
     """
     if job.folder is not None:
         write_variant_samples(job.folder, cohort.match.shared)
-    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
+    blocks = list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
     counts = VariantCounts()
@@ -167,7 +166,7 @@ def survey_variants(cohort: Cohort, job: SurveyJob, workers: Workers, advance: A
     return VariantSurvey(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
 
 
-def _survey_block(opened: OpenedSurvey, block: Block) -> _SurveyedBlock:
+def _survey_block(opened: OpenedSurvey, block: TileBlock) -> _SurveyedBlock:
     """Read, check and leave one block's variants."""
     genotypes = opened.cohort.genotypes
     read = genotypes.read(block.tiles)
@@ -187,7 +186,7 @@ def _survey_block(opened: OpenedSurvey, block: Block) -> _SurveyedBlock:
     )
 
 
-def _within(variants: Variants, block: Block) -> Variants:
+def _within(variants: Variants, block: TileBlock) -> Variants:
     """Keep the variants that start in the tiles wanted of a block."""
     keep = np.zeros(len(variants.positions), dtype=np.bool_)
     for tile in block.wanted:

@@ -12,9 +12,9 @@ from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.blocks import blocks_of
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.in_memory import InMemoryVariants
+from haploscribe.genome.readers.cache import InMemoryVariants
+from haploscribe.genome.tiles import tile_blocks
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
 from haploscribe.interpret.made_up import Allele, made_up_people
@@ -114,7 +114,7 @@ def _embedded(
     with threads(n_threads):
         addresses = [
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
-            for block in blocks_of(made_up.all_tiles(), windows.tile_size, contigs)
+            for block in tile_blocks(made_up.all_tiles(), windows.tile_size, contigs)
         ]
     inputs = made_up.gene_inputs(question.gene, StoredDeltas(store, addresses))
     return replace(

@@ -7,7 +7,7 @@ import numpy as np
 from haploscribe.arrays import Float64Array
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.anchored import Anchor, anchored_haplotypes
+from haploscribe.genome.centred import CentredWindow, centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.zero_shot.protocol import SequenceModel
 
@@ -97,10 +97,10 @@ def predict_gene(
     averaging = averaging or Averaging()
     check_averaging(averaging)
     before, after = max(0, -min(averaging.shifts)), max(0, *averaging.shifts)
-    anchor = Anchor(
+    anchor = CentredWindow(
         gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
     )
-    found = anchored_haplotypes(genotypes, anchor)
+    found = centred_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream
     starts = [before + shift for shift in averaging.shifts]
     inputs = [sequence[start : start + length] for sequence in found.sequences for start in starts]

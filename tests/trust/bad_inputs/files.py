@@ -237,16 +237,13 @@ ROWS = (
         "another is made aside",
         used(),
     ),
-    refused(
+    accepted(
         "variants: an index that is none",
         lambda case: with_index(case, "no index"),
-        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
+        "another is made aside",
+        used(),
     ),
-    refused(
-        "variants: the index of another file",
-        index_of_another,
-        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
-    ),
+    accepted("variants: the index of another file", index_of_another, "another is made aside", used()),
     refused("variants: bgzip, cut", cut_bgzip, "variants.vcf.gz is cut short", "copy it again", verbs=COHORT),
     refused("variants: bgzip, cut, with its whole index", cut_with_index, "variants.vcf.gz is cut short"),
     refused("variants: BCF, cut", cut_bcf, "variants.bcf is cut short"),
@@ -312,7 +309,7 @@ ROWS = (
     refused(
         "reference: lines of different length",
         lambda case: rewritten(case, REFERENCE, lambda text: f"{text[:1000]}\n{text[1000:]}"),
-        "reference.fa cannot be indexed as FASTA: line 19 comes behind a shorter line",
+        "reference.fa cannot be indexed as FASTA: line 19 follows a shorter line",
         "seqtk",
     ),
     refused(

@@ -15,7 +15,7 @@ from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.variant_blocks import VariantBlocks
+from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.io.fusion import write_fusion
 from haploscribe.io.kept_models import KeptModels
 from haploscribe.io.model_folder import read_known_variants
@@ -203,7 +203,7 @@ def test_no_stage_reads_or_writes_elsewhere_by_a_contig(tmp_path: Path, contig: 
     store = EmbeddingStore(tmp_path / "store.zarr")
     address = BlockAddress(contig, 0, "kmer.0", "0")
     for act in (
-        lambda: VariantBlocks(tmp_path, 498).read(contig, 0, 10, ()),
+        lambda: GenotypeCache(tmp_path, 498).read(contig, 0, 10, ()),
         lambda: store.read_haplotypes(address),
         lambda: store.known_sequences(address),
         lambda: read_known_variants(tmp_path, contig, 0),
@@ -316,8 +316,8 @@ def test_a_path_in_an_error_is_one_line_without_escapes(tmp_path: Path, name: st
 
 
 def test_identifiers_of_variants_are_written_without_escapes() -> None:
-    from haploscribe.genome.alternates import Alternate
+    from haploscribe.genome.variants import AltAllele
     from haploscribe.io.explanations import AlleleNames
 
-    names = AlleleNames.of([Alternate(5, b"A", b"C", "rs1\x1b[2J")])
+    names = AlleleNames.of([AltAllele(5, b"A", b"C", "rs1\x1b[2J")])
     assert names.identifiers == (r"rs1\x1b[2J",)

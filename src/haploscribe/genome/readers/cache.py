@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from haploscribe.arrays import Int8Array, Int64Array, UInt8Array
 from haploscribe.atomic import written_aside
-from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
+from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.names import folder_name
 
@@ -84,7 +84,7 @@ def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptGenotypes:
+class CachedGenotypes:
     """Genotypes of which variant blocks were left: small, hashable, and opened in any process.
 
     Attributes
@@ -109,11 +109,11 @@ class KeptGenotypes:
 
     def open(self) -> Genotypes:
         """Open the FASTA and the blocks."""
-        blocks = VariantBlocks(self.folder, self.tile_size)
+        blocks = GenotypeCache(self.folder, self.tile_size)
         return Genotypes(Reference.open(self.reference, self.index_folder), blocks, blocks.sample_ids)
 
 
-class VariantBlocks:
+class GenotypeCache:
     """Variant blocks of a run as a `VariantReader`; regions it is asked for must lie in blocks it has.
 
     Parameters
@@ -173,6 +173,37 @@ class VariantBlocks:
                 kept -= self._kept.pop(next(iter(self._kept))).genotypes.nbytes
             self._kept[place] = block
         return self._kept[place]
+
+
+class InMemoryVariants:
+    """Variants of one contig as a `VariantReader`.
+
+    Parameters
+    ----------
+    variants
+        All records of the contig that will be asked for.
+    """
+
+    def __init__(self, variants: Variants) -> None:
+        self.path = Path("(in memory)")
+        self.sample_ids = variants.sample_ids
+        self.contigs: tuple[str, ...] = (variants.contig,)
+        self._variants = variants
+
+    def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
+        """Give the records that overlap a region: see `VariantReader.read`."""
+        assert (contig, tuple(samples)) == (self._variants.contig, self.sample_ids)
+        variants = self._variants
+        return variants.take((variants.positions < end) & (variants.ends > start))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _path(folder: Path, contig: str, number: int) -> Path:

@@ -11,9 +11,16 @@ import polars as pl
 
 from haploscribe.arrays import Int64Array
 from haploscribe.errors import InputError
-from haploscribe.genome.calls import MISSING, CallRules, Calls, Int16Array, phased_variants
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.samples import places_of, require_unique
+from haploscribe.genome.readers.calls import (
+    MISSING,
+    CallRules,
+    Calls,
+    Int16Array,
+    phased_variants,
+    sample_indices,
+    unique_samples,
+)
 from haploscribe.genome.variants import Variants
 
 _PVAR_COLUMNS = {"#CHROM": pl.String, "POS": pl.Int64, "ID": pl.String, "REF": pl.String, "ALT": pl.String}
@@ -36,7 +43,7 @@ class PgenReader:
     def __init__(self, path: Path, *, assume_phased: bool = False, max_missing: float = 0.1) -> None:
         self.path = path
         self._rules = CallRules(path, assume_phased, max_missing)
-        self.sample_ids = require_unique(_psam_samples(_beside(path, (".psam",))), path)
+        self.sample_ids = unique_samples(_psam_samples(_beside(path, (".psam",))), path)
         pvar_path = _beside(path, (".pvar", ".pvar.zst"))
         pvar = _read_pvar(pvar_path)
         self._spans = _contig_spans(pvar, pvar_path)
@@ -50,7 +57,7 @@ class PgenReader:
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`."""
         first, last = self._spans[require_contig(contig, self.contigs, str(self.path))]
-        order = places_of(samples, self.sample_ids, self.path)
+        order = sample_indices(samples, self.sample_ids, self.path)
         positions, ends = self._positions[first:last], self._ends[first:last]
         stop = int(np.searchsorted(positions, end, side="left"))
         rows = first + np.flatnonzero(ends[:stop] > start) if start < end else np.zeros(0, dtype=np.int64)

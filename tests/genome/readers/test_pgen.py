@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.readers.open import open_variants
+from tests.genome.drawn import SAMPLES, write_vcf_lines
 from tests.support import require_program
-
-from .drawn import SAMPLES, write_vcf_lines
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

@@ -1,5 +1,6 @@
 """From the calls in a genotype file to phased alleles: what is skipped, counted, and refused."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from haploscribe.arrays import BoolArray, Int8Array, Int64Array
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import as_acgtn
 from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.names import require_printable
 
 MISSING = -1
 ABSENT = -2
@@ -62,6 +64,39 @@ class CallRules:
     path: Path
     assume_phased: bool
     max_missing: float
+
+
+def unique_samples(sample_ids: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Return the names unchanged; a name that comes twice, or is not all shown, is an InputError."""
+    require_printable(sample_ids, "sample name", path)
+    twice = [name for name, n in Counter(sample_ids).items() if n > 1]
+    if twice:
+        raise InputError(
+            f"{path} names {len(twice)} samples twice, first {twice[0]}; rename or remove one of them"
+        )
+    return tuple(sample_ids)
+
+
+def sample_indices(samples: Sequence[str], sample_ids: Sequence[str], path: Path) -> Int64Array:
+    """Find the places of the wanted samples among those of a file.
+
+    Returns
+    -------
+    int64 `(n_wanted,)`
+
+    Raises
+    ------
+    InputError
+        When some are not in the file.
+    """
+    place = {name: number for number, name in enumerate(sample_ids)}
+    unknown = [name for name in samples if name not in place]
+    if unknown:
+        raise InputError(
+            f"{path} lacks {len(unknown)} of {len(samples)} samples, first {unknown[0]} "
+            f"(it has {len(sample_ids)}: {', '.join(sample_ids[:3])}, …); give sample names as in that file"
+        )
+    return np.array([place[name] for name in samples], dtype=np.int64)
 
 
 def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
@@ -141,7 +176,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
-        stand_ins=_stand_ins(numbers, genotypes),
+        imputed_mask=_stand_ins(numbers, genotypes),
     )
     _require_called(variants, odd, rules)
     _require_phased(variants, odd, rules)
@@ -202,7 +237,7 @@ def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
 
 
 def _stand_ins(numbers: AlleleNumbers, genotypes: Int8Array) -> BoolArray | None:
-    """Tell where a 0 stands for something else: see `Variants.stand_ins`."""
+    """Tell where a 0 stands for something else: see `Variants.imputed_mask`."""
     if genotypes is numbers:
         return None
     found = np.asarray((genotypes == 0) & (numbers != 0))

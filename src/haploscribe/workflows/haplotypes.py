@@ -1,47 +1,17 @@
 """Haplotypes of named samples over a region that a user writes as `chr22:1-5000`."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from haploscribe.errors import InputError
+from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import check_reference, open_variants
+from haploscribe.genome.variants import check_reference
 from haploscribe.leftovers import temporary_prefix
-
-_REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
-
-
-def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
-    """Read a region as samtools writes it.
-
-    Parameters
-    ----------
-    text
-        `contig:start-end`, 1-based, both ends included; commas in numbers do not matter.
-    option
-        The option it was given by, for messages.
-
-    Returns
-    -------
-    contig, start, end
-        0-based half-open.
-
-    Raises
-    ------
-    InputError
-        When it is not such a region.
-    """
-    match = _REGION.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
-    start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
-    if not 1 <= start <= end:
-        raise InputError(f"{option} {text}: start and end count from 1, and start is not behind end")
-    return match["contig"], start - 1, end
 
 
 def haplotype_records(

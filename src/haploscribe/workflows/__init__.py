@@ -1,0 +1,1 @@
+"""Workflows: one module or folder for each subcommand; they compute and return."""
