@@ -145,8 +145,7 @@ def main() -> None:
         "",
         *(verdict(kind, [each.ratio for each in found if each.kind == kind]) for kind in ("VCF", "BCF")),
         "",
-        "Phased diploid calls of a VCF are decoded from its text. Records of a BCF are decoded one by one by "
-        "cyvcf2, after a walk over them that finds damage, where cyvcf2 ends silently.",
+        "Calls are decoded from the text of many records at once; htslib writes that of a BCF's records.",
         "",
     ]
     write_table(arguments.table, lines)

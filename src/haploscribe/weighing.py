@@ -139,7 +139,7 @@ def _named_variants(
     """
     cohort = opened.cohort
     tiles = cohort.wide_tiles(gene) if wide else cohort.tiles(gene)
-    here = cohort.genotypes.read(tiles).between(tiles[0].start, tiles[-1].end)
+    here = cohort.genotypes.read(tiles).starting_in(tiles[0].start, tiles[-1].end)
     columns = alt_alleles(here)
     chosen = [columns[row] for row in rows.tolist()]
     centred = dosages - dosages.mean(axis=0, dtype=np.float64)

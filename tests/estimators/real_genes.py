@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from cyvcf2 import VCF
+import pysam
+import pysam.bcftools
 from scipy.special import ndtri
 
-from haploscribe.arrays import Float64Array, Int64Array
+from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 
@@ -42,14 +43,26 @@ def _covariates(path: Path, sample_ids: list[str]) -> Float64Array:
     return np.array([[float(row[place]) for place in places] for row in kept]).T
 
 
+def _variants(vcf: Path) -> list[tuple[int, Float32Array]]:
+    """0-based position and dosages, float32 `(n_samples,)`, of biallelic phased records, by bcftools."""
+    found = []
+    for line in str(pysam.bcftools.query("-f", "%POS\t[%GT]\n", str(vcf))).splitlines():
+        position, calls = line.split("\t")
+        alleles = np.frombuffer(calls.replace("|", "").encode(), dtype=np.uint8).reshape(-1, 2)
+        assert set(calls) <= set("01|")
+        found.append((int(position) - 1, (alleles == ord("1")).sum(axis=1).astype(np.float32)))
+    return found
+
+
 def real_genes(cohort: Path, n_genes: int, half_window: int = HALF_WINDOW) -> list[RealGene]:
     """Genes evenly spaced among those above 0.1 RPKM in half the people and with 50 variants or more."""
     with gzip.open(cohort / "expression.rpkm.bed.gz", "rt") as lines:
         header, *rows = (line.rstrip("\n").split("\t") for line in lines)
     sample_ids = header[6:]
-    vcf = VCF(str(cohort / "genotypes.vcf.gz"), gts012=True)
-    order = [vcf.samples.index(sample_id) for sample_id in sample_ids]
-    variants = [(variant.start, variant.gt_types.astype(np.float32)) for variant in vcf]
+    vcf = cohort / "genotypes.vcf.gz"
+    with pysam.VariantFile(str(vcf)) as file:
+        order = [list(file.header.samples).index(sample_id) for sample_id in sample_ids]
+    variants = _variants(vcf)
     positions = np.array([start for start, _ in variants])
     covariates = _covariates(cohort / "covariates.txt", sample_ids)
     found = []

@@ -12,7 +12,7 @@ def test_a_contig_may_hold_colons() -> None:
 
 @pytest.mark.parametrize("text", ["c:0-5", "c:6-5"])
 def test_a_region_that_counts_from_0_or_backwards_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=f"--region {text}: start and end count from 1"):
+    with pytest.raises(InputError, match=f"--region {text}: start must be at least 1"):
         parse_region(text)
 
 

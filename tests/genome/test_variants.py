@@ -192,10 +192,10 @@ def test_real_ref_alleles_match_the_fasta(shared_cohort: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("start", "end", "kept"), [(9, 39, [9, 19, 29]), (10, 40, [19, 29, 39]), (20, 29, [])]
 )
-def test_between_keeps_what_starts_there(vcf: Path, start: int, end: int, kept: list[int]) -> None:
+def test_starting_in_selects_what_starts_there(vcf: Path, start: int, end: int, kept: list[int]) -> None:
     found = _read(vcf)
     rows = [found.positions.tolist().index(position) for position in kept]
-    inside = found.between(start, end)
+    inside = found.starting_in(start, end)
     assert inside.positions.tolist() == kept
     assert inside.alleles == tuple(found.alleles[row] for row in rows)
     assert inside.identifiers == tuple(found.identifiers[row] for row in rows)

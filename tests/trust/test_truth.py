@@ -80,7 +80,9 @@ def plink(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Plink:
 def names_of(cohort: Cohort, gene: int) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Names as plink2 was told to give them, and the dosages that estimators read."""
     tiles = cohort.tiles(cohort.genes[gene])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
+    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
+        tiles[0].start, tiles[-1].end
+    )
     names = [
         f"22:{each.position + 1}:{each.reference.decode()}:{each.alternate.decode()}"
         for each in alt_alleles(variants)
@@ -129,7 +131,9 @@ def test_allele_frequencies_are_plinks(cohort: Cohort, plink: Plink) -> None:
 def test_linkage_between_haplotypes_is_plinks(cohort: Cohort, plink: Plink) -> None:
     """Phase counts here: r² and D' of phased copies."""
     tiles = cohort.tiles(cohort.genes[0])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
+    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
+        tiles[0].start, tiles[-1].end
+    )
     names = names_of(cohort, 0)[0]
     copies = variants.genotypes.reshape(len(names), -1)
     linkage = np.asarray(np.corrcoef(copies)) ** 2

@@ -1,4 +1,4 @@
-"""What one ALT allele does to the reference, and which alleles of a haplotype can stand together."""
+"""Apply ALT alleles to the reference, resolve overlaps, and trim alleles."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,7 +13,7 @@ AlleleKey: TypeAlias = tuple[int, bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class AlleleEdit:
-    """One ALT allele as a replacement on the reference.
+    """One ALT allele as a replacement of reference bases.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class AlleleEdit:
     alternate
         The ALT allele, upper-case.
     anchored
-        True for an insertion or deletion that begins with REF's first base. That base then belongs to
-        whatever stood there before: the record changes only what follows it.
+        True for an insertion or deletion that begins with REF's first base (VCF's padding base). The
+        record then leaves that base alone and changes only what follows it.
     """
 
     position: int
@@ -34,11 +34,11 @@ class AlleleEdit:
     anchored: bool
 
     def clipped(self, start: int, end: int) -> tuple[int, int, bytes]:
-        """Cut the replacement down to `[start, end)`.
+        """Clip the replacement to `[start, end)`.
 
-        ALT is laid along REF from the first base on, and what is longer than REF stays with REF's last base.
-        So a tile holds the part of ALT that faces its own part of REF; a deletion that reaches into the next
-        tile removes its bases there.
+        ALT is aligned to REF from the first base; bases beyond REF's length stay with REF's last base. A tile
+        thus holds the part of ALT that is aligned to its own part of REF, and a deletion that extends into
+        the next tile removes bases there.
 
         Returns
         -------
@@ -53,11 +53,10 @@ class AlleleEdit:
 
 
 def is_anchored(reference: bytes, alternate: bytes) -> bool:
-    """Whether an allele is a pure insertion or deletion behind a first base shared with REF.
+    """Return whether an allele is a pure insertion or deletion after a first base shared with REF.
 
-    Pure means that one allele is left empty once the common prefix, and then the common suffix, are
-    taken off; this is what htslib classes as an indel, in contrast to a complex substitution such as
-    ACG>AT.
+    Pure means that one allele is empty once the common prefix, and then the common suffix, are removed;
+    htslib classes this as an indel, as opposed to a complex substitution such as ACG>AT.
     """
     if len(reference) == len(alternate) or reference[:1] != alternate[:1]:
         return False
@@ -71,7 +70,7 @@ def is_anchored(reference: bytes, alternate: bytes) -> bool:
 def allele_edits(
     positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]
 ) -> list[tuple[AlleleEdit, ...]]:
-    """List the edit of each ALT allele of each record; REF has none, so allele `a` is entry `a - 1`."""
+    """Return the edit of each ALT allele of each record; allele `a` is entry `a - 1`."""
     return [
         tuple(
             AlleleEdit(position, len(record[0]), alternate, is_anchored(record[0], alternate))
@@ -84,9 +83,9 @@ def allele_edits(
 def applied_alleles(
     positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], genotypes: Int8Array
 ) -> Int8Array:
-    """Genotypes with the alleles set to 0 that cannot be applied because an earlier one overlaps them.
+    """Return genotypes with every allele set to 0 that an earlier, overlapping one excludes.
 
-    The rule is that of `bcftools consensus`, for each haplotype on its own, in file order. An applied ALT
+    This is the rule of `bcftools consensus`, for each haplotype separately, in file order. An applied ALT
     occupies its record's REF bases. A later ALT is skipped when its position lies on an occupied base,
     with one exception: an anchored insertion or deletion (see `AlleleEdit`) may sit on the last occupied
     base, unless the allele that occupies it is longer than its REF (an insertion). REF calls occupy nothing.
@@ -116,7 +115,7 @@ def applied_alleles(
 
 
 def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
-    """Take off the bases that both alleles end with, then those they begin with, but leave each one base.
+    """Trim the common suffix of two alleles, then their common prefix, leaving at least one base of each.
 
     Parameters
     ----------
@@ -127,7 +126,7 @@ def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
 
     Returns
     -------
-    The position and the two alleles that are left.
+    The position and the two alleles after trimming.
     """
     shortest = min(len(reference), len(alternate))
     behind = 0
@@ -141,7 +140,7 @@ def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
 
 
 def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int]]:
-    """Find runs `[first, last)` of two or more records of which each overlaps one before it in the run."""
+    """Return runs `[first, last)` of two or more records, each overlapping an earlier one of its run."""
     if len(starts) < 2:
         return []
     reached = np.maximum.accumulate(ends)

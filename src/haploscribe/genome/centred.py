@@ -1,4 +1,4 @@
-"""Haplotypes of an exact length around one reference base, which keeps its place behind indels."""
+"""Compute haplotypes of an exact length, centred on a reference base whatever indels surround it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ _COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 
 @dataclass(frozen=True, slots=True)
 class CentredHaplotypes:
-    """The haplotypes around one base, dictionary-encoded.
+    """Haplotypes around one base, dictionary-encoded.
 
     Attributes
     ----------
     sequences
-        `n_unique` different sequences of one length. The first is always the reference's, even where
-        nobody carries it; the others are sorted.
+        `n_unique` unique sequences of equal length. The first is always the reference's, even if no
+        sample carries it; the others are sorted.
     index
-        int32 `(n_samples, 2)`; the sequence that haplotype 0 and 1 of each sample carry.
+        int32 `(n_samples, 2)`; index of the sequence of haplotype 0 and 1 of each sample.
     """
 
     sequences: tuple[bytes, ...]
@@ -32,7 +32,7 @@ class CentredHaplotypes:
 
 @dataclass(frozen=True, slots=True)
 class CentredWindow:
-    """A reference base and how much sequence is wanted around it.
+    """A reference base and the lengths of sequence around it.
 
     Attributes
     ----------
@@ -41,10 +41,10 @@ class CentredWindow:
     position
         0-based; inside the contig.
     reverse
-        Read the reverse strand: upstream is then where coordinates rise.
+        Read the reverse strand: upstream is then towards higher coordinates.
     upstream, downstream
-        Base pairs before the base, and from the base on (itself included), along the strand; upstream is
-        0 or more, downstream 1 or more.
+        Base pairs before the base, and from the base on (inclusive), along the strand; upstream is 0 or
+        more, downstream 1 or more.
     """
 
     contig: str
@@ -55,28 +55,28 @@ class CentredWindow:
 
     @property
     def left(self) -> int:
-        """Base pairs needed where coordinates fall, should the base itself be deleted."""
+        """Base pairs needed towards lower coordinates, should the base itself be deleted."""
         return self.downstream if self.reverse else self.upstream
 
     @property
     def right(self) -> int:
-        """Base pairs needed where coordinates rise, should the base itself be deleted."""
+        """Base pairs needed towards higher coordinates, should the base itself be deleted."""
         return self.upstream if self.reverse else self.downstream
 
 
 def reverse_complement(sequence: bytes) -> bytes:
-    """Read a sequence of A, C, G, T and N on the other strand."""
+    """Return the reverse complement of a sequence of A, C, G, T and N."""
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
-def centred_haplotypes(genotypes: Genotypes, anchor: CentredWindow) -> CentredHaplotypes:
-    """Find the unique sequences around a base and who carries them.
+def centred_haplotypes(genotypes: Genotypes, window: CentredWindow) -> CentredHaplotypes:
+    """Compute the unique sequences around a base and the samples that carry them.
 
-    A haplotype's sequence is `upstream` bases, the base itself, and `downstream - 1` bases more, all as
-    the haplotype has them: an insertion pushes the far end out of the sequence, a deletion pulls in what
-    lies beyond the reference's stretch. What is inserted next to the base lies upstream or downstream of
-    it as it does on the chromosome. On a haplotype that lacks the base, its first base downstream takes
-    its place. Beyond an end of the contig there are Ns.
+    A haplotype's sequence is `upstream` bases, the base itself, and `downstream - 1` more bases, all from
+    the haplotype: an insertion pushes the far end out of the sequence, a deletion pulls in bases from
+    beyond the reference window. Bases inserted next to the base stay upstream or downstream of it, as on
+    the chromosome. If a haplotype lacks the base, its next base downstream takes that position. Beyond
+    the ends of the contig the sequence is N.
 
     It is a part of the contig's haplotype as `bcftools consensus -H` writes it, with the exclusions of
     `haploscribe.genome.haplotypes.tile_haplotypes`.
@@ -84,23 +84,23 @@ def centred_haplotypes(genotypes: Genotypes, anchor: CentredWindow) -> CentredHa
     Parameters
     ----------
     genotypes
-        Who carries which alleles; rare ones are left out as `Genotypes.common` says.
-    anchor
-        The base, and how much is wanted around it.
+        Genotypes; rare variants are dropped as by `Genotypes.common`.
+    window
+        The base, and the lengths around it.
 
     Raises
     ------
     InputError
-        When a file is damaged there.
+        If a file is damaged there.
     ValueError
-        When the base lies outside the contig.
+        If the base lies outside the contig.
     """
-    left, base, right = _stretches(genotypes, anchor)
+    left, base, right = _sides(genotypes, window)
     carried = np.column_stack([part.index.ravel() for part in (left, base, right)])
     reference = np.zeros((1, 3), dtype=carried.dtype)
     patterns, places = _unique_rows(np.concatenate([reference, carried]))
     spelled = [
-        _cropped(left.sequences[i], base.sequences[j], right.sequences[k], anchor)
+        _crop(left.sequences[i], base.sequences[j], right.sequences[k], window)
         for i, j, k in patterns.tolist()
     ]
     first = spelled[int(places[0])]
@@ -110,48 +110,48 @@ def centred_haplotypes(genotypes: Genotypes, anchor: CentredWindow) -> CentredHa
     return CentredHaplotypes(sequences, numbers[places[1:]].reshape(left.index.shape))
 
 
-def _stretches(
-    genotypes: Genotypes, anchor: CentredWindow
+def _sides(
+    genotypes: Genotypes, window: CentredWindow
 ) -> tuple[TileHaplotypes, TileHaplotypes, TileHaplotypes]:
-    """Find the haplotypes left of the base, at it, and right of it, long enough or to the contig's end.
+    """Return the haplotypes left of the base, at it, and right of it, long enough or to the contig's end.
 
-    Deletions make some too short, so the stretch grows by what the shortest lacks until none lacks any.
+    Deletions shorten some haplotypes, so the window grows by what the shortest lacks until none does.
     """
-    length = genotypes.reference.contigs[anchor.contig]
-    if not 0 <= anchor.position < length:
-        raise ValueError(f"position {anchor.position} lies outside {anchor.contig} (0 to {length})")
-    start = max(anchor.position - anchor.left, 0)
-    end = min(anchor.position + 1 + anchor.right, length)
+    length = genotypes.reference.contigs[window.contig]
+    if not 0 <= window.position < length:
+        raise ValueError(f"position {window.position} lies outside {window.contig} (0 to {length})")
+    start = max(window.position - window.left, 0)
+    end = min(window.position + 1 + window.right, length)
     while True:
-        tiles = _three_tiles(anchor, start, end)
+        tiles = _three_tiles(window, start, end)
         variants = genotypes.common(genotypes.read(tiles))
         left, base, right = genotypes.haplotypes(variants, tiles)
-        # An insertion behind the base would count for the right; a few bases too many are cut off later.
-        lacking_left = anchor.left - min(map(len, left.sequences))
-        lacking_right = anchor.right - min(map(len, right.sequences))
+        # An insertion after the base would count for the right; surplus bases are cropped later.
+        lacking_left = window.left - min(map(len, left.sequences))
+        lacking_right = window.right - min(map(len, right.sequences))
         wider = max(start - max(lacking_left, 0), 0), min(end + max(lacking_right, 0), length)
         if wider == (start, end):
             return left, base, right
         start, end = wider
 
 
-def _three_tiles(anchor: CentredWindow, start: int, end: int) -> Sequence[Tile]:
-    borders = (start, anchor.position, anchor.position + 1, end)
-    return [Tile(anchor.contig, i, borders[i], borders[i + 1]) for i in range(3)]
+def _three_tiles(window: CentredWindow, start: int, end: int) -> Sequence[Tile]:
+    borders = (start, window.position, window.position + 1, end)
+    return [Tile(window.contig, i, borders[i], borders[i + 1]) for i in range(3)]
 
 
-def _cropped(left: bytes, base: bytes, right: bytes, anchor: CentredWindow) -> bytes:
-    """Join and cut one haplotype; `base` may have an insertion behind the base, or be deleted."""
+def _crop(left: bytes, base: bytes, right: bytes, window: CentredWindow) -> bytes:
+    """Join and crop one haplotype; `base` may be deleted, or followed by an insertion."""
     base, right = base[:1], base[1:] + right
-    if anchor.reverse:
+    if window.reverse:
         before, after = reverse_complement(right), reverse_complement(left + base)
     else:
         before, after = left, base + right
-    before = before[max(len(before) - anchor.upstream, 0) :].rjust(anchor.upstream, b"N")
-    return before + after[: anchor.downstream].ljust(anchor.downstream, b"N")
+    before = before[max(len(before) - window.upstream, 0) :].rjust(window.upstream, b"N")
+    return before + after[: window.downstream].ljust(window.downstream, b"N")
 
 
 def _unique_rows(rows: Int32Array) -> tuple[Int32Array, Int64Array]:
-    """Find the distinct rows of int32 `(n_rows, 3)`, and which of them each row equals."""
+    """Return the distinct rows of int32 `(n_rows, 3)`, and the index of each row among them."""
     distinct, places = np.unique(rows, axis=0, return_inverse=True)
     return distinct, np.asarray(places, dtype=np.int64).ravel()

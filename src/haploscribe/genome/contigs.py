@@ -9,14 +9,14 @@ _REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
 
 
 def match_contig(name: str, available: Iterable[str], where: str = "") -> str | None:
-    """Find the name among `available`, those in `where`, that means the same contig, or None.
+    """Return the name among `available` (those in `where`) that means the same contig, or None.
 
-    An equal name wins. Otherwise a leading `chr` does not matter, and `M` is `MT`.
+    An identical name wins. Otherwise a leading `chr` is ignored, and `M` equals `MT`.
 
     Raises
     ------
     InputError
-        When several names would do.
+        If several names match.
     """
     names = list(available)
     if name in names:
@@ -29,7 +29,7 @@ def match_contig(name: str, available: Iterable[str], where: str = "") -> str | 
 
 
 def require_contig(name: str, available: Iterable[str], where: str) -> str:
-    """Do as `match_contig`, but an unknown contig is an InputError that names some of those in `where`."""
+    """Return the name as `match_contig` does; raise InputError for an unknown contig."""
     names = list(available)
     found = match_contig(name, names, where)
     if found is None:
@@ -39,14 +39,14 @@ def require_contig(name: str, available: Iterable[str], where: str) -> str:
 
 
 def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
-    """Read a region as samtools writes it.
+    """Parse a region as samtools writes it.
 
     Parameters
     ----------
     text
-        `contig:start-end`, 1-based, both ends included; commas in numbers do not matter.
+        `contig:start-end`, 1-based, both ends included; commas in numbers are ignored.
     option
-        The option it was given by, for messages.
+        Name of the option, for messages.
 
     Returns
     -------
@@ -56,14 +56,14 @@ def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
     Raises
     ------
     InputError
-        When it is not such a region.
+        If it is not such a region.
     """
     match = _REGION.fullmatch(text.strip())
     if match is None:
         raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
     start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
     if not 1 <= start <= end:
-        raise InputError(f"{option} {text}: start and end count from 1, and start is not behind end")
+        raise InputError(f"{option} {text}: start must be at least 1 and not after end")
     return match["contig"], start - 1, end
 
 

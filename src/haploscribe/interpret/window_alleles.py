@@ -44,7 +44,7 @@ class WindowAlleles:
 
     def observed(self) -> list[AltAllele]:
         """List the alleles of records that start in the window, in the order of its dosage columns."""
-        return alt_alleles(self.variants.between(self.start, self.end))
+        return alt_alleles(self.variants.starting_in(self.start, self.end))
 
     def parsed(self, text: str) -> AltAllele:
         """Read an allele that a user writes as `chr:pos:ref:alt`, and hold it against the FASTA.

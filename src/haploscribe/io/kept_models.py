@@ -137,7 +137,7 @@ class KeptModels:
         for block in range(start // span, -(-end // span)):
             sites = read_known_variants(self.folder, gene.contig, block).sites
             # What reaches into a block from the left is kept in the block before it too.
-            alleles += alt_alleles(sites.between(max(start, block * span), min(end, (block + 1) * span)))
+            alleles += alt_alleles(sites.starting_in(max(start, block * span), min(end, (block + 1) * span)))
         return KeptRegion(
             spans=spans,
             tile_weights=parts["tiles"].parts["weights"].arrays,

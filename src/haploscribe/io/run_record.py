@@ -15,7 +15,6 @@ from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOption
 from haploscribe.zero_shot.registry import LoadedModel
 
 _PACKAGES = (
-    "cyvcf2",
     "numba",
     "numpy",
     "pgenlib",

@@ -67,7 +67,7 @@ def read_candidates(genotypes: Genotypes, gene: Gene, options: SimulationOptions
     tiles = cis_tiles(gene.contig, gene.tss, options.window, options.tile, length)
     variants = genotypes.read(tiles)
     check_reference(variants, genotypes.reference)
-    inside = variants.between(tiles[0].start, tiles[-1].end)
+    inside = variants.starting_in(tiles[0].start, tiles[-1].end)
     return candidates_of(inside, options.maf)
 
 
@@ -118,7 +118,7 @@ def copy_variants(
             end = min(start + _BLOCK, stretch.end)
             variants = genotypes.reader.read(stretch.contig, start, end, genotypes.sample_ids)
             # A deletion that reaches into the block from the left is handed over once.
-            variants = variants.between(done[1] if done[0] == stretch.contig else 0, end)
+            variants = variants.starting_in(done[1] if done[0] == stretch.contig else 0, end)
             done = (stretch.contig, end)
             check_reference(variants, genotypes.reference)
             n_calls += variants.counts.n_calls

@@ -1,4 +1,4 @@
-"""Haplotypes of named samples over a region that a user writes as `chr22:1-5000`."""
+"""Return the haplotypes of samples over a region, for the subcommand `haplotypes`."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,14 @@ from haploscribe.leftovers import temporary_prefix
 def haplotype_records(
     variants: Path, reference: Path, region: str, samples: Sequence[str], *, assume_phased: bool = False
 ) -> Iterator[tuple[str, bytes]]:
-    """Write out both haplotypes of samples over a region.
+    """Yield both haplotypes of samples over a region, as sequences.
 
     Parameters
     ----------
     variants, reference
         Input files.
     region
-        As `parse_region` reads it.
+        `contig:start-end`: see `parse_region`.
     samples
         Sample identifiers.
     assume_phased
@@ -38,7 +38,7 @@ def haplotype_records(
     Raises
     ------
     InputError
-        When an input is at fault, or the region lies outside the reference.
+        If an input is invalid, or the region lies outside the reference.
     """
     contig, start, end = parse_region(region)
     with (

@@ -1,4 +1,4 @@
-"""Reading PLINK 2's PGEN with its .pvar and .psam."""
+"""Read PLINK 2's PGEN with its .pvar and .psam."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,7 +25,7 @@ from haploscribe.genome.variants import Variants
 
 _PVAR_COLUMNS = {"#CHROM": pl.String, "POS": pl.Int64, "ID": pl.String, "REF": pl.String, "ALT": pl.String}
 _LAST_POSITION = 2**31 - 2
-"""The highest position that PLINK 2 takes."""
+"""Highest position that PLINK 2 accepts."""
 
 
 class PgenReader:
@@ -100,7 +100,7 @@ class PgenReader:
 
 
 def _reason(error: Exception) -> str:
-    """Give the words of an error of pgenlib, which may be bytes with a line end."""
+    """Return the message of a pgenlib error, which may be bytes with a line end."""
     word = error.args[0] if error.args else error
     return (word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)).strip().rstrip(".")
 
@@ -115,7 +115,7 @@ def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def _psam_samples(path: Path) -> list[str]:
-    """Sample identifiers (IID); without a header line the columns are those of a .fam: FID IID …."""
+    """Read sample identifiers (IID); without a header line the columns are those of a .fam."""
     try:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -158,7 +158,7 @@ def _read_pvar(path: Path) -> pl.DataFrame:
 
 
 def _contig_spans(pvar: pl.DataFrame, path: Path) -> dict[str, tuple[int, int]]:
-    """First and last (exclusive) row of each contig."""
+    """Return the first and last (exclusive) row of each contig."""
     runs = pvar["#CHROM"].rle_id()
     borders = np.concatenate(([0], np.flatnonzero(np.diff(runs.to_numpy())) + 1, [len(pvar)])).tolist()
     spans: dict[str, tuple[int, int]] = {}
