@@ -99,6 +99,8 @@ def test_a_file_without_samples_has_records_without_calls() -> None:
         (_line("0-1\t0|1"), "has the call '0-1' at c:5"),
         (_line("0|1\t0|"), "has the call '0|' at c:5"),
         (_line("0|1\t00000|1"), "has the call '00000|1' at c:5"),
+        (_line("0|1:5\t0|1"), "has a call of more values than FORMAT names at c:5"),
+        (_line("5:0|1:5\t5:0|1", keys="DP:GT"), "has a call of more values than FORMAT names at c:5"),
         (_line("0|1|1\t0|1"), "has calls of more than two alleles at c:5"),
         (_line("0|1"), "has 10 columns at c:5, the header has 11"),
         (_line("0|1\t0|1\t0|1"), "has 12 columns at c:5, the header has 11"),

@@ -243,7 +243,12 @@ ROWS = (
         "another is made aside",
         used(),
     ),
-    accepted("variants: the index of another file", index_of_another, "another is made aside", used()),
+    accepted(
+        "variants: the index of another file",
+        index_of_another,
+        "another is made aside",
+        lambda case, ended: None,
+    ),
     refused("variants: bgzip, cut", cut_bgzip, "variants.vcf.gz is cut short", "copy it again", verbs=COHORT),
     refused("variants: bgzip, cut, with its whole index", cut_with_index, "variants.vcf.gz is cut short"),
     refused("variants: BCF, cut", cut_bcf, "variants.bcf is cut short"),

@@ -80,16 +80,32 @@ def _overlapping(lines: Iterable[str], start: int, end: int) -> Iterator[list[st
         if position < end and position + len(fields[_REF]) > start:
             if len(fields) <= _CALLS:
                 fields += [""] * (_CALLS + 1 - len(fields))
-            elif not (fields[_FORMAT] == "GT" or fields[_FORMAT].startswith("GT:")):
-                fields[_CALLS] = _genotypes_first(fields[_FORMAT], fields[_CALLS])
+            elif fields[_FORMAT] == "GT":
+                if ":" in fields[_CALLS]:
+                    raise _too_many_values(fields)
+            elif not fields[_FORMAT].startswith("GT:"):
+                fields[_CALLS] = _genotypes_first(fields)
             yield fields
 
 
-def _genotypes_first(keys: str, calls: str) -> str:
-    """Return the GT of each call, `./.` for a call without one."""
-    column = keys.split(":").index("GT") if "GT" in keys.split(":") else -1
-    found = (call.split(":")[column:][:1] if column >= 0 else [] for call in calls.split("\t"))
-    return "\t".join(value[0] if value and value[0] else "./." for value in found)
+def _genotypes_first(fields: list[str]) -> str:
+    """Return the GT of each call of a record, `./.` for a call without one."""
+    keys = fields[_FORMAT].split(":")
+    column = keys.index("GT") if "GT" in keys else len(keys)
+    found = []
+    for call in fields[_CALLS].split("\t"):
+        values = call.split(":")
+        if len(values) > len(keys):
+            raise _too_many_values(fields)
+        found.append("".join(values[column : column + 1]) or "./.")
+    return "\t".join(found)
+
+
+def _too_many_values(fields: list[str]) -> MalformedRecordError:
+    return MalformedRecordError(
+        f"has a call of more values than FORMAT names at {fields[_CHROM]}:{fields[_POSITION]}; "
+        "make that file again"
+    )
 
 
 def _chunks(records: Iterable[list[str]], chunk_characters: int) -> Iterator[list[list[str]]]:
