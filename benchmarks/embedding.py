@@ -39,8 +39,8 @@ from haploscribe.embedding.backbones.registry import load_backbone, opened_check
 from haploscribe.embedding.deltas import EmbeddedTile, StoredDeltas
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.tiles import TILES_PER_BLOCK, tile_blocks
 from haploscribe.utils.types import Float32Array, Int64Array
 
 TABLE = Path(__file__).parent / "results" / "embedding.md"
@@ -81,7 +81,7 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
     wanted = [tile.tile for tile in haplotypes]
     with tempfile.TemporaryDirectory() as folder:
         store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile
-        (block,) = blocks_of(wanted, size, cohort.genotypes.reference.contigs)
+        (block,) = tile_blocks(wanted, size, cohort.genotypes.reference.contigs)
         started = time.perf_counter()
         address, counts = embed_block(block, cohort.genotypes, timed, store, size)
         seconds = time.perf_counter() - started

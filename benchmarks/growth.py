@@ -32,9 +32,10 @@ from haploscribe.config.options import DEFAULT_TILE, DEFAULT_WINDOW
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import cis_tiles
-from haploscribe.genome.variants import Variants, minor_allele_frequencies, open_variants
+from haploscribe.genome.variants import Variants, minor_allele_frequencies
 from haploscribe.utils.types import Float64Array, Int32Array
 
 TABLE = Path(__file__).parent / "results" / "growth.md"

@@ -17,9 +17,10 @@ import numpy as np
 
 from benchmarks.measuring import Seconds, peak_mebibytes, timed
 from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variants import VariantReader, open_variants
+from haploscribe.genome.tiles import Tile, overlapping_tiles
+from haploscribe.genome.variants import VariantReader
 
 GENOTYPES, FASTA = "genotypes.vcf.gz", "reference.fa.gz"
 CONTIG, FIRST, LAST = "chr22", 20_000_000, 49_000_000
@@ -57,7 +58,7 @@ class Cohort:
         """Spread windows evenly over the contig; each is the tiles that cover it."""
         length = self.reference.contigs[CONTIG]
         starts = (FIRST + (LAST - FIRST) * number // n_windows for number in range(n_windows))
-        return [tiles_between(CONTIG, start, start + WINDOW, TILE, length) for start in starts]
+        return [overlapping_tiles(CONTIG, start, start + WINDOW, TILE, length) for start in starts]
 
     def haplotypes(self, tiles: tuple[Tile, ...], took: Took) -> list[TileHaplotypes]:
         """Read the variants of one window and build its tiles' unique haplotypes."""

@@ -24,7 +24,7 @@ from benchmarks.tables import write_sections
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.nucleotide_transformer import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
-from haploscribe.genome.tiles import tiles_between
+from haploscribe.genome.tiles import overlapping_tiles
 
 TABLE = Path(__file__).parent / "results" / "large_models.md"
 HEAD = (
@@ -59,7 +59,7 @@ def passes_of_genome(source: Path) -> float:
         with open_cohort(options, Path(folder)) as cohort:
             contig = cohort.genes[0].contig
             length = cohort.genotypes.reference.contigs[contig]
-            tiles = tiles_between(contig, 0, length, options.tile, length)
+            tiles = overlapping_tiles(contig, 0, length, options.tile, length)
             counts = [len(tile.sequences) for tile in haplotypes_of(cohort, tiles)]
             sequence = cohort.genotypes.reference.fetch(contig, 0, length)
     passes = sum(count for count in counts if count > 1)

@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.peak_memory import Peak, haploscribe_command, peak_of
 from benchmarks.tables import write_table
-from haploscribe.genome.variants import Variants, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Int8Array
 
 TABLE = Path(__file__).parent / "results" / "memory.md"

@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.measuring import Seconds, timed
 from benchmarks.tables import write_table
-from haploscribe.genome.variants import VariantReader, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import VariantReader
 
 TABLE = Path("benchmarks/results/reading.md")
 CONTIG, START = "chr22", 30_000_000
@@ -144,8 +145,7 @@ def main() -> None:
         "",
         *(verdict(kind, [each.ratio for each in found if each.kind == kind]) for kind in ("VCF", "BCF")),
         "",
-        "Phased diploid calls of a VCF are decoded from its text. Records of a BCF are decoded one by one by "
-        "cyvcf2, after a walk over them that finds damage, where cyvcf2 ends silently.",
+        "Calls are decoded from the text of many records at once; htslib writes that of a BCF's records.",
         "",
     ]
     write_table(arguments.table, lines)

@@ -17,7 +17,7 @@ import msprime
 import numpy as np
 import tskit
 
-from haploscribe.genome.tiles import Tile, tiles_between
+from haploscribe.genome.tiles import Tile, overlapping_tiles
 from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.utils.types import Int8Array
 
@@ -117,7 +117,7 @@ def simulate_stretch(
     person = ancestry.samples()[2 * n_people : 2 * n_people + 1]
     for site in ancestry.variants(samples=person, alleles=LETTERS, isolated_as_missing=False):
         chromosome[int(site.site.position)] = letters[site.genotypes[0]]
-    tiles = tiles_between("simulated", 0, length, tile_size, length)
+    tiles = overlapping_tiles("simulated", 0, length, tile_size, length)
     return Stretch(ancestry, tiles, tuple(chromosome[tile.start : tile.end].tobytes() for tile in tiles))
 
 

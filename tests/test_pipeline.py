@@ -19,7 +19,7 @@ from haploscribe.evaluation import cross_gene as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.vcf import VcfReader
+from haploscribe.genome.readers.vcf import VcfReader
 from haploscribe.parallel.executor import LocalWorkers
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import gene_fits

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.campaigns.mutant_making import Mutant
 
 # Imported once, before any fork. Nothing of Haploscribe may be among them: a fork imports that anew.
-HEAVY = ("cyvcf2", "numba", "pgenlib", "polars", "pysam", "scipy.stats", "torch", "zarr")
+HEAVY = ("numba", "pgenlib", "polars", "pysam", "scipy.stats", "torch", "zarr")
 
 _OPTIONS = (
     *("-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not slow and not shared"),

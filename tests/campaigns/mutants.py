@@ -32,13 +32,14 @@ SOURCE = Path("src/haploscribe")
 
 # Tests that a module answers to where these are not, or not only, the ones of its own name.
 _TESTS = {
-    "genome.blocks": ("genome/test_variant_blocks", "genome/test_haplotypes", "embedding/test_engine"),
-    "genome.calls": ("genome/test_calls", "genome/test_variants", "genome/test_pgen"),
-    "genome.contigs": ("genome/test_reference", "genome/test_variants"),
-    "genome.region": ("genome/test_region", "test_cli"),
-    "genome.variants": ("genome/test_variants", "genome/test_pgen", "genome/test_variant_blocks"),
-    "genome.vcf_lines": ("genome/test_vcf_lines", "genome/test_variants"),
-    "genome.vcf_records": ("genome/test_variants", "genome/test_vcf_lines"),
+    "genome.tiles": ("genome/test_tiles", "genome/readers/test_cache", "embedding/test_engine"),
+    "genome.contigs": ("genome/test_contigs", "genome/test_reference", "genome/test_variants"),
+    "genome.htslib": ("genome/test_variants", "genome/test_reference"),
+    "genome.variants": ("genome/test_variants", "genome/readers/test_pgen", "genome/readers/test_cache"),
+    "genome.readers.calls": ("genome/readers/test_calls", "genome/test_variants", "genome/readers/test_pgen"),
+    "genome.readers.vcf": ("genome/test_variants",),
+    "genome.readers.vcf_text": ("genome/readers/test_vcf_text", "genome/test_variants"),
+    "workflows.haplotypes": ("workflows/test_haplotypes", "test_cli"),
 }
 
 

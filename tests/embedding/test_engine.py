@@ -15,10 +15,9 @@ from haploscribe.embedding.deltas import StoredDeltas
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
 from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
-from haploscribe.genome.blocks import blocks_of
-from haploscribe.genome.region import haplotype_records
-from haploscribe.genome.tiles import Tile
+from haploscribe.genome.tiles import Tile, tile_blocks
 from haploscribe.utils.types import Float32Array
+from haploscribe.workflows.haplotypes import haplotype_records
 
 
 class CountingBackbone(KmerCounts):
@@ -44,7 +43,7 @@ def embed(
     cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts
 ) -> tuple[StoredDeltas, EmbeddingCounts]:
     opened, size = EmbeddingStore(store), cohort.options.tile
-    blocks = list(blocks_of(tiles, size, cohort.genotypes.reference.contigs))
+    blocks = list(tile_blocks(tiles, size, cohort.genotypes.reference.contigs))
     done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
     counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))
     return StoredDeltas(EmbeddingStore(store), [address for address, _ in done]), counts

@@ -6,8 +6,10 @@ from tempfile import TemporaryDirectory
 import pysam.bcftools
 from hypothesis import given, settings
 
-from haploscribe.genome.alternates import Alternate, alternates
-from haploscribe.genome.variants import dosages, open_variants
+from haploscribe.genome.variants import AltAllele
+from haploscribe.genome.alternates import alternates
+from haploscribe.genome.variants import dosages
+from haploscribe.genome.readers.open import open_variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, contigs, write_vcf, write_vcf_lines
 
 
@@ -40,4 +42,4 @@ def test_alleles_of_a_record_with_an_identifier_go_by_it(tmp_path: Path) -> None
 
 
 def test_an_allele_of_which_no_identifier_is_known_goes_by_its_place() -> None:
-    assert Alternate(4, b"A", b"AG").name("c") == "c:5:A:AG"
+    assert AltAllele(4, b"A", b"AG").name("c") == "c:5:A:AG"

@@ -9,17 +9,21 @@ import pysam
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from haploscribe.utils.types import Int8Array
 from haploscribe.genome.haplotypes import (
     TileHaplotypes,
     overlaps_skipped,
     read_for_tiles,
     region_haplotypes,
     tile_haplotypes,
+    unique_patterns,
 )
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variants import VariantReader, open_variants
+from haploscribe.genome.tiles import Tile, overlapping_tiles
+from haploscribe.genome.variants import VariantReader
 from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
@@ -49,7 +53,7 @@ def _assert_joined_tiles_are_consensus(drawn: list[DrawnContig], size: int) -> N
         vcf = write_vcf(folder / "v.vcf.gz", named)
         with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
             tiled = {
-                contig: _tiles(reader, reference, tiles_between(contig, 0, length, size, length))
+                contig: _tiles(reader, reference, overlapping_tiles(contig, 0, length, size, length))
                 for contig, length in reference.contigs.items()
             }
         for sample, sample_id in enumerate(SAMPLES):
@@ -79,7 +83,7 @@ def test_blocks_of_tiles_agree_with_the_whole_contig(
     contig: DrawnContig, size: int, data: st.DataObject
 ) -> None:
     length = len(contig.sequence)
-    tiles = tiles_between("c", 0, length, size, length)
+    tiles = overlapping_tiles("c", 0, length, size, length)
     first = data.draw(st.integers(0, len(tiles) - 1))
     last = data.draw(st.integers(first + 1, len(tiles)))
     with TemporaryDirectory() as name:
@@ -102,7 +106,7 @@ def test_sequences_of_a_tile_are_unique_and_the_reference_comes_first(contig: Dr
         fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
         vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
         with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
-            found = _tiles(reader, reference, tiles_between("c", 0, length, size, length))
+            found = _tiles(reader, reference, overlapping_tiles("c", 0, length, size, length))
     for tile in found:
         assert tile.sequences[0].decode() == contig.sequence[tile.tile.start : tile.tile.end]
         assert len(set(tile.sequences)) == len(tile.sequences)
@@ -169,7 +173,7 @@ def test_real_people_are_what_bcftools_consensus_writes(shared_cohort: Path, tmp
         Reference.open(shared_cohort / "reference.fa.gz", tmp_path) as reference,
     ):
         samples = reader.sample_ids[::100]
-        tiles = tiles_between("chr22", start, end, 5994, reference.contigs["chr22"])
+        tiles = overlapping_tiles("chr22", start, end, 5994, reference.contigs["chr22"])
         variants = read_for_tiles(reader, tiles, samples)
         sequences = [reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
         found = tile_haplotypes(sequences, variants, tiles)
@@ -257,7 +261,7 @@ def test_deletion_across_a_tile_edge_removes_its_bases_in_both_tiles(one_contig:
     fasta, folder = one_contig
     vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, ["c\t7\t.\tGTAC\tG\t.\t.\t.\tGT\t1|0\t0|0"])
     with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
-        found = _tiles(reader, reference, tiles_between("c", 0, 24, 8, 24))
+        found = _tiles(reader, reference, overlapping_tiles("c", 0, 24, 8, 24))
     assert [tile.sequences[tile.index[0, 0]] for tile in found] == [b"ACGTACG", b"GTACGT", b"ACGTACGT"]
 
 
@@ -336,3 +340,58 @@ def test_records_that_touch_are_applied_as_bcftools_applies_them(
         position, reference, alternate = record.split()
         lines.append(f"c\t{position}\t.\t{reference}\t{alternate}\t.\t.\t.\tGT\t1|0\t0|0")
     assert _whole(fasta, folder, lines)[0] == consensus(fasta, folder / "v.vcf.gz", "a", 0)["c"]
+
+
+@st.composite
+def _alleles(draw: st.DrawFn) -> Int8Array:
+    """Few haplotypes, so that some agree, of up to 200 variants: more than 62 bits can hold."""
+    n_variants, n_founders = draw(st.integers(1, 200)), draw(st.integers(1, 6))
+    highest = draw(st.sampled_from((1, 1, 2, 15, 126)))
+    founders = draw(arrays(np.int8, (n_variants, n_founders), elements=st.integers(0, highest)))
+    return founders[:, draw(st.lists(st.integers(0, n_founders - 1), min_size=1, max_size=12))]
+
+
+@settings(deadline=None)
+@given(alleles=_alleles())
+def test_patterns_are_the_distinct_columns(alleles: Int8Array) -> None:
+    patterns, _ = unique_patterns(alleles)
+    expected = {tuple(column) for column in np.unique(alleles, axis=1).T.tolist()}
+    assert len(patterns) == len(expected)
+    assert {tuple(pattern) for pattern in patterns.tolist()} == expected
+
+
+@settings(deadline=None)
+@given(alleles=_alleles())
+def test_each_haplotype_has_its_pattern(alleles: Int8Array) -> None:
+    patterns, carried = unique_patterns(alleles)
+    np.testing.assert_array_equal(patterns[carried], alleles.T)
+
+
+def test_columns_that_differ_in_the_last_of_many_rows_are_told_apart() -> None:
+    alleles = np.zeros((5_000, 3), dtype=np.int8)
+    alleles[-1, 1] = 1
+    alleles[0, 2] = 1
+    patterns, carried = unique_patterns(alleles)
+    assert (len(patterns), len(set(carried.tolist()))) == (3, 3)
+
+
+@pytest.mark.parametrize("highest", [1, 3])
+@pytest.mark.parametrize("n_haplotypes", [20, 700])
+def test_many_different_haplotypes_outgrow_the_table_and_are_told_apart(
+    n_haplotypes: int, highest: int
+) -> None:
+    rng = np.random.default_rng(n_haplotypes)
+    alleles = rng.integers(0, highest, (300, n_haplotypes), endpoint=True).astype(np.int8)
+    alleles[:, -3:] = alleles[:, :3]
+    alleles[-1, -1] ^= 1
+    expected, number = np.unique(alleles, axis=1, return_inverse=True)
+    patterns, carried = unique_patterns(alleles)
+    assert len(patterns) == expected.shape[1] == n_haplotypes - 2
+    np.testing.assert_array_equal(patterns[carried], expected.T[number])
+
+
+@pytest.mark.parametrize(("n_haplotypes", "n_patterns"), [(0, 0), (4, 1)])
+def test_without_variants_all_haplotypes_are_alike(n_haplotypes: int, n_patterns: int) -> None:
+    patterns, carried = unique_patterns(np.zeros((0, n_haplotypes), dtype=np.int8))
+    assert patterns.shape == (n_patterns, 0)
+    assert carried.tolist() == [0] * n_haplotypes

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.genome.alleles import trimmed
+from haploscribe.genome.alleles import trim_allele, trim_allele
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies, open_variants
+from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.workflows.predict.matching import Matched, match_variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
@@ -162,4 +163,4 @@ def test_trimmed_alleles_are_the_shortest_that_spell_the_same(
     ]
     last, first = max(cuts)
     expected = tuple(allele[first : len(allele) - last].encode() for allele in (reference, alternate))
-    assert trimmed(100, reference.encode(), alternate.encode()) == (100 + first, *expected)
+    assert trim_allele(100, reference.encode(), alternate.encode()) == (100 + first, *expected)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.genome.tiles import Tile, cis_tiles, tiles_between
+from haploscribe.genome.tiles import Tile, cis_tiles, overlapping_tiles
 
 
 @given(
@@ -18,16 +18,16 @@ def test_tiles_between_are_all_tiles_of_the_grid_that_overlap_the_region(
 ) -> None:
     grid = [Tile("c", k, k * size, min((k + 1) * size, length)) for k in range(length) if k * size < length]
     expected = [tile for tile in grid if tile.start < start + width and tile.end > start and width]
-    assert list(tiles_between("c", start, start + width, size, length)) == expected
+    assert list(overlapping_tiles("c", start, start + width, size, length)) == expected
 
 
 def test_a_region_outside_the_contig_has_no_tiles() -> None:
-    assert tiles_between("c", 100, 200, 10, 100) == ()
+    assert overlapping_tiles("c", 100, 200, 10, 100) == ()
 
 
 def test_a_tile_size_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="tile size must be positive"):
-        tiles_between("c", 0, 10, 0, 100)
+        overlapping_tiles("c", 0, 10, 0, 100)
 
 
 @given(
@@ -40,7 +40,7 @@ def test_cis_tiles_are_those_whose_centre_is_in_the_window_and_the_tss_own(
     low, high = tss - window // 2, tss + window // 2
     expected = [
         tile
-        for tile in tiles_between("c", 0, length, size, length)
+        for tile in overlapping_tiles("c", 0, length, size, length)
         if low <= (tile.start + tile.end) / 2 < high or tile.start <= tss < tile.end
     ]
     assert list(cis_tiles("c", tss, window, size, length)) == expected

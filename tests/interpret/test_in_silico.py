@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.alleles import trimmed
-from haploscribe.genome.alternates import Alternate
+from haploscribe.genome.alleles import trim_allele, trim_allele
 from haploscribe.genome.haplotypes import region_haplotypes
-from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variants import Variants, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.tiles import Tile, overlapping_tiles
+from haploscribe.genome.variants import AltAllele, Variants
 from haploscribe.interpret.in_silico import Allele, in_silico_samples, with_alleles
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf
 
@@ -27,7 +27,7 @@ def read_all(drawn: DrawnContig, folder: Path) -> Variants:
 
 
 def tiles_of(length: int) -> tuple[Tile, ...]:
-    return tiles_between("c", 0, length, TILE, length)
+    return overlapping_tiles("c", 0, length, TILE, length)
 
 
 def plain(drawn: DrawnContig) -> DrawnContig:
@@ -152,7 +152,7 @@ def test_however_it_is_spelled_a_known_allele_is_found(
     wanted: tuple[int, bytes, bytes], row: int, number: int, tmp_path: Path
 ) -> None:
     variants = read_all(DrawnContig(SEQUENCE, KNOWN), tmp_path)
-    joined, alleles, known = with_alleles(variants, [Alternate(*wanted)])
+    joined, alleles, known = with_alleles(variants, [AltAllele(*wanted)])
     assert (alleles, known.tolist()) == ([Allele(row, number)], [True] * 4)
     assert joined.alleles == variants.alleles
 
@@ -160,7 +160,7 @@ def test_however_it_is_spelled_a_known_allele_is_found(
 def test_alleles_that_are_not_there_are_added_in_order_and_carried_by_nobody(tmp_path: Path) -> None:
     variants = read_all(DrawnContig(SEQUENCE, KNOWN), tmp_path)
     wanted = [(12, b"A", b"T"), (4, b"A", b"C"), (0, b"A", b"G"), (12, b"A", b"T"), (4, b"A", b"G")]
-    joined, alleles, known = with_alleles(variants, [Alternate(*allele) for allele in wanted])
+    joined, alleles, known = with_alleles(variants, [AltAllele(*allele) for allele in wanted])
     assert joined.positions.tolist() == [0, 4, 4, 9, 12, 12]
     assert alleles == [Allele(5, 1), Allele(2, 1), Allele(0, 1), Allele(5, 1), Allele(1, 1)]
     assert known.tolist() == [False, True, True, False, True, True, False]
@@ -175,10 +175,10 @@ def test_every_record_is_found_where_it_is(question: tuple[DrawnContig, int, int
     asked = drawn.records[row]
     with TemporaryDirectory() as name:
         variants = read_all(drawn, Path(name))
-    wanted = Alternate(asked.position, asked.reference.encode(), asked.alternates[number - 1].encode())
+    wanted = AltAllele(asked.position, asked.reference.encode(), asked.alternates[number - 1].encode())
     joined, (found,), known = with_alleles(variants, [wanted])
     assume(known.size)
     assert known.all()
     record = joined.alleles[found.row]
-    spelled = trimmed(int(joined.positions[found.row]), record[0], record[found.number])
-    assert spelled == trimmed(wanted.position, wanted.reference, wanted.alternate)
+    spelled = trim_allele(int(joined.positions[found.row]), record[0], record[found.number])
+    assert spelled == trim_allele(wanted.position, wanted.reference, wanted.alternate)

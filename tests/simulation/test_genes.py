@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.simulation.genes import candidate_alleles
 from tests.fixtures.variants import write_vcf_lines
 

@@ -17,8 +17,8 @@ import zarr
 from safetensors.numpy import save_file
 
 from haploscribe.errors import InputError
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.utils.files import atomic_write, temporary_prefix, write_if_absent
 from tests.campaigns.killing import Place, contents
 from tests.fixtures.equal_outputs import differing

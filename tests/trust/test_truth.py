@@ -15,11 +15,11 @@ import pytest
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.linear.blup import DosageBlup
-from haploscribe.genome.alternates import alternates
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_association
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.peers import require_program
@@ -80,10 +80,12 @@ def plink(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Plink:
 def names_of(cohort: Cohort, gene: int) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Names as plink2 was told to give them, and the dosages that estimators read."""
     tiles = cohort.tiles(cohort.genes[gene])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
+    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
+        tiles[0].start, tiles[-1].end
+    )
     names = [
         f"22:{each.position + 1}:{each.reference.decode()}:{each.alternate.decode()}"
-        for each in alternates(variants)
+        for each in alt_alleles(variants)
     ]
     inputs = cohort.gene_inputs(cohort.genes[gene], None)
     assert inputs.dosages.shape == (len(cohort.genotypes.sample_ids), len(names))
@@ -129,7 +131,9 @@ def test_allele_frequencies_are_plinks(cohort: Cohort, plink: Plink) -> None:
 def test_linkage_between_haplotypes_is_plinks(cohort: Cohort, plink: Plink) -> None:
     """Phase counts here: r² and D' of phased copies."""
     tiles = cohort.tiles(cohort.genes[0])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).between(tiles[0].start, tiles[-1].end)
+    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
+        tiles[0].start, tiles[-1].end
+    )
     names = names_of(cohort, 0)[0]
     copies = variants.genotypes.reshape(len(names), -1)
     linkage = np.asarray(np.corrcoef(copies)) ** 2

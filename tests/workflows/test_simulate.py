@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cyvcf2
 import numpy as np
 import polars as pl
 import pysam
@@ -19,7 +18,7 @@ from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.tiles import cis_tiles
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.simulate import simulate
 from tests.fixtures.peers import require_program
@@ -54,17 +53,16 @@ SIMULATED = SimulationOptions(samples=60, genes=3, seed=11, window=60_000, maf=0
 
 
 class Alleles:
-    """Who carries which ALT allele, by cyvcf2."""
+    """Who carries which ALT allele, by pysam."""
 
     def __init__(self, folder: Path) -> None:
-        vcf = cyvcf2.VCF(str(folder / "genotypes.vcf.gz"))
-        self.samples = list(vcf.samples)
         self.carried: dict[tuple[str, int, str, str], BoolArray] = {}
-        for record in vcf:
-            calls = np.array([call[:2] for call in record.genotypes])
-            for number, alt in enumerate(record.ALT, start=1):
-                self.carried[record.CHROM, record.POS, record.REF, alt] = calls == number
-        vcf.close()
+        with pysam.VariantFile(str(folder / "genotypes.vcf.gz")) as vcf:
+            self.samples = list(vcf.header.samples)
+            for record in vcf:
+                calls = np.array([call.allele_indices for call in record.samples.values()])
+                for number, alt in enumerate(record.alts, start=1):
+                    self.carried[record.chrom, record.pos, record.ref, alt] = calls == number
 
     def of(self, row: dict[str, Any], prefix: str = "") -> BoolArray:
         return self.carried[row["contig"], *(row[prefix + name] for name in ("position", "ref", "alt"))]
@@ -198,7 +196,8 @@ def test_all_samples_are_used_when_no_number_is_given(
     example: CohortOptions, real: SimulationOptions, simulated: Simulated
 ) -> None:
     folder = simulated(replace(real, h2=0.999, causal=2, samples=None))
-    assert Alleles(folder).samples == cyvcf2.VCF(str(example.variants)).samples
+    with pysam.VariantFile(str(example.variants)) as variants:
+        assert Alleles(folder).samples == list(variants.header.samples)
 
 
 def test_real_genes_keep_their_names_and_places(

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.anchored import reverse_complement
+from haploscribe.genome.centred import reverse_complement
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.configuration import Track
 from haploscribe.zero_shot.enformer.configuration import find_tracks, parse_configuration

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene, Strand
-from haploscribe.genome.anchored import reverse_complement as turned
+from haploscribe.genome.centred import reverse_complement as turned
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import (

@@ -269,8 +269,8 @@ def haplotypes(
     variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
 ) -> None:
     """Write both haplotypes of samples over a region as FASTA, as `bcftools consensus -H` does."""
-    from haploscribe.genome.region import haplotype_records
-    from haploscribe.io.fasta import write_fasta
+    from haploscribe.genome.reference import write_fasta
+    from haploscribe.workflows.haplotypes import haplotype_records
 
     samples = listed(sample)
     if not samples or len(set(samples)) < len(samples):

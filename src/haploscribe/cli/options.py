@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from haploscribe.atomic import HIDDEN_FROM
+from haploscribe.utils.files import UMASKS
 from haploscribe.config.fields import (
     OptionError,
     OptionField,
@@ -158,7 +158,7 @@ def writes_files(command: Command) -> Command:
 
     option = click.option(
         "--readable-by",
-        type=click.Choice(list(HIDDEN_FROM)),
+        type=click.Choice(list(UMASKS)),
         default="owner",
         show_default=True,
         help="Who may read the files and folders that are made, as far as your umask lets them.",

@@ -17,8 +17,8 @@ from haploscribe.expression.table import ExpressionTable, read_expression, selec
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import Float64Array
 

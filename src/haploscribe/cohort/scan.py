@@ -1,21 +1,27 @@
 """Scan the variants near genes: count them, check REF, phase and missing calls, and cache what is used."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-
 import numpy as np
-
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import fields
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.blocks import Block
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import overlaps_skipped
+from haploscribe.genome.readers.cache import write_variant_block
+from haploscribe.genome.readers.cache import write_variant_samples
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variant_blocks import write_variant_block
-from haploscribe.genome.variants import VariantCounts, Variants, check_reference
+from haploscribe.genome.tiles import TileBlock
+from haploscribe.genome.tiles import tile_blocks
+from haploscribe.genome.variants import VariantCounts
+from haploscribe.genome.variants import Variants
+from haploscribe.genome.variants import check_reference
 from haploscribe.utils.types import Int64Array
+from pathlib import Path
 
 MAX_MISSING = 0.1
 """Largest share of missing calls a run may have; they count as reference."""
@@ -67,7 +73,7 @@ class VariantScan:
 class ScannedBlock:
     """The variants of one block of tiles; `columns` is the position of each dosage column in its tiles."""
 
-    block: Block
+    block: TileBlock
     columns: Int64Array
     n_used: int
     n_rare: int
@@ -142,7 +148,7 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
     return VariantScan(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
 
 
-def _within(variants: Variants, block: Block) -> Variants:
+def _within(variants: Variants, block: TileBlock) -> Variants:
     """Keep the variants that start in the tiles wanted of a block."""
     keep = np.zeros(len(variants.positions), dtype=np.bool_)
     for tile in block.wanted:

@@ -7,7 +7,7 @@ from typing import Self
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import Tile, cis_tiles
-from haploscribe.genome.variant_blocks import VariantBlocks
+from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.genome.variants import Variants
 
 WIDE_WINDOW = 2_000_000
@@ -56,7 +56,7 @@ class GeneWindows:
 
         The file that they came from stays open in what was opened.
         """
-        reader = VariantBlocks(folder, self.tile_size)
+        reader = GenotypeCache(folder, self.tile_size)
         # What is rarer than the floor was left out when the blocks were written.
         return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
 

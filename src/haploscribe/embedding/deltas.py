@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.genome.blocks import TILES_PER_BLOCK
+from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.utils.types import Float32Array, Int32Array
 
 

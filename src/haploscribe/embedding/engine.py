@@ -15,9 +15,9 @@ from haploscribe.embedding.store import (
     sequence_digest,
 )
 from haploscribe.errors import InputError
-from haploscribe.genome.blocks import Block
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.tiles import TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array
 
@@ -68,7 +68,7 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
 
 
 def embed_block(
-    block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
+    block: TileBlock, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
 ) -> tuple[BlockAddress, EmbeddingCounts]:
     """Embed the sequences of a block's wanted tiles that are not yet in the store.
 

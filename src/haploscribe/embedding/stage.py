@@ -20,9 +20,9 @@ from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed
 from haploscribe.embedding.precision import delta_cosines, require_surviving
 from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key
 from haploscribe.errors import RepairedWarning
-from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
+from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.parallel.executor import Workers
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write
@@ -71,7 +71,7 @@ class EmbeddingJob:
         The embedding store.
     """
 
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     backbone: BackboneOptions
     store: Path
 
@@ -177,7 +177,7 @@ class LoadedBackbone:
 
 def embed_tiles(
     windows: GeneWindows,
-    genotypes: KeptGenotypes,
+    genotypes: CachedGenotypes,
     loaded: LoadedBackbone,
     store_path: Path,
     workers: Workers,
@@ -215,7 +215,7 @@ def embed_tiles(
     job = EmbeddingJob(genotypes, options, store_path)
     opened = OpenedEmbedding(job, windows.genotypes, backbone, EmbeddingStore(store_path))
     contigs = windows.genotypes.reference.contigs
-    blocks = list(blocks_of(windows.all_tiles(), windows.tile_size, contigs))
+    blocks = list(tile_blocks(windows.all_tiles(), windows.tile_size, contigs))
     n_tiles = sum(len(block.wanted) for block in blocks)
     if options.precision != "float32":
         step = -(-len(blocks) // BLOCKS_COMPARED)
@@ -246,7 +246,7 @@ def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
 
 
 def _embed_here(
-    opened: OpenedEmbedding, blocks: Iterable[Block], n_threads: int
+    opened: OpenedEmbedding, blocks: Iterable[TileBlock], n_threads: int
 ) -> Iterator["_EmbeddedBlock"]:
     """Embed block after block in this process, the sequences of each side by side."""
     with threads(n_threads):
@@ -254,7 +254,7 @@ def _embed_here(
             yield _embed_block(opened, block)
 
 
-def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequence[Block]) -> None:
+def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequence[TileBlock]) -> None:
     """Stop where deltas of real haplotypes do not survive the precision, on the device that will embed."""
     if workers.elsewhere:
         (cosines,) = workers.map(opened.job, _cosines_to_float32, [blocks])
@@ -263,7 +263,7 @@ def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequen
     require_surviving(cosines, opened.backbone.name)
 
 
-def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[Block]) -> Float64Array:
+def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[TileBlock]) -> Float64Array:
     """Embed a few haplotypes of a tile of each block in both precisions, and compare their deltas."""
     exact = load_options(replace(opened.job.backbone, precision="float32"))
     genotypes = opened.genotypes
@@ -283,12 +283,12 @@ def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[Block]) -> Flo
 class _EmbeddedBlock:
     """Where a block is, and what it took."""
 
-    block: Block
+    block: TileBlock
     address: BlockAddress
     counts: EmbeddingCounts
 
 
-def _embed_block(opened: OpenedEmbedding, block: Block) -> _EmbeddedBlock:
+def _embed_block(opened: OpenedEmbedding, block: TileBlock) -> _EmbeddedBlock:
     size = opened.job.genotypes.tile_size
     address, counts = embed_block(block, opened.genotypes, opened.backbone, opened.store, size)
     return _EmbeddedBlock(block, address, counts)

@@ -97,15 +97,15 @@ def finite_numbers(
     float64 `(n_rows, n_columns)`.
     """
     by_place = columns.rename({name: str(i) for i, name in enumerate(columns.columns)})
-    trimmed = by_place.with_columns(pl.col(pl.String).str.strip_chars())
+    trim_allele = by_place.with_columns(pl.col(pl.String).str.strip_chars())
     try:
-        numbers = trimmed.with_columns(pl.all().cast(pl.Float64, strict=False))
+        numbers = trim_allele.with_columns(pl.all().cast(pl.Float64, strict=False))
     except pl.exceptions.PolarsError:
         raise InputError(f"{path}: columns are not numeric; {advice}") from None
     # Almost every file is clean: search only the columns that have an invalid cell.
     suspect = [name for name in numbers.columns if not _usable(numbers[name]).all()]
     if suspect:
-        _refuse_first_cell(trimmed.select(suspect), numbers.select(suspect), path, describe_cell, advice)
+        _refuse_first_cell(trim_allele.select(suspect), numbers.select(suspect), path, describe_cell, advice)
     values: Float64Array = numbers.to_numpy(order="c")
     return values
 

@@ -1,15 +1,19 @@
-"""What one ALT allele does to the reference, and which alleles of a haplotype can stand together."""
+"""Apply ALT alleles to the reference, resolve overlaps, and trim alleles."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
+AlleleKey: TypeAlias = tuple[int, bytes, bytes]
+"""0-based position, REF and ALT, trim_allele: equal for equal alleles."""
+
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """One ALT allele as a replacement on the reference.
+class AlleleEdit:
+    """One ALT allele as a replacement of reference bases.
 
     Attributes
     ----------
@@ -20,8 +24,8 @@ class Edit:
     alternate
         The ALT allele, upper-case.
     anchored
-        True for an insertion or deletion that begins with REF's first base. That base then belongs to
-        whatever stood there before: the record changes only what follows it.
+        True for an insertion or deletion that begins with REF's first base (VCF's padding base). The
+        record then leaves that base alone and changes only what follows it.
     """
 
     position: int
@@ -30,11 +34,11 @@ class Edit:
     anchored: bool
 
     def clipped(self, start: int, end: int) -> tuple[int, int, bytes]:
-        """Cut the replacement down to `[start, end)`.
+        """Clip the replacement to `[start, end)`.
 
-        ALT is laid along REF from the first base on, and what is longer than REF stays with REF's last base.
-        So a tile holds the part of ALT that faces its own part of REF; a deletion that reaches into the next
-        tile removes its bases there.
+        ALT is aligned to REF from the first base; bases beyond REF's length stay with REF's last base. A tile
+        thus holds the part of ALT that is aligned to its own part of REF, and a deletion that extends into
+        the next tile removes bases there.
 
         Returns
         -------
@@ -49,11 +53,10 @@ class Edit:
 
 
 def is_anchored(reference: bytes, alternate: bytes) -> bool:
-    """Whether an allele is a pure insertion or deletion behind a first base shared with REF.
+    """Return whether an allele is a pure insertion or deletion after a first base shared with REF.
 
-    Pure means that one allele is left empty once the common prefix, and then the common suffix, are
-    taken off; this is what htslib classes as an indel, in contrast to a complex substitution such as
-    ACG>AT.
+    Pure means that one allele is empty once the common prefix, and then the common suffix, are removed;
+    htslib classes this as an indel, as opposed to a complex substitution such as ACG>AT.
     """
     if len(reference) == len(alternate) or reference[:1] != alternate[:1]:
         return False
@@ -64,11 +67,13 @@ def is_anchored(reference: bytes, alternate: bytes) -> bool:
     return longer.endswith(shorter[prefix:])
 
 
-def edits(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]) -> list[tuple[Edit, ...]]:
-    """List the edit of each ALT allele of each record; REF has none, so allele `a` is entry `a - 1`."""
+def allele_edits(
+    positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]
+) -> list[tuple[AlleleEdit, ...]]:
+    """Return the edit of each ALT allele of each record; allele `a` is entry `a - 1`."""
     return [
         tuple(
-            Edit(position, len(record[0]), alternate, is_anchored(record[0], alternate))
+            AlleleEdit(position, len(record[0]), alternate, is_anchored(record[0], alternate))
             for alternate in record[1:]
         )
         for position, record in zip(positions.tolist(), alleles, strict=True)
@@ -78,12 +83,12 @@ def edits(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...]) -> list
 def applied_alleles(
     positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], genotypes: Int8Array
 ) -> Int8Array:
-    """Genotypes with the alleles set to 0 that cannot be applied because an earlier one overlaps them.
+    """Return genotypes with every allele set to 0 that an earlier, overlapping one excludes.
 
-    The rule is that of `bcftools consensus`, for each haplotype on its own, in file order. An applied ALT
+    This is the rule of `bcftools consensus`, for each haplotype separately, in file order. An applied ALT
     occupies its record's REF bases. A later ALT is skipped when its position lies on an occupied base,
-    with one exception: an anchored insertion or deletion (see `Edit`) may sit on the last occupied base,
-    unless the allele that occupies it is longer than its REF (an insertion). REF calls occupy nothing.
+    with one exception: an anchored insertion or deletion (see `AlleleEdit`) may sit on the last occupied
+    base, unless the allele that occupies it is longer than its REF (an insertion). REF calls occupy nothing.
 
     Parameters
     ----------
@@ -109,8 +114,33 @@ def applied_alleles(
     return applied
 
 
+def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
+    """Trim the common suffix of two alleles, then their common prefix, leaving at least one base of each.
+
+    Parameters
+    ----------
+    position
+        0-based.
+    reference, alternate
+        The alleles.
+
+    Returns
+    -------
+    The position and the two alleles after trimming.
+    """
+    shortest = min(len(reference), len(alternate))
+    behind = 0
+    while behind < shortest - 1 and reference[-1 - behind] == alternate[-1 - behind]:
+        behind += 1
+    reference, alternate = reference[: len(reference) - behind], alternate[: len(alternate) - behind]
+    before = 0
+    while before < shortest - behind - 1 and reference[before] == alternate[before]:
+        before += 1
+    return position + before, reference[before:], alternate[before:]
+
+
 def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int]]:
-    """Find runs `[first, last)` of two or more records of which each overlaps one before it in the run."""
+    """Return runs `[first, last)` of two or more records, each overlapping an earlier one of its run."""
     if len(starts) < 2:
         return []
     reached = np.maximum.accumulate(ends)
@@ -139,7 +169,7 @@ def _apply_chain(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], 
 _Key = tuple[int, bytes, bytes]
 
 
-def trimmed(position: int, reference: bytes, alternate: bytes) -> _Key:
+def trim_allele(position: int, reference: bytes, alternate: bytes) -> _Key:
     """Take off the bases that both alleles end with, then those they begin with, but leave each one base.
 
     Parameters

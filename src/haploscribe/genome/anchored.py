@@ -31,7 +31,7 @@ class AnchoredHaplotypes:
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class CentredWindow:
     """A reference base and how much sequence is wanted around it.
 
     Attributes
@@ -69,7 +69,7 @@ def reverse_complement(sequence: bytes) -> bytes:
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
-def anchored_haplotypes(genotypes: Genotypes, anchor: Anchor) -> AnchoredHaplotypes:
+def anchored_haplotypes(genotypes: Genotypes, anchor: CentredWindow) -> AnchoredHaplotypes:
     """Find the unique sequences around a base and who carries them.
 
     A haplotype's sequence is `upstream` bases, the base itself, and `downstream - 1` bases more, all as
@@ -110,7 +110,7 @@ def anchored_haplotypes(genotypes: Genotypes, anchor: Anchor) -> AnchoredHaploty
     return AnchoredHaplotypes(sequences, numbers[places[1:]].reshape(left.index.shape))
 
 
-def _stretches(genotypes: Genotypes, anchor: Anchor) -> tuple[TileHaplotypes, TileHaplotypes, TileHaplotypes]:
+def _stretches(genotypes: Genotypes, anchor: CentredWindow) -> tuple[TileHaplotypes, TileHaplotypes, TileHaplotypes]:
     """Find the haplotypes left of the base, at it, and right of it, long enough or to the contig's end.
 
     Deletions make some too short, so the stretch grows by what the shortest lacks until none lacks any.
@@ -133,12 +133,12 @@ def _stretches(genotypes: Genotypes, anchor: Anchor) -> tuple[TileHaplotypes, Ti
         start, end = wider
 
 
-def _three_tiles(anchor: Anchor, start: int, end: int) -> Sequence[Tile]:
+def _three_tiles(anchor: CentredWindow, start: int, end: int) -> Sequence[Tile]:
     borders = (start, anchor.position, anchor.position + 1, end)
     return [Tile(anchor.contig, i, borders[i], borders[i + 1]) for i in range(3)]
 
 
-def _cropped(left: bytes, base: bytes, right: bytes, anchor: Anchor) -> bytes:
+def _cropped(left: bytes, base: bytes, right: bytes, anchor: CentredWindow) -> bytes:
     """Join and cut one haplotype; `base` may have an insertion behind the base, or be deleted."""
     base, right = base[:1], base[1:] + right
     if anchor.reverse:

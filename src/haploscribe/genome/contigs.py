@@ -1,19 +1,22 @@
-"""Matching of contig names between files: `22` and `chr22`, `MT` and `chrM`."""
+"""Match contig names between files (`22` and `chr22`, `MT` and `chrM`), and parse regions."""
 
+import re
 from collections.abc import Iterable
 
 from haploscribe.errors import InputError
 
+_REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
+
 
 def match_contig(name: str, available: Iterable[str], where: str = "") -> str | None:
-    """Find the name among `available`, those in `where`, that means the same contig, or None.
+    """Return the name among `available` (those in `where`) that means the same contig, or None.
 
-    An equal name wins. Otherwise a leading `chr` does not matter, and `M` is `MT`.
+    An identical name wins. Otherwise a leading `chr` is ignored, and `M` equals `MT`.
 
     Raises
     ------
     InputError
-        When several names would do.
+        If several names match.
     """
     names = list(available)
     if name in names:
@@ -26,13 +29,42 @@ def match_contig(name: str, available: Iterable[str], where: str = "") -> str | 
 
 
 def require_contig(name: str, available: Iterable[str], where: str) -> str:
-    """Do as `match_contig`, but an unknown contig is an InputError that names some of those in `where`."""
+    """Return the name as `match_contig` does; raise InputError for an unknown contig."""
     names = list(available)
     found = match_contig(name, names, where)
     if found is None:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise InputError(f"contig {name} is not in {where} (it has: {some or 'none'}); use its contig names")
     return found
+
+
+def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
+    """Parse a region as samtools writes it.
+
+    Parameters
+    ----------
+    text
+        `contig:start-end`, 1-based, both ends included; commas in numbers are ignored.
+    option
+        Name of the option, for messages.
+
+    Returns
+    -------
+    contig, start, end
+        0-based half-open.
+
+    Raises
+    ------
+    InputError
+        If it is not such a region.
+    """
+    match = _REGION.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
+    start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
+    if not 1 <= start <= end:
+        raise InputError(f"{option} {text}: start must be at least 1 and not after end")
+    return match["contig"], start - 1, end
 
 
 def _bare(name: str) -> str:

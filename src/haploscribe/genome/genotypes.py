@@ -1,4 +1,4 @@
-"""The alleles of the chosen samples, on the reference: what the embedding and the linear models share."""
+"""Genotypes of chosen samples on the reference, as sequence models and dosage models share them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from haploscribe.genome.variants import VariantReader, Variants, minor_allele_fr
 
 @dataclass(frozen=True, slots=True)
 class Genotypes:
-    """Phased alleles of chosen samples above a frequency floor.
+    """Phased genotypes of chosen samples, above a minor allele frequency.
 
     Attributes
     ----------
     reference
         The reference FASTA.
     reader
-        The opened variants file.
+        The open genotype file.
     sample_ids
         The samples to read, in the order of every sample axis.
     minimum_maf
-        Variants whose minor allele is rarer than this among `sample_ids` are left out, of haplotypes
-        and of dosages alike, so that every model sees the same variants. Only genotypes decide it.
+        Variants with a lower minor allele frequency in `sample_ids` are dropped from haplotypes and
+        dosages alike, so that every model sees the same variants.
     """
 
     reference: Reference
@@ -37,28 +37,28 @@ class Genotypes:
         self.reference.close()
 
     def read(self, tiles: Sequence[Tile]) -> Variants:
-        """Read all records that decide the sequences of neighbouring tiles, rare ones included.
+        """Read all records that determine the sequences of consecutive tiles, rare ones included.
 
         Parameters
         ----------
         tiles
-            Neighbouring tiles of one contig, in order; at least one.
+            Consecutive tiles of one contig, in order; at least one.
         """
         return read_for_tiles(self.reader, tiles, self.sample_ids)
 
     def common(self, variants: Variants) -> Variants:
-        """Keep the variants above the frequency floor."""
+        """Return the variants at or above the minimum minor allele frequency."""
         if self.minimum_maf == 0:
             return variants
         return variants.take(minor_allele_frequencies(variants) >= self.minimum_maf)
 
     def haplotypes(self, variants: Variants, tiles: Sequence[Tile]) -> list[TileHaplotypes]:
-        """Build the unique haplotype sequences of tiles.
+        """Compute the unique haplotype sequences of tiles.
 
         Parameters
         ----------
         variants
-            All records that decide these tiles' sequences.
+            All records that determine these tiles' sequences.
         tiles
             Tiles of one contig, in order.
         """

@@ -1,15 +1,18 @@
-"""Unique haplotype sequences of tiles and regions: who carries which DNA."""
+"""Compute the unique haplotype sequences of tiles and regions, and which samples carry them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.genome.alleles import Edit, applied_alleles, edits
-from haploscribe.genome.patterns import unique_patterns
+from haploscribe.utils.types import UInt8Array
+from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
 from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array
+
+_BYTE = 1 << 8
+_LARGEST_KEY = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,10 @@ class TileHaplotypes:
     tile
         The tile on the reference.
     sequences
-        `n_unique` different sequences. The first is always the tile's reference sequence, even where nobody
-        carries it; the others are sorted.
+        `n_unique` unique sequences. The first is always the tile's reference sequence, even if no
+        sample carries it; the others are sorted.
     index
-        int32 `(n_samples, 2)`; the sequence that haplotype 0 and 1 of each sample carry.
+        int32 `(n_samples, 2)`; index of the sequence of haplotype 0 and 1 of each sample.
     """
 
     tile: Tile
@@ -33,25 +36,25 @@ class TileHaplotypes:
 
 
 def read_for_tiles(reader: VariantReader, tiles: Sequence[Tile], samples: Sequence[str]) -> Variants:
-    """Read all records that decide the sequences of neighbouring tiles.
+    """Read all records that determine the sequences of consecutive tiles.
 
-    Whether a record is applied can depend on one before it that overlaps it, and so on to the left. So the
-    region is extended to the left until no record spans its left border: what lies further left can no
-    longer matter, and tiles computed block by block agree with the whole contig computed at once.
+    Whether a record is applied can depend on an earlier record that overlaps it, and so on to the left.
+    The region is therefore extended to the left until no record spans its left border, so that tiles
+    computed block by block agree with the whole contig computed at once.
 
     Parameters
     ----------
     reader
-        Where the variants are read from.
+        Source of the variants.
     tiles
-        Neighbouring tiles of one contig, in genome order; at least one.
+        Consecutive tiles of one contig, in genome order; at least one.
     samples
         Sample identifiers, in the order wanted.
 
     Returns
     -------
     Variants
-        Records that overlap the tiles, and those to the left that reach into them by overlap.
+        Records that overlap the tiles, and those to the left that overlap these, and so on.
     """
     contig, start, end = tiles[0].contig, tiles[0].start, tiles[-1].end
     while True:
@@ -65,7 +68,7 @@ def read_for_tiles(reader: VariantReader, tiles: Sequence[Tile], samples: Sequen
 def tile_haplotypes(
     references: Sequence[bytes], variants: Variants, tiles: Sequence[Tile]
 ) -> list[TileHaplotypes]:
-    """Find the unique sequences of each tile and who carries them.
+    """Compute the unique sequences of each tile and the samples that carry them.
 
     A sample's tiles, joined over a contig, are the sequence that `bcftools consensus -H` writes for that
     contig, with these exclusions:
@@ -96,7 +99,7 @@ def tile_haplotypes(
         One for each tile, in the order given.
     """
     applied = applied_alleles(variants.positions, variants.alleles, variants.genotypes)
-    replacements = edits(variants.positions, variants.alleles)
+    replacements = allele_edits(variants.positions, variants.alleles)
     ends = variants.ends
     # Sorted by start, records that can overlap a tile lie between these two bounds.
     reached = np.maximum.accumulate(ends) if len(ends) else ends
@@ -116,16 +119,16 @@ def tile_haplotypes(
 def region_haplotypes(
     reference: bytes, variants: Variants, contig: str, start: int, end: int
 ) -> TileHaplotypes:
-    """Find both haplotypes of each sample over a region, as if it were one tile.
+    """Compute both haplotypes of each sample over a region, as if it were one tile.
 
-    With the variants that `read_for_tiles` gives for the region, this is the region's part of the whole
+    With the variants that `read_for_tiles` returns for the region, this is the region's part of the whole
     contig's haplotype, and the same as `samtools faidx REFERENCE contig:start-end | bcftools consensus -H 1`
     (or 2) writes in release 1.24, with the exclusions of `tile_haplotypes` and these, which all concern
     records that cross the region's borders:
 
     - Older releases (1.16) ignore a record that starts before the region; here, as in 1.24, a deletion that
-      reaches into the region removes its bases there. Leave those records out (`Variants.between`) to have
-      what the older releases write.
+      reaches into the region removes its bases there. Drop those records (`Variants.starting_in`) to get what
+      older releases write.
     - 1.24 misplaces a base of a reaching-in record whose ALT has more than one base, and may crash on it;
       here the part of ALT that faces the region is used.
     - `bcftools` does not see that such a record is itself displaced by one further left; here it is.
@@ -149,7 +152,7 @@ def region_haplotypes(
 
 
 def overlaps_skipped(variants: Variants) -> Int64Array:
-    """How many ALT alleles each haplotype carries that an overlapping earlier one displaces.
+    """Count the ALT alleles of each haplotype that are skipped because an earlier one overlaps them.
 
     Returns
     -------
@@ -159,10 +162,44 @@ def overlaps_skipped(variants: Variants) -> Int64Array:
     return np.asarray(np.count_nonzero(applied != variants.genotypes, axis=0), dtype=np.int64)
 
 
+def unique_patterns(alleles: Int8Array) -> tuple[Int8Array, Int64Array]:
+    """Return the distinct columns of a matrix of allele numbers, in time linear in its size.
+
+    A haplotype's alleles are the digits of one integer, its key, in a mixed radix: each variant has as many
+    values as alleles. Equal keys mean equal alleles, and each row is read once, in memory order; eight
+    biallelic variants are first packed into a byte. Before keys outgrow a lookup table, those that occur are
+    renumbered.
+
+    Parameters
+    ----------
+    alleles
+        int8 `(n_variants, n_haplotypes)`; no number is negative.
+
+    Returns
+    -------
+    patterns
+        int8 `(n_patterns, n_variants)`; in no particular order.
+    carried
+        int64 `(n_haplotypes,)`; the pattern of each haplotype.
+    """
+    n_haplotypes = alleles.shape[1]
+    table_size = 4 * n_haplotypes + 4096
+    keys, n_keys = np.zeros(n_haplotypes, dtype=np.int64), 1
+    for digits, base in _pack_rows(alleles):
+        if n_keys <= table_size < n_keys * base or n_keys * base > _LARGEST_KEY:
+            holders, keys = _renumber(keys, n_keys, table_size)
+            n_keys = len(holders)
+        keys *= base
+        keys += digits
+        n_keys *= base
+    holders, carried = _renumber(keys, n_keys, table_size)
+    return np.ascontiguousarray(alleles[:, holders].T), carried
+
+
 def _encode(
-    tile: Tile, reference: bytes, replacements: Sequence[tuple[Edit, ...]], applied: Int8Array
+    tile: Tile, reference: bytes, replacements: Sequence[tuple[AlleleEdit, ...]], applied: Int8Array
 ) -> TileHaplotypes:
-    """Build each distinct sequence once; distinct allele patterns may still spell the same sequence.
+    """Build the sequence of each allele pattern once; different patterns may give the same sequence.
 
     `applied` is int8 `(n_variants, n_haplotypes)`, both haplotypes of a sample side by side.
     """
@@ -178,7 +215,7 @@ def _encode(
 def _spell(
     start: int, reference: bytes, clipped: Sequence[Sequence[tuple[int, int, bytes]]], pattern: Int8Array
 ) -> bytes:
-    """Write the sequence that begins at `start` under one allele pattern, int8 `(n_variants,)`."""
+    """Return the sequence from `start` for one allele pattern, int8 `(n_variants,)`."""
     pieces: list[bytes] = []
     done = 0
     rows = np.flatnonzero(pattern)
@@ -188,3 +225,35 @@ def _spell(
         done = max(done, last - start)
     pieces.append(reference[done:])
     return b"".join(pieces)
+
+
+def _pack_rows(alleles: Int8Array) -> Iterator[tuple[UInt8Array, int]]:
+    """Pack consecutive rows into bytes; yield the bytes and the number of values they can have."""
+    joined, n_values = np.zeros(alleles.shape[1], dtype=np.uint8), 1
+    for row, highest in zip(alleles.view(np.uint8), alleles.max(axis=1, initial=0).tolist(), strict=True):
+        base = highest + 1
+        if n_values * base > _BYTE:
+            yield joined, n_values
+            joined, n_values = np.zeros_like(joined), 1
+        joined *= base
+        joined += row
+        n_values *= base
+    yield joined, n_values
+
+
+def _renumber(keys: Int64Array, n_keys: int, table_size: int) -> tuple[Int64Array, Int64Array]:
+    """Renumber the keys that occur without gaps; return a haplotype with each, and all new keys.
+
+    Keys are below `n_keys`; nothing is sorted if a table of `table_size` can hold them.
+    """
+    if n_keys > table_size:
+        occurring, numbers = np.unique(keys, return_inverse=True)
+    else:
+        table = np.zeros(n_keys, dtype=np.int64)
+        table[keys] = 1
+        occurring = np.flatnonzero(table)
+        table[occurring] = np.arange(len(occurring))
+        numbers = table[keys]
+    holders = np.zeros(len(occurring), dtype=np.int64)
+    holders[numbers] = np.arange(len(keys))
+    return holders, numbers

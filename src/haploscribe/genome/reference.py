@@ -1,18 +1,16 @@
-"""The reference FASTA: plain or bgzipped, indexed or not."""
+"""Read a reference FASTA (plain or bgzipped, indexed or not), and write FASTA."""
 
 import gzip
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, BinaryIO, Self, cast
 
 import pysam
 
 from haploscribe.errors import InputError
-from haploscribe.genome.bgzf import compression
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.faults import fasta_fault
-from haploscribe.genome.index_files import is_fresh, own_name
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import compression, derived_name, fasta_fault, is_fresh, quiet
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
 
@@ -20,16 +18,16 @@ _TO_ACGTN = bytes(
     ord(chr(code).upper()) if chr(code).upper() in {"A", "C", "G", "T"} else ord("N") for code in range(256)
 )
 
+_LINE_WIDTH = 60
+
 
 def as_acgtn(sequence: bytes) -> bytes:
-    """Upper-case, with every letter other than A, C, G and T turned into N."""
+    """Return the sequence in upper case, with every letter other than A, C, G and T as N."""
     return sequence.translate(_TO_ACGTN)
 
 
 class Reference:
-    """A reference genome that hands out any stretch of its contigs.
-
-    Made by `Reference.open`; a context manager.
+    """A reference genome with random access; open it with `Reference.open`, as a context manager.
 
     Attributes
     ----------
@@ -51,19 +49,19 @@ class Reference:
         Parameters
         ----------
         path
-            Plain or bgzipped FASTA. Its `.fai` (and `.gzi`) beside it are used if they are not older.
+            Plain or bgzipped FASTA. The `.fai` (and `.gzi`) beside it are used unless older.
         index_folder
-            Where an index is written when there is none; nothing is ever written beside the user's file.
+            Where to write an index if there is none; nothing is written beside the user's file.
 
         Raises
         ------
         InputError
-            When the file cannot be read, is no FASTA, is compressed otherwise than by bgzip, or is cut short.
+            If the file cannot be read, is not FASTA, is compressed but not with bgzip, or is truncated.
         """
         kind = compression(path)
         if kind == "gzip":
             raise InputError(
-                f"{path} is compressed with gzip, which cannot be read at random places; "
+                f"{path} is compressed with gzip, which does not allow random access; "
                 f"run: gunzip -c {path.name} | bgzip > new.fa.gz"
             )
         beside = (Path(f"{path}.fai"), Path(f"{path}.gzi"))
@@ -82,18 +80,18 @@ class Reference:
         return cls(path, fasta)
 
     def resolve(self, contig: str) -> str:
-        """Find the FASTA's own name of a contig: `22` and `chr22`, `MT` and `chrM` are matched.
+        """Return the FASTA's own name of a contig: `22` and `chr22`, `MT` and `chrM` match.
 
         Raises
         ------
         InputError
-            When there is no such contig, or more than one, or no folder can be called by its name.
+            If there is no such contig, or more than one, or its name cannot name a folder.
         """
         found = require_contig(contig, self.contigs, str(self.path))
         return folder_name(found, f"{self.path}: contig")
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
-        """Read a stretch of a contig, upper-case, every letter other than A, C, G and T as N.
+        """Read an interval of a contig, in upper case, every letter other than A, C, G and T as N.
 
         Parameters
         ----------
@@ -109,7 +107,7 @@ class Reference:
         Raises
         ------
         InputError
-            When the stretch is not inside the contig, or the file is damaged there.
+            If the interval is not inside the contig, or the file is damaged there.
         """
         name = self.resolve(contig)
         if not 0 <= start <= end <= self.contigs[name]:
@@ -142,9 +140,31 @@ class Reference:
         self.close()
 
 
+def write_fasta(records: Iterable[tuple[str, bytes]], path: Path | None) -> None:
+    """Write records of name and sequence as FASTA, 60 letters per line.
+
+    Parameters
+    ----------
+    records
+        Names and sequences.
+    path
+        The file, written atomically; None for standard output.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    if path is None:
+        _write_records(records, sys.stdout.buffer)
+        return
+    with atomic_write(path) as aside, aside.open("wb") as file:
+        _write_records(records, file)
+
+
 def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
-    """Index the FASTA in `folder`."""
-    fai, gzi = folder / f"{own_name(path)}.fai", folder / f"{own_name(path)}.gzi"
+    """Index the FASTA in `folder`; return its `.fai` and `.gzi`."""
+    fai, gzi = folder / f"{derived_name(path)}.fai", folder / f"{derived_name(path)}.gzi"
     if not fai.is_file():
         _require_fasta(path)
         with atomic_write(gzi) as new_gzi, atomic_write(fai) as new_fai:
@@ -175,3 +195,9 @@ def _require_fasta(path: Path) -> None:
     except (OSError, ValueError):  # no text, or damaged
         raise InputError(f"{path} cannot be read as FASTA; copy or make it again") from None
     raise InputError(f"{path} is not a FASTA file: it has no line that begins with '>'; check the path")
+
+
+def _write_records(records: Iterable[tuple[str, bytes]], file: BinaryIO) -> None:
+    for name, sequence in records:
+        lines = [sequence[i : i + _LINE_WIDTH] for i in range(0, len(sequence), _LINE_WIDTH)]
+        file.write(b"\n".join([f">{name}".encode(), *lines, b""]))

@@ -1,9 +1,9 @@
-"""Phased variants of a region: the one form that all genotype files are read into."""
+"""Phased variants of a region, in the form that every genotype reader returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int8A
 
 @dataclass(frozen=True, slots=True)
 class VariantCounts:
-    """What was met while a region was read.
+    """Counts of records and calls read in a region.
 
     Attributes
     ----------
@@ -23,16 +23,16 @@ class VariantCounts:
     n_monomorphic
         Records skipped because they have no ALT allele.
     n_symbolic
-        ALT alleles skipped: symbolic (`<DEL>`), breakend, or `*` (deleted by another record). A
-        sample that carries one counts as reference there.
+        ALT alleles skipped: symbolic (`<DEL>`), breakend, or `*` (deleted by another record). Its
+        carriers count as reference there.
     n_calls
-        Genotype calls in the records kept: records × samples.
+        Genotype calls in the kept records: records × samples.
     n_missing_calls
         Calls with at least one missing allele; that allele counts as reference.
     n_haploid_calls
         Calls of a single allele (chrX, chrY, chrM); the absent second copy counts as reference.
     n_unphased_heterozygous
-        Calls of two different alleles whose order is not known.
+        Calls of two different alleles in unknown order.
     """
 
     n_records: int = 0
@@ -46,7 +46,7 @@ class VariantCounts:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The variants of one region and the alleles that each sample carries.
+    """Variants of one region and the alleles that each sample carries.
 
     Attributes
     ----------
@@ -59,15 +59,15 @@ class Variants:
     alleles
         REF first, for each variant; upper-case A, C, G, T and N.
     genotypes
-        int8 `(n_variants, n_samples, 2)`; number of the allele on haplotype 0 and 1. Missing alleles and
-        the absent second copy of a haploid call are 0, as `bcftools consensus -H` treats them.
+        int8 `(n_variants, n_samples, 2)`; index of the allele on haplotype 0 and 1. Missing alleles and
+        the absent second copy of a haploid call are 0, as in `bcftools consensus -H`.
     sample_ids
         `n_samples` names.
     counts
-        What was met while reading; not changed by `take`.
-    stand_ins
-        bool `(n_variants, n_samples, 2)`; where `genotypes` has 0 for want of an allele that can be used: it
-        is missing, the absent second copy, or skipped. None where it nowhere has.
+        Counts made while reading; not changed by `take`.
+    imputed_mask
+        bool `(n_variants, n_samples, 2)`; where a 0 of `genotypes` was imputed: the allele is missing, the
+        absent second copy of a haploid call, or skipped. None if none was.
     """
 
     contig: str
@@ -77,7 +77,7 @@ class Variants:
     genotypes: Int8Array
     sample_ids: tuple[str, ...]
     counts: VariantCounts
-    stand_ins: BoolArray | None = None
+    imputed_mask: BoolArray | None = None
 
     @property
     def ends(self) -> Int64Array:
@@ -85,7 +85,7 @@ class Variants:
         return self.positions + np.array([len(record[0]) for record in self.alleles], dtype=np.int64)
 
     def take(self, keep: BoolArray) -> Self:
-        """Keep the variants where `keep`, bool `(n_variants,)`, is true."""
+        """Return the variants where `keep`, bool `(n_variants,)`, is true."""
         rows = np.flatnonzero(keep).tolist()
         return replace(
             self,
@@ -93,16 +93,41 @@ class Variants:
             identifiers=tuple(self.identifiers[row] for row in rows),
             alleles=tuple(self.alleles[row] for row in rows),
             genotypes=self.genotypes[rows],
-            stand_ins=None if self.stand_ins is None else self.stand_ins[rows],
+            imputed_mask=None if self.imputed_mask is None else self.imputed_mask[rows],
         )
 
-    def between(self, start: int, end: int) -> Self:
-        """Keep the variants that start in `[start, end)`, 0-based half-open."""
+    def starting_in(self, start: int, end: int) -> Self:
+        """Return the variants that start in `[start, end)`, 0-based half-open."""
         return self.take((self.positions >= start) & (self.positions < end))
 
 
+class AltAllele(NamedTuple):
+    """One ALT allele of a record.
+
+    Attributes
+    ----------
+    position
+        0-based.
+    reference, alternate
+        The record's REF, and the allele.
+    identifier
+        The record's, `.` where it has none.
+    """
+
+    position: int
+    reference: bytes
+    alternate: bytes
+    identifier: str = "."
+
+    def name(self, contig: str) -> str:
+        """Return the identifier, or `chr:pos:ref:alt` (1-based) if there is none."""
+        if self.identifier != ".":
+            return self.identifier
+        return f"{contig}:{self.position + 1}:{self.reference.decode()}:{self.alternate.decode()}"
+
+
 class VariantReader(Protocol):
-    """A genotype file.
+    """An open genotype file.
 
     Attributes
     ----------
@@ -111,7 +136,7 @@ class VariantReader(Protocol):
     sample_ids
         All samples, in file order.
     contigs
-        Those that have records; names as in the file.
+        Contigs that have records, named as in the file.
     """
 
     path: Path
@@ -124,17 +149,17 @@ class VariantReader(Protocol):
         Parameters
         ----------
         contig
-            `22` and `chr22` are matched.
+            Its name; `22` and `chr22` match.
         start, end
-            0-based half-open. A deletion that starts before `start` and reaches into the region is read.
+            0-based half-open. A deletion that starts before `start` and extends into the region is read.
         samples
             Sample identifiers, in the order wanted.
 
         Raises
         ------
         InputError
-            When the file is damaged or not sorted, does not know the contig or a sample, has too many
-            missing calls in the region, or unphased heterozygotes (unless phase is assumed).
+            If the file is damaged or not sorted, lacks the contig or a sample, has too many missing calls
+            in the region, or unphased heterozygotes (unless phase is assumed).
         """
         ...
 
@@ -147,50 +172,13 @@ class VariantReader(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_variants(
-    path: Path,
-    index_folder: Path | None = None,
-    *,
-    assume_phased: bool = False,
-    max_missing: float = 0.1,
-) -> VariantReader:
-    """Open a genotype file: VCF (plain, gzipped or bgzipped, indexed or not), BCF, or PGEN.
-
-    A PGEN's `.pvar` (or `.pvar.zst`) and `.psam` are expected beside it.
-
-    Parameters
-    ----------
-    path
-        The file.
-    index_folder
-        Where an index that the file lacks is written, and kept for the next reader; None for a temporary
-        folder.
-    assume_phased
-        Take the order in which an unphased heterozygote is written as its phase.
-    max_missing
-        The largest share of missing calls that a region may have, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be opened, is cut short, or names a sample twice.
-    """
-    if path.suffix == ".pgen":
-        from haploscribe.genome.pgen import PgenReader  # noqa: PLC0415 (the readers build on this module)
-
-        return PgenReader(path, assume_phased=assume_phased, max_missing=max_missing)
-    from haploscribe.genome.vcf import VcfReader  # noqa: PLC0415
-
-    return VcfReader(path, index_folder, assume_phased=assume_phased, max_missing=max_missing)
-
-
 def check_reference(variants: Variants, reference: Reference) -> None:
-    """Hold the REF allele of every variant against the FASTA.
+    """Check the REF allele of every variant against the FASTA.
 
     Raises
     ------
     InputError
-        Naming how many differ, the first few sites, and the likely cause.
+        If any differs; names how many, the first three sites, and the likely cause.
     """
     if not len(variants.positions):
         return
@@ -226,7 +214,7 @@ def check_reference(variants: Variants, reference: Reference) -> None:
 
 
 def minor_allele_frequencies(variants: Variants) -> Float64Array:
-    """One minus the frequency of the most common allele, float64 `(n_variants,)`.
+    """Return one minus the frequency of the most common allele, float64 `(n_variants,)`.
 
     Missing calls count as reference.
     """
@@ -247,7 +235,7 @@ def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
     Returns
     -------
     positions
-        int64 `(n_columns,)`; a multi-allelic variant has one column an ALT allele, in order.
+        int64 `(n_columns,)`; one column per ALT allele, in order.
     dosages
         float32 `(n_samples, n_columns)`; 0, 1 or 2.
     """
@@ -257,6 +245,17 @@ def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
     )
     copies = np.count_nonzero(variants.genotypes[rows] == numbers[:, None, None], axis=2)
     return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+
+
+def alt_alleles(variants: Variants) -> list[AltAllele]:
+    """Return the ALT alleles of all records, in the order of the columns of `dosages`."""
+    return [
+        AltAllele(position, record[0], alternate, name)
+        for position, record, name in zip(
+            variants.positions.tolist(), variants.alleles, variants.identifiers, strict=True
+        )
+        for alternate in record[1:]
+    ]
 
 
 def _short(allele: bytes) -> str:

@@ -19,13 +19,14 @@ import pysam
 import pysam.bcftools
 
 from haploscribe.errors import InputError
-from haploscribe.genome.bgzf import compression
-from haploscribe.genome.calls import CallRules, Calls, phased_variants
+from haploscribe.genome.htslib import compression
+from haploscribe.genome.readers.calls import CallRules, Calls, phased_variants
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.faults import vcf_fault
-from haploscribe.genome.index_files import is_fresh, own_name
+from haploscribe.genome.htslib import vcf_fault
+from haploscribe.genome.htslib import is_fresh
+from haploscribe.genome.index_files import own_name
 from haploscribe.genome.index_layout import number_of_contigs
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import quiet
 from haploscribe.genome.samples import places_of, require_unique
 from haploscribe.genome.variants import Variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines

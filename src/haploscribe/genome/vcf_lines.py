@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from haploscribe.genome.calls import MISSING, Calls, joined_calls
+from haploscribe.genome.readers.calls import MISSING, Calls, joined_calls
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 _CHUNK_CHARACTERS = 1 << 21  # decoded at once; more takes memory and no less time

@@ -8,7 +8,7 @@ import cyvcf2
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.genome.calls import ABSENT, MISSING, AlleleNumbers, Calls, Int16Array, joined_calls
+from haploscribe.genome.readers.calls import ABSENT, MISSING, AlleleNumbers, Calls, Int16Array, joined_calls
 from haploscribe.utils.types import Int64Array
 
 _CHUNK_RECORDS = 256  # decoded at once, so that not all records are held in memory

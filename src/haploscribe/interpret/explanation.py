@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.alternates import Alternate
+from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import printable
@@ -36,7 +36,7 @@ class AlleleNames:
     identifiers: tuple[str, ...]
 
     @classmethod
-    def of(cls, found: Sequence[Alternate]) -> "AlleleNames":
+    def of(cls, found: Sequence[AltAllele]) -> "AlleleNames":
         """Name alleles."""
         return cls(
             np.array([allele.position for allele in found], dtype=np.int64),
@@ -51,7 +51,7 @@ class AlleleNames:
             self.positions.tolist(), self.references, self.alternates, self.identifiers, strict=True
         )
         return tuple(
-            Alternate(position, ref.encode(), alt.encode(), name).name(contig)
+            AltAllele(position, ref.encode(), alt.encode(), name).name(contig)
             for position, ref, alt, name in alleles
         )
 

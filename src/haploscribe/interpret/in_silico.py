@@ -1,15 +1,18 @@
 """Estimate allele effects by in-silico mutagenesis: predict samples that differ in one allele."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
 import numpy as np
-
-from haploscribe.genome.alleles import trimmed
-from haploscribe.genome.alternates import Alternate
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from haploscribe.genome.alleles import trim_allele
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.tiles import Tile
+from haploscribe.genome.variants import AltAllele
 from haploscribe.genome.variants import Variants
-from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
+from haploscribe.utils.types import BoolArray
+from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import Int8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,10 @@ def _overlapping(variants: Variants, row: int) -> BoolArray:
     return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
 
 
-def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Variants, list[Allele], BoolArray]:
+def with_alleles(variants: Variants, wanted: Sequence[AltAllele]) -> tuple[Variants, list[Allele], BoolArray]:
     """Find alleles among records, and add a record without carriers for each missing one.
 
-    Alleles are the same if they are equal after trimming bases shared by REF and ALT (`trimmed`).
+    Alleles are the same if they are equal after trimming bases shared by REF and ALT (`trim_allele`).
 
     Parameters
     ----------
@@ -133,7 +136,7 @@ def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Varia
     known
         bool `(n_columns,)`; which of the dosage columns existed before.
     """
-    keys = [trimmed(allele.position, allele.reference, allele.alternate) for allele in wanted]
+    keys = [trim_allele(allele.position, allele.reference, allele.alternate) for allele in wanted]
     present = set(_index_alleles(variants))
     added = list(dict.fromkeys(key for key in keys if key not in present))
     positions = np.concatenate([variants.positions, np.array([a[0] for a in added], dtype=np.int64)])
@@ -154,9 +157,9 @@ def with_alleles(variants: Variants, wanted: Sequence[Alternate]) -> tuple[Varia
 
 
 def _index_alleles(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]:
-    """Return the first record of each ALT allele, by the `trimmed` allele."""
+    """Return the first record of each ALT allele, by the `trim_allele` allele."""
     index: dict[tuple[int, bytes, bytes], Allele] = {}
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
         for number, alternate in enumerate(record[1:], start=1):
-            index.setdefault(trimmed(position, record[0], alternate), Allele(row, number))
+            index.setdefault(trim_allele(position, record[0], alternate), Allele(row, number))
     return index

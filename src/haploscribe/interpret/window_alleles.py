@@ -1,17 +1,16 @@
 """List ALT alleles of a gene's cis window: observed alleles, user-given ones, and all substitutions."""
 
+import numpy as np
 import re
 from dataclasses import dataclass
-
-import numpy as np
-
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.alternates import Alternate, alternates
 from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.region import parse_region
+from haploscribe.genome.variants import AltAllele
 from haploscribe.genome.variants import Variants
+from haploscribe.genome.variants import alt_alleles
 from haploscribe.utils.types import BoolArray
 
 LONGEST_STRETCH = 10_000
@@ -44,11 +43,11 @@ class WindowAlleles:
     reference: Reference
     variants: Variants
 
-    def observed(self) -> list[Alternate]:
+    def observed(self) -> list[AltAllele]:
         """List the alleles of records that start in the window, in the order of its dosage columns."""
-        return alternates(self.variants.between(self.start, self.end))
+        return alt_alleles(self.variants.starting_in(self.start, self.end))
 
-    def parsed(self, text: str) -> Alternate:
+    def parsed(self, text: str) -> AltAllele:
         """Parse an allele `chr:pos:ref:alt`, 1-based, and check it against the FASTA.
 
         Raises
@@ -68,9 +67,9 @@ class WindowAlleles:
             raise InputError(
                 f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
             )
-        return Alternate(position, ref, alt)
+        return AltAllele(position, ref, alt)
 
-    def substitutions(self, stretch: str) -> list[Alternate]:
+    def substitutions(self, stretch: str) -> list[AltAllele]:
         """List every single-base substitution of a stretch, `chr:start-end`, 1-based; an N has none.
 
         Raises
@@ -85,7 +84,7 @@ class WindowAlleles:
         sequence = self.reference.fetch(self.gene.contig, start, end)
         bases = [bytes([base]) for base in sequence]
         return [
-            Alternate(start + i, base, other)
+            AltAllele(start + i, base, other)
             for i, base in enumerate(bases)
             if base != b"N"
             for other in (b"A", b"C", b"G", b"T")

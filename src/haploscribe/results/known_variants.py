@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.genome.variant_blocks import read_sites, site_arrays
+from haploscribe.genome.readers.cache import read_sites, site_arrays
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
 

@@ -17,7 +17,6 @@ from haploscribe.zero_shot.predictions import TestTimeAugmentation
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
 _PACKAGES = (
-    "cyvcf2",
     "numba",
     "numpy",
     "pgenlib",

@@ -16,9 +16,9 @@ from haploscribe.estimators.registry import (
     shared_factories,
     wide_models,
 )
-from haploscribe.genome.alternates import Alternate, alternates
-from haploscribe.genome.blocks import TILES_PER_BLOCK
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.genome.variants import AltAllele, alt_alleles
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.results.models_folder import (
     ModelsRecord,
@@ -141,11 +141,11 @@ class KeptModels:
         spans = parts["tiles"].arrays["spans"]
         start, end = int(spans[0, 0]), int(spans[-1, 1])
         span = self.record.tile * TILES_PER_BLOCK
-        alleles: list[Alternate] = []
+        alleles: list[AltAllele] = []
         for block in range(start // span, -(-end // span)):
             sites = read_known_variants(self.folder, gene.contig, block).sites
             # What reaches into a block from the left is kept in the block before it too.
-            alleles += alternates(sites.between(max(start, block * span), min(end, (block + 1) * span)))
+            alleles += alt_alleles(sites.starting_in(max(start, block * span), min(end, (block + 1) * span)))
         return KeptRegion(
             spans=spans,
             tile_weights=parts["tiles"].parts["weights"].arrays,

@@ -9,7 +9,7 @@ import polars as pl
 import pysam
 import pysam.bcftools
 
-from haploscribe.genome.quiet import quiet
+from haploscribe.genome.htslib import quiet
 from haploscribe.genome.variants import Variants
 from haploscribe.simulation.genes import SimulatedGene
 from haploscribe.utils.types import Int8Array

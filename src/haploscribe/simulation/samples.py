@@ -14,7 +14,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, check_reference
-from haploscribe.io.fasta import write_fasta
+from haploscribe.genome.reference import write_fasta
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.genes import CandidateAlleles, candidate_alleles, generator_for
 from haploscribe.utils.progress import stage

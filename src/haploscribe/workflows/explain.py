@@ -11,8 +11,8 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.alternates import Alternate
 from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
@@ -198,7 +198,7 @@ class _ModelQuery:
         return {name: effects[name] for name in self.models}
 
     def others(
-        self, title: str, wanted: Sequence[Alternate], *, backgrounds: bool
+        self, title: str, wanted: Sequence[AltAllele], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
         """Compute effects of any alleles with models that read sequence."""
         models = {name: model for name, model in self.models.items() if reads_deltas([name])}

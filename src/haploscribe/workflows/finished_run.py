@@ -18,7 +18,7 @@ from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.folds import Fold, everyone, prepare_fold
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.interpret.effects import Predictor
 from haploscribe.parallel.executor import Workers
 from haploscribe.results.models_folder import MODELS_NAME
@@ -66,7 +66,7 @@ class ReopenedRun:
     evaluation: EvaluationOptions
     fold: Fold
     loaded: LoadedBackbone | None
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     store: Path
     workers: Workers
     work: Path

@@ -10,8 +10,9 @@ from pathlib import Path
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
-from haploscribe.genome.blocks import Block, blocks_of
-from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_samples
+from haploscribe.genome.blocks import Block
+from haploscribe.workflows.run.context import blocks_of
+from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
 from haploscribe.utils.progress import Advance, stage
@@ -42,7 +43,7 @@ class ValidatedCohort:
     @property
     def cached(self) -> Cohort:
         """The cohort, reading the genotype cache that the scan has left in place of the file."""
-        assert isinstance(self.spec.genotypes, KeptGenotypes)
+        assert isinstance(self.spec.genotypes, CachedGenotypes)
         return self.cohort.reading_from(self.spec.genotypes.folder)
 
     def summary(self) -> dict[str, str | int]:
@@ -98,7 +99,7 @@ def validated_cohort(
             scan = _scan(cohort, executor, index_folder, work, advance, cache=temporary is None)
             if temporary is None:
                 save_cohort(work / "cohort", cohort)
-        cached = KeptGenotypes(options.reference, index_folder, work / "variants", options.tile)
+        cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile)
         spec = WorkSpec(genotypes=cached, folder=work, cohort=options, cohort_folder=work / "cohort")
         yield ValidatedCohort(cohort, scan, spec)
 

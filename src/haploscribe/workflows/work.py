@@ -22,8 +22,9 @@ from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fol
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variant_blocks import KeptGenotypes, read_variant_samples
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.readers.cache import CachedGenotypes
+from haploscribe.genome.variant_blocks import read_variant_samples
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.utils.files import atomic_write
 from haploscribe.workflows.run.cross_gene import read_heterogeneity
@@ -95,7 +96,7 @@ class WorkSpec:
         From `new_run_id`.
     """
 
-    genotypes: GenotypeFile | KeptGenotypes
+    genotypes: GenotypeFile | CachedGenotypes
     folder: Path
     cohort: CohortOptions | None = None
     cohort_folder: Path | None = None

@@ -1,20 +1,19 @@
 """Predict expression from both haplotypes of each sample, once per unique sequence."""
 
+import numpy as np
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.anchored import Anchor, anchored_haplotypes
+from haploscribe.genome.centred import CentredWindow
+from haploscribe.genome.centred import centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.cached import CachedModel
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +100,10 @@ def predict_gene(
     augmentation = augmentation or TestTimeAugmentation()
     check_augmentation(augmentation)
     before, after = max(0, -min(augmentation.shifts)), max(0, *augmentation.shifts)
-    anchor = Anchor(
+    anchor = CentredWindow(
         gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
     )
-    found = anchored_haplotypes(genotypes, anchor)
+    found = centred_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream
     starts = [before + shift for shift in augmentation.shifts]
     inputs = [sequence[start : start + length] for sequence in found.sequences for start in starts]

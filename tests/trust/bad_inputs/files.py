@@ -237,15 +237,17 @@ ROWS = (
         "another is made aside",
         used(),
     ),
-    refused(
+    accepted(
         "variants: an index that is none",
         lambda case: with_index(case, "no index"),
-        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
+        "another is made aside",
+        used(),
     ),
-    refused(
+    accepted(
         "variants: the index of another file",
         index_of_another,
-        "the index of variants.vcf.gz is of another file or cannot be read; delete it",
+        "another is made aside",
+        lambda case, ended: None,
     ),
     refused("variants: bgzip, cut", cut_bgzip, "variants.vcf.gz is cut short", "copy it again", verbs=COHORT),
     refused("variants: bgzip, cut, with its whole index", cut_with_index, "variants.vcf.gz is cut short"),
@@ -312,7 +314,7 @@ ROWS = (
     refused(
         "reference: lines of different length",
         lambda case: rewritten(case, REFERENCE, lambda text: f"{text[:1000]}\n{text[1000:]}"),
-        "reference.fa cannot be indexed as FASTA: line 19 comes behind a shorter line",
+        "reference.fa cannot be indexed as FASTA: line 19 follows a shorter line",
         "seqtk",
     ),
     refused(

@@ -36,7 +36,7 @@ ROWS = (
         )
         for region, says in (
             ("chr2", "write it as contig:start-end"),
-            ("chr2:0-10", "start and end count from 1"),
+            ("chr2:0-10", "start must be at least 1"),
             ("chr2:8000-9001", "chr2 has 9,000 bp in reference.fa"),
         )
     ),

@@ -328,10 +328,10 @@ ROWS = (
     refused(
         "a call that is none",
         lambda case: case.set_calls("a|b", slice(3, 4), FIRST),
-        "variants.vcf has a record that cannot be read at chr2:211 or the next",
+        "variants.vcf has the call 'a|b' at chr2:301",
     ),
     refused(
-        "a position that is no number", first(1, "one"), "variants.vcf cannot be indexed: line 8 is no record"
+        "a position that is no number", first(1, "one"), "variants.vcf cannot be indexed: line 8 is not a"
     ),
     refused(
         "nobody carries an ALT",

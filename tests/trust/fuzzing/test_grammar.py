@@ -19,8 +19,8 @@ from haploscribe.cli import main as cli
 from haploscribe.errors import InputError
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.quiet import quiet
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.htslib import quiet
+from haploscribe.genome.readers.open import open_variants
 from tests.campaigns.fuzzing.grammar import (
     END,
     DrawnTable,

@@ -2,28 +2,35 @@
 
 import json
 import os
+import polars as pl
+import pytest
 import shutil
 import unicodedata
 from dataclasses import replace
-from pathlib import Path
-
-import polars as pl
-import pytest
-
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import BlockAddress
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.variant_blocks import VariantBlocks
+from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.report.figures import write_figures
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.hashing import json_checksum
-from haploscribe.utils.names import LONGEST_NAME, FileNames, folder_name, printable
+from haploscribe.utils.names import FileNames
+from haploscribe.utils.names import LONGEST_NAME
+from haploscribe.utils.names import folder_name
+from haploscribe.utils.names import printable
 from haploscribe.workflows.export.fusion import write_fusion
-from tests.fixtures.every_verb import GENE, Done, commands, run_verb, write_cohort
+from pathlib import Path
+from tests.fixtures.every_verb import Done
+from tests.fixtures.every_verb import GENE
+from tests.fixtures.every_verb import commands
+from tests.fixtures.every_verb import run_verb
+from tests.fixtures.every_verb import write_cohort
 from tests.fixtures.exported import simple_gene
-from tests.fixtures.results import made_results, made_tracks
+from tests.fixtures.results import made_results
+from tests.fixtures.results import made_tracks
 
 ACCENT = unicodedata.normalize("NFC", "GÉNE")
 PLAIN = (
@@ -202,7 +209,7 @@ def test_no_stage_reads_or_writes_elsewhere_by_a_contig(tmp_path: Path, contig: 
     store = EmbeddingStore(tmp_path / "store.zarr")
     address = BlockAddress(contig, 0, "kmer.0", "0")
     for act in (
-        lambda: VariantBlocks(tmp_path, 498).read(contig, 0, 10, ()),
+        lambda: GenotypeCache(tmp_path, 498).read(contig, 0, 10, ()),
         lambda: store.read_haplotypes(address),
         lambda: store.known_sequences(address),
         lambda: read_known_variants(tmp_path, contig, 0),
@@ -315,8 +322,8 @@ def test_a_path_in_an_error_is_one_line_without_escapes(tmp_path: Path, name: st
 
 
 def test_identifiers_of_variants_are_written_without_escapes() -> None:
-    from haploscribe.genome.alternates import Alternate
+    from haploscribe.genome.variants import AltAllele
     from haploscribe.interpret.explanation import AlleleNames
 
-    names = AlleleNames.of([Alternate(5, b"A", b"C", "rs1\x1b[2J")])
+    names = AlleleNames.of([AltAllele(5, b"A", b"C", "rs1\x1b[2J")])
     assert names.identifiers == (r"rs1\x1b[2J",)

@@ -23,7 +23,7 @@ from haploscribe.embedding.seals import seal
 from haploscribe.embedding.store import DIGEST_BYTES, BlockAddress, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.variant_blocks import VariantBlocks
+from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.results.models_folder import gene_file
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.zero_shot.xpresso import read_xpresso
@@ -241,7 +241,7 @@ def test_variants_kept_as_objects_are_never_unpickled(tmp_path: Path, sprung: Pa
     objects = np.array([Trap(sprung)], dtype=object)
     np.savez(tmp_path / "chr1" / "0.npz", positions=objects, allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        VariantBlocks(tmp_path, 498).read("chr1", 0, 10, ())
+        GenotypeCache(tmp_path, 498).read("chr1", 0, 10, ())
 
 
 ADDRESS = BlockAddress("chr1", 0, "kmer.0123456789abcdef", "0123456789abcdef")

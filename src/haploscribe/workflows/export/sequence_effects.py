@@ -10,7 +10,7 @@ from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.in_silico import Allele
 from haploscribe.parallel.executor import LocalWorkers, Workers
@@ -41,7 +41,7 @@ class EffectsJob:
 
     models: Path
     names: tuple[str, ...]
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     backbone: BackboneOptions
     store: Path
 

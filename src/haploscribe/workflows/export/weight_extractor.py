@@ -10,7 +10,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.alternates import alternates
+from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_correlations
 from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
 from haploscribe.parallel.threads import threads
@@ -143,8 +143,8 @@ def _named_variants(
     """
     cohort = opened.cohort
     tiles = cohort.wide_tiles(gene) if wide else cohort.tiles(gene)
-    here = cohort.genotypes.read(tiles).between(tiles[0].start, tiles[-1].end)
-    columns = alternates(here)
+    here = cohort.genotypes.read(tiles).starting_in(tiles[0].start, tiles[-1].end)
+    columns = alt_alleles(here)
     chosen = [columns[row] for row in rows.tolist()]
     centred = dosages - dosages.mean(axis=0, dtype=np.float64)
     return GeneVariants(

@@ -14,7 +14,7 @@ from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import SHARED_NAMES
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.variant_blocks import KeptGenotypes
+from haploscribe.genome.readers.cache import CachedGenotypes
 from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
@@ -40,7 +40,7 @@ class PredictJob:
     """
 
     models: Path
-    genotypes: KeptGenotypes
+    genotypes: CachedGenotypes
     store: Path | None
     addresses: Path | None
 

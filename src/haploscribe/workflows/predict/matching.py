@@ -1,15 +1,19 @@
 """New people's alleles at the variants that models know."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
 import numpy as np
-
-from haploscribe.genome.alleles import _Key, trimmed
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import replace
+from haploscribe.genome.alleles import AlleleKey
+from haploscribe.genome.alleles import _Key
+from haploscribe.genome.alleles import trim_allele
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, check_reference
+from haploscribe.genome.variants import Variants
+from haploscribe.genome.variants import check_reference
 from haploscribe.results.known_variants import KnownVariants
-from haploscribe.utils.types import BoolArray, Int64Array
+from haploscribe.utils.types import BoolArray
+from haploscribe.utils.types import Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def match_variants(
 ) -> Matched:
     """Find known variants among those read from new people's file.
 
-    Two alleles are the same if they are equal once bases that REF and ALT share are trimmed, from the right
+    Two alleles are the same if they are equal once bases that REF and ALT share are trim_allele, from the right
     and then from the left; so records of several ALT alleles match records of one each. A record whose REF is
     not what the FASTA has, and whose only ALT is, has the two swapped, and is read the right way round. A
     record of several ALT alleles is found if the file has any of them; the others are then carried by nobody.
@@ -66,40 +70,40 @@ def match_variants(
     """
     sites = known.sites
     check_reference(sites, reference)
-    upright, swapped_rows = _upright(read, reference)
-    near = np.isin(upright.positions, sites.positions)
-    check_reference(upright.take(near), reference)
+    flipped, swapped_rows = _flip_to_reference(read, reference)
+    near = np.isin(flipped.positions, sites.positions)
+    check_reference(flipped.take(near), reference)
 
-    columns: dict[_Key, list[tuple[int, int]]] = {}
-    for key, row, number in _alternates(upright):
+    columns: dict[AlleleKey, list[tuple[int, int]]] = {}
+    for key, row, number in _alternates(flipped):
         columns.setdefault(key, []).append((row, number))
     genotypes = np.zeros((len(sites.positions), len(read.sample_ids), 2), dtype=np.int8)
     found, swapped = np.zeros((2, len(sites.positions)), dtype=np.bool_)
-    met: dict[_Key, int] = {}
+    met: dict[AlleleKey, int] = {}
     for key, row, number in _alternates(sites):
         if key in columns:
             # The second of equal records is the second in the file, if it has two.
             occurrence = min(met.get(key, 0), len(columns[key]) - 1)
             met[key] = met.get(key, 0) + 1
             place, allele = columns[key][occurrence]
-            carried = (upright.genotypes[place] == allele) & (genotypes[row] == 0)
+            carried = (flipped.genotypes[place] == allele) & (genotypes[row] == 0)
             genotypes[row][carried] = number
             found[row] = True
             swapped[row] |= bool(swapped_rows[place])
     if not absent_is_reference:
         genotypes[~found] = known.commonest()[~found, None, None]
     extra = [
-        upright.positions[row]
+        flipped.positions[row]
         for key, places in columns.items()
         if key not in met
         for row, number in places
-        if (upright.genotypes[row] == number).any()
+        if (flipped.genotypes[row] == number).any()
     ]
     variants = replace(sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts)
     return Matched(variants, found, swapped, np.array(sorted(extra), dtype=np.int64))
 
 
-def _upright(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]:
+def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]:
     """Turn records round whose REF is not what the FASTA has, and whose only ALT is; and say which."""
     swapped = np.zeros(len(read.positions), dtype=np.bool_)
     if not len(read.positions):
@@ -124,13 +128,13 @@ def _upright(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]
     )
     genotypes = read.genotypes.copy()
     genotypes[swapped] = 1 - genotypes[swapped]
-    if read.stand_ins is not None:  # what counts as reference does so whichever way the record is written
-        genotypes[read.stand_ins & swapped[:, None, None]] = 0
+    if read.imputed_mask is not None:  # what counts as reference does so whichever way the record is written
+        genotypes[read.imputed_mask & swapped[:, None, None]] = 0
     return replace(read, alleles=alleles, genotypes=genotypes), swapped
 
 
-def _alternates(variants: Variants) -> Iterator[tuple[_Key, int, int]]:
+def _alternates(variants: Variants) -> Iterator[tuple[AlleleKey, int, int]]:
     """Go through ALT alleles: what equal ones share, the record's place, and the allele's number."""
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
         for number, alternate in enumerate(record[1:], start=1):
-            yield trimmed(position, record[0], alternate), row, number
+            yield trim_allele(position, record[0], alternate), row, number

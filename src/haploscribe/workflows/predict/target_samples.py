@@ -12,13 +12,13 @@ from haploscribe.cohort.scan import require_called, sum_counts
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
-from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_block, write_variant_samples
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variant_blocks import KeptGenotypes, write_variant_block, write_variant_samples
-from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
+from haploscribe.genome.tiles import Tile, TileBlock, tile_blocks
+from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
 from haploscribe.parallel.executor import Workers
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import ModelsRecord, read_known_variants
@@ -79,7 +79,7 @@ class MatchJob:
     folder
         Where the variant blocks are left.
     run
-        See `KeptGenotypes`.
+        See `CachedGenotypes`.
     """
 
     options: PredictionOptions
@@ -129,7 +129,7 @@ class NewPeople:
     """
 
     windows: GeneWindows
-    kept: KeptGenotypes
+    kept: CachedGenotypes
     columns: Mapping[str, ContigColumns]
     contigs: frozenset[str]
 
@@ -172,7 +172,7 @@ def matched_people(
         write_variant_samples(job.folder, samples)
         windows = windows_of(record, Genotypes(opened.reference, opened.reader, samples))
         windows = replace(windows, reach=reach)
-        blocks = list(blocks_of(windows.tiles_to_read(), record.tile, opened.reference.contigs))
+        blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, opened.reference.contigs))
         with stage("Reading variants", sum(len(block.wanted) for block in blocks), "tiles") as advance:
             columns, counts = _match_blocks(opened, blocks, workers, advance)
         require_called(counts, options.variants)
@@ -182,14 +182,14 @@ def matched_people(
                 f"{options.variants} has none of the {n_known:,} variants that the models know; is it of the "
                 "genome build that they were trained on?"
             )
-        kept = KeptGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
+        kept = CachedGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
         file = str(options.variants)
         there = (name for name in columns if match_contig(name, opened.reader.contigs, file) is not None)
         yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there))
 
 
 def _match_blocks(
-    opened: OpenedMatch, blocks: Sequence[Block], workers: Workers, advance: Advance
+    opened: OpenedMatch, blocks: Sequence[TileBlock], workers: Workers, advance: Advance
 ) -> tuple[dict[str, ContigColumns], VariantCounts]:
     """Match all blocks: the columns of each contig, and what else was met."""
     parts: dict[str, dict[int, ContigColumns]] = {}
@@ -207,12 +207,12 @@ def _match_blocks(
 
 @dataclass(frozen=True, slots=True)
 class _MatchedBlock:
-    block: Block
+    block: TileBlock
     columns: ContigColumns
     counts: VariantCounts
 
 
-def _match_block(opened: OpenedMatch, block: Block) -> _MatchedBlock:
+def _match_block(opened: OpenedMatch, block: TileBlock) -> _MatchedBlock:
     """Read one block of new people's variants, and leave their alleles at the known ones."""
     options = opened.job.options
     known = read_known_variants(options.models, block.contig, block.number)
@@ -232,7 +232,7 @@ def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
     return Variants(contig, np.zeros(0, dtype=np.int64), (), (), nobody, reader.sample_ids, VariantCounts())
 
 
-def _columns(block: Block, known: KnownVariants, matched: Matched) -> ContigColumns:
+def _columns(block: TileBlock, known: KnownVariants, matched: Matched) -> ContigColumns:
     """Give the columns of the variants that start in the block's tiles that are wanted."""
     sites = known.sites
     n_alternates = np.array([len(record) - 1 for record in sites.alleles], dtype=np.int64)
@@ -247,7 +247,7 @@ def _columns(block: Block, known: KnownVariants, matched: Matched) -> ContigColu
     )
 
 
-def _starts_in(positions: Int64Array, block: Block) -> BoolArray:
+def _starts_in(positions: Int64Array, block: TileBlock) -> BoolArray:
     inside = np.zeros(len(positions), dtype=np.bool_)
     for tile in block.wanted:
         inside |= (positions >= tile.start) & (positions < tile.end)

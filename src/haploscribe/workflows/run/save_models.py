@@ -14,7 +14,7 @@ from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.evaluation.cross_validation import fit_fold, fit_shared_fold
 from haploscribe.expression.genes import all_genes_seen
-from haploscribe.genome.blocks import Block, blocks_of
+from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
 from haploscribe.parallel.executor import Workers
@@ -154,8 +154,8 @@ def _keep_variants(folder: Path, checked: CheckedCohort, reach: int, training: I
         write_known_variants(folder, block.number, known)
 
 
-def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[Block]:
-    return list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, contigs))
+def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
+    return list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, contigs))
 
 
 def _record(opened: OpenedJobs, trained: Trained) -> ModelsRecord:

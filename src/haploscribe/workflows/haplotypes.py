@@ -1,60 +1,30 @@
-"""Haplotypes of named samples over a region that a user writes as `chr22:1-5000`."""
+"""Return the haplotypes of samples over a region, for the subcommand `haplotypes`."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from haploscribe.errors import InputError
+from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import check_reference, open_variants
+from haploscribe.genome.variants import check_reference
 from haploscribe.utils.files import temporary_prefix
-
-_REGION = re.compile(r"(?P<contig>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)")
-
-
-def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
-    """Read a region as samtools writes it.
-
-    Parameters
-    ----------
-    text
-        `contig:start-end`, 1-based, both ends included; commas in numbers do not matter.
-    option
-        The option it was given by, for messages.
-
-    Returns
-    -------
-    contig, start, end
-        0-based half-open.
-
-    Raises
-    ------
-    InputError
-        When it is not such a region.
-    """
-    match = _REGION.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"{option} {text}: write it as contig:start-end, such as chr22:20000001-20005000")
-    start, end = (int(match[name].replace(",", "")) for name in ("start", "end"))
-    if not 1 <= start <= end:
-        raise InputError(f"{option} {text}: start and end count from 1, and start is not behind end")
-    return match["contig"], start - 1, end
 
 
 def haplotype_records(
     variants: Path, reference: Path, region: str, samples: Sequence[str], *, assume_phased: bool = False
 ) -> Iterator[tuple[str, bytes]]:
-    """Write out both haplotypes of samples over a region.
+    """Yield both haplotypes of samples over a region, as sequences.
 
     Parameters
     ----------
     variants, reference
         Input files.
     region
-        As `parse_region` reads it.
+        `contig:start-end`: see `parse_region`.
     samples
         Sample identifiers.
     assume_phased
@@ -68,7 +38,7 @@ def haplotype_records(
     Raises
     ------
     InputError
-        When an input is at fault, or the region lies outside the reference.
+        If an input is invalid, or the region lies outside the reference.
     """
     contig, start, end = parse_region(region)
     with (

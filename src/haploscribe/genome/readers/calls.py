@@ -1,5 +1,6 @@
-"""From the calls in a genotype file to phased alleles: what is skipped, counted, and refused."""
+"""Convert the calls of a genotype file to phased variants: skip, count and check them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import as_acgtn
 from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.utils.names import require_printable
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 MISSING = -1
@@ -23,7 +25,7 @@ AlleleNumbers: TypeAlias = Int8Array | Int16Array
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Records as a genotype file has them, before anything is judged.
+    """Records as they stand in a genotype file, before any check.
 
     Attributes
     ----------
@@ -35,7 +37,7 @@ class Calls:
         int8 or int16 `(n_records, n_samples, 2)`; allele numbers, `MISSING`, or `ABSENT` for the second
         copy of a haploid call.
     phased
-        bool `(n_records, n_samples)`; whether the order of the two alleles is known.
+        bool `(n_records, n_samples)`; whether the two alleles are phased.
     """
 
     positions: Int64Array
@@ -47,7 +49,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class CallRules:
-    """What is refused.
+    """What to accept in a genotype file.
 
     Attributes
     ----------
@@ -56,7 +58,7 @@ class CallRules:
     assume_phased
         Take unphased heterozygotes in the order in which they are written.
     max_missing
-        Largest share of missing calls, 0 to 1.
+        Largest fraction of missing calls, 0 to 1.
     """
 
     path: Path
@@ -64,15 +66,48 @@ class CallRules:
     max_missing: float
 
 
+def unique_samples(sample_ids: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Return the names; raise InputError for a duplicate, or a name with unprintable characters."""
+    require_printable(sample_ids, "sample name", path)
+    twice = [name for name, n in Counter(sample_ids).items() if n > 1]
+    if twice:
+        raise InputError(
+            f"{path} names {len(twice)} samples twice, first {twice[0]}; rename or remove one of them"
+        )
+    return tuple(sample_ids)
+
+
+def sample_indices(samples: Sequence[str], sample_ids: Sequence[str], path: Path) -> Int64Array:
+    """Return the index of each wanted sample among those of a file.
+
+    Returns
+    -------
+    int64 `(n_wanted,)`
+
+    Raises
+    ------
+    InputError
+        If the file lacks any.
+    """
+    place = {name: number for number, name in enumerate(sample_ids)}
+    unknown = [name for name in samples if name not in place]
+    if unknown:
+        raise InputError(
+            f"{path} lacks {len(unknown)} of {len(samples)} samples, first {unknown[0]} "
+            f"(it has {len(sample_ids)}: {', '.join(sample_ids[:3])}, …); give sample names as in that file"
+        )
+    return np.array([place[name] for name in samples], dtype=np.int64)
+
+
 def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
-    """Join the calls of neighbouring stretches of records.
+    """Concatenate the calls of consecutive records.
 
     Parameters
     ----------
     parts
-        In file order; may be none.
+        In file order; may be empty.
     n_samples
-        Their number of samples.
+        Number of samples, should there be no parts.
     """
     if not parts:
         unphased = np.zeros((0, n_samples), dtype=np.bool_)
@@ -92,10 +127,10 @@ def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
 
 
 def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rules: CallRules) -> Variants:
-    """Judge and count the calls of one region.
+    """Check and count the calls of one region, and convert them to variants.
 
     Records without an ALT allele and alleles that are no plain sequence (symbolic, breakend, `*`) are
-    skipped; the alleles that remain are numbered anew. Missing alleles and the absent copy of a haploid
+    skipped; the remaining alleles are renumbered. Missing alleles and the absent copy of a haploid
     call become reference.
 
     Parameters
@@ -103,17 +138,17 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     calls
         The records of the region.
     contig
-        Name to be given to the variants.
+        Contig name for the variants.
     sample_ids
         `n_samples` names.
     rules
-        What is refused.
+        What to accept.
 
     Raises
     ------
     InputError
-        When records are not sorted, REF is no sequence, or missing calls or unphased heterozygotes are
-        refused.
+        If records are not sorted, REF is not a sequence, or there are too many missing calls or
+        unphased heterozygotes.
     """
     _require_sorted(calls, contig, rules)
     _require_listed(calls, contig, rules)
@@ -141,7 +176,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
-        stand_ins=_stand_ins(numbers, genotypes),
+        imputed_mask=_imputed(numbers, genotypes),
     )
     _require_called(variants, odd, rules)
     _require_phased(variants, odd, rules)
@@ -149,17 +184,17 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
 
 
 class _Site(NamedTuple):
-    """Which ALT alleles of a record are plain sequence, and REF with those."""
+    """Which ALT alleles of a record are plain sequence; REF and those as sequences."""
 
     usable: tuple[bool, ...]
     sequences: tuple[bytes, ...]
 
 
 class _OddCalls(NamedTuple):
-    """The variants that have any call but a complete, phased, diploid one: int64 `(n_odd,)`.
+    """Variants with any call that is not complete, phased and diploid: int64 `(n_odd,)`.
 
-    Of those, bool `(n_odd, n_samples)`: calls with a missing allele, of a single allele, and of two different
-    alleles in an order that is not known.
+    Of those, bool `(n_odd, n_samples)`: calls with a missing allele, of a single allele, and unphased
+    heterozygotes.
     """
 
     rows: Int64Array
@@ -190,7 +225,7 @@ def _odd_calls(numbers: AlleleNumbers, genotypes: Int8Array, phased: BoolArray) 
 
 
 def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
-    """Allele numbers after the alleles that are no plain sequence are taken out; those become 0."""
+    """Return allele numbers among plain sequences only; all other alleles become 0."""
     if numbers.dtype == np.int8 and numbers.min(initial=0) == 0 and all(all(usable) for usable, _ in sites):
         return numbers.astype(np.int8, copy=False)
     genotypes = np.maximum(numbers, 0).astype(np.int8)
@@ -201,8 +236,8 @@ def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
     return genotypes
 
 
-def _stand_ins(numbers: AlleleNumbers, genotypes: Int8Array) -> BoolArray | None:
-    """Tell where a 0 stands for something else: see `Variants.stand_ins`."""
+def _imputed(numbers: AlleleNumbers, genotypes: Int8Array) -> BoolArray | None:
+    """Return where a 0 was imputed: see `Variants.imputed_mask`."""
     if genotypes is numbers:
         return None
     found = np.asarray((genotypes == 0) & (numbers != 0))
@@ -219,7 +254,7 @@ def _require_sorted(calls: Calls, contig: str, rules: CallRules) -> None:
 
 
 def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
-    """Refuse alleles that are called but not listed, and more alleles than int8 can number."""
+    """Raise InputError for calls of alleles that ALT does not list, and for over 127 alleles."""
     n_alleles = np.array([len(record) for record in calls.alleles], dtype=np.int64)
     highest = calls.numbers.reshape(len(n_alleles), 2 * calls.numbers.shape[1]).max(axis=1, initial=0)
     unlisted = np.flatnonzero(highest >= n_alleles)
@@ -236,7 +271,7 @@ def _require_listed(calls: Calls, contig: str, rules: CallRules) -> None:
 
 
 def _require_plain_reference(calls: Calls, contig: str, rules: CallRules) -> None:
-    """Refuse a REF that is empty, `.`, symbolic or otherwise no sequence: ALT would take its place."""
+    """Raise InputError for a REF that is not a sequence (empty, `.`, symbolic): ALT would replace it."""
     if all(_is_sequence(record[0]) for record in set(calls.alleles)):
         return
     row = next(row for row, record in enumerate(calls.alleles) if not _is_sequence(record[0]))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.genome.variants import open_variants
+from haploscribe.genome.readers.open import open_variants
 from tests.fixtures.peers import require_program
 from tests.fixtures.variants import SAMPLES, write_vcf_lines
+from tests.genome.drawn import SAMPLES, write_vcf_lines
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

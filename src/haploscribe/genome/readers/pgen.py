@@ -1,4 +1,4 @@
-"""Reading PLINK 2's PGEN with its .pvar and .psam."""
+"""Read PLINK 2's PGEN with its .pvar and .psam."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,15 +10,22 @@ import pgenlib
 import polars as pl
 
 from haploscribe.errors import InputError
-from haploscribe.genome.calls import MISSING, CallRules, Calls, Int16Array, phased_variants
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.samples import places_of, require_unique
+from haploscribe.genome.readers.calls import (
+    MISSING,
+    CallRules,
+    Calls,
+    Int16Array,
+    phased_variants,
+    sample_indices,
+    unique_samples,
+)
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Int64Array
 
 _PVAR_COLUMNS = {"#CHROM": pl.String, "POS": pl.Int64, "ID": pl.String, "REF": pl.String, "ALT": pl.String}
 _LAST_POSITION = 2**31 - 2
-"""The highest position that PLINK 2 takes."""
+"""Highest position that PLINK 2 accepts."""
 
 
 class PgenReader:
@@ -36,7 +43,7 @@ class PgenReader:
     def __init__(self, path: Path, *, assume_phased: bool = False, max_missing: float = 0.1) -> None:
         self.path = path
         self._rules = CallRules(path, assume_phased, max_missing)
-        self.sample_ids = require_unique(_psam_samples(_beside(path, (".psam",))), path)
+        self.sample_ids = unique_samples(_psam_samples(_beside(path, (".psam",))), path)
         pvar_path = _beside(path, (".pvar", ".pvar.zst"))
         pvar = _read_pvar(pvar_path)
         self._spans = _contig_spans(pvar, pvar_path)
@@ -50,7 +57,7 @@ class PgenReader:
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`."""
         first, last = self._spans[require_contig(contig, self.contigs, str(self.path))]
-        order = places_of(samples, self.sample_ids, self.path)
+        order = sample_indices(samples, self.sample_ids, self.path)
         positions, ends = self._positions[first:last], self._ends[first:last]
         stop = int(np.searchsorted(positions, end, side="left"))
         rows = first + np.flatnonzero(ends[:stop] > start) if start < end else np.zeros(0, dtype=np.int64)
@@ -93,7 +100,7 @@ class PgenReader:
 
 
 def _reason(error: Exception) -> str:
-    """Give the words of an error of pgenlib, which may be bytes with a line end."""
+    """Return the message of a pgenlib error, which may be bytes with a line end."""
     word = error.args[0] if error.args else error
     return (word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)).strip().rstrip(".")
 
@@ -108,7 +115,7 @@ def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def _psam_samples(path: Path) -> list[str]:
-    """Sample identifiers (IID); without a header line the columns are those of a .fam: FID IID …."""
+    """Read sample identifiers (IID); without a header line the columns are those of a .fam."""
     try:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -151,7 +158,7 @@ def _read_pvar(path: Path) -> pl.DataFrame:
 
 
 def _contig_spans(pvar: pl.DataFrame, path: Path) -> dict[str, tuple[int, int]]:
-    """First and last (exclusive) row of each contig."""
+    """Return the first and last (exclusive) row of each contig."""
     runs = pvar["#CHROM"].rle_id()
     borders = np.concatenate(([0], np.flatnonzero(np.diff(runs.to_numpy())) + 1, [len(pvar)])).tolist()
     spans: dict[str, tuple[int, int]] = {}

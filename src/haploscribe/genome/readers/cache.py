@@ -1,47 +1,51 @@
-"""A run's variants, read once and kept block by block: every later stage reads them from here.
+"""Cache a run's genotypes on disk, one file per block of tiles, and read them back.
 
-A variants file is read in one pass, by `haploscribe.cohort.scan`. What is used of it (samples of the run,
-alleles above the frequency floor, missing calls as reference) is left in one file a block, with a bit or two
-an allele, so that no later stage has to decompress and parse text again.
+A genotype file is parsed once. What the run uses (its samples, alleles above the minimum frequency, missing
+calls as reference) is cached with a bit or two per allele, so that no later stage decompresses and parses
+text again.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Self
-
 import numpy as np
 import numpy.typing as npt
-
-from haploscribe.genome.blocks import TILES_PER_BLOCK
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.genome.variants import VariantCounts
+from haploscribe.genome.variants import Variants
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Int8Array, Int64Array, UInt8Array
+from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import Int8Array
+from haploscribe.utils.types import UInt8Array
+from pathlib import Path
+from typing import Any
+from typing import Self
 
 _SAMPLES = "samples.json"
 
 
 def write_variant_samples(folder: Path, sample_ids: Sequence[str]) -> None:
-    """Leave the names of the samples whose variant blocks a folder will hold, in the order of their axis."""
+    """Write the sample names of a cache, in the order of its sample axis."""
     with atomic_write(folder / _SAMPLES) as aside:
         aside.write_text(json.dumps(list(sample_ids)), encoding="utf-8")
 
 
 def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
-    """Leave the variants of one block of tiles.
+    """Write the variants of one block of tiles.
 
     Parameters
     ----------
     folder
-        Of the run's variant blocks.
+        Of the cache.
     number
-        The block's place on the contig's grid.
+        Index of the block on the contig (`TileBlock.number`).
     variants
-        All records that decide the sequences of the block's tiles, as `read_for_tiles` gives them.
+        All records that determine the sequences of the block's tiles, from `read_for_tiles`.
     """
     planes = max(1, int(variants.genotypes.max(initial=0)).bit_length())
     path = _path(folder, variants.contig, number)
@@ -55,7 +59,7 @@ def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
 
 
 def site_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
-    """Write what a variants file says of its records, people left out, as arrays: undone by `read_sites`."""
+    """Return records without genotypes as arrays; `read_sites` is the inverse."""
     alleles = [allele for record in variants.alleles for allele in record]
     names = [name.encode() for name in variants.identifiers]
     return {
@@ -69,7 +73,7 @@ def site_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
 
 
 def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
-    """Make the records of `site_arrays` again, with nobody who carries them."""
+    """Return the records of `site_arrays` as variants without samples."""
     alleles = iter(_as_list(arrays["alleles"], arrays["allele_lengths"]))
     names = _as_list(arrays["identifiers"], arrays["identifier_lengths"])
     return Variants(
@@ -84,21 +88,21 @@ def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptGenotypes:
-    """Genotypes of which variant blocks were left: small, hashable, and opened in any process.
+class CachedGenotypes:
+    """Where a genotype cache is: small, hashable, and opened in any process.
 
     Attributes
     ----------
     reference
         The FASTA.
     index_folder
-        Where its index is, if the file has none beside it.
+        Where its index is if there is none beside it.
     folder
-        Of the variant blocks.
+        Of the cache.
     tile_size
         Size of the tile grid in base pairs.
     run
-        Different in every run: workers that outlive one open the files of the next anew.
+        Identifier of the run, so that workers that outlive it reopen the files of the next.
     """
 
     reference: Path
@@ -108,24 +112,24 @@ class KeptGenotypes:
     run: str
 
     def open(self) -> Genotypes:
-        """Open the FASTA and the blocks."""
-        blocks = VariantBlocks(self.folder, self.tile_size)
+        """Open the FASTA and the cache."""
+        blocks = GenotypeCache(self.folder, self.tile_size)
         return Genotypes(Reference.open(self.reference, self.index_folder), blocks, blocks.sample_ids)
 
 
-class VariantBlocks:
-    """Variant blocks of a run as a `VariantReader`; regions it is asked for must lie in blocks it has.
+class GenotypeCache:
+    """A genotype cache as a `VariantReader`; a region must lie in cached blocks.
 
     Parameters
     ----------
     folder
-        Where `write_variant_block` left them.
+        Where `write_variant_block` wrote them.
     tile_size
         Size of the tile grid in base pairs.
     """
 
     BYTES_KEPT = 16 << 20
-    """Of genotypes in memory, the last block's at least: neighbouring genes read the same blocks."""
+    """Of genotypes kept in memory, at least one block: neighbouring genes read the same blocks."""
 
     def __init__(self, folder: Path, tile_size: int) -> None:
         self.path = folder
@@ -140,13 +144,13 @@ class VariantBlocks:
         Raises
         ------
         FileNotFoundError
-            When the region lies in a block that was not left: a defect in the caller.
+            If the region lies in a block that was not cached: a defect in the caller.
         """
         assert tuple(samples) == self.sample_ids
         last = max(end - 1, start, 0) // self._span
         parts, read_upto = [], 0
         for number in range(max(start, 0) // self._span, last + 1):
-            # Left of the tiles a run wants, blocks may be missing: what reaches in from there is in the next.
+            # Blocks left of the wanted tiles may be missing: records that extend from there are in the next.
             if number == last or _path(self.path, contig, number).exists():
                 block = self._block(contig, number)
                 parts.append(block.take(block.positions >= read_upto))
@@ -155,7 +159,7 @@ class VariantBlocks:
         return found.take((found.positions < end) & (found.ends > start))
 
     def close(self) -> None:
-        """Forget what is kept in memory."""
+        """Release the blocks kept in memory."""
         self._kept.clear()
 
     def __enter__(self) -> Self:
@@ -175,6 +179,37 @@ class VariantBlocks:
         return self._kept[place]
 
 
+class InMemoryVariants:
+    """Variants of one contig as a `VariantReader`.
+
+    Parameters
+    ----------
+    variants
+        All records of the contig that will be read.
+    """
+
+    def __init__(self, variants: Variants) -> None:
+        self.path = Path("(in memory)")
+        self.sample_ids = variants.sample_ids
+        self.contigs: tuple[str, ...] = (variants.contig,)
+        self._variants = variants
+
+    def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
+        """Return the records that overlap a region: see `VariantReader.read`."""
+        assert (contig, tuple(samples)) == (self._variants.contig, self.sample_ids)
+        variants = self._variants
+        return variants.take((variants.positions < end) & (variants.ends > start))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def _path(folder: Path, contig: str, number: int) -> Path:
     return folder / folder_name(contig, "contig") / f"{number}.npz"
 
@@ -188,7 +223,7 @@ def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:
 
 
 def _joined(parts: Sequence[Variants]) -> Variants:
-    """Join neighbouring blocks' variants; at least one block."""
+    """Concatenate the variants of consecutive blocks; at least one."""
     first, *others = parts
     if not others:
         return first
@@ -202,13 +237,13 @@ def _joined(parts: Sequence[Variants]) -> Variants:
 
 
 def _packed(genotypes: Int8Array, planes: int) -> UInt8Array:
-    """Allele numbers as bits: uint8 `(planes, n_variants, ceil(2 n_samples / 8))`, lowest bit first."""
+    """Pack allele numbers to bits: uint8 `(planes, n_variants, ceil(2 n_samples / 8))`, lowest first."""
     flat = genotypes.reshape(len(genotypes), 2 * genotypes.shape[1])
     return np.stack([np.packbits((flat >> plane) & 1, axis=1) for plane in range(planes)])
 
 
 def _unpacked(packed: UInt8Array, shape: tuple[int, int, int]) -> Int8Array:
-    """Undo `_packed`: int8 of this shape."""
+    """Unpack the bits of `_packed` to int8 of this shape."""
     n_variants, n_samples, copies = shape
     flat = np.zeros((n_variants, copies * n_samples), dtype=np.int8)
     for plane, bits in enumerate(packed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.genome.calls import MISSING, CallRules, Calls, joined_calls, phased_variants
+from haploscribe.genome.readers.calls import MISSING, CallRules, Calls, joined_calls, phased_variants
 
 RULES = CallRules(Path("v.vcf"), assume_phased=False, max_missing=1.0)
 
@@ -77,5 +77,5 @@ def test_a_reference_allele_that_is_no_sequence_is_refused() -> None:
 def test_a_missing_allele_stands_in_for_the_reference() -> None:
     found = phased_variants(calls([4], [("A", "C")], [[MISSING, 1]]), "c", ("a",), RULES)
     assert found.genotypes.tolist() == [[[0, 1]]]
-    assert found.stand_ins is not None
-    assert found.stand_ins.tolist() == [[[True, False]]]
+    assert found.imputed_mask is not None
+    assert found.imputed_mask.tolist() == [[[True, False]]]

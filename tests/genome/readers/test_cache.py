@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
 from haploscribe.genome.haplotypes import read_for_tiles
-from haploscribe.genome.tiles import Tile, tiles_between
-from haploscribe.genome.variant_blocks import (
-    KeptGenotypes,
-    VariantBlocks,
+from haploscribe.genome.readers.cache import (
+    CachedGenotypes,
+    GenotypeCache,
     write_variant_block,
     write_variant_samples,
 )
-from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, open_variants
+from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, overlapping_tiles, tile_blocks
+from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
+from tests.genome.drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
 def assert_equal_variants(found: Variants, expected: Variants) -> None:
@@ -31,18 +32,18 @@ def assert_equal_variants(found: Variants, expected: Variants) -> None:
     np.testing.assert_array_equal(found.genotypes, expected.genotypes, strict=True)
 
 
-def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folder: Path) -> VariantBlocks:
+def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folder: Path) -> GenotypeCache:
     write_variant_samples(folder, SAMPLES)
-    for block in blocks_of(wanted, 1, {"c": length}):
+    for block in tile_blocks(wanted, 1, {"c": length}):
         write_variant_block(folder, block.number, read_for_tiles(reader, block.tiles, SAMPLES))
-    return VariantBlocks(folder, 1)
+    return GenotypeCache(folder, 1)
 
 
 @given(length=st.integers(1, 2_000), size=st.integers(1, 20), data=st.data())
 def test_a_block_spans_its_tiles(length: int, size: int, data: st.DataObject) -> None:
-    tiles = tiles_between("c", 0, length, size, length)
+    tiles = overlapping_tiles("c", 0, length, size, length)
     tile = data.draw(st.sampled_from(tiles))
-    (block,) = blocks_of([tile], size, {"c": length})
+    (block,) = tile_blocks([tile], size, {"c": length})
     span = TILES_PER_BLOCK * size
     assert (block.start, block.end) == (
         tile.start // span * span,
@@ -57,7 +58,7 @@ def test_a_block_spans_its_tiles(length: int, size: int, data: st.DataObject) ->
 def test_tiles_are_read_as_from_the_file(drawn: DrawnContig, data: st.DataObject) -> None:
     """Tiles of 1 bp, so that a block is 16 bp and records reach across several blocks."""
     length = len(drawn.sequence)
-    tiles = tiles_between("c", 0, length, 1, length)
+    tiles = overlapping_tiles("c", 0, length, 1, length)
     first = data.draw(st.integers(0, length - 1), label="first tile wanted")
     last = data.draw(st.integers(first, length - 1), label="last tile wanted")
     elsewhere = data.draw(st.lists(st.sampled_from(tiles), max_size=2), label="others wanted")
@@ -79,8 +80,8 @@ def test_what_is_kept_in_memory_changes_nothing(
 ) -> None:
     records = tuple(Record(position, "A", ("C",), ("0|1", "1|1")) for position in range(0, 64, 5))
     vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": DrawnContig("A" * 64, records)})
-    tiles = tiles_between("c", 0, 64, 1, 64)
-    monkeypatch.setattr(VariantBlocks, "BYTES_KEPT", bytes_kept)
+    tiles = overlapping_tiles("c", 0, 64, 1, 64)
+    monkeypatch.setattr(GenotypeCache, "BYTES_KEPT", bytes_kept)
     with open_variants(vcf) as reader:
         blocks = left_in_blocks(reader, list(tiles), 64, tmp_path / "blocks")
         for first in (0, 40, 10, 33, 0):
@@ -92,7 +93,7 @@ def test_a_block_that_was_not_left_is_never_taken_for_empty(tmp_path: Path) -> N
     tile = Tile("c", 0, 0, 6)
     write_variant_samples(tmp_path, SAMPLES)
     with pytest.raises(FileNotFoundError):
-        read_for_tiles(VariantBlocks(tmp_path, 6), [tile], SAMPLES)
+        read_for_tiles(GenotypeCache(tmp_path, 6), [tile], SAMPLES)
 
 
 def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_names_and_many_alleles_are_kept(tmp_path: Path) -> None:
     )
     write_variant_samples(tmp_path, SAMPLES)
     write_variant_block(tmp_path, 0, variants)
-    found = VariantBlocks(tmp_path, 6).read("c", 0, 96, SAMPLES)
+    found = GenotypeCache(tmp_path, 6).read("c", 0, 96, SAMPLES)
     assert_equal_variants(found, variants)
     assert set(astuple(found.counts)) == {0}, "what was met is told by the file's own reader, once"
 
@@ -117,11 +118,11 @@ def test_kept_genotypes_open_the_fasta_and_the_blocks(tmp_path: Path) -> None:
     fasta = write_fasta(tmp_path / "r.fa", {"c": "ACGTACGT"})
     Path(f"{fasta}.fai").unlink(missing_ok=True)
     drawn = DrawnContig("ACGTACGT", (Record(2, "G", ("T",), ("0|1", "1|1")),))
-    tiles = tiles_between("c", 0, 8, 1, 8)
+    tiles = overlapping_tiles("c", 0, 8, 1, 8)
     (tmp_path / "index").mkdir()
     with open_variants(write_vcf(tmp_path / "v.vcf.gz", {"c": drawn})) as reader:
         left_in_blocks(reader, list(tiles), 8, tmp_path / "blocks")
-    genotypes = KeptGenotypes(fasta, tmp_path / "index", tmp_path / "blocks", 1, "run").open()
+    genotypes = CachedGenotypes(fasta, tmp_path / "index", tmp_path / "blocks", 1, "run").open()
     assert genotypes.sample_ids == SAMPLES
     (third,) = genotypes.haplotypes(genotypes.read(tiles[2:3]), tiles[2:3])
     assert (third.sequences, third.index.tolist()) == ((b"G", b"T"), [[0, 1], [1, 1]])

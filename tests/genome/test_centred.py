@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.anchored import Anchor, AnchoredHaplotypes, anchored_haplotypes, reverse_complement
+from haploscribe.genome.centred import (
+    CentredHaplotypes,
+    CentredWindow,
+    centred_haplotypes,
+    reverse_complement,
+)
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import open_variants
 from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
@@ -27,13 +32,13 @@ from tests.fixtures.variants import (
 _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
-def _anchored(fasta: Path, vcf: Path, anchors: list[Anchor]) -> list[AnchoredHaplotypes]:
+def _anchored(fasta: Path, vcf: Path, anchors: list[CentredWindow]) -> list[CentredHaplotypes]:
     with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, fasta.parent) as reference:
         genotypes = Genotypes(reference, reader, SAMPLES)
-        return [anchored_haplotypes(genotypes, anchor) for anchor in anchors]
+        return [centred_haplotypes(genotypes, anchor) for anchor in anchors]
 
 
-def _carried(found: AnchoredHaplotypes, sample: int, haplotype: int) -> str:
+def _carried(found: CentredHaplotypes, sample: int, haplotype: int) -> str:
     row = int(found.index[sample, haplotype])
     return found.sequences[row].decode()
 
@@ -70,7 +75,7 @@ def _consensus_and_place(
     return sequence, position, True  # no variant, no chain
 
 
-def _cut(sequence: str, place: int, present: bool, anchor: Anchor) -> str:
+def _cut(sequence: str, place: int, present: bool, anchor: CentredWindow) -> str:
     """The extent around a base of a haplotype, by coordinates on the haplotype."""
     if anchor.reverse:
         first = place - anchor.downstream + present
@@ -101,9 +106,9 @@ def _contigs_with_indels(draw: st.DrawFn) -> DrawnContig:
 
 
 @st.composite
-def _anchors(draw: st.DrawFn, length: int) -> Anchor:
+def _anchors(draw: st.DrawFn, length: int) -> CentredWindow:
     extents = draw(st.integers(0, 40)), draw(st.integers(1, 40))
-    return Anchor("c", draw(st.integers(0, length - 1)), draw(st.booleans()), *extents)
+    return CentredWindow("c", draw(st.integers(0, length - 1)), draw(st.booleans()), *extents)
 
 
 @settings(max_examples=30, deadline=None)
@@ -185,7 +190,7 @@ def test_base_keeps_its_place_whatever_happens_beside_it(
     line = f"c\t{int(position) + 1}\t.\t{reference}\t{alternate}\t.\t.\t.\tGT\t1|0\t0|0"
     vcf = write_vcf_lines(tmp_path / "v.vcf.gz", {"c": len(_CONTIG)}, [line])
     fasta = write_fasta(tmp_path / "r.fa", {"c": _CONTIG})
-    (found,) = _anchored(fasta, vcf, [Anchor("c", 11, reverse, 4, 4)])
+    (found,) = _anchored(fasta, vcf, [CentredWindow("c", 11, reverse, 4, 4)])
     assert _carried(found, 0, 0) == expected
 
 
@@ -193,7 +198,7 @@ def test_a_base_outside_the_contig_is_refused(tmp_path: Path) -> None:
     fasta = write_fasta(tmp_path / "r.fa", {"c": _CONTIG})
     vcf = write_vcf_lines(tmp_path / "v.vcf.gz", {"c": len(_CONTIG)}, [])
     with pytest.raises(ValueError, match="outside c"):
-        _anchored(fasta, vcf, [Anchor("c", len(_CONTIG), False, 4, 4)])
+        _anchored(fasta, vcf, [CentredWindow("c", len(_CONTIG), False, 4, 4)])
 
 
 def test_reverse_complement_leaves_n() -> None:
@@ -205,7 +210,7 @@ def test_reverse_complement_leaves_n() -> None:
 def test_real_people_are_cut_from_what_bcftools_consensus_writes(
     shared_cohort: Path, tmp_path: Path, reverse: bool
 ) -> None:
-    anchor = Anchor("chr22", 37_100_000, reverse, 7000, 3500)
+    anchor = CentredWindow("chr22", 37_100_000, reverse, 7000, 3500)
     start, end = 37_080_000, 37_120_000
     vcf = shared_cohort / "genotypes.vcf.gz"
     with (
@@ -213,7 +218,7 @@ def test_real_people_are_cut_from_what_bcftools_consensus_writes(
         Reference.open(shared_cohort / "reference.fa.gz", tmp_path) as reference,
     ):
         samples = reader.sample_ids[::60]
-        found = anchored_haplotypes(Genotypes(reference, reader, samples), anchor)
+        found = centred_haplotypes(Genotypes(reference, reader, samples), anchor)
         text = reference.fetch("chr22", start, end).decode()
     part = write_fasta(tmp_path / "part.fa", {f"chr22:{start + 1}-{end}": text})
     assert len(found.sequences) > 3
