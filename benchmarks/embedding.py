@@ -33,11 +33,11 @@ from benchmarks.plain_loop import (
 from benchmarks.tables import write_table
 from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.cohort import Cohort, open_cohort
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
-from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.deltas import EmbeddedTile, StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
@@ -85,7 +85,7 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
         started = time.perf_counter()
         address, counts = embed_block(block, cohort.genotypes, timed, store, size)
         seconds = time.perf_counter() - started
-        stored = StoredDeltas(store, [address])
+        stored = DeltaReader(store, [address])
         tiles = [stored.tile(tile.contig, tile.number) for tile in wanted]
     return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
 

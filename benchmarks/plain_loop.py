@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from haploscribe.arrays import Float32Array, Int64Array
 from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_weights
-from haploscribe.embedding.backbones.threads import each_by_one_thread
+from haploscribe.embedding.backbones.devices import each_by_one_thread
 
 Encoder = Callable[[Tensor], Tensor]
 """From token numbers int64 `(n, length)` to hidden states float32 `(n, length, hidden_size)`."""

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 import click
 
-from haploscribe.errors import InputError, MendedWarning
+from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.memory import lack_of_memory, no_memory, require_address_space
 from haploscribe.names import printable
 from haploscribe.room import lack_of_room, no_room
@@ -37,7 +37,7 @@ def run_to_exit(cli: click.Group) -> None:
     """
     _open_closed_streams()
     warnings.showwarning = _show_warning
-    warnings.simplefilter("always", MendedWarning)
+    warnings.simplefilter("always", RepairedWarning)
     try:
         cli(prog_name="haploscribe", standalone_mode=False)
         sys.stdout.flush()
@@ -92,7 +92,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Show our own warning as one line, another's as Python does."""
-    if issubclass(category, MendedWarning):
+    if issubclass(category, RepairedWarning):
         click.echo(f"haploscribe: warning: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)

@@ -17,7 +17,7 @@ class StoppedError(InputError):
     """The machine stopped the work, not the input: what is done is kept, for the same command to go on."""
 
 
-class MendedWarning(UserWarning):
+class RepairedWarning(UserWarning):
     """Something that Haploscribe had written was damaged and has been made anew.
 
     The message is one line that says what and where.

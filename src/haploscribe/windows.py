@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.arrays import Float32Array, Int64Array
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.estimators.inputs import WIDE_WINDOW, GeneInputs, TileDeltas, WideDosages
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
@@ -79,7 +79,7 @@ class GeneWindows:
         """List the tiles whose variants any gene's inputs hold, each once, in order."""
         return sorted({tile for gene in self.genes for tile in self._tiles_to_read(gene)})
 
-    def gene_inputs(self, gene: Gene, stored: StoredDeltas | None) -> GeneInputs:
+    def gene_inputs(self, gene: Gene, stored: DeltaReader | None) -> GeneInputs:
         """Collect what estimators read of one gene.
 
         Parameters
@@ -92,7 +92,7 @@ class GeneWindows:
         variants = self._variants(gene)
         return self._inputs(gene, variants, tuple(self.genotypes.sample_ids), self._deltas(gene, stored))
 
-    def haplotype_inputs(self, gene: Gene, stored: StoredDeltas | None) -> GeneInputs:
+    def haplotype_inputs(self, gene: Gene, stored: DeltaReader | None) -> GeneInputs:
         """Collect the inputs of made-up people who each carry one haplotype, and the reference beside it.
 
         Parameters
@@ -128,7 +128,7 @@ class GeneWindows:
         tiles = self._window_tiles(gene, self._inputs_window())
         return self.genotypes.common(self.genotypes.read(tiles))
 
-    def _deltas(self, gene: Gene, stored: StoredDeltas | None) -> tuple[TileDeltas, ...]:
+    def _deltas(self, gene: Gene, stored: DeltaReader | None) -> tuple[TileDeltas, ...]:
         if stored is None:
             return ()
         found = [stored.tile(tile.contig, tile.number) for tile in self.tiles(gene)]

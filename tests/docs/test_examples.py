@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
 from haploscribe.arrays import Float64Array
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haploscribe.embedding.deltas import StoredDeltas
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
-from haploscribe.errors import InputError, MendedWarning
+from haploscribe.embedding.deltas import DeltaReader
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
+from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.pipeline import embed, run
 from tests.small_cohort import write_small_cohort
@@ -84,7 +84,7 @@ def test_any_damage_to_a_piece_is_found_and_mended(
     if file.name == "zarr.json" and not said:
         return  # a blank of a record that became another blank
     (warning,) = said
-    assert warning.category is MendedWarning
+    assert warning.category is RepairedWarning
     assert file.parts[1] in str(warning.message)
     assert file.name in str(warning.message)
     of_the_piece = 0
@@ -104,7 +104,7 @@ def test_records_on_the_way_to_pieces_are_written_anew_and_nothing_is_embedded(
     (path,) = store.glob(f"{record}/zarr.json" if record else "zarr.json")
     damaged(path, how, 4)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MendedWarning)
+        warnings.simplefilter("ignore", RepairedWarning)
         found = embed(cohort, KMER, store, WorkerOptions())
     assert content(store) == content(sound)
     assert found["forward_passes"] == 0
@@ -135,9 +135,9 @@ def test_damage_while_a_run_reads_stops_it(cohort: CohortOptions, sound: Path, t
     (piece,) = store.glob("haplotypes/chrX/0.*")
     damaged(piece / "index" / "c" / "0" / "0" / "0", "flipped", 5)
     (backbone,) = store.glob("vectors/kmer.*")
-    address = BlockAddress("chrX", 0, backbone.name, piece.name.split(".")[1])
+    address = BlockKey("chrX", 0, backbone.name, piece.name.split(".")[1])
     with pytest.raises(InputError, match=r"index/c/0/0/0 has another checksum.*give the same command again"):
-        StoredDeltas(EmbeddingStore(store), [address]).tile("chrX", 5)
+        DeltaReader(EmbeddingStore(store), [address]).tile("chrX", 5)
 
 
 def test_a_folder_of_something_else_is_not_taken_for_a_damaged_store(tmp_path: Path) -> None:

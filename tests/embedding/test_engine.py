@@ -11,7 +11,7 @@ import pytest
 from haploscribe.arrays import Float32Array
 from haploscribe.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
 from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
@@ -42,12 +42,12 @@ def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def embed(
     cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts
-) -> tuple[StoredDeltas, EmbeddingCounts]:
+) -> tuple[DeltaReader, EmbeddingCounts]:
     opened, size = EmbeddingStore(store), cohort.options.tile
     blocks = list(blocks_of(tiles, size, cohort.genotypes.reference.contigs))
     done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
     counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))
-    return StoredDeltas(EmbeddingStore(store), [address for address, _ in done]), counts
+    return DeltaReader(EmbeddingStore(store), [address for address, _ in done]), counts
 
 
 def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.distance import cosine
 
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
-from haploscribe.embedding.precision import delta_cosines, require_surviving
+from haploscribe.embedding.engine import delta_cosines, require_surviving
 from haploscribe.errors import InputError
 from haploscribe.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.pipeline import embed

@@ -13,9 +13,9 @@ import pytest
 
 from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import (
-    BlockAddress,
+    BlockKey,
     EmbeddingStore,
     IndexedTile,
     backbone_key,
@@ -24,7 +24,7 @@ from haploscribe.embedding.store import (
 from haploscribe.errors import InputError
 
 BACKBONE = KmerCounts()
-ADDRESS = BlockAddress("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
+ADDRESS = BlockKey("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
 
 
 def sequences(*names: str) -> list[bytes]:
@@ -71,16 +71,16 @@ def test_a_block_without_variants_has_no_tiles(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_haplotypes(ADDRESS, [], 5)
     assert store.has_haplotypes(ADDRESS)
-    assert StoredDeltas(store, [ADDRESS]).tile("chr22", 16) is None
+    assert DeltaReader(store, [ADDRESS]).tile("chr22", 16) is None
 
 
 def test_another_key_finds_nothing(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     store.write_haplotypes(ADDRESS, [indexed_tile(17, ["a"])], 5)
-    other_people = BlockAddress("chr22", 1, ADDRESS.backbone, "0b" * 16)
+    other_people = BlockKey("chr22", 1, ADDRESS.backbone, "0b" * 16)
     assert not store.has_haplotypes(other_people)
-    other_backbone = BlockAddress("chr22", 1, "kmer.00", ADDRESS.haplotypes)
+    other_backbone = BlockKey("chr22", 1, "kmer.00", ADDRESS.haplotypes)
     assert store.known_sequences(other_backbone) == frozenset()
 
 
@@ -89,7 +89,7 @@ def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
     tile, found = indexed_tile(17, ["reference", "a", "b"]), vectors(3)
     store.write_haplotypes(ADDRESS, [tile], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("b", "reference", "a"), found)
-    read = StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+    read = DeltaReader(store, [ADDRESS]).tile("chr22", 17)
     assert read is not None
     np.testing.assert_array_equal(
         read.deltas, np.stack([0 * found[0], found[2] - found[1], found[0] - found[1]])
@@ -101,7 +101,7 @@ def test_a_sequence_that_was_not_embedded_is_never_passed_over(tmp_path: Path) -
     store.write_haplotypes(ADDRESS, [indexed_tile(17, ["reference", "a"])], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("reference"), vectors(1))
     with pytest.raises(KeyError):
-        StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+        DeltaReader(store, [ADDRESS]).tile("chr22", 17)
 
 
 def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worker: int) -> None:
@@ -175,13 +175,12 @@ def test_something_else_is_not_taken_for_a_store(tmp_path: Path, content: str) -
 def test_stored_deltas_keep_few_blocks_and_find_every_tile(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     addresses = [
-        BlockAddress("chr22", block, ADDRESS.backbone, "0c" * 16)
-        for block in range(StoredDeltas.BLOCKS_KEPT + 3)
+        BlockKey("chr22", block, ADDRESS.backbone, "0c" * 16) for block in range(DeltaReader.BLOCKS_KEPT + 3)
     ]
     for address in addresses:
         store.write_haplotypes(address, [indexed_tile(address.block * 16, ["r", "s"])], 5)
         store.write_vectors(address, BACKBONE, sequences("r", "s"), vectors(2, address.block))
-    stored = StoredDeltas(store, addresses)
+    stored = DeltaReader(store, addresses)
     for address in [*addresses, *addresses]:
         tile = stored.tile("chr22", address.block * 16)
         assert tile is not None

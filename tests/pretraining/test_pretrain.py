@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.backbones.loading import load_masked_token_model
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
 from haploscribe.pretraining import pretrain as pretrain_module

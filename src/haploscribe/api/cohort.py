@@ -16,7 +16,7 @@ from haploscribe.api.samples import GeneSamples
 from haploscribe.arrays import Float64Array, Int64Array
 from haploscribe.atomic import created_for
 from haploscribe.cohort import open_cohort as open_inputs
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
@@ -57,7 +57,7 @@ class OpenedCohort:
     def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
         self.options = options
         self._jobs = WorkerOptions(jobs)
-        self._embedded: list[tuple[Embedded, StoredDeltas]] = []
+        self._embedded: list[tuple[Embedded, DeltaReader]] = []
         with stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
             opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
@@ -124,7 +124,7 @@ class OpenedCohort:
         with created_for(readable_by), open_workers(self._jobs) as workers:
             loaded = LoadedBackbone.of(chosen, self.options.tile)
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
-        stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)
+        stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.addresses)
         self._embedded.append((embedded, stored))
         return embedded
 
@@ -186,7 +186,7 @@ class OpenedCohort:
         with open_workers(self._jobs) as workers:
             return self._stack.enter_context(checked_cohort(self.options, workers, self._folder))
 
-    def _deltas(self, embedded: Embedded | None) -> StoredDeltas | None:
+    def _deltas(self, embedded: Embedded | None) -> DeltaReader | None:
         if embedded is None:
             return None
         for known, stored in self._embedded:

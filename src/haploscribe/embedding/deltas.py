@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Int32Array
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK
 
 
@@ -29,7 +29,7 @@ class EmbeddedTile:
     index: Int32Array
 
 
-class StoredDeltas:
+class DeltaReader:
     """Tile deltas of one run, read from the store as genes ask for them.
 
     Neighbouring genes share blocks, so the last few blocks are kept in memory.
@@ -45,7 +45,7 @@ class StoredDeltas:
     BLOCKS_KEPT = 4
     """A cis window of the usual size lies in 3 blocks."""
 
-    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockAddress]) -> None:
+    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockKey]) -> None:
         self._store = store
         self._addresses = {(address.contig, address.block): address for address in addresses}
         self._kept: dict[tuple[str, int], _Block] = {}
@@ -70,7 +70,7 @@ class StoredDeltas:
 class _Block:
     """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
 
-    def __init__(self, store: EmbeddingStore, address: BlockAddress) -> None:
+    def __init__(self, store: EmbeddingStore, address: BlockKey) -> None:
         self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
         self._vectors = store.read_vectors(address)
 

@@ -1,4 +1,4 @@
-"""Embeds each unique haplotype sequence of each tile once."""
+"""Embed each unique haplotype sequence of each tile once, and check what half precision does to deltas."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from haploscribe.arrays import Float32Array
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.arrays import Float32Array, Float64Array
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.store import (
-    BlockAddress,
+    BlockKey,
     EmbeddingStore,
     IndexedTile,
     backbone_key,
@@ -69,7 +69,7 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
 
 def embed_block(
     block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
-) -> tuple[BlockAddress, EmbeddingCounts]:
+) -> tuple[BlockKey, EmbeddingCounts]:
     """Embed the sequences of a block's wanted tiles that are not yet in the store.
 
     Only tiles that carry variants are embedded: the others have no deltas.
@@ -97,7 +97,7 @@ def embed_block(
     variants = genotypes.common(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
     key = haplotypes_key(tile_size, reference, variants)
-    address = BlockAddress(block.contig, block.number, backbone_key(backbone), key)
+    address = BlockKey(block.contig, block.number, backbone_key(backbone), key)
     damaged = store.mend(address, backbone)
 
     found = genotypes.haplotypes(variants, block.tiles)
@@ -179,3 +179,48 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
         digest.update(len(part).to_bytes(8, "little"))  # so that no two lists of parts read the same
         digest.update(part)
     return digest.hexdigest()
+
+
+LEAST_COSINE = 0.99
+"""Of 99 deltas in 100, between half precision and float32."""
+
+
+def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
+    """Compare deltas with those in float32.
+
+    Parameters
+    ----------
+    deltas, exact
+        float32 `(n, n_bins, dimension)`; of the same haplotypes, none of them the reference.
+
+    Returns
+    -------
+    float64 `(n,)`; cosines of the angles between them, 0 where one of two is zero.
+    """
+    a, b = (values.reshape(len(values), -1).astype(np.float64) for values in (deltas, exact))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("ij,ij->i", a, b)
+    return np.asarray(np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0))
+
+
+def require_surviving(cosines: Float64Array, backbone: str) -> None:
+    """Refuse a precision that deltas do not survive.
+
+    Parameters
+    ----------
+    cosines
+        float64 `(n,)`; of `delta_cosines`. None may be none.
+    backbone
+        Its name, for the message.
+
+    Raises
+    ------
+    InputError
+        When the 1st percentile is below `LEAST_COSINE`.
+    """
+    if cosines.size and (least := float(np.quantile(cosines, 0.01))) < LEAST_COSINE:
+        raise InputError(
+            f"--precision mixed: deltas of backbone {backbone} do not survive it (cosine to float32 "
+            f"{least:.3f} in {cosines.size} haplotypes of these people, {LEAST_COSINE} wanted); "
+            "use --precision float32"
+        )

@@ -39,9 +39,9 @@ import zarr
 
 from haploscribe.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
 from haploscribe.atomic import remove_at_once, written_aside, written_once
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.seals import damage, seal
-from haploscribe.errors import InputError, MendedWarning
+from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.names import folder_name
 
 FORMAT = "haploscribe-embeddings"
@@ -61,7 +61,7 @@ _NONE = {"format": None}
 
 
 @dataclass(frozen=True, slots=True)
-class BlockAddress:
+class BlockKey:
     """Which block of which contents.
 
     Attributes
@@ -135,7 +135,7 @@ class EmbeddingStore:
 
     Warns
     -----
-    MendedWarning
+    RepairedWarning
         When the store's own record is damaged, but not what is in the store: it is written anew.
     """
 
@@ -147,7 +147,7 @@ class EmbeddingStore:
         elif _attributes(path) != _STORE and self._has_a_group_of_this_format():
             _write_record(path, _STORE)
             message = f"{path / _RECORD} was damaged; it was written anew"
-            warnings.warn(message, MendedWarning, stacklevel=2)
+            warnings.warn(message, RepairedWarning, stacklevel=2)
         self._check_format()
 
     def _check_format(self) -> None:
@@ -171,7 +171,7 @@ class EmbeddingStore:
         groups = self.path.glob(f"{VECTORS}/*/*/*/*/{_RECORD}")
         return any(_attributes(record.parent).get(_VERSION) == FORMAT_VERSION for record in groups)
 
-    def mend(self, address: BlockAddress, backbone: Backbone) -> tuple[str, ...]:
+    def mend(self, address: BlockKey, backbone: Backbone) -> tuple[str, ...]:
         """Take away what is damaged of a block, so that it is embedded and written again.
 
         Parameters
@@ -199,14 +199,14 @@ class EmbeddingStore:
                 found += self._make_groups(folder, attributes)
         return tuple(found)
 
-    def known_sequences(self, address: BlockAddress) -> frozenset[bytes]:
+    def known_sequences(self, address: BlockKey) -> frozenset[bytes]:
         """Digests of the block's sequences that the backbone has embedded, of pieces that `mend` has seen."""
         groups = (_group(part) for part in self._parts(address))
         return frozenset(row.tobytes() for group in groups for row in _read(group, "digest"))
 
     def write_vectors(
         self,
-        address: BlockAddress,
+        address: BlockKey,
         backbone: Backbone,
         digests: Sequence[bytes],
         embeddings: Float32Array,
@@ -233,11 +233,11 @@ class EmbeddingStore:
             _write(group, "embedding", embeddings)
             seal(aside)
 
-    def has_haplotypes(self, address: BlockAddress) -> bool:
+    def has_haplotypes(self, address: BlockKey) -> bool:
         """Whether the block's haplotypes are stored."""
         return self._haplotypes(address).is_dir()
 
-    def write_haplotypes(self, address: BlockAddress, tiles: Sequence[IndexedTile], n_samples: int) -> None:
+    def write_haplotypes(self, address: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
         """Store who carries which sequence of a block's tiles, those that carry variants, in order."""
         folder = self._haplotypes(address)
         self._make_groups(folder.parent, {})
@@ -254,7 +254,7 @@ class EmbeddingStore:
             _write(group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32))
             seal(aside)
 
-    def read_haplotypes(self, address: BlockAddress) -> tuple[IndexedTile, ...]:
+    def read_haplotypes(self, address: BlockKey) -> tuple[IndexedTile, ...]:
         """Read who carries which sequence of a stored block's tiles, in order."""
         group = _opened(self._haplotypes(address))
         numbers, starts, ends, offsets = (
@@ -266,7 +266,7 @@ class EmbeddingStore:
             for i, number in enumerate(numbers)
         )
 
-    def read_vectors(self, address: BlockAddress) -> dict[bytes, Float32Array]:
+    def read_vectors(self, address: BlockKey) -> dict[bytes, Float32Array]:
         """Read all embedded sequences of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
@@ -276,7 +276,7 @@ class EmbeddingStore:
                 found.setdefault(digest.tobytes(), embedding)
         return found
 
-    def _vectors(self, address: BlockAddress) -> Path:
+    def _vectors(self, address: BlockKey) -> Path:
         return (
             self.path
             / VECTORS
@@ -285,11 +285,11 @@ class EmbeddingStore:
             / str(address.block)
         )
 
-    def _haplotypes(self, address: BlockAddress) -> Path:
+    def _haplotypes(self, address: BlockKey) -> Path:
         contig = folder_name(address.contig, "contig")
         return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
 
-    def _parts(self, address: BlockAddress) -> list[Path]:
+    def _parts(self, address: BlockKey) -> list[Path]:
         """List the parts of a block in one order; what is being built aside has a dot before its name."""
         folder = self._vectors(address)
         found = folder.iterdir() if folder.is_dir() else ()

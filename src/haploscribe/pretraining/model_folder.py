@@ -11,7 +11,7 @@ from torch import Tensor
 
 from haploscribe.atomic import written_aside
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
-from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET
+from haploscribe.embedding.backbones.esm import POSITION_OFFSET
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.pretraining.vocabulary import VOCABULARY
 

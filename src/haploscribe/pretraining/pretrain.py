@@ -9,7 +9,7 @@ from typing import Any
 
 from haploscribe.atomic import kept_unless_refused, make_folder
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.esm_configuration import parse_configuration
+from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError
 from haploscribe.io.digests import file_digest

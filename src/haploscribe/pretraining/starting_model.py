@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.pretraining.vocabulary import VOCABULARY

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError

@@ -12,13 +12,18 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.atomic import written_aside
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
-from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
-from haploscribe.embedding.precision import delta_cosines, require_surviving
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key
-from haploscribe.errors import MendedWarning
+from haploscribe.embedding.engine import (
+    EmbeddingCounts,
+    check_tile_size,
+    delta_cosines,
+    embed_block,
+    require_surviving,
+)
+from haploscribe.embedding.store import BlockKey, EmbeddingStore, backbone_key
+from haploscribe.errors import RepairedWarning
 from haploscribe.genome.blocks import Block, blocks_of
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.variant_blocks import KeptGenotypes
@@ -95,7 +100,7 @@ class Embedded:
 
     backbone: str
     store_path: Path
-    addresses: tuple[BlockAddress, ...]
+    addresses: tuple[BlockKey, ...]
     counts: EmbeddingCounts
 
     def summary(self) -> EmbeddingSummary:
@@ -188,7 +193,7 @@ def embed_tiles(
 
     Warns
     -----
-    MendedWarning
+    RepairedWarning
         When a piece of the store was damaged; it was embedded again.
     """
     started = time.monotonic()
@@ -223,7 +228,7 @@ def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
         named = "; ".join(damaged[:DAMAGED_NAMED])
         more = f" and {len(damaged) - DAMAGED_NAMED} more" if len(damaged) > DAMAGED_NAMED else ""
         message = f"{store} was damaged ({named}{more}); these pieces were made anew"
-        warnings.warn(message, MendedWarning, stacklevel=2)
+        warnings.warn(message, RepairedWarning, stacklevel=2)
 
 
 def _embed_here(
@@ -265,7 +270,7 @@ class _EmbeddedBlock:
     """Where a block is, and what it took."""
 
     block: Block
-    address: BlockAddress
+    address: BlockKey
     counts: EmbeddingCounts
 
 
@@ -275,12 +280,12 @@ def _embed_block(opened: OpenedEmbedding, block: Block) -> _EmbeddedBlock:
     return _EmbeddedBlock(block, address, counts)
 
 
-def write_addresses(path: Path, addresses: Iterable[BlockAddress]) -> None:
+def write_addresses(path: Path, addresses: Iterable[BlockKey]) -> None:
     """Leave the run's blocks for workers: they are too many to travel with every piece of work."""
     with written_aside(path) as aside:
         aside.write_text("".join(json.dumps(asdict(address)) + "\n" for address in addresses))
 
 
-def read_addresses(path: Path) -> tuple[BlockAddress, ...]:
+def read_addresses(path: Path) -> tuple[BlockKey, ...]:
     """Read what `write_addresses` left."""
-    return tuple(BlockAddress(**json.loads(line)) for line in path.read_text().splitlines())
+    return tuple(BlockKey(**json.loads(line)) for line in path.read_text().splitlines())

@@ -10,7 +10,7 @@ import numpy as np
 
 from haploscribe.arrays import Float64Array
 from haploscribe.cohort import Cohort, open_surveyed
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.heterogeneity import Heterogeneity
@@ -135,11 +135,11 @@ class OpenedJobs:
         return blocks_of(self.jobs.evaluation, self.cohort)
 
     @cached_property
-    def stored(self) -> StoredDeltas | None:
+    def stored(self) -> DeltaReader | None:
         """The embedded tiles."""
         if self.jobs.store is None or self.jobs.addresses is None:
             return None
-        return StoredDeltas(EmbeddingStore(self.jobs.store), read_addresses(self.jobs.addresses))
+        return DeltaReader(EmbeddingStore(self.jobs.store), read_addresses(self.jobs.addresses))
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:

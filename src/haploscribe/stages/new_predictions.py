@@ -9,7 +9,7 @@ import polars as pl
 
 from haploscribe.arrays import Float32Array, Float64Array, Int64Array
 from haploscribe.atomic import written_aside
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
@@ -63,9 +63,9 @@ class OpenedPrediction:
     def __init__(self, job: PredictJob, genotypes: Genotypes) -> None:
         self.kept = KeptModels(job.models)
         self.windows = windows_of(self.kept.record, genotypes)
-        self.stored: StoredDeltas | None = None
+        self.stored: DeltaReader | None = None
         if job.store is not None and job.addresses is not None:
-            self.stored = StoredDeltas(EmbeddingStore(job.store), read_addresses(job.addresses))
+            self.stored = DeltaReader(EmbeddingStore(job.store), read_addresses(job.addresses))
 
     def close(self) -> None:
         """Close the files of the genotypes."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.arrays import BoolArray, Float64Array
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
@@ -116,7 +116,7 @@ def _embedded(
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
             for block in blocks_of(made_up.all_tiles(), windows.tile_size, contigs)
         ]
-    inputs = made_up.gene_inputs(question.gene, StoredDeltas(store, addresses))
+    inputs = made_up.gene_inputs(question.gene, DeltaReader(store, addresses))
     return replace(
         inputs, positions=inputs.positions[question.known], dosages=inputs.dosages[:, question.known]
     )

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from haploscribe.arrays import Float32Array
 from haploscribe.embedding.backbones import nucleotide_transformer
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
-from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.backbones.token_axis import windows
-from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
+from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser, windows
 from haploscribe.errors import InputError
 from tests.embedding.backbones.support import (
     V1_VOCABULARY,

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from haploscribe.errors import InputError, MendedWarning
+from haploscribe.errors import InputError, RepairedWarning
 from tests.trust.fuzzing.targets import TARGETS, Case, Target
 
 SECONDS_EACH = 30
@@ -67,7 +67,7 @@ def try_one(target: Target, bases: Path, scratch: Path, seed: int, number: int) 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.simplefilter("ignore", MendedWarning)  # says that the store was mended
+            warnings.simplefilter("ignore", RepairedWarning)  # says that the store was mended
             target.operation(case)
         outcome, message = "accepted", ""
     except InputError as error:

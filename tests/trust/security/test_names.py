@@ -12,7 +12,7 @@ import pytest
 
 from haploscribe.checksums import json_checksum
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
@@ -201,7 +201,7 @@ def test_a_contig_that_leads_elsewhere_is_refused_before_anything_is_written(
 def test_no_stage_reads_or_writes_elsewhere_by_a_contig(tmp_path: Path, contig: str) -> None:
     (tmp_path / "samples.json").write_text("[]")
     store = EmbeddingStore(tmp_path / "store.zarr")
-    address = BlockAddress(contig, 0, "kmer.0", "0")
+    address = BlockKey(contig, 0, "kmer.0", "0")
     for act in (
         lambda: VariantBlocks(tmp_path, 498).read(contig, 0, 10, ()),
         lambda: store.read_haplotypes(address),

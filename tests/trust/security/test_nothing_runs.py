@@ -17,7 +17,7 @@ import zarr
 import haploscribe
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.seals import seal
-from haploscribe.embedding.store import DIGEST_BYTES, BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import DIGEST_BYTES, BlockKey, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.variant_blocks import VariantBlocks
@@ -241,7 +241,7 @@ def test_variants_kept_as_objects_are_never_unpickled(tmp_path: Path, sprung: Pa
         VariantBlocks(tmp_path, 498).read("chr1", 0, 10, ())
 
 
-ADDRESS = BlockAddress("chr1", 0, "kmer.0123456789abcdef", "0123456789abcdef")
+ADDRESS = BlockKey("chr1", 0, "kmer.0123456789abcdef", "0123456789abcdef")
 
 
 def stored(tmp_path: Path) -> tuple[EmbeddingStore, Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration, parse_configuration
+from haploscribe.embedding.backbones.esm import EsmConfiguration, parse_configuration
 from haploscribe.errors import InputError
 
 CONFIGURATION_FILE = "config.json"

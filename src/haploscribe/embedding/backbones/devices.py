@@ -1,4 +1,8 @@
-"""Where a model runs."""
+"""Select the device a model runs on, and share CPU work among single threads."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 
@@ -27,3 +31,39 @@ def resolve_device(device: str) -> torch.device:
         reason = str(error).partition("\n")[0]
         raise InputError(f"device {device!r} cannot be used here ({reason}); try 'cpu'") from None
     return resolved
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def each_by_one_thread(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Apply a function that computes with PyTorch to each item, several at a time, each by one thread.
+
+    As many threads work as PyTorch is allowed at the time of the call (`torch.get_num_threads`). No result
+    depends on how many these are, because no operation is shared between threads; and threads that never
+    wait for each other lose nothing where other programs use the machine too. PyTorch releases Python's
+    lock while it computes.
+
+    Parameters
+    ----------
+    function
+        Safe to call from several threads.
+    items
+        In the order in which they are begun: the longest first lets the threads end together.
+
+    Returns
+    -------
+    list
+        A result for each item, in order.
+    """
+    allowed = torch.get_num_threads()
+    # The number holds for one thread in OpenMP and for the process in MKL: set it in each, and put it back.
+    torch.set_num_threads(1)
+    try:
+        if min(allowed, len(items)) <= 1:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(allowed, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(function, items))
+    finally:
+        torch.set_num_threads(allowed)

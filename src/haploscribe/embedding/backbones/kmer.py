@@ -24,7 +24,7 @@ class KmerCounts:
     window with a base other than A, C, G and T is not counted. One SNV away from a sequence's ends moves at
     most six counts down and six up, so a delta says which words came and went, but not where.
 
-    See `haploscribe.embedding.backbones.protocol.Backbone` for the attributes.
+    See `haploscribe.embedding.backbones.base.Backbone` for the attributes.
     """
 
     name = "kmer"

@@ -7,13 +7,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from haploscribe.embedding.backbones.esm_configuration import Family
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
-from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.errors import InputError
 
 if TYPE_CHECKING:
     from haploscribe.embedding.backbones.checkpoint import Checkpoint
+    from haploscribe.embedding.backbones.esm import Family
 
 _LICENCE = "CC-BY-NC-SA-4.0"
 
@@ -48,7 +48,7 @@ class BackboneEntry:
     name: str
     hub_id: str | None
     revision: str
-    family: Literal["kmer"] | Family
+    family: "Literal['kmer'] | Family"
     dimension: int
     n_layers: int
     n_heads: int
