@@ -41,7 +41,7 @@ from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.blocks import TILES_PER_BLOCK, blocks_of
-from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 
 TABLE = Path(__file__).parent / "results" / "embedding.md"
 BACKBONE = "nano"
@@ -58,10 +58,10 @@ class TimedBackbone:
         self.tile_multiple, self.max_tile = backbone.tile_multiple, backbone.max_tile
         self.seconds = 0.0
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
-        """Embed sequences."""
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes."""
         found: list[Float32Array] = []
-        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(sequences)))
+        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(haplotypes)))
         return found[0]
 
 
@@ -229,7 +229,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
 
     plain = found[0].reshape(*carried.shape, -1)
     plain_deltas = plain - embed_all(encoder, ids[references], fastest)[:, None, None]
-    embeddings = backbone.embed(unique)[carried, 0]
+    embeddings = backbone.embed([TileHaplotype(sequence) for sequence in unique])[carried, 0]
     deltas = np.stack([tile.deltas[tile.index, 0] for tile in stage.tiles])
     return Comparison(
         rates=rates,

@@ -11,6 +11,7 @@ from typing import Any
 
 from haploscribe.atomic import kept_on_success, kept_unless_refused, put_in_place, remove_at_once
 from haploscribe.cohort import Cohort
+from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
 from haploscribe.estimators.variance_prior import VariancePrior
@@ -149,9 +150,12 @@ def run(
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            loaded = None
-            if reads_deltas(evaluation_options.models):
-                loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
+            check_backbone(backbone_options.backbone)  # also where no model reads deltas
+            loaded = (
+                LoadedBackbone.of(backbone_options, cohort_options.tile)
+                if reads_deltas(evaluation_options.models)
+                else None
+            )
             workers = stack.enter_context(open_workers(worker_options))
             with clock.timed("reading variants"):
                 checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))

@@ -19,6 +19,7 @@ from haploscribe.estimators import registry
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.protocol import Estimator
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.io import kept_models
 from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
@@ -53,7 +54,7 @@ def test_dinucleotides_are_counted_as_by_hand(sequences: list[bytes]) -> None:
     backbone: Backbone = DinucleotideCounts()
     pairs = [bytes([a, b]) for a in b"ACGT" for b in b"ACGT"]
     by_hand = [[sum(s[i : i + 2] == p for i in range(len(s))) for p in pairs] for s in sequences]
-    found = backbone.embed(sequences)
+    found = backbone.embed([TileHaplotype(sequence) for sequence in sequences])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found[:, 0], np.reshape(by_hand, (len(sequences), 16)))
 

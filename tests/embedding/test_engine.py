@@ -28,9 +28,9 @@ class CountingBackbone(KmerCounts):
         super().__init__()
         self.seen: list[bytes] = []
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         self.seen.extend(sequences)
-        return super().embed(sequences)
+        return super().embed_sequences(sequences)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,10 @@ def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_pa
         f"{tile.contig}:{tile.start + 1}-{tile.end}",
         samples,
     )
-    plain = KmerCounts().embed([sequence for _, sequence in records])
-    reference = KmerCounts().embed([cohort.genotypes.reference.fetch(tile.contig, tile.start, tile.end)])
+    plain = KmerCounts().embed_sequences([sequence for _, sequence in records])
+    reference = KmerCounts().embed_sequences(
+        [cohort.genotypes.reference.fetch(tile.contig, tile.start, tile.end)]
+    )
     carried = stored.deltas[stored.index[:6]].reshape(plain.shape)
     np.testing.assert_array_equal(carried, plain - reference)
 

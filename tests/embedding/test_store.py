@@ -19,9 +19,10 @@ from haploscribe.embedding.store import (
     EmbeddingStore,
     IndexedTile,
     backbone_key,
-    sequence_digest,
+    haplotype_digest,
 )
 from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import LengthEdit, TileHaplotype
 
 BACKBONE = KmerCounts()
 ADDRESS = BlockKey("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
@@ -29,7 +30,7 @@ ADDRESS = BlockKey("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
 
 def sequences(*names: str) -> list[bytes]:
     """Stand-ins: the store sees digests only."""
-    return [sequence_digest(name.encode()) for name in names]
+    return [haplotype_digest(TileHaplotype(name.encode())) for name in names]
 
 
 def vectors(n: int, seed: int = 0) -> Float32Array:
@@ -48,12 +49,17 @@ def test_vectors_of_several_writes_are_found_together(tmp_path: Path) -> None:
     store.write_vectors(ADDRESS, BACKBONE, sequences("a", "b"), first)
     store.write_vectors(ADDRESS, BACKBONE, sequences("c", "d", "e"), second)
     store = EmbeddingStore(tmp_path / "store.zarr")
-    assert store.known_sequences(ADDRESS) == set(sequences("a", "b", "c", "d", "e"))
+    assert store.known_digests(ADDRESS) == set(sequences("a", "b", "c", "d", "e"))
     found = store.read_vectors(ADDRESS)
     expected = dict(zip(sequences("a", "b", "c", "d", "e"), [*first, *second], strict=True))
     assert found.keys() == expected.keys()
     for digest, vector in expected.items():
         np.testing.assert_array_equal(found[digest], vector, strict=True)
+
+
+def test_vectors_of_equal_sequences_with_other_edits_of_length_are_not_mixed() -> None:
+    edits = [(), (LengthEdit(1, 2, 0),), (LengthEdit(1, 0, 2),), (LengthEdit(1, 2, 0), LengthEdit(5, 0, 2))]
+    assert len({haplotype_digest(TileHaplotype(b"ACGT", edit)) for edit in edits}) == len(edits)
 
 
 def test_haplotypes_read_back_as_written(tmp_path: Path) -> None:
@@ -81,7 +87,7 @@ def test_another_key_finds_nothing(tmp_path: Path) -> None:
     other_people = BlockKey("chr22", 1, ADDRESS.backbone, "0b" * 16)
     assert not store.has_haplotypes(other_people)
     other_backbone = BlockKey("chr22", 1, "kmer.00", ADDRESS.haplotypes)
-    assert store.known_sequences(other_backbone) == frozenset()
+    assert store.known_digests(other_backbone) == frozenset()
 
 
 def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
@@ -121,7 +127,7 @@ def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worke
         store.write_vectors(ADDRESS, BACKBONE, both, vectors(2))
         store.write_haplotypes(ADDRESS, [indexed_tile(17, ["r", "s"])], 5)
         store.write_vectors(ADDRESS, BACKBONE, own, vectors(1, worker))
-        assert store.known_sequences(ADDRESS) >= {*both, *own}
+        assert store.known_digests(ADDRESS) >= {*both, *own}
 
 
 def test_two_processes_that_write_one_store_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -135,7 +141,7 @@ def test_two_processes_that_write_one_store_at_once_lose_nothing(tmp_path: Path)
     assert [process.exitcode for process in processes] == [0, 0]
     for round_ in range(15):
         store = EmbeddingStore(tmp_path / f"{round_}.zarr")
-        assert store.known_sequences(ADDRESS) == set(sequences("r", "s", "own1", "own2"))
+        assert store.known_digests(ADDRESS) == set(sequences("r", "s", "own1", "own2"))
         found = store.read_vectors(ADDRESS)
         for worker in (1, 2):
             np.testing.assert_array_equal(found[sequences(f"own{worker}")[0]], vectors(1, worker)[0])
@@ -147,16 +153,18 @@ def test_store_is_plain_zarr_with_documented_attributes(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     root = json.loads((tmp_path / "store.zarr" / "zarr.json").read_text())
-    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 3}
+    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 4}
     group = json.loads((tmp_path / "store.zarr" / "vectors" / ADDRESS.backbone / "zarr.json").read_text())
     assert group["attributes"] == {"backbone": "kmer", **BACKBONE.settings}
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(4, "upgrade Haploscribe"), (1, "remove it")])
+@pytest.mark.parametrize(
+    ("version", "remedy"), [(5, "upgrade Haploscribe"), (3, "remove it"), (1, "remove it")]
+)
 def test_store_of_another_format_names_the_fix(tmp_path: Path, version: int, remedy: str) -> None:
     EmbeddingStore(tmp_path / "store.zarr")
     record = tmp_path / "store.zarr" / "zarr.json"
-    record.write_text(record.read_text().replace('"format_version": 3', f'"format_version": {version}'))
+    record.write_text(record.read_text().replace('"format_version": 4', f'"format_version": {version}'))
     with pytest.raises(InputError, match=remedy):
         EmbeddingStore(tmp_path / "store.zarr")
 

@@ -84,7 +84,8 @@ BACKBONE = (
         metavar="NAME|PATH",
         default="nano",
         show_default=True,
-        help="Frozen model that embeds the tiles; see `haploscribe backbones`.",
+        help="Frozen model that embeds the tiles: a name (see `haploscribe backbones`), a checkpoint's "
+        "folder, or your own as module:Name, from the current folder or an installed package.",
     ),
     click.option(
         "--layer",

@@ -13,16 +13,16 @@ from haploscribe.embedding.store import (
     EmbeddingStore,
     IndexedTile,
     backbone_key,
-    sequence_digest,
+    haplotype_digest,
 )
 from haploscribe.errors import InputError
 from haploscribe.genome.blocks import Block
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 from haploscribe.genome.variants import Variants
 
-SEQUENCES_PER_CALL = 1024
-"""Sequences handed to a backbone at once: bounds memory; the backbone makes its own batches."""
+HAPLOTYPES_PER_CALL = 1024
+"""Haplotypes handed to a backbone at once: bounds memory; the backbone makes its own batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ def embed_block(
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
     key = haplotypes_key(tile_size, reference, variants)
     address = BlockKey(block.contig, block.number, backbone_key(backbone), key)
-    damaged = store.mend(address, backbone)
+    damaged = store.repair(address, backbone)
 
     found = genotypes.haplotypes(variants, block.tiles)
     carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
     indexed = {number: _indexed(tile) for number, tile in carriers.items()}
     wanted = [tile.number for tile in block.wanted if tile.number in carriers]
-    missing = _missing(wanted, carriers, indexed, store.known_sequences(address))
+    missing = _missing(wanted, carriers, indexed, store.known_digests(address))
     if missing:
         embedded = _embed(list(missing.values()), backbone)
         store.write_vectors(address, backbone, list(missing), embedded)
@@ -120,7 +120,7 @@ def embed_block(
 
 
 def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
-    digests = [list(sequence_digest(sequence)) for sequence in haplotypes.sequences]
+    digests = [list(haplotype_digest(haplotype)) for haplotype in haplotypes.haplotypes]
     tile = haplotypes.tile
     return IndexedTile(tile.number, tile.start, tile.end, np.array(digests, dtype=np.uint8), haplotypes.index)
 
@@ -130,21 +130,21 @@ def _missing(
     carriers: Mapping[int, TileHaplotypes],
     indexed: Mapping[int, IndexedTile],
     known: frozenset[bytes],
-) -> dict[bytes, bytes]:
-    """Sequences of some tiles that are still to be embedded, each once, by digest."""
-    missing: dict[bytes, bytes] = {}
+) -> dict[bytes, TileHaplotype]:
+    """Return the haplotypes of some tiles that are not embedded yet, each once, by digest."""
+    missing: dict[bytes, TileHaplotype] = {}
     for number in wanted:
-        for sequence, digest in zip(carriers[number].sequences, indexed[number].digests, strict=True):
+        for haplotype, digest in zip(carriers[number].haplotypes, indexed[number].digests, strict=True):
             if digest.tobytes() not in known:
-                missing[digest.tobytes()] = sequence
+                missing[digest.tobytes()] = haplotype
     return missing
 
 
-def _embed(sequences: Sequence[bytes], backbone: Backbone) -> Float32Array:
-    """Embed sequences: float32 `(n, n_bins, dimension)`."""
+def _embed(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
+    """Embed haplotypes: float32 `(n, n_bins, dimension)`."""
     parts = [
-        backbone.embed(sequences[i : i + SEQUENCES_PER_CALL])
-        for i in range(0, len(sequences), SEQUENCES_PER_CALL)
+        backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL])
+        for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL)
     ]
     return np.concatenate(parts).astype(np.float32, copy=False)
 

@@ -1,10 +1,11 @@
 """The embedding stage: a run's blocks of tiles, each embedded by one worker straight into the store."""
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
@@ -55,16 +56,22 @@ class EmbeddingJob:
         The backbone.
     store
         The embedding store.
+    plugin_folder
+        Where a backbone from outside the package is looked for.
     """
 
     genotypes: KeptGenotypes
     backbone: BackboneOptions
     store: Path
+    plugin_folder: str = field(default_factory=os.getcwd)
 
     def open(self) -> "OpenedEmbedding":
         """Open the genotypes and load the model."""
         return OpenedEmbedding(
-            self, self.genotypes.open(), load_options(self.backbone), EmbeddingStore(self.store)
+            self,
+            self.genotypes.open(),
+            load_options(self.backbone, self.plugin_folder),
+            EmbeddingStore(self.store),
         )
 
 
@@ -116,14 +123,15 @@ class Embedded:
         )
 
 
-def load_options(options: BackboneOptions) -> Backbone:
-    """Load the backbone that the options name."""
+def load_options(options: BackboneOptions, plugin_folder: str | None = None) -> Backbone:
+    """Load the backbone that the options name; a plug-in also from `plugin_folder`."""
     return load_backbone(
         options.backbone,
         layer=options.layer,
         pooling=options.pooling,
         device=options.device,
         precision=options.precision,
+        plugin_folder=plugin_folder,
     )
 
 
@@ -143,7 +151,9 @@ class LoadedBackbone:
     backbone: Backbone
 
     @classmethod
-    def of(cls, options: BackboneOptions, tile_size: int) -> "LoadedBackbone":
+    def of(
+        cls, options: BackboneOptions, tile_size: int, plugin_folder: str | None = None
+    ) -> "LoadedBackbone":
         """Load it, to embed tiles of this size in base pairs.
 
         Raises
@@ -151,7 +161,7 @@ class LoadedBackbone:
         InputError
             When it cannot be loaded, or does not take tiles of this size.
         """
-        backbone = load_options(options)
+        backbone = load_options(options, plugin_folder)
         check_tile_size(backbone, tile_size)
         return cls(options, backbone)
 
@@ -227,7 +237,7 @@ def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
     if damaged:
         named = "; ".join(damaged[:DAMAGED_NAMED])
         more = f" and {len(damaged) - DAMAGED_NAMED} more" if len(damaged) > DAMAGED_NAMED else ""
-        message = f"{store} was damaged ({named}{more}); these pieces were made anew"
+        message = f"{store} was damaged ({named}{more}); these pieces were embedded again"
         warnings.warn(message, RepairedWarning, stacklevel=2)
 
 
@@ -251,15 +261,15 @@ def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequen
 
 def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[Block]) -> Float64Array:
     """Embed a few haplotypes of a tile of each block in both precisions, and compare their deltas."""
-    exact = load_options(replace(opened.job.backbone, precision="float32"))
+    exact = load_options(replace(opened.job.backbone, precision="float32"), opened.job.plugin_folder)
     genotypes = opened.genotypes
     cosines = [np.zeros(0)]
     for block in blocks:
         found = genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
         most_varied = max(found, key=lambda tile: len(tile.sequences))
-        sequences = most_varied.sequences[: 1 + HAPLOTYPES_COMPARED]
+        haplotypes = most_varied.haplotypes[: 1 + HAPLOTYPES_COMPARED]
         deltas, wanted = (
-            subtract_reference(backbone.embed(sequences))[1:] for backbone in (opened.backbone, exact)
+            subtract_reference(backbone.embed(haplotypes))[1:] for backbone in (opened.backbone, exact)
         )
         cosines.append(delta_cosines(deltas, wanted))
     return np.concatenate(cosines)

@@ -20,6 +20,7 @@ from haploscribe.explanation import explain
 from haploscribe.export import export_fusion, export_predictdb
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression, select_genes
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import open_variants
 from haploscribe.genome.vcf_lines import IrregularLineError, calls_of_lines
@@ -257,7 +258,7 @@ def explain_results(case: Case) -> None:
 def embed_with_backbone(case: Case) -> None:
     """Load a checkpoint and embed two sequences."""
     backbone = load_backbone(str(case.folder))
-    vectors = backbone.embed([b"ACGTAC" * 5, b"NNACG"])
+    vectors = backbone.embed([TileHaplotype(b"ACGTAC" * 5), TileHaplotype(b"NNACG")])
     assert vectors.dtype == np.float32
     assert len(vectors) == 2
     require_finite(vectors)

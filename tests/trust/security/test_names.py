@@ -205,7 +205,7 @@ def test_no_stage_reads_or_writes_elsewhere_by_a_contig(tmp_path: Path, contig: 
     for act in (
         lambda: VariantBlocks(tmp_path, 498).read(contig, 0, 10, ()),
         lambda: store.read_haplotypes(address),
-        lambda: store.known_sequences(address),
+        lambda: store.known_digests(address),
         lambda: read_known_variants(tmp_path, contig, 0),
     ):
         with pytest.raises(InputError, match="cannot name a folder"):

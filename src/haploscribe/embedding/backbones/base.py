@@ -1,20 +1,26 @@
-"""What every backbone offers."""
+"""The protocol that every backbone follows, and a base class for those that read bare sequences."""
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from haploscribe.arrays import Float32Array
+from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import TileHaplotype
 
 
 class Backbone(Protocol):
-    """A frozen model that turns DNA sequences into vectors.
+    """A frozen model that turns the haplotypes of tiles into vectors.
 
     Attributes
     ----------
     name
         Short name, as on the command line and in `summary.json`.
     settings
-        All that decides the vectors besides the sequence (revision, layer, pooling, …), as strings and
+        All that decides the vectors besides the haplotype (revision, layer, pooling, …), as strings and
         integers; part of the embedding store's content key.
     tile_multiple
         Tile sizes must be a multiple of this many base pairs.
@@ -27,11 +33,107 @@ class Backbone(Protocol):
     tile_multiple: int
     max_tile: int
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes of tiles; their sequences may differ in length.
+
+        Returns
+        -------
+        float32 `(n_haplotypes, n_bins, dimension)`; each row depends on its own haplotype alone.
+        """
+        ...
+
+
+class SequenceBackbone(ABC):
+    """A backbone that reads the sequence of a haplotype and nothing else; see `Backbone`."""
+
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed the sequences of haplotypes: float32 `(n_haplotypes, n_bins, dimension)`."""
+        return self.embed_sequences([haplotype.sequence for haplotype in haplotypes])
+
+    @abstractmethod
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         """Embed sequences of upper-case A, C, G, T and N; they may differ in length.
 
         Returns
         -------
         float32 `(n_sequences, n_bins, dimension)`; each row depends on its own sequence alone.
         """
-        ...
+
+
+class ValidatedBackbone:
+    """A backbone from outside the package, checked against the protocol, with its origin in its settings.
+
+    Parameters
+    ----------
+    plugin
+        Where it is from, `module:Name`.
+    source
+        Digest of the module's source, or its version: vectors of a module that changed are not reused.
+    backbone
+        The instance.
+
+    Raises
+    ------
+    InputError
+        When an attribute or `embed` is missing or of another type.
+    """
+
+    def __init__(self, plugin: str, source: str, backbone: Any) -> None:
+        faults = [
+            f"{name} must be {what}, not {getattr(backbone, name, 'missing')!r:.60}"
+            for name, what, is_valid in _ATTRIBUTES
+            if not is_valid(getattr(backbone, name, None))
+        ]
+        if faults:
+            raise InputError(f"backbone {plugin} does not follow the protocol: {'; '.join(faults)}")
+        self.name: str = backbone.name
+        self.settings: Mapping[str, str | int] = {**backbone.settings, "plugin": plugin, "source": source}
+        self.tile_multiple: int = backbone.tile_multiple
+        self.max_tile: int = backbone.max_tile
+        self._plugin = plugin
+        self._embed = backbone.embed
+
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes: float32 `(n_haplotypes, n_bins, dimension)`.
+
+        Raises
+        ------
+        InputError
+            When the backbone returns something else, or values that are not finite.
+        """
+        found = self._embed(haplotypes)
+        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if not isinstance(found, np.ndarray) or len(found.shape) != 3 or len(found) != len(haplotypes):
+            wanted = f"({len(haplotypes)}, n_bins, dimension)"
+            raise InputError(
+                f"backbone {self._plugin}: embed must return an array {wanted}, not {shape or type(found)}"
+            )
+        if dtype != np.float32 or not np.isfinite(found).all():
+            raise InputError(
+                f"backbone {self._plugin}: embed must return finite float32 values, not {dtype}"
+                + (" with values that are not finite" if dtype == np.float32 else "")
+            )
+        return found
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w-][\w.-]{0,99}", value) is not None
+
+
+def _is_settings(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(setting, str | int) for key, setting in value.items()
+    )
+
+
+_ATTRIBUTES = (
+    ("name", "a short name of letters, digits, '.', '_' and '-'", _is_name),
+    ("settings", "a mapping of names to strings or integers", _is_settings),
+    ("tile_multiple", "a positive integer", _is_positive),
+    ("max_tile", "a positive integer", _is_positive),
+    ("embed", "a method", callable),
+)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from haploscribe.arrays import Float32Array, Int32Array
+from haploscribe.embedding.backbones.base import SequenceBackbone
 
 K = 6
 """Length of a counted word, that of a Nucleotide Transformer token."""
@@ -17,7 +18,7 @@ _BASE_VALUES = np.full(256, DIMENSION, dtype=np.int32)
 _BASE_VALUES[np.frombuffer(_BASES, dtype=np.uint8)] = np.arange(4)
 
 
-class KmerCounts:
+class KmerCounts(SequenceBackbone):
     """Counts of all 4,096 6-mers, overlapping (stride 1), on the forward strand; no weights.
 
     Column `j` counts the 6-mer whose letters are the base-4 digits of `j` in the order A, C, G, T. A
@@ -34,7 +35,7 @@ class KmerCounts:
 
     settings: Mapping[str, str | int] = {"family": "kmer", "k": K}
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         """Count 6-mers: float32 `(n_sequences, 1, 4096)`; zeros for a sequence without a full window."""
         counts = np.zeros((len(sequences), 1, DIMENSION), dtype=np.float32)
         for row, sequence in enumerate(sequences):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from haploscribe.arrays import Float32Array, Int64Array
+from haploscribe.embedding.backbones.base import SequenceBackbone
 from haploscribe.embedding.backbones.checkpoint import (
     VOCABULARY_FILE,
     Checkpoint,
@@ -45,7 +46,7 @@ class _Job(NamedTuple):
     weights: Float32Array
 
 
-class NucleotideTransformer:
+class NucleotideTransformer(SequenceBackbone):
     """Embeds DNA with a frozen Nucleotide Transformer.
 
     A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
@@ -114,7 +115,7 @@ class NucleotideTransformer:
         model = load_masked_token_model(checkpoint)
         self._hidden_states = _encoder(model.esm, configuration.family, self.layer, self._device)
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         """Embed sequences: float32 `(n_sequences, n_bins, dimension)`; each row by its sequence alone.
 
         Raises
