@@ -18,7 +18,7 @@ class StoppedError(InputError):
 
 
 class RepairedWarning(UserWarning):
-    """Something that Haploscribe had written was damaged and has been made anew.
+    """Something that Haploscribe had written was damaged, and has been computed again.
 
     The message is one line that says what and where.
     """

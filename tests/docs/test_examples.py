@@ -24,7 +24,6 @@ from haploscribe.io import kept_models
 from haploscribe.io.results import read_results
 from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.pipeline import run
-from haploscribe.stages import embedding
 
 ONE_GENE = "ENSG00000183597"
 
@@ -74,19 +73,6 @@ def test_the_estimator_takes_part_in_a_run(
     cohort = one_gene(example)
     run(cohort, BackboneOptions(), EvaluationOptions(models=("top-snp", "ridge"), folds=2), tmp_path / "out")
     assert set(read_results(tmp_path / "out").metrics["model"]) == {"top-snp", "ridge"}
-
-
-@pytest.mark.slow
-def test_the_backbone_takes_part_in_a_run(
-    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embedding, "load_options", lambda _options: DinucleotideCounts())
-    evaluation = EvaluationOptions(models=("blup", "blup-delta"), folds=2)
-    run(one_gene(example), BackboneOptions("dinucleotides"), evaluation, tmp_path / "out")
-    found = read_results(tmp_path / "out").summary["embedding"]
-    assert found is not None
-    assert found["backbone"] == "dinucleotides"
-    assert found["forward_passes"] == found["unique_haplotypes"] > 0
 
 
 def one_gene(example: CohortOptions) -> CohortOptions:

@@ -1,4 +1,4 @@
-"""Tile deltas, read from the embedding store as genes ask for them."""
+"""Read tile deltas from the embedding store."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from haploscribe.genome.blocks import TILES_PER_BLOCK
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTile:
-    """One tile as it is read from the store.
+    """The deltas of one tile.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class EmbeddedTile:
 
 
 class DeltaReader:
-    """Tile deltas of one run, read from the store as genes ask for them.
+    """Read the tile deltas of one run from the store, on demand.
 
-    Neighbouring genes share blocks, so the last few blocks are kept in memory.
+    The last few blocks are cached, because neighbouring genes share them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class DeltaReader:
         self._kept: dict[tuple[str, int], _Block] = {}
 
     def tile(self, contig: str, number: int) -> EmbeddedTile | None:
-        """One embedded tile; None where the tile carries no variant.
+        """Read one embedded tile; None where the tile carries no variant.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class DeltaReader:
 
 
 class _Block:
-    """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
+    """The embeddings of a block, in memory; deltas are computed for one tile at a time."""
 
     def __init__(self, store: EmbeddingStore, address: BlockKey) -> None:
         self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
@@ -83,7 +83,7 @@ class _Block:
 
 
 def subtract_reference(embeddings: Float32Array) -> Float32Array:
-    """Deltas in float32, before anything else is done: one SNP moves a pooled embedding by a thousandth.
+    """Subtract the reference's embedding, in float32: one SNP moves a pooled embedding by a thousandth.
 
     Parameters
     ----------

@@ -27,22 +27,22 @@ HAPLOTYPES_PER_CALL = 1024
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCounts:
-    """What the embedding stage did.
+    """Counts of the embedding stage.
 
     Attributes
     ----------
     tiles
         Tiles that carry variants.
     unique_haplotypes
-        Their unique sequences, each tile's reference among them.
+        Their unique haplotypes, each tile's reference among them.
     forward_passes
-        Sequences embedded in this run: 0 when all were in the store.
+        Haplotypes embedded in this run: 0 when all were in the store.
     naive_forward_passes
-        What embedding every haplotype of every sample would take.
+        Forward passes if every haplotype of every sample were embedded.
     seconds
         Wall-clock time of the stage.
     damaged
-        A phrase for each piece of the store that was damaged and made anew.
+        One phrase for each damaged piece of the store that was embedded again.
     """
 
     tiles: int = 0
@@ -53,7 +53,7 @@ class EmbeddingCounts:
     damaged: tuple[str, ...] = ()
 
     def plus(self, other: "EmbeddingCounts") -> "EmbeddingCounts":
-        """Add up two stages."""
+        """Return the sum of two stages' counts."""
         mine, theirs = asdict(self), asdict(other)
         return EmbeddingCounts(**{name: mine[name] + theirs[name] for name in mine})
 
@@ -70,7 +70,7 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
 def embed_block(
     block: Block, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
 ) -> tuple[BlockKey, EmbeddingCounts]:
-    """Embed the sequences of a block's wanted tiles that are not yet in the store.
+    """Embed the haplotypes of a block's wanted tiles that are not yet in the store.
 
     Only tiles that carry variants are embedded: the others have no deltas.
 
@@ -79,20 +79,20 @@ def embed_block(
     block
         Neighbouring tiles.
     genotypes
-        Who carries which alleles.
+        The alleles of each sample.
     backbone
         The frozen model.
     store
-        Where the vectors go.
+        The embedding store.
     tile_size
         Size of the grid in base pairs.
 
     Returns
     -------
     address
-        To read the block by.
+        Key of the block in the store.
     counts
-        What was done.
+        Counts of tiles, haplotypes and forward passes.
     """
     variants = genotypes.common(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
@@ -182,16 +182,16 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
 
 
 LEAST_COSINE = 0.99
-"""Of 99 deltas in 100, between half precision and float32."""
+"""Lowest cosine between half-precision and float32 deltas at the first percentile."""
 
 
 def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
-    """Compare deltas with those in float32.
+    """Compute the cosines between deltas and their float32 counterparts.
 
     Parameters
     ----------
     deltas, exact
-        float32 `(n, n_bins, dimension)`; of the same haplotypes, none of them the reference.
+        float32 `(n, n_bins, dimension)`; of the same haplotypes, without the reference.
 
     Returns
     -------
@@ -204,12 +204,12 @@ def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
 
 
 def require_surviving(cosines: Float64Array, backbone: str) -> None:
-    """Refuse a precision that deltas do not survive.
+    """Check that deltas keep their direction in half precision.
 
     Parameters
     ----------
     cosines
-        float64 `(n,)`; of `delta_cosines`. None may be none.
+        float64 `(n,)`, from `delta_cosines`; may be empty.
     backbone
         Its name, for the message.
 

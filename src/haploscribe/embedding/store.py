@@ -67,18 +67,18 @@ _NONE = {"format": None}
 
 @dataclass(frozen=True, slots=True)
 class BlockKey:
-    """Which block of which contents.
+    """The key of one block of tiles in the store.
 
     Attributes
     ----------
     contig
         As the reference names it.
     block
-        Tile number // `TILES_PER_BLOCK`.
+        Tile index // `TILES_PER_BLOCK`.
     backbone
-        What `backbone_key` gives.
+        The key that `backbone_key` returns.
     haplotypes
-        Key of who carries what, hexadecimal.
+        Digest of all that the block's haplotypes depend on, hexadecimal.
     """
 
     contig: str
@@ -89,18 +89,18 @@ class BlockKey:
 
 @dataclass(frozen=True, slots=True)
 class IndexedTile:
-    """Who carries which of a tile's sequences.
+    """The unique haplotypes of a tile, by digest, and the haplotypes of each sample.
 
     Attributes
     ----------
     number
-        Place on the genome-wide grid.
+        Index on the genome-wide grid.
     start, end
         0-based half-open.
     digests
         uint8 `(n_unique, 16)`; row 0 is the reference's.
     index
-        int32 `(n_samples, 2)`; row of the sequence that each haplotype is.
+        int32 `(n_samples, 2)`; row in `digests` of each sample's haplotypes.
     """
 
     number: int
@@ -117,7 +117,7 @@ def haplotype_digest(haplotype: TileHaplotype) -> bytes:
 
 
 def backbone_key(backbone: Backbone) -> str:
-    """Name a backbone with all its settings: `NAME.` and 16 hexadecimal digits."""
+    """Return the key of a backbone and all its settings: `NAME.` and 16 hexadecimal digits."""
     made_by = json.dumps(_made_by(backbone), sort_keys=True)
     return f"{backbone.name}.{hashlib.blake2b(made_by.encode(), digest_size=8).hexdigest()}"
 
@@ -127,7 +127,7 @@ def _made_by(backbone: Backbone) -> dict[str, str | int]:
 
 
 class EmbeddingStore:
-    """A folder of embedded sequences; several processes, on several machines, may read and add to it.
+    """A folder of embedded haplotypes, which several processes, on several machines, may read and add to.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class EmbeddingStore:
     Warns
     -----
     RepairedWarning
-        When the store's own record is damaged, but not what is in the store: it is written anew.
+        When the store's own record is damaged, but not its content: the record is written again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -173,7 +173,7 @@ class EmbeddingStore:
             )
 
     def _has_a_group_of_this_format(self) -> bool:
-        """Tell a store whose record is damaged from something else."""
+        """Whether this is a store whose record alone is damaged."""
         groups = self.path.glob(f"{VECTORS}/*/*/*/*/{_RECORD}")
         return any(_attributes(record.parent).get(_VERSION) == FORMAT_VERSION for record in groups)
 
@@ -218,7 +218,7 @@ class EmbeddingStore:
         digests: Sequence[bytes],
         embeddings: Float32Array,
     ) -> None:
-        """Add sequences of a block, embedded.
+        """Write embedded haplotypes of a block.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class EmbeddingStore:
         backbone
             What embedded them.
         digests
-            `n` digests of sequences.
+            `n` digests of haplotypes.
         embeddings
             float32 `(n, n_bins, dimension)`.
         """
@@ -244,7 +244,7 @@ class EmbeddingStore:
         return self._haplotypes(address).is_dir()
 
     def write_haplotypes(self, address: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
-        """Store who carries which sequence of a block's tiles, those that carry variants, in order."""
+        """Write the haplotypes of a block's tiles that carry variants, in order."""
         folder = self._haplotypes(address)
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
@@ -260,7 +260,7 @@ class EmbeddingStore:
             _write(group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32))
 
     def read_haplotypes(self, address: BlockKey) -> tuple[IndexedTile, ...]:
-        """Read who carries which sequence of a stored block's tiles, in order."""
+        """Read the haplotypes of a stored block's tiles, in order."""
         *grid, digests, index = _read(self._haplotypes(address), _BLOCK_ARRAYS)
         numbers, starts, ends, offsets = (values.tolist() for values in grid)
         return tuple(
@@ -269,7 +269,7 @@ class EmbeddingStore:
         )
 
     def read_vectors(self, address: BlockKey) -> dict[bytes, Float32Array]:
-        """Read all embedded sequences of a block: digest to float32 `(n_bins, dimension)`."""
+        """Read all embedded haplotypes of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
             digests, embeddings = _read(part, _PART_ARRAYS)
@@ -291,7 +291,7 @@ class EmbeddingStore:
         return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
 
     def _parts(self, address: BlockKey) -> list[Path]:
-        """List the parts of a block in one order; what is being built aside has a dot before its name."""
+        """List the parts of a block, sorted; those still being built have names that start with a dot."""
         folder = self._vectors(address)
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(part for part in found if part.is_dir() and not part.name.startswith("."))
@@ -301,7 +301,7 @@ class EmbeddingStore:
     ) -> tuple[str, ...]:
         """Make a folder and those above it Zarr groups; `attributes` by depth below the store.
 
-        Returns a phrase for each whose record was there but damaged.
+        Return one phrase for each group whose record was damaged.
         """
         names = folder.relative_to(self.path).parts
         found = []
@@ -361,14 +361,16 @@ def _decode(folder: Path, names: Sequence[str]) -> list[Any]:
 def _decode_array(group: zarr.Group, name: str) -> Any:
     """Read an array; nothing but what `_write` writes is decoded."""
     try:
-        array = group[name]
+        array = group.get(name)
         plain = isinstance(array, zarr.Array) and _is_plain(array)
         if plain and array.nchunks_initialized == array.nchunks:
             return array[...]
     except Exception as error:  # damaged metadata and chunks raise what each library of the codecs raises
         reason = str(error).partition("\n")[0]
         raise _DamagedError(f"/{name} is unreadable ({type(error).__name__}: {reason})") from None
-    raise _DamagedError(f"/{name} {'lacks its chunk' if plain else 'was not written by Haploscribe'}")
+    raise _DamagedError(
+        f"/{name} {'lacks its chunk' if plain else 'is missing or was not written by Haploscribe'}"
+    )
 
 
 def _is_plain(array: zarr.Array) -> bool:

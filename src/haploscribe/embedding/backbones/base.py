@@ -1,4 +1,4 @@
-"""The protocol that every backbone follows, and a base class for those that read bare sequences."""
+"""Define the backbone protocol, a base class for backbones of bare sequences, and a check of others' classes."""
 
 import re
 from abc import ABC, abstractmethod
@@ -79,10 +79,12 @@ class ValidatedBackbone:
     """
 
     def __init__(self, plugin: str, source: str, backbone: Any) -> None:
-        faults = [
-            f"{name} must be {what}, not {getattr(backbone, name, 'missing')!r:.60}"
+        missing = [name for name, _, _ in _ATTRIBUTES if not hasattr(backbone, name)]
+        faults = [f"it lacks {', '.join(missing)}"] if missing else []
+        faults += [
+            f"{name} must be {what}, not {getattr(backbone, name)!r:.60}"
             for name, what, is_valid in _ATTRIBUTES
-            if not is_valid(getattr(backbone, name, None))
+            if name not in missing and not is_valid(getattr(backbone, name))
         ]
         if faults:
             raise InputError(f"backbone {plugin} does not follow the protocol: {'; '.join(faults)}")
@@ -104,16 +106,14 @@ class ValidatedBackbone:
         found = self._embed(haplotypes)
         shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
         if not isinstance(found, np.ndarray) or len(found.shape) != 3 or len(found) != len(haplotypes):
-            wanted = f"({len(haplotypes)}, n_bins, dimension)"
-            raise InputError(
-                f"backbone {self._plugin}: embed must return an array {wanted}, not {shape or type(found)}"
-            )
-        if dtype != np.float32 or not np.isfinite(found).all():
-            raise InputError(
-                f"backbone {self._plugin}: embed must return finite float32 values, not {dtype}"
-                + (" with values that are not finite" if dtype == np.float32 else "")
-            )
-        return found
+            fault = f"an array ({len(haplotypes)}, n_bins, dimension), not {shape or type(found).__name__}"
+        elif dtype != np.float32:
+            fault = f"float32, not {dtype}"
+        elif not np.isfinite(found).all():
+            fault = "finite values"
+        else:
+            return found
+        raise InputError(f"backbone {self._plugin}: embed must return {fault}")
 
 
 def _is_positive(value: object) -> bool:

@@ -10,7 +10,7 @@ from haploscribe.errors import InputError
 
 
 def resolve_device(device: str) -> torch.device:
-    """Find a device by name.
+    """Return a device by name.
 
     Parameters
     ----------
@@ -38,24 +38,23 @@ Result = TypeVar("Result")
 
 
 def each_by_one_thread(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Apply a function that computes with PyTorch to each item, several at a time, each by one thread.
+    """Apply a PyTorch function to many items in parallel, each with one thread.
 
-    As many threads work as PyTorch is allowed at the time of the call (`torch.get_num_threads`). No result
-    depends on how many these are, because no operation is shared between threads; and threads that never
-    wait for each other lose nothing where other programs use the machine too. PyTorch releases Python's
-    lock while it computes.
+    Uses as many threads as `torch.get_num_threads()` allows at the time of the call. Results do not depend on
+    their number, because no operation is shared between threads, and threads that never wait for each other
+    lose nothing on a shared machine. PyTorch releases Python's lock while it computes.
 
     Parameters
     ----------
     function
         Safe to call from several threads.
     items
-        In the order in which they are begun: the longest first lets the threads end together.
+        Started in this order: put the longest first, so that threads end together.
 
     Returns
     -------
     list
-        A result for each item, in order.
+        One result per item, in order.
     """
     allowed = torch.get_num_threads()
     # The number holds for one thread in OpenMP and for the process in MKL: set it in each, and put it back.

@@ -64,17 +64,17 @@ class EsmConfiguration:
 
     @property
     def head_size(self) -> int:
-        """Width of one attention head."""
+        """Return the width of one attention head."""
         return self.hidden_size // self.n_heads
 
     @property
     def max_tokens(self) -> int:
-        """The longest token list, class token included."""
+        """Return the length of the longest token list, class token included."""
         return self.n_positions - POSITION_OFFSET
 
 
 def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfiguration:
-    """Check the content of a `config.json` and name its parts in our words.
+    """Check and parse the content of a `config.json`.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ _MAY_BE_ZERO = ("pad_token_id", "mask_token_id")
 
 
 def _family(content: Mapping[str, Any], source: str) -> Family:
-    """Tell v1 from v2 by what they compute; the published v2 files carry no `model_type`."""
+    """Return the family, from the architecture: the published v2 files carry no `model_type`."""
     if content.get("emb_layer_norm_before"):
         raise InputError(f"{source} sets emb_layer_norm_before, which no Nucleotide Transformer does")
     positions = content.get("position_embedding_type", "absolute")

@@ -47,7 +47,7 @@ class _Job(NamedTuple):
 
 
 class NucleotideTransformer(SequenceBackbone):
-    """Embeds DNA with a frozen Nucleotide Transformer.
+    """Embed DNA with a frozen Nucleotide Transformer.
 
     A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
     states at one layer are averaged over the tokens, the class token left out. A haplotype with insertions
@@ -135,7 +135,7 @@ class NucleotideTransformer(SequenceBackbone):
         return pooled
 
     def _embed_batches(self, batches: Sequence[Sequence[_Job]]) -> Float32Array:
-        """Pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
         if not batches:
             return np.zeros((0, self.n_bins, self.dimension), dtype=np.float32)
         if self._device.type == "cpu":
@@ -147,7 +147,7 @@ class NucleotideTransformer(SequenceBackbone):
         return embedded
 
     def _jobs(self, row: int, sequence: bytes) -> Iterator[_Job]:
-        """Cut one sequence's tokens into windows, each with the class token before it."""
+        """Split one sequence's tokens into windows, each with the class token before it."""
         tokens = self._tokenise(sequence)
         weights = bin_weights(len(tokens), self.n_bins)
         for window in windows(len(tokens), self._capacity):
@@ -155,7 +155,7 @@ class NucleotideTransformer(SequenceBackbone):
             yield _Job(row, ids, _kept(weights, window))
 
     def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
-        """Pooled parts `(n_jobs, n_bins, dimension)` of one batch, on the device, where it may still run."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch, on the device, asynchronously."""
         with torch.inference_mode():
             ids = self._send(np.stack([job.ids for job in batch]))
             weights = self._send(np.stack([job.weights for job in batch]))
@@ -172,14 +172,14 @@ class NucleotideTransformer(SequenceBackbone):
 
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
-    """Pooling weights of a window's tokens, 0 on the class token and on those of an earlier window."""
+    """Return the pooling weights of a window's tokens, 0 on the class token and on those of an earlier window."""
     kept = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
     kept[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
     return kept
 
 
 def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
-    """Jobs of one length together, as many as the token budget holds (at least one), the longest first."""
+    """Batch jobs of equal length up to the token budget (at least one job each), the longest first."""
     batches = []
     longest_first = sorted(jobs, key=lambda job: len(job.ids), reverse=True)
     for length, members in groupby(longest_first, key=lambda job: len(job.ids)):
@@ -190,7 +190,7 @@ def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
 
 
 def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Make the function from token numbers `(n, length)`, none of them padding, to one layer's states."""
+    """Return the function from token numbers `(n, length)`, none of them padding, to one layer's states."""
     esm.requires_grad_(False)
     if family == "nt-v2":
         esm.to(device)
@@ -210,7 +210,7 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
 
 
 def _resolve_precision(precision: str) -> str:
-    """Name a precision in the settings."""
+    """Return the name of a precision in the settings."""
     names = {"float32": "float32", "mixed": "float16 products"}
     if precision not in names:
         raise InputError(f"precision {precision!r} is unknown; use {' or '.join(names)}")
@@ -218,7 +218,7 @@ def _resolve_precision(precision: str) -> str:
 
 
 def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
-    """Make a checkpoint's tokeniser.
+    """Return a checkpoint's tokeniser.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def load_masked_token_model(checkpoint: Checkpoint) -> Any:
 def _known_tensors(
     tensors: Mapping[str, Tensor], configuration: EsmConfiguration, source: str
 ) -> dict[str, Tensor]:
-    """Take out, by name, what the published files carry beside the model, and fill in a tied head."""
+    """Drop the tensors of published files that the model does not use, and fill in a tied head."""
     rotary = configuration.family == "nt-v2"
     kept: dict[str, Tensor] = {}
     for stored, tensor in tensors.items():
@@ -311,7 +311,7 @@ def _current_name(stored: str) -> str:
 
 
 def _check_frequencies(stored: Tensor, head_size: int, what: str) -> None:
-    """Refuse stored frequencies that are not what the model computes, as they are not used."""
+    """Check that stored rotary frequencies, which are not used, equal those that the model computes."""
     computed = rotary_frequencies(head_size)
     if stored.shape != computed.shape or not torch.allclose(stored.float(), computed, rtol=1e-6, atol=0.0):
         raise InputError(f"{what} is not the rotary position base of 10,000 that this family has")

@@ -18,7 +18,7 @@ _PLACE_VALUES = 4 ** np.arange(K - 1, -1, -1)
 
 
 class SixMerTokeniser:
-    """Turns DNA into the token numbers of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
+    """Convert DNA to the token numbers of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
 
     From left to right: six bases A, C, G, T make one token; where fewer than six stand before the end of
     the sequence or before another letter, each is a token of its own; an N is a token and breaks the
@@ -63,7 +63,7 @@ class SixMerTokeniser:
         self.highest_id = int(ids.max())
 
     def __call__(self, sequence: bytes) -> Int64Array:
-        """Token numbers of one sequence, int64 `(n_tokens,)`, without `<cls>`."""
+        """Return the token numbers of one sequence, int64 `(n_tokens,)`, without `<cls>`."""
         codes = np.frombuffer(sequence.translate(_CODES), dtype=np.uint8)
         starts, lengths, kinds = _runs(codes)
         # Tokens of each run: 6-mers and single bases; every N; one for all other letters.
@@ -81,7 +81,7 @@ class SixMerTokeniser:
 
 
 def _runs(codes: UInt8Array) -> tuple[Int64Array, Int64Array, npt.NDArray[np.uint8]]:
-    """Where runs of one kind (0: bases, 4: N, 5: other) start, how long they are, and their kind."""
+    """Return the starts, lengths and kinds (0: bases, 4: N, 5: other) of runs of one kind."""
     kinds = np.where(codes < _N, 0, codes).astype(np.uint8)
     breaks = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
     starts = np.concatenate(([0], breaks)) if len(codes) else np.empty(0, dtype=np.int64)
@@ -106,7 +106,7 @@ class Window(NamedTuple):
 
 
 def windows(n_tokens: int, capacity: int) -> list[Window]:
-    """Cover all tokens with windows of at most `capacity`.
+    """Split a token list into windows of at most `capacity`.
 
     Each window but the last takes the next `capacity` tokens. The last one ends at the last token and
     reaches back as far as it can, so that an overflow of a few tokens (an insertion in a tile of full
@@ -121,7 +121,7 @@ def windows(n_tokens: int, capacity: int) -> list[Window]:
 
 
 def n_bins_of(pooling: str) -> int:
-    """How many vectors a sequence is pooled into: 1 for `mean`, K for `bins-K`.
+    """Return the number of vectors a sequence is pooled into: 1 for `mean`, K for `bins-K`.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def n_bins_of(pooling: str) -> int:
 
 
 def bin_weights(n_tokens: int, n_bins: int) -> Float32Array:
-    """Weights that average tokens within equal parts of the token axis.
+    """Return the weights that average tokens within equal parts of the token axis.
 
     Token `t` fills `[t, t + 1)` and bin `b` covers `[b·n/K, (b+1)·n/K)`; a token's weight is its overlap
     with the bin over the bin's width. So a token on an edge is shared, a list shorter than K still fills
