@@ -1,4 +1,4 @@
-"""Define the backbone protocol, a base class for backbones of bare sequences, and a check of others' classes."""
+"""Define the backbone protocol, and check backbones from outside the package against it."""
 
 import re
 from abc import ABC, abstractmethod

@@ -155,7 +155,7 @@ class NucleotideTransformer(SequenceBackbone):
             yield _Job(row, ids, _kept(weights, window))
 
     def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
-        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch, on the device, asynchronously."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch on the device, without waiting."""
         with torch.inference_mode():
             ids = self._send(np.stack([job.ids for job in batch]))
             weights = self._send(np.stack([job.weights for job in batch]))
@@ -172,7 +172,7 @@ class NucleotideTransformer(SequenceBackbone):
 
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
-    """Return the pooling weights of a window's tokens, 0 on the class token and on those of an earlier window."""
+    """Return a window's pooling weights, 0 on the class token and on tokens of an earlier window."""
     kept = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
     kept[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
     return kept
