@@ -62,6 +62,7 @@ FORBIDDEN_CALLS = {
 EXPLAINED = {
     "haploscribe/__init__.py imports by name": "its own modules, from a table in that file",
     "haploscribe/estimators/registry.py imports by name": "its own modules, from a table in that file",
+    "haploscribe/utils/plugins.py imports by name": "a module that the user names, never of a results folder",
 }
 """What looks like one of these and is none; nothing else may."""
 

@@ -155,7 +155,7 @@ class NucleotideTransformer(SequenceBackbone):
             yield _Job(row, ids, _kept(weights, window))
 
     def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
-        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch on the device, without waiting."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch on the device, not awaited."""
         with torch.inference_mode():
             ids = self._send(np.stack([job.ids for job in batch]))
             weights = self._send(np.stack([job.weights for job in batch]))

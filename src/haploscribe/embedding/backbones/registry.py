@@ -193,7 +193,8 @@ def load_backbone(
         When there is no such backbone, an option does not fit it, it does not follow the protocol, or its
         files cannot be had or do not fit.
     """
-    options = {"layer": layer, "pooling": pooling, "device": device, "precision": precision}
+    options: dict[str, str | int] = {"layer": layer, "pooling": pooling}
+    options |= {"device": device, "precision": precision}
     kind = _kind(name_or_path)
     if isinstance(kind, Plugin):
         return _load_plugin(kind, name_or_path, options, plugin_folder)
