@@ -32,14 +32,14 @@ from benchmarks.plain_loop import (
 )
 from benchmarks.tables import write_table
 from haploscribe.cohort.cohort import Cohort, open_cohort
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
-from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.deltas import EmbeddedTile, StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 from haploscribe.genome.tiles import TILES_PER_BLOCK, tile_blocks
 from haploscribe.utils.types import Float32Array, Int64Array
 
@@ -58,10 +58,10 @@ class TimedBackbone:
         self.tile_multiple, self.max_tile = backbone.tile_multiple, backbone.max_tile
         self.seconds = 0.0
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
-        """Embed sequences."""
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes."""
         found: list[Float32Array] = []
-        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(sequences)))
+        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(haplotypes)))
         return found[0]
 
 
@@ -85,7 +85,7 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
         started = time.perf_counter()
         address, counts = embed_block(block, cohort.genotypes, timed, store, size)
         seconds = time.perf_counter() - started
-        stored = StoredDeltas(store, [address])
+        stored = DeltaReader(store, [address])
         tiles = [stored.tile(tile.contig, tile.number) for tile in wanted]
     return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
 
@@ -229,7 +229,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
 
     plain = found[0].reshape(*carried.shape, -1)
     plain_deltas = plain - embed_all(encoder, ids[references], fastest)[:, None, None]
-    embeddings = backbone.embed(unique)[carried, 0]
+    embeddings = backbone.embed([TileHaplotype(sequence) for sequence in unique])[carried, 0]
     deltas = np.stack([tile.deltas[tile.index, 0] for tile in stage.tiles])
     return Comparison(
         rates=rates,

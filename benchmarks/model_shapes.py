@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET, EsmConfiguration
-from haploscribe.embedding.backbones.esm_v1 import native_esm
+from haploscribe.embedding.backbones.esm import POSITION_OFFSET, EsmConfiguration, native_esm
 from haploscribe.embedding.backbones.esm_v2 import EsmV2
-from haploscribe.embedding.backbones.loading import load_masked_token_model
-from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model, tokeniser_of
 from haploscribe.embedding.backbones.registry import BACKBONES, opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
 from haploscribe.pretraining.batches import VOCABULARY

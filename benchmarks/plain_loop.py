@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_weights
-from haploscribe.embedding.backbones.threads import each_by_one_thread
+from haploscribe.embedding.backbones.devices import each_by_one_thread
 from haploscribe.utils.types import Float32Array, Int64Array
 
 Encoder = Callable[[Tensor], Tensor]

@@ -94,7 +94,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
 
 def deltas_of(pairs: list[tuple[bytes, bytes]]) -> Float64Array:
     """What the 6-mer counts of each first sequence have more than those of the second."""
-    first, second = (KmerCounts().embed([pair[i] for pair in pairs])[:, 0] for i in (0, 1))
+    first, second = (KmerCounts().embed_sequences([pair[i] for pair in pairs])[:, 0] for i in (0, 1))
     return np.asarray(first - second, dtype=np.float64)
 
 

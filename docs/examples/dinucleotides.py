@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from haploscribe.embedding.backbones.base import SequenceBackbone
 from haploscribe.utils.types import Float32Array
 
 _CODES = np.full(256, 4)  # 4: no base that is counted
 _CODES[np.frombuffer(b"ACGT", dtype=np.uint8)] = np.arange(4)
 
 
-class DinucleotideCounts:
+class DinucleotideCounts(SequenceBackbone):
     """Counts of AA, AC, …, TT, overlapping, on the forward strand."""
 
     name = "dinucleotides"
@@ -18,7 +19,7 @@ class DinucleotideCounts:
     tile_multiple = 1
     max_tile = 2**20
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         """Count: float32 `(n_sequences, 1, 16)`."""
         counts = np.zeros((len(sequences), 1, 16), dtype=np.float32)
         for row, sequence in enumerate(sequences):

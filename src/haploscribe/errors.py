@@ -18,7 +18,7 @@ class StoppedError(InputError):
 
 
 class RepairedWarning(UserWarning):
-    """A damaged file that Haploscribe had written was made again.
+    """Something that Haploscribe had written was damaged, and has been computed again.
 
     The message is one line that says what and where.
     """

@@ -11,6 +11,7 @@ from benchmarks import embedding, half_precision, large_models
 from benchmarks.plain_loop import Way, embed_all, transformers_encoder
 from benchmarks.tables import write_sections
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
+from haploscribe.genome.haplotypes import TileHaplotype
 
 RANDOM = np.random.default_rng(5)
 SEQUENCES = [bytes(RANDOM.choice(list(b"ACGT"), 300).tolist()) for _ in range(5)]
@@ -21,7 +22,9 @@ def test_the_plain_loop_computes_what_the_backbone_does(side_by_side: bool) -> N
     with opened_checkpoint("nano") as checkpoint:
         encoder = transformers_encoder(checkpoint)
     plain = embed_all(encoder, embedding.token_numbers(SEQUENCES), Way(2, side_by_side))
-    np.testing.assert_allclose(load_backbone("nano").embed(SEQUENCES)[:, 0], plain, atol=1e-5)
+    np.testing.assert_allclose(
+        load_backbone("nano").embed([TileHaplotype(s) for s in SEQUENCES])[:, 0], plain, atol=1e-5
+    )
 
 
 def test_operations_are_those_that_pytorch_counts() -> None:

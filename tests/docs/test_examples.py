@@ -15,11 +15,12 @@ from scipy.linalg import lstsq
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding import stage as embedding
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.results import saved_models as kept_models
 from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array
@@ -53,7 +54,7 @@ def test_dinucleotides_are_counted_as_by_hand(sequences: list[bytes]) -> None:
     backbone: Backbone = DinucleotideCounts()
     pairs = [bytes([a, b]) for a in b"ACGT" for b in b"ACGT"]
     by_hand = [[sum(s[i : i + 2] == p for i in range(len(s))) for p in pairs] for s in sequences]
-    found = backbone.embed(sequences)
+    found = backbone.embed([TileHaplotype(sequence) for sequence in sequences])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found[:, 0], np.reshape(by_hand, (len(sequences), 16)))
 
@@ -73,19 +74,6 @@ def test_the_estimator_takes_part_in_a_run(
     cohort = one_gene(example)
     run(cohort, BackboneOptions(), EvaluationOptions(models=("top-snp", "ridge"), folds=2), tmp_path / "out")
     assert set(read_results(tmp_path / "out").metrics["model"]) == {"top-snp", "ridge"}
-
-
-@pytest.mark.slow
-def test_the_backbone_takes_part_in_a_run(
-    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embedding, "load_options", lambda _options: DinucleotideCounts())
-    evaluation = EvaluationOptions(models=("blup", "blup-delta"), folds=2)
-    run(one_gene(example), BackboneOptions("dinucleotides"), evaluation, tmp_path / "out")
-    found = read_results(tmp_path / "out").summary["embedding"]
-    assert found is not None
-    assert found["backbone"] == "dinucleotides"
-    assert found["forward_passes"] == found["unique_haplotypes"] > 0
 
 
 def one_gene(example: CohortOptions) -> CohortOptions:

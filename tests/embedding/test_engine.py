@@ -11,7 +11,7 @@ import pytest
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import CohortOptions
 from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
 from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
@@ -27,9 +27,9 @@ class CountingBackbone(KmerCounts):
         super().__init__()
         self.seen: list[bytes] = []
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         self.seen.extend(sequences)
-        return super().embed(sequences)
+        return super().embed_sequences(sequences)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def embed(
     cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts
-) -> tuple[StoredDeltas, EmbeddingCounts]:
+) -> tuple[DeltaReader, EmbeddingCounts]:
     opened, size = EmbeddingStore(store), cohort.options.tile
     blocks = list(tile_blocks(tiles, size, cohort.genotypes.reference.contigs))
     done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
     counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))
-    return StoredDeltas(EmbeddingStore(store), [address for address, _ in done]), counts
+    return DeltaReader(EmbeddingStore(store), [address for address, _ in done]), counts
 
 
 def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_path: Path) -> None:
@@ -61,8 +61,10 @@ def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_pa
         f"{tile.contig}:{tile.start + 1}-{tile.end}",
         samples,
     )
-    plain = KmerCounts().embed([sequence for _, sequence in records])
-    reference = KmerCounts().embed([cohort.genotypes.reference.fetch(tile.contig, tile.start, tile.end)])
+    plain = KmerCounts().embed_sequences([sequence for _, sequence in records])
+    reference = KmerCounts().embed_sequences(
+        [cohort.genotypes.reference.fetch(tile.contig, tile.start, tile.end)]
+    )
     carried = stored.deltas[stored.index[:6]].reshape(plain.shape)
     np.testing.assert_array_equal(carried, plain - reference)
 

@@ -12,24 +12,19 @@ import numpy as np
 import pytest
 
 from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.deltas import StoredDeltas
-from haploscribe.embedding.store import (
-    BlockAddress,
-    EmbeddingStore,
-    IndexedTile,
-    backbone_key,
-    sequence_digest,
-)
+from haploscribe.embedding.deltas import DeltaReader
+from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, backbone_key, haplotype_digest
 from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import LengthEdit, TileHaplotype
 from haploscribe.utils.types import Float32Array
 
 BACKBONE = KmerCounts()
-ADDRESS = BlockAddress("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
+ADDRESS = BlockKey("chr22", 1, backbone_key(BACKBONE), "0a" * 16)
 
 
 def sequences(*names: str) -> list[bytes]:
     """Stand-ins: the store sees digests only."""
-    return [sequence_digest(name.encode()) for name in names]
+    return [haplotype_digest(TileHaplotype(name.encode())) for name in names]
 
 
 def vectors(n: int, seed: int = 0) -> Float32Array:
@@ -48,12 +43,17 @@ def test_vectors_of_several_writes_are_found_together(tmp_path: Path) -> None:
     store.write_vectors(ADDRESS, BACKBONE, sequences("a", "b"), first)
     store.write_vectors(ADDRESS, BACKBONE, sequences("c", "d", "e"), second)
     store = EmbeddingStore(tmp_path / "store.zarr")
-    assert store.known_sequences(ADDRESS) == set(sequences("a", "b", "c", "d", "e"))
+    assert store.known_digests(ADDRESS) == set(sequences("a", "b", "c", "d", "e"))
     found = store.read_vectors(ADDRESS)
     expected = dict(zip(sequences("a", "b", "c", "d", "e"), [*first, *second], strict=True))
     assert found.keys() == expected.keys()
     for digest, vector in expected.items():
         np.testing.assert_array_equal(found[digest], vector, strict=True)
+
+
+def test_vectors_of_equal_sequences_with_other_edits_of_length_are_not_mixed() -> None:
+    edits = [(), (LengthEdit(1, 2, 0),), (LengthEdit(1, 0, 2),), (LengthEdit(1, 2, 0), LengthEdit(5, 0, 2))]
+    assert len({haplotype_digest(TileHaplotype(b"ACGT", edit)) for edit in edits}) == len(edits)
 
 
 def test_haplotypes_read_back_as_written(tmp_path: Path) -> None:
@@ -71,17 +71,17 @@ def test_a_block_without_variants_has_no_tiles(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_haplotypes(ADDRESS, [], 5)
     assert store.has_haplotypes(ADDRESS)
-    assert StoredDeltas(store, [ADDRESS]).tile("chr22", 16) is None
+    assert DeltaReader(store, [ADDRESS]).tile("chr22", 16) is None
 
 
 def test_another_key_finds_nothing(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     store.write_haplotypes(ADDRESS, [indexed_tile(17, ["a"])], 5)
-    other_people = BlockAddress("chr22", 1, ADDRESS.backbone, "0b" * 16)
+    other_people = BlockKey("chr22", 1, ADDRESS.backbone, "0b" * 16)
     assert not store.has_haplotypes(other_people)
-    other_backbone = BlockAddress("chr22", 1, "kmer.00", ADDRESS.haplotypes)
-    assert store.known_sequences(other_backbone) == frozenset()
+    other_backbone = BlockKey("chr22", 1, "kmer.00", ADDRESS.haplotypes)
+    assert store.known_digests(other_backbone) == frozenset()
 
 
 def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
     tile, found = indexed_tile(17, ["reference", "a", "b"]), vectors(3)
     store.write_haplotypes(ADDRESS, [tile], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("b", "reference", "a"), found)
-    read = StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+    read = DeltaReader(store, [ADDRESS]).tile("chr22", 17)
     assert read is not None
     np.testing.assert_array_equal(
         read.deltas, np.stack([0 * found[0], found[2] - found[1], found[0] - found[1]])
@@ -101,7 +101,7 @@ def test_a_sequence_that_was_not_embedded_is_never_passed_over(tmp_path: Path) -
     store.write_haplotypes(ADDRESS, [indexed_tile(17, ["reference", "a"])], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("reference"), vectors(1))
     with pytest.raises(KeyError):
-        StoredDeltas(store, [ADDRESS]).tile("chr22", 17)
+        DeltaReader(store, [ADDRESS]).tile("chr22", 17)
 
 
 def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worker: int) -> None:
@@ -121,7 +121,7 @@ def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worke
         store.write_vectors(ADDRESS, BACKBONE, both, vectors(2))
         store.write_haplotypes(ADDRESS, [indexed_tile(17, ["r", "s"])], 5)
         store.write_vectors(ADDRESS, BACKBONE, own, vectors(1, worker))
-        assert store.known_sequences(ADDRESS) >= {*both, *own}
+        assert store.known_digests(ADDRESS) >= {*both, *own}
 
 
 def test_two_processes_that_write_one_store_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_two_processes_that_write_one_store_at_once_lose_nothing(tmp_path: Path)
     assert [process.exitcode for process in processes] == [0, 0]
     for round_ in range(15):
         store = EmbeddingStore(tmp_path / f"{round_}.zarr")
-        assert store.known_sequences(ADDRESS) == set(sequences("r", "s", "own1", "own2"))
+        assert store.known_digests(ADDRESS) == set(sequences("r", "s", "own1", "own2"))
         found = store.read_vectors(ADDRESS)
         for worker in (1, 2):
             np.testing.assert_array_equal(found[sequences(f"own{worker}")[0]], vectors(1, worker)[0])
@@ -147,16 +147,18 @@ def test_store_is_plain_zarr_with_documented_attributes(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     root = json.loads((tmp_path / "store.zarr" / "zarr.json").read_text())
-    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 3}
+    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 4}
     group = json.loads((tmp_path / "store.zarr" / "vectors" / ADDRESS.backbone / "zarr.json").read_text())
     assert group["attributes"] == {"backbone": "kmer", **BACKBONE.settings}
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(4, "upgrade Haploscribe"), (1, "remove it")])
+@pytest.mark.parametrize(
+    ("version", "remedy"), [(5, "upgrade Haploscribe"), (3, "remove it"), (1, "remove it")]
+)
 def test_store_of_another_format_names_the_fix(tmp_path: Path, version: int, remedy: str) -> None:
     EmbeddingStore(tmp_path / "store.zarr")
     record = tmp_path / "store.zarr" / "zarr.json"
-    record.write_text(record.read_text().replace('"format_version": 3', f'"format_version": {version}'))
+    record.write_text(record.read_text().replace('"format_version": 4', f'"format_version": {version}'))
     with pytest.raises(InputError, match=remedy):
         EmbeddingStore(tmp_path / "store.zarr")
 
@@ -175,13 +177,12 @@ def test_something_else_is_not_taken_for_a_store(tmp_path: Path, content: str) -
 def test_stored_deltas_keep_few_blocks_and_find_every_tile(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     addresses = [
-        BlockAddress("chr22", block, ADDRESS.backbone, "0c" * 16)
-        for block in range(StoredDeltas.BLOCKS_KEPT + 3)
+        BlockKey("chr22", block, ADDRESS.backbone, "0c" * 16) for block in range(DeltaReader.BLOCKS_KEPT + 3)
     ]
     for address in addresses:
         store.write_haplotypes(address, [indexed_tile(address.block * 16, ["r", "s"])], 5)
         store.write_vectors(address, BACKBONE, sequences("r", "s"), vectors(2, address.block))
-    stored = StoredDeltas(store, addresses)
+    stored = DeltaReader(store, addresses)
     for address in [*addresses, *addresses]:
         tile = stored.tile("chr22", address.block * 16)
         assert tile is not None

@@ -1,5 +1,6 @@
 """Tiles and regions against bcftools consensus."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from haploscribe.utils.types import Int8Array
 from haploscribe.genome.haplotypes import (
+    LengthEdit,
     TileHaplotypes,
     overlaps_skipped,
     read_for_tiles,
@@ -24,6 +25,7 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, overlapping_tiles
 from haploscribe.genome.variants import VariantReader
+from haploscribe.utils.types import Int8Array
 from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,
@@ -287,6 +289,70 @@ def test_two_allele_patterns_that_spell_one_sequence_share_a_row(one_contig: tup
     with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
         (found,) = _tiles(reader, reference, (Tile("c", 0, 0, 24),))
     assert found.index.tolist() == [[1, 1], [0, 0]]
+
+
+def test_edits_of_length_are_those_that_bcftools_norm_writes(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    contigs = {f"c{number}": "".join(generator.choice(list("AAC"), 40)) for number in range(60)}
+    lines = []
+    for number, (name, sequence) in enumerate(contigs.items()):
+        start, size = int(generator.integers(20, 34)), int(generator.integers(1, 4))
+        inserted = "".join(generator.choice(list("AAC"), size))
+        anchor, deleted = sequence[start], sequence[start : start + 1 + size]
+        ref, alt = (deleted, anchor) if number % 2 else (anchor, anchor + inserted)
+        lines.append(f"{name}\t{start + 1}\t.\t{ref}\t{alt}\t.\t.\t.\tGT\t1|0\t0|0")
+    fasta = write_fasta(tmp_path / "r.fa", contigs)
+    vcf = write_vcf_lines(tmp_path / "v.vcf.gz", dict.fromkeys(contigs, 40), lines)
+    written = subprocess.run(
+        ["bcftools", "norm", "-f", fasta, vcf], capture_output=True, text=True, check=True
+    ).stdout
+    expected = {}
+    for line in written.splitlines():
+        if not line.startswith("#"):
+            name, position, _, ref, alt = line.split("\t")[:5]
+            expected[name] = (int(position), len(ref) - 1, len(alt) - 1)
+    with open_variants(vcf) as reader, Reference.open(fasta, tmp_path) as reference:
+        for name in contigs:
+            (found,) = _tiles(reader, reference, (Tile(name, 0, 0, 40),))
+            assert found.haplotypes[0].edits == ()
+            assert found.haplotypes[1].edits == (expected[name],)
+
+
+@settings(max_examples=50)
+@given(drawn=contigs())
+def test_edits_of_length_explain_the_length_of_every_haplotype(drawn: DrawnContig) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": drawn.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": drawn})
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            length = reference.contigs["c"]
+            tiles = _tiles(reader, reference, tiles_between("c", 0, length, 8, length))
+    for tile in tiles:
+        size = tile.tile.end - tile.tile.start
+        assert tile.haplotypes[0].edits == ()
+        for haplotype in tile.haplotypes:
+            end = 0
+            for edit in haplotype.edits:
+                assert end <= edit.start
+                assert edit.alternate_length != edit.reference_length
+                end = edit.start + edit.reference_length
+            assert end <= size
+            gained = sum(edit.alternate_length - edit.reference_length for edit in haplotype.edits)
+            assert len(haplotype.sequence) == size + gained
+
+
+def test_snvs_are_no_edits_of_length(one_contig: tuple[Path, Path]) -> None:
+    fasta, folder = one_contig
+    lines = [
+        "c\t5\t.\tAC\tGT\t.\t.\t.\tGT\t1|0\t0|0",
+        "c\t7\t.\tGTAC\tG\t.\t.\t.\tGT\t0|1\t0|0",
+    ]
+    vcf = write_vcf_lines(folder / "v.vcf.gz", {"c": 24}, lines)
+    with open_variants(vcf) as reader, Reference.open(fasta, folder) as reference:
+        (found,) = _tiles(reader, reference, (Tile("c", 0, 0, 24),))
+    first, second = (found.haplotypes[row] for row in found.index[0])
+    assert (first.edits, second.edits) == ((), (LengthEdit(7, 3, 0),))
 
 
 def test_record_to_the_left_of_a_tile_reaches_it_through_a_chain_of_overlaps(

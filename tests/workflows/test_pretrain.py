@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 
 from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.backbones.loading import load_masked_token_model
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.pretraining.model import checkpoint_weights, initial_model
 from haploscribe.pretraining.training import STATE_FILE, read_state
 from haploscribe.workflows import pretrain as pretrain_module
@@ -139,7 +140,7 @@ def test_the_folder_is_a_checkpoint_of_the_family(finished: tuple[PretrainingOpt
     assert {path.name for path in out.iterdir()} == {*MODEL_FILES, STATE_FILE}
     backbone = load_backbone(str(out))
     assert backbone.max_tile == options.window
-    assert backbone.embed([b"ACGTAC" * 10]).shape == (1, 1, 16)
+    assert backbone.embed([TileHaplotype(b"ACGTAC" * 10)]).shape == (1, 1, 16)
 
 
 def test_the_loaded_model_computes_what_the_trained_one_did(

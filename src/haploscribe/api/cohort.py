@@ -1,30 +1,38 @@
 """A cohort opened from a notebook: checked, embedded, and handed out gene by gene."""
 
+import polars as pl
 import tempfile
 import weakref
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Self
-
-import polars as pl
-
-from haploscribe.api.keywords import option_groups, takes_options
+from haploscribe.api.keywords import option_groups
+from haploscribe.api.keywords import takes_options
 from haploscribe.api.samples import GeneSamples
 from haploscribe.cohort.cohort import open_cohort as open_inputs
-from haploscribe.cohort.validated import CheckedCohort, checked_cohort
-from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.embedding.deltas import StoredDeltas
-from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
+from haploscribe.cohort.validated import CheckedCohort
+from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import BackboneOptions
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.options import DEFAULT_BACKBONE
+from haploscribe.config.options import WorkerOptions
+from haploscribe.embedding.deltas import DeltaReader
+from haploscribe.embedding.stage import Embedded
+from haploscribe.embedding.stage import LoadedBackbone
+from haploscribe.embedding.stage import embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
 from haploscribe.parallel.executor import open_workers
-from haploscribe.utils.files import temporary_prefix, umask_for
-from haploscribe.utils.types import Float64Array, Int64Array
+from haploscribe.utils.files import temporary_prefix
+from haploscribe.utils.files import umask_for
+from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import Int64Array
 from haploscribe.workflows.validate import INDEX_NAME
+from pathlib import Path
+from typing import Any
+from typing import Self
 
 
 class OpenedCohort:
@@ -56,7 +64,7 @@ class OpenedCohort:
     def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
         self.options = options
         (self._jobs,) = option_groups((WorkerOptions,), {"jobs": jobs})
-        self._embedded: list[tuple[Embedded, StoredDeltas]] = []
+        self._embedded: list[tuple[Embedded, DeltaReader]] = []
         with stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
             opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
@@ -128,7 +136,7 @@ class OpenedCohort:
         with umask_for(readable_by), open_workers(self._jobs) as workers:
             loaded = LoadedBackbone.of(chosen, self.options.tile)
             embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
-        stored = StoredDeltas(EmbeddingStore(embedded.store_path), embedded.addresses)
+        stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.addresses)
         self._embedded.append((embedded, stored))
         return embedded
 
@@ -190,7 +198,7 @@ class OpenedCohort:
         with open_workers(self._jobs) as workers:
             return self._stack.enter_context(checked_cohort(self.options, workers, self._folder))
 
-    def _deltas(self, embedded: Embedded | None) -> StoredDeltas | None:
+    def _deltas(self, embedded: Embedded | None) -> DeltaReader | None:
         if embedded is None:
             return None
         for known, stored in self._embedded:

@@ -1,1 +1,1 @@
-"""From unique haplotype sequences to stored deltas: backbones, the engine, the store."""
+"""Embed unique haplotypes with a frozen backbone, store the embeddings, and read deltas."""

@@ -1,18 +1,18 @@
-"""Tile deltas, read from the embedding store as genes ask for them."""
+"""Read tile deltas from the embedding store."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.utils.types import Float32Array, Int32Array
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTile:
-    """One tile as it is read from the store.
+    """The deltas of one tile.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class EmbeddedTile:
     index: Int32Array
 
 
-class StoredDeltas:
-    """Tile deltas of one run, read from the store as genes ask for them.
+class DeltaReader:
+    """Read the tile deltas of one run from the store, on demand.
 
-    Neighbouring genes share blocks, so the last few blocks are kept in memory.
+    The last few blocks are cached, because neighbouring genes share them.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class StoredDeltas:
     BLOCKS_KEPT = 4
     """A cis window of the usual size lies in 3 blocks."""
 
-    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockAddress]) -> None:
+    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockKey]) -> None:
         self._store = store
         self._addresses = {(address.contig, address.block): address for address in addresses}
         self._kept: dict[tuple[str, int], _Block] = {}
 
     def tile(self, contig: str, number: int) -> EmbeddedTile | None:
-        """One embedded tile; None where the tile carries no variant.
+        """Read one embedded tile; None where the tile carries no variant.
 
         Raises
         ------
@@ -68,9 +68,9 @@ class StoredDeltas:
 
 
 class _Block:
-    """A block of the store in memory: vectors, of which deltas are made as tiles are asked for."""
+    """The embeddings of a block, in memory; deltas are computed for one tile at a time."""
 
-    def __init__(self, store: EmbeddingStore, address: BlockAddress) -> None:
+    def __init__(self, store: EmbeddingStore, address: BlockKey) -> None:
         self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
         self._vectors = store.read_vectors(address)
 
@@ -83,7 +83,7 @@ class _Block:
 
 
 def subtract_reference(embeddings: Float32Array) -> Float32Array:
-    """Deltas in float32, before anything else is done: one SNP moves a pooled embedding by a thousandth.
+    """Subtract the reference's embedding, in float32: one SNP moves a pooled embedding by a thousandth.
 
     Parameters
     ----------

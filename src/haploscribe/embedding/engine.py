@@ -1,48 +1,48 @@
-"""Embeds each unique haplotype sequence of each tile once."""
+"""Embed each unique haplotype sequence of each tile once, and check what half precision does to deltas."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-
 import numpy as np
-
-from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.store import (
-    BlockAddress,
-    EmbeddingStore,
-    IndexedTile,
-    backbone_key,
-    sequence_digest,
-)
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from haploscribe.utils.types import Float64Array
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.store import BlockKey
+from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.embedding.store import IndexedTile
+from haploscribe.embedding.store import backbone_key
+from haploscribe.embedding.store import haplotype_digest
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array
 
-SEQUENCES_PER_CALL = 1024
-"""Sequences handed to a backbone at once: bounds memory; the backbone makes its own batches."""
+HAPLOTYPES_PER_CALL = 1024
+"""Haplotypes handed to a backbone at once: bounds memory; the backbone makes its own batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCounts:
-    """What the embedding stage did.
+    """Counts of the embedding stage.
 
     Attributes
     ----------
     tiles
         Tiles that carry variants.
     unique_haplotypes
-        Their unique sequences, each tile's reference among them.
+        Their unique haplotypes, each tile's reference among them.
     forward_passes
-        Sequences embedded in this run: 0 when all were in the store.
+        Haplotypes embedded in this run: 0 when all were in the store.
     naive_forward_passes
-        What embedding every haplotype of every sample would take.
+        Forward passes if every haplotype of every sample were embedded.
     seconds
         Wall-clock time of the stage.
     damaged
-        A phrase for each piece of the store that was damaged and made anew.
+        One phrase for each damaged piece of the store that was embedded again.
     """
 
     tiles: int = 0
@@ -53,7 +53,7 @@ class EmbeddingCounts:
     damaged: tuple[str, ...] = ()
 
     def plus(self, other: "EmbeddingCounts") -> "EmbeddingCounts":
-        """Add up two stages."""
+        """Return the sum of two stages' counts."""
         mine, theirs = asdict(self), asdict(other)
         return EmbeddingCounts(**{name: mine[name] + theirs[name] for name in mine})
 
@@ -69,8 +69,8 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
 
 def embed_block(
     block: TileBlock, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
-) -> tuple[BlockAddress, EmbeddingCounts]:
-    """Embed the sequences of a block's wanted tiles that are not yet in the store.
+) -> tuple[BlockKey, EmbeddingCounts]:
+    """Embed the haplotypes of a block's wanted tiles that are not yet in the store.
 
     Only tiles that carry variants are embedded: the others have no deltas.
 
@@ -79,32 +79,32 @@ def embed_block(
     block
         Neighbouring tiles.
     genotypes
-        Who carries which alleles.
+        The alleles of each sample.
     backbone
         The frozen model.
     store
-        Where the vectors go.
+        The embedding store.
     tile_size
         Size of the grid in base pairs.
 
     Returns
     -------
     address
-        To read the block by.
+        Key of the block in the store.
     counts
-        What was done.
+        Counts of tiles, haplotypes and forward passes.
     """
     variants = genotypes.common(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
     key = haplotypes_key(tile_size, reference, variants)
-    address = BlockAddress(block.contig, block.number, backbone_key(backbone), key)
-    damaged = store.mend(address, backbone)
+    address = BlockKey(block.contig, block.number, backbone_key(backbone), key)
+    damaged = store.repair(address, backbone)
 
     found = genotypes.haplotypes(variants, block.tiles)
     carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
     indexed = {number: _indexed(tile) for number, tile in carriers.items()}
     wanted = [tile.number for tile in block.wanted if tile.number in carriers]
-    missing = _missing(wanted, carriers, indexed, store.known_sequences(address))
+    missing = _missing(wanted, carriers, indexed, store.known_digests(address))
     if missing:
         embedded = _embed(list(missing.values()), backbone)
         store.write_vectors(address, backbone, list(missing), embedded)
@@ -120,7 +120,7 @@ def embed_block(
 
 
 def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
-    digests = [list(sequence_digest(sequence)) for sequence in haplotypes.sequences]
+    digests = [list(haplotype_digest(haplotype)) for haplotype in haplotypes.haplotypes]
     tile = haplotypes.tile
     return IndexedTile(tile.number, tile.start, tile.end, np.array(digests, dtype=np.uint8), haplotypes.index)
 
@@ -130,21 +130,21 @@ def _missing(
     carriers: Mapping[int, TileHaplotypes],
     indexed: Mapping[int, IndexedTile],
     known: frozenset[bytes],
-) -> dict[bytes, bytes]:
-    """Sequences of some tiles that are still to be embedded, each once, by digest."""
-    missing: dict[bytes, bytes] = {}
+) -> dict[bytes, TileHaplotype]:
+    """Return the haplotypes of some tiles that are not embedded yet, each once, by digest."""
+    missing: dict[bytes, TileHaplotype] = {}
     for number in wanted:
-        for sequence, digest in zip(carriers[number].sequences, indexed[number].digests, strict=True):
+        for haplotype, digest in zip(carriers[number].haplotypes, indexed[number].digests, strict=True):
             if digest.tobytes() not in known:
-                missing[digest.tobytes()] = sequence
+                missing[digest.tobytes()] = haplotype
     return missing
 
 
-def _embed(sequences: Sequence[bytes], backbone: Backbone) -> Float32Array:
-    """Embed sequences: float32 `(n, n_bins, dimension)`."""
+def _embed(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
+    """Embed haplotypes: float32 `(n, n_bins, dimension)`."""
     parts = [
-        backbone.embed(sequences[i : i + SEQUENCES_PER_CALL])
-        for i in range(0, len(sequences), SEQUENCES_PER_CALL)
+        backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL])
+        for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL)
     ]
     return np.concatenate(parts).astype(np.float32, copy=False)
 
@@ -179,3 +179,48 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
         digest.update(len(part).to_bytes(8, "little"))  # so that no two lists of parts read the same
         digest.update(part)
     return digest.hexdigest()
+
+
+LEAST_COSINE = 0.99
+"""Lowest cosine between half-precision and float32 deltas at the first percentile."""
+
+
+def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
+    """Compute the cosines between deltas and their float32 counterparts.
+
+    Parameters
+    ----------
+    deltas, exact
+        float32 `(n, n_bins, dimension)`; of the same haplotypes, without the reference.
+
+    Returns
+    -------
+    float64 `(n,)`; cosines of the angles between them, 0 where one of two is zero.
+    """
+    a, b = (values.reshape(len(values), -1).astype(np.float64) for values in (deltas, exact))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("ij,ij->i", a, b)
+    return np.asarray(np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0))
+
+
+def require_surviving(cosines: Float64Array, backbone: str) -> None:
+    """Check that deltas keep their direction in half precision.
+
+    Parameters
+    ----------
+    cosines
+        float64 `(n,)`, from `delta_cosines`; may be empty.
+    backbone
+        Its name, for the message.
+
+    Raises
+    ------
+    InputError
+        When the 1st percentile is below `LEAST_COSINE`.
+    """
+    if cosines.size and (least := float(np.quantile(cosines, 0.01))) < LEAST_COSINE:
+        raise InputError(
+            f"--precision mixed: deltas of backbone {backbone} do not survive it (cosine to float32 "
+            f"{least:.3f} in {cosines.size} haplotypes of these people, {LEAST_COSINE} wanted); "
+            "use --precision float32"
+        )

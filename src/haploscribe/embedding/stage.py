@@ -1,33 +1,43 @@
 """The embedding stage: a run's blocks of tiles, each embedded by one worker straight into the store."""
 
 import json
+import numpy as np
+import os
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from functools import reduce
-from pathlib import Path
-
-import numpy as np
-from typing_extensions import TypedDict
-
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions
-from haploscribe.embedding.backbones.protocol import Backbone
+from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
-from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block
-from haploscribe.embedding.precision import delta_cosines, require_surviving
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore, backbone_key
+from haploscribe.embedding.engine import EmbeddingCounts
+from haploscribe.embedding.engine import check_tile_size
+from haploscribe.embedding.engine import delta_cosines
+from haploscribe.embedding.engine import embed_block
+from haploscribe.embedding.engine import require_surviving
+from haploscribe.embedding.store import BlockKey
+from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.embedding.store import backbone_key
 from haploscribe.errors import RepairedWarning
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes
-from haploscribe.genome.tiles import TileBlock, tile_blocks
+from haploscribe.genome.tiles import TileBlock
+from haploscribe.genome.tiles import tile_blocks
 from haploscribe.parallel.executor import Workers
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
+from pathlib import Path
+from typing_extensions import TypedDict
 
 
 class EmbeddingSummary(TypedDict):
@@ -69,16 +79,22 @@ class EmbeddingJob:
         The backbone.
     store
         The embedding store.
+    plugin_folder
+        Where a backbone from outside the package is looked for.
     """
 
     genotypes: CachedGenotypes
     backbone: BackboneOptions
     store: Path
+    plugin_folder: str = field(default_factory=os.getcwd)
 
     def open(self) -> "OpenedEmbedding":
         """Open the genotypes and load the model."""
         return OpenedEmbedding(
-            self, self.genotypes.open(), load_options(self.backbone), EmbeddingStore(self.store)
+            self,
+            self.genotypes.open(),
+            load_options(self.backbone, self.plugin_folder),
+            EmbeddingStore(self.store),
         )
 
 
@@ -114,7 +130,7 @@ class Embedded:
 
     backbone: str
     store_path: Path
-    addresses: tuple[BlockAddress, ...]
+    addresses: tuple[BlockKey, ...]
     counts: EmbeddingCounts
 
     def summary(self) -> EmbeddingSummary:
@@ -130,14 +146,15 @@ class Embedded:
         )
 
 
-def load_options(options: BackboneOptions) -> Backbone:
-    """Load the backbone that the options name."""
+def load_options(options: BackboneOptions, plugin_folder: str | None = None) -> Backbone:
+    """Load the backbone that the options name; a plug-in also from `plugin_folder`."""
     return load_backbone(
         options.backbone,
         layer=options.layer,
         pooling=options.pooling,
         device=options.device,
         precision=options.precision,
+        plugin_folder=plugin_folder,
     )
 
 
@@ -157,7 +174,9 @@ class LoadedBackbone:
     backbone: Backbone
 
     @classmethod
-    def of(cls, options: BackboneOptions, tile_size: int) -> "LoadedBackbone":
+    def of(
+        cls, options: BackboneOptions, tile_size: int, plugin_folder: str | None = None
+    ) -> "LoadedBackbone":
         """Load it, to embed tiles of this size in base pairs.
 
         Raises
@@ -165,7 +184,7 @@ class LoadedBackbone:
         InputError
             When it cannot be loaded, or does not take tiles of this size.
         """
-        backbone = load_options(options)
+        backbone = load_options(options, plugin_folder)
         check_tile_size(backbone, tile_size)
         return cls(options, backbone)
 
@@ -265,15 +284,15 @@ def _require_precision(opened: OpenedEmbedding, workers: Workers, blocks: Sequen
 
 def _cosines_to_float32(opened: OpenedEmbedding, blocks: Sequence[TileBlock]) -> Float64Array:
     """Embed a few haplotypes of a tile of each block in both precisions, and compare their deltas."""
-    exact = load_options(replace(opened.job.backbone, precision="float32"))
+    exact = load_options(replace(opened.job.backbone, precision="float32"), opened.job.plugin_folder)
     genotypes = opened.genotypes
     cosines = [np.zeros(0)]
     for block in blocks:
         found = genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
         most_varied = max(found, key=lambda tile: len(tile.sequences))
-        sequences = most_varied.sequences[: 1 + HAPLOTYPES_COMPARED]
+        haplotypes = most_varied.haplotypes[: 1 + HAPLOTYPES_COMPARED]
         deltas, wanted = (
-            subtract_reference(backbone.embed(sequences))[1:] for backbone in (opened.backbone, exact)
+            subtract_reference(backbone.embed(haplotypes))[1:] for backbone in (opened.backbone, exact)
         )
         cosines.append(delta_cosines(deltas, wanted))
     return np.concatenate(cosines)
@@ -284,7 +303,7 @@ class _EmbeddedBlock:
     """Where a block is, and what it took."""
 
     block: TileBlock
-    address: BlockAddress
+    address: BlockKey
     counts: EmbeddingCounts
 
 
@@ -294,12 +313,12 @@ def _embed_block(opened: OpenedEmbedding, block: TileBlock) -> _EmbeddedBlock:
     return _EmbeddedBlock(block, address, counts)
 
 
-def write_addresses(path: Path, addresses: Iterable[BlockAddress]) -> None:
+def write_addresses(path: Path, addresses: Iterable[BlockKey]) -> None:
     """Leave the run's blocks for workers: they are too many to travel with every piece of work."""
     with atomic_write(path) as aside:
         aside.write_text("".join(json.dumps(asdict(address)) + "\n" for address in addresses))
 
 
-def read_addresses(path: Path) -> tuple[BlockAddress, ...]:
+def read_addresses(path: Path) -> tuple[BlockKey, ...]:
     """Read what `write_addresses` left."""
-    return tuple(BlockAddress(**json.loads(line)) for line in path.read_text().splitlines())
+    return tuple(BlockKey(**json.loads(line)) for line in path.read_text().splitlines())

@@ -1,79 +1,90 @@
-"""Where embeddings are kept: a Zarr store of immutable pieces, dictionary-encoded, keyed by content.
+"""Store embeddings in Zarr: immutable pieces, dictionary-encoded, keyed by content.
 
-Layout of the store, format version 3::
+Layout of the store, format version 4::
 
     PATH/                            group, attributes `format`, `format_version`
-      vectors/                       what a backbone says of sequences
+      vectors/                       what a backbone returned
         NAME.KEY/                    group: a backbone and all its settings, which are its attributes
-          CONTIG/BLOCK/PART/         group: sequences of one block of tiles that were embedded together
-            digest     uint8   (n, 16)               BLAKE2b of each sequence, in order
+          CONTIG/BLOCK/PART/         group: haplotypes of one block of tiles that were embedded together
+            digest     uint8   (n, 16)               BLAKE2b of each haplotype, in order
             embedding  float32 (n, n_bins, dimension)
-      haplotypes/                    who carries which sequence
+      haplotypes/                    the haplotypes of each sample
         CONTIG/BLOCK.KEY/            group: one block of tiles
-          tile    int64   (n_tiles,)               number, on the grid, of each tile that carries variants
+          tile    int64   (n_tiles,)               index, on the grid, of each tile that carries variants
           start   int64   (n_tiles,)               0-based start on the contig
           end     int64   (n_tiles,)               end, half-open
           offset  int64   (n_tiles + 1,)           rows offset[i]:offset[i + 1] of `digest` are tile i's
-          digest  uint8   (n_rows, 16)             of each unique sequence; a tile's reference first
+          digest  uint8   (n_rows, 16)             of each unique haplotype; a tile's reference first
           index   int32   (n_tiles, n_samples, 2)  row, within the tile, of each sample's haplotypes
 
-A vector depends on its sequence and on the backbone alone, so it is found again whatever samples, genes or
-frequency floor the next run has. A block's KEY digests all that its haplotypes depend on. Every group is
-built aside, renamed into place, and never changed: runs that share a store, also from several machines, can
-at worst both embed a sequence. PART is named by the digests that it holds.
+A vector depends on its haplotype (the sequence, and the edits that change its length) and on the backbone
+alone, so later runs reuse it whatever their samples, genes or frequency floor. A block's KEY digests all that
+its haplotypes depend on. Every group is built aside, renamed into place, and never changed: runs that share a
+store, also from several machines, can at worst both embed a haplotype. PART is named by the digests in it.
 
-PART and BLOCK.KEY have checksums of their files as an attribute, and are held to them whenever they are read.
-What is damaged is taken away when its block is next embedded, which makes it anew.
+Every array is one chunk with a CRC32C checksum (Zarr's own codec), so a changed, truncated or missing file is
+noticed whenever an array is read. `EmbeddingStore.repair` removes damaged pieces of a block before it is
+embedded, and they are embedded again.
 """
 
 import hashlib
 import json
+import numpy as np
 import warnings
-from collections.abc import Mapping, Sequence
+import zarr
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.errors import InputError
+from haploscribe.errors import RepairedWarning
+from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.files import remove_atomically
+from haploscribe.utils.files import write_if_absent
+from haploscribe.utils.names import folder_name
+from haploscribe.utils.types import Float32Array
+from haploscribe.utils.types import Int32Array
+from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import UInt8Array
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import zarr
-
-from haploscribe.embedding.backbones.protocol import Backbone
-from haploscribe.embedding.seals import damage, seal
-from haploscribe.errors import InputError, RepairedWarning
-from haploscribe.utils.files import atomic_write, remove_atomically, write_if_absent
-from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
+from zarr.codecs import Crc32cCodec
+from zarr.codecs import ZstdCodec
 
 FORMAT = "haploscribe-embeddings"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 VECTORS = "vectors"
 HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
-_CODECS = {"bytes", "crc32c", "zstd"}
-"""Of Zarr's codecs, those that an array may have that is read."""
+_COMPRESSORS = (ZstdCodec(level=0), Crc32cCodec())
+_CODECS = ["bytes", "zstd", "crc32c"]
+"""The codecs of every array, in order; arrays with others are not decoded."""
 
 _RECORD = "zarr.json"
 _VERSION = "format_version"
+_PART_ARRAYS = ("digest", "embedding")
+_BLOCK_ARRAYS = ("tile", "start", "end", "offset", "digest", "index")
 _STORE = {"format": FORMAT, _VERSION: FORMAT_VERSION}
 _NONE = {"format": None}
 """Stands for the attributes of a group that has no sound record: no group's are these."""
 
 
 @dataclass(frozen=True, slots=True)
-class BlockAddress:
-    """Which block of which contents.
+class BlockKey:
+    """The key of one block of tiles in the store.
 
     Attributes
     ----------
     contig
         As the reference names it.
     block
-        Tile number // `TILES_PER_BLOCK`.
+        Tile index // `TILES_PER_BLOCK`.
     backbone
-        What `backbone_key` gives.
+        The key that `backbone_key` returns.
     haplotypes
-        Key of who carries what, hexadecimal.
+        Digest of all that the block's haplotypes depend on, hexadecimal.
     """
 
     contig: str
@@ -84,18 +95,18 @@ class BlockAddress:
 
 @dataclass(frozen=True, slots=True)
 class IndexedTile:
-    """Who carries which of a tile's sequences.
+    """The unique haplotypes of a tile, by digest, and the haplotypes of each sample.
 
     Attributes
     ----------
     number
-        Place on the genome-wide grid.
+        Index on the genome-wide grid.
     start, end
         0-based half-open.
     digests
         uint8 `(n_unique, 16)`; row 0 is the reference's.
     index
-        int32 `(n_samples, 2)`; row of the sequence that each haplotype is.
+        int32 `(n_samples, 2)`; row in `digests` of each sample's haplotypes.
     """
 
     number: int
@@ -105,13 +116,14 @@ class IndexedTile:
     index: Int32Array
 
 
-def sequence_digest(sequence: bytes) -> bytes:
-    """Digest a sequence: 16 bytes of BLAKE2b."""
-    return hashlib.blake2b(sequence, digest_size=DIGEST_BYTES).digest()
+def haplotype_digest(haplotype: TileHaplotype) -> bytes:
+    """Digest all of a haplotype that a backbone may read: 16 bytes of BLAKE2b."""
+    edits = "".join(f"\t{start},{removed},{added}" for start, removed, added in haplotype.edits)
+    return hashlib.blake2b(haplotype.sequence + edits.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def backbone_key(backbone: Backbone) -> str:
-    """Name a backbone with all its settings: `NAME.` and 16 hexadecimal digits."""
+    """Return the key of a backbone and all its settings: `NAME.` and 16 hexadecimal digits."""
     made_by = json.dumps(_made_by(backbone), sort_keys=True)
     return f"{backbone.name}.{hashlib.blake2b(made_by.encode(), digest_size=8).hexdigest()}"
 
@@ -121,7 +133,7 @@ def _made_by(backbone: Backbone) -> dict[str, str | int]:
 
 
 class EmbeddingStore:
-    """A folder of embedded sequences; several processes, on several machines, may read and add to it.
+    """A folder of embedded haplotypes, which several processes, on several machines, may read and add to.
 
     Parameters
     ----------
@@ -136,7 +148,7 @@ class EmbeddingStore:
     Warns
     -----
     RepairedWarning
-        When the store's own record is damaged, but not what is in the store: it is written anew.
+        When the store's own record is damaged, but not its content: the record is written again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -146,7 +158,7 @@ class EmbeddingStore:
                 zarr.create_group(aside, attributes=_STORE)
         elif _attributes(path) != _STORE and self._has_a_group_of_this_format():
             _write_record(path, _STORE)
-            message = f"{path / _RECORD} was damaged; it was written anew"
+            message = f"{path / _RECORD} was damaged; it was written again"
             warnings.warn(message, RepairedWarning, stacklevel=2)
         self._check_format()
 
@@ -167,30 +179,31 @@ class EmbeddingStore:
             )
 
     def _has_a_group_of_this_format(self) -> bool:
-        """Tell a store whose record is damaged from something else."""
+        """Whether this is a store whose record alone is damaged."""
         groups = self.path.glob(f"{VECTORS}/*/*/*/*/{_RECORD}")
         return any(_attributes(record.parent).get(_VERSION) == FORMAT_VERSION for record in groups)
 
-    def mend(self, address: BlockAddress, backbone: Backbone) -> tuple[str, ...]:
-        """Take away what is damaged of a block, so that it is embedded and written again.
+    def repair(self, address: BlockKey, backbone: Backbone) -> tuple[str, ...]:
+        """Remove what is damaged of a block, so that it is embedded and written again.
 
         Parameters
         ----------
         address
-            Of the block.
+            The block.
         backbone
             What embeds it.
 
         Returns
         -------
-        A phrase for each piece that was damaged: where it is in the store, and what was wrong.
+        One phrase for each damaged piece: where in the store, and what was wrong.
         """
         found = []
-        for group in (*self._parts(address), self._haplotypes(address)):
-            what = damage(group) if group.is_dir() else None
-            if what is not None:
+        pieces = [(part, _PART_ARRAYS) for part in self._parts(address)]
+        for group, arrays in [*pieces, (self._haplotypes(address), _BLOCK_ARRAYS)]:
+            fault = verify(group, arrays) if group.is_dir() else None
+            if fault is not None:
                 remove_atomically(group)
-                found.append(f"{group.relative_to(self.path)}/{what}")
+                found.append(f"{group.relative_to(self.path)}{fault}")
         for folder, attributes in (
             (self._vectors(address), {2: _made_by(backbone)}),
             (self._haplotypes(address).parent, {}),
@@ -199,19 +212,19 @@ class EmbeddingStore:
                 found += self._make_groups(folder, attributes)
         return tuple(found)
 
-    def known_sequences(self, address: BlockAddress) -> frozenset[bytes]:
-        """Digests of the block's sequences that the backbone has embedded, of pieces that `mend` has seen."""
-        groups = (_group(part) for part in self._parts(address))
-        return frozenset(row.tobytes() for group in groups for row in _read(group, "digest"))
+    def known_digests(self, address: BlockKey) -> frozenset[bytes]:
+        """Return the digests of the block's haplotypes that the backbone has embedded."""
+        digests = (_read(part, ("digest",))[0] for part in self._parts(address))
+        return frozenset(row.tobytes() for part in digests for row in part)
 
     def write_vectors(
         self,
-        address: BlockAddress,
+        address: BlockKey,
         backbone: Backbone,
         digests: Sequence[bytes],
         embeddings: Float32Array,
     ) -> None:
-        """Add sequences of a block, embedded.
+        """Write embedded haplotypes of a block.
 
         Parameters
         ----------
@@ -220,7 +233,7 @@ class EmbeddingStore:
         backbone
             What embedded them.
         digests
-            `n` digests of sequences.
+            `n` digests of haplotypes.
         embeddings
             float32 `(n, n_bins, dimension)`.
         """
@@ -231,14 +244,13 @@ class EmbeddingStore:
             group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
             _write(group, "digest", _as_rows(digests))
             _write(group, "embedding", embeddings)
-            seal(aside)
 
-    def has_haplotypes(self, address: BlockAddress) -> bool:
+    def has_haplotypes(self, address: BlockKey) -> bool:
         """Whether the block's haplotypes are stored."""
         return self._haplotypes(address).is_dir()
 
-    def write_haplotypes(self, address: BlockAddress, tiles: Sequence[IndexedTile], n_samples: int) -> None:
-        """Store who carries which sequence of a block's tiles, those that carry variants, in order."""
+    def write_haplotypes(self, address: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
+        """Write the haplotypes of a block's tiles that carry variants, in order."""
         folder = self._haplotypes(address)
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
@@ -252,31 +264,26 @@ class EmbeddingStore:
             _write(group, "digest", np.concatenate(rows))
             index = [tile.index for tile in tiles]
             _write(group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32))
-            seal(aside)
 
-    def read_haplotypes(self, address: BlockAddress) -> tuple[IndexedTile, ...]:
-        """Read who carries which sequence of a stored block's tiles, in order."""
-        group = _opened(self._haplotypes(address))
-        numbers, starts, ends, offsets = (
-            _read(group, name).tolist() for name in ("tile", "start", "end", "offset")
-        )
-        digests, index = _read(group, "digest"), _read(group, "index")
+    def read_haplotypes(self, address: BlockKey) -> tuple[IndexedTile, ...]:
+        """Read the haplotypes of a stored block's tiles, in order."""
+        *grid, digests, index = _read(self._haplotypes(address), _BLOCK_ARRAYS)
+        numbers, starts, ends, offsets = (values.tolist() for values in grid)
         return tuple(
             IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
             for i, number in enumerate(numbers)
         )
 
-    def read_vectors(self, address: BlockAddress) -> dict[bytes, Float32Array]:
-        """Read all embedded sequences of a block: digest to float32 `(n_bins, dimension)`."""
+    def read_vectors(self, address: BlockKey) -> dict[bytes, Float32Array]:
+        """Read all embedded haplotypes of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
-            group = _opened(part)
-            digests, embeddings = _read(group, "digest"), _read(group, "embedding")
+            digests, embeddings = _read(part, _PART_ARRAYS)
             for digest, embedding in zip(digests, embeddings, strict=True):
                 found.setdefault(digest.tobytes(), embedding)
         return found
 
-    def _vectors(self, address: BlockAddress) -> Path:
+    def _vectors(self, address: BlockKey) -> Path:
         return (
             self.path
             / VECTORS
@@ -285,12 +292,12 @@ class EmbeddingStore:
             / str(address.block)
         )
 
-    def _haplotypes(self, address: BlockAddress) -> Path:
+    def _haplotypes(self, address: BlockKey) -> Path:
         contig = folder_name(address.contig, "contig")
         return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
 
-    def _parts(self, address: BlockAddress) -> list[Path]:
-        """List the parts of a block in one order; what is being built aside has a dot before its name."""
+    def _parts(self, address: BlockKey) -> list[Path]:
+        """List the parts of a block, sorted; those still being built have names that start with a dot."""
         folder = self._vectors(address)
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(part for part in found if part.is_dir() and not part.name.startswith("."))
@@ -300,7 +307,7 @@ class EmbeddingStore:
     ) -> tuple[str, ...]:
         """Make a folder and those above it Zarr groups; `attributes` by depth below the store.
 
-        Returns a phrase for each whose record was there but damaged.
+        Return one phrase for each group whose record was damaged.
         """
         names = folder.relative_to(self.path).parts
         found = []
@@ -313,19 +320,73 @@ class EmbeddingStore:
         return tuple(found)
 
 
-def _opened(folder: Path) -> zarr.Group:
-    what = damage(folder)
-    if what is not None:
+def verify(folder: Path, names: Sequence[str]) -> str | None:
+    """Read a group of the store as it was written.
+
+    Parameters
+    ----------
+    folder
+        The group.
+    names
+        Its arrays.
+
+    Returns
+    -------
+    What is damaged, as `/ARRAY reason`; None where all is sound.
+    """
+    try:
+        _decode(folder, names)
+    except _DamagedError as error:
+        return str(error)
+    return None
+
+
+class _DamagedError(Exception):
+    """A group of the store is not as it was written."""
+
+
+def _read(folder: Path, names: Sequence[str]) -> list[Any]:
+    """Read arrays of a group, as `_write` wrote them."""
+    try:
+        return _decode(folder, names)
+    except _DamagedError as error:
         raise InputError(
-            f"{folder}/{what}: the embedding store was damaged while it was in use; give the same command "
-            "again, which embeds that part anew"
-        )
-    return _group(folder)
+            f"{folder}{error}: the embedding store was damaged while in use; rerun the same command, which "
+            "embeds that part again"
+        ) from None
 
 
-def _group(folder: Path) -> zarr.Group:
+def _decode(folder: Path, names: Sequence[str]) -> list[Any]:
+    if _attributes(folder) != {_VERSION: FORMAT_VERSION}:
+        raise _DamagedError(f"/{_RECORD} is damaged")
     # Format 2 has filters that unpickle what they read.
-    return zarr.open_group(folder, mode="r", zarr_format=3)
+    group = zarr.open_group(folder, mode="r", zarr_format=3)
+    return [_decode_array(group, name) for name in names]
+
+
+def _decode_array(group: zarr.Group, name: str) -> Any:
+    """Read an array; nothing but what `_write` writes is decoded."""
+    try:
+        array = group.get(name)
+        plain = isinstance(array, zarr.Array) and _is_plain(array)
+        if plain and array.nchunks_initialized == array.nchunks:
+            return array[...]
+    except Exception as error:  # damaged metadata and chunks raise what each library of the codecs raises
+        reason = str(error).partition("\n")[0]
+        raise _DamagedError(f"/{name} is unreadable ({type(error).__name__}: {reason})") from None
+    raise _DamagedError(
+        f"/{name} {'lacks its chunk' if plain else 'is missing or was not written by Haploscribe'}"
+    )
+
+
+def _is_plain(array: zarr.Array) -> bool:
+    """Whether an array is of numbers, in one chunk, with the store's codecs."""
+    codecs: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
+    return (
+        array.dtype.kind in "iuf"
+        and [codec["name"] for codec in codecs] == _CODECS
+        and array.chunks == _one_chunk(array.shape)
+    )
 
 
 def _attributes(group: Path) -> Mapping[str, Any]:
@@ -346,22 +407,19 @@ def _write_record(group: Path, attributes: Mapping[str, Any]) -> None:
         aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def _read(group: zarr.Group, name: str) -> Any:
-    """Read an array of numbers as `_write` wrote it; nothing but that is decoded."""
-    array = group.get(name)
-    if not isinstance(array, zarr.Array) or not _is_plain(array):
-        raise InputError(f"{group.store_path}/{name} was not written by Haploscribe; remove that store")
-    return array[...]
-
-
-def _is_plain(array: zarr.Array) -> bool:
-    codecs: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
-    return array.dtype.kind in "iuf" and {codec["name"] for codec in codecs} <= _CODECS
-
-
 def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array) -> None:
-    """One chunk an array: what is stored together is read together."""
-    group.create_array(name, data=values, chunks=tuple(max(1, size) for size in values.shape))
+    """Write an array as one chunk, also where it is all zeros: a chunk that is absent was lost."""
+    group.create_array(
+        name,
+        data=values,
+        chunks=_one_chunk(values.shape),
+        compressors=_COMPRESSORS,
+        config={"write_empty_chunks": True},
+    )
+
+
+def _one_chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(1, size) for size in shape)
 
 
 def _as_rows(digests: Sequence[bytes]) -> UInt8Array:

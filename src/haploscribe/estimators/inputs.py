@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.tiles import Tile
@@ -140,7 +140,7 @@ class GeneInputs:
         return replace(self, positions=self.wide.positions, dosages=self.wide.dosages, wide=None)
 
 
-def gene_inputs(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> GeneInputs:
+def gene_inputs(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> GeneInputs:
     """Collect what estimators read of one gene.
 
     Parameters
@@ -156,7 +156,7 @@ def gene_inputs(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -
     return _collect(windows, gene, windows.variants(gene), sample_ids, _tile_deltas(windows, gene, deltas))
 
 
-def haplotype_inputs(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> GeneInputs:
+def haplotype_inputs(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> GeneInputs:
     """Collect the inputs of each haplotype alone: in silico samples that carry it beside the reference.
 
     Parameters
@@ -189,7 +189,7 @@ def _collect(
     return GeneInputs(gene, sample_ids, positions, copies, tiles, wide)
 
 
-def _tile_deltas(windows: GeneWindows, gene: Gene, deltas: StoredDeltas | None) -> tuple[TileDeltas, ...]:
+def _tile_deltas(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> tuple[TileDeltas, ...]:
     if deltas is None:
         return ()
     found = [deltas.tile(tile.contig, tile.number) for tile in windows.tiles(gene)]

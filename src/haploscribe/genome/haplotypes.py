@@ -1,18 +1,58 @@
 """Compute the unique haplotype sequences of tiles and regions, and which samples carry them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
 import numpy as np
-
-from haploscribe.utils.types import UInt8Array
-from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from haploscribe.genome.alleles import AlleleEdit
+from haploscribe.genome.alleles import allele_edits
+from haploscribe.genome.alleles import applied_alleles
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import VariantReader, Variants
-from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array
+from haploscribe.genome.variants import VariantReader
+from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import BoolArray
+from haploscribe.utils.types import Int32Array
+from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import Int8Array
+from haploscribe.utils.types import UInt8Array
+from typing import NamedTuple
 
 _BYTE = 1 << 8
 _LARGEST_KEY = 1 << 62
+
+
+class LengthEdit(NamedTuple):
+    """A replacement within a tile that changes its length.
+
+    Attributes
+    ----------
+    start
+        First replaced base of the tile's reference sequence, 0-based; an insertion stands before it.
+    reference_length
+        Number of reference bases replaced: 0 for an insertion.
+    alternate_length
+        Number of bases in their place: 0 for a deletion. Never `reference_length`.
+    """
+
+    start: int
+    reference_length: int
+    alternate_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileHaplotype:
+    """One haplotype sequence of a tile, and where its length differs from the reference.
+
+    Attributes
+    ----------
+    sequence
+        Upper-case A, C, G, T and N.
+    edits
+        The edits that change the length, by `start`; empty where all alleles are as long as the reference.
+    """
+
+    sequence: bytes
+    edits: tuple[LengthEdit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +63,21 @@ class TileHaplotypes:
     ----------
     tile
         The tile on the reference.
-    sequences
-        `n_unique` unique sequences. The first is always the tile's reference sequence, even if no
-        sample carries it; the others are sorted.
+    haplotypes
+        `n_unique` haplotypes of different sequences. The first is always the tile's reference sequence, even
+        where no sample carries it; the others are sorted by sequence.
     index
         int32 `(n_samples, 2)`; index of the sequence of haplotype 0 and 1 of each sample.
     """
 
     tile: Tile
-    sequences: tuple[bytes, ...]
+    haplotypes: tuple[TileHaplotype, ...]
     index: Int32Array
+
+    @property
+    def sequences(self) -> tuple[bytes, ...]:
+        """The sequence of each of `haplotypes`."""
+        return tuple(haplotype.sequence for haplotype in self.haplotypes)
 
 
 def read_for_tiles(reader: VariantReader, tiles: Sequence[Tile], samples: Sequence[str]) -> Variants:
@@ -201,15 +246,66 @@ def _encode(
 ) -> TileHaplotypes:
     """Build the sequence of each allele pattern once; different patterns may give the same sequence.
 
+    Of the patterns that spell a sequence, the one with the fewest edits of length, then the leftmost, gives
+    its `edits`, so that they depend neither on the order of samples nor on how often a pattern is carried.
+    The reference sequence has none.
+
     `applied` is int8 `(n_variants, n_haplotypes)`, both haplotypes of a sample side by side.
     """
     clipped = [[edit.clipped(tile.start, tile.end) for edit in record] for record in replacements]
     patterns, carried = unique_patterns(applied)
     spelled = [_spell(tile.start, reference, clipped, pattern) for pattern in patterns]
-    sequences = (reference, *sorted(set(spelled) - {reference}))
+    edits_of: dict[bytes, tuple[LengthEdit, ...]] = {reference: ()}
+    for sequence, pattern in zip(spelled, patterns, strict=True):
+        if sequence != reference:
+            found = _length_edits(tile.start, reference, clipped, pattern)
+            known = edits_of.get(sequence, found)
+            edits_of[sequence] = min(known, found, key=lambda edits: (len(edits), edits))
+    sequences = (reference, *sorted(edits_of.keys() - {reference}))
+    haplotypes = tuple(TileHaplotype(sequence, edits_of[sequence]) for sequence in sequences)
     number = {sequence: place for place, sequence in enumerate(sequences)}
     places = np.array([number[sequence] for sequence in spelled], dtype=np.int32)
-    return TileHaplotypes(tile, sequences, places[carried].reshape(-1, 2))
+    return TileHaplotypes(tile, haplotypes, places[carried].reshape(-1, 2))
+
+
+def _length_edits(
+    start: int, reference: bytes, clipped: Sequence[Sequence[tuple[int, int, bytes]]], pattern: Int8Array
+) -> tuple[LengthEdit, ...]:
+    """List the edits of length of one allele pattern, each as short and as far left as it can be.
+
+    Bases that an allele shares with the reference it replaces are taken off its end, then off its start. A
+    pure insertion or deletion is then moved left while the sequence stays the same, up to the tile's start
+    or the edit before it, as in the normalisation of variants (Tan et al., Bioinformatics 31:2202, 2015).
+    """
+    found = []
+    free = 0  # the reference is as it was from here to the next edit
+    rows = np.flatnonzero(pattern)
+    for row, number in zip(rows.tolist(), pattern[rows].tolist(), strict=True):
+        first, last, alternate = clipped[row][number - 1]
+        first, last = first - start, last - start
+        if len(alternate) != last - first:
+            position, replaced, inserted = _trimmed(first, reference[first:last], alternate)
+            letters = replaced or inserted
+            while not (replaced and inserted) and position > free and letters[-1] == reference[position - 1]:
+                position -= 1
+                letters = letters[-1:] + letters[:-1]
+            found.append(LengthEdit(position, len(replaced), len(inserted)))
+        free = max(free, last)
+    return tuple(found)
+
+
+def _trimmed(first: int, replaced: bytes, inserted: bytes) -> tuple[int, bytes, bytes]:
+    """Take shared bases off the end, then off the start, of a replacement at `first`."""
+    shared = _n_shared(replaced[::-1], inserted[::-1])
+    replaced, inserted = replaced[: len(replaced) - shared], inserted[: len(inserted) - shared]
+    shared = _n_shared(replaced, inserted)
+    return first + shared, replaced[shared:], inserted[shared:]
+
+
+def _n_shared(one: bytes, other: bytes) -> int:
+    """Return the length of the common prefix."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _spell(

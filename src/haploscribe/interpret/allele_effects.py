@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
@@ -119,5 +119,5 @@ def _embedded(
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
             for block in tile_blocks(in_silico.all_tiles(), windows.tile_size, contigs)
         ]
-    inputs = in_silico.gene_inputs(query.gene, StoredDeltas(store, addresses))
+    inputs = in_silico.gene_inputs(query.gene, DeltaReader(store, addresses))
     return replace(inputs, positions=inputs.positions[query.known], dosages=inputs.dosages[:, query.known])

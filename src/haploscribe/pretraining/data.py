@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.genome.anchored import reverse_complement
+from haploscribe.genome.centred import reverse_complement
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.reference import Reference

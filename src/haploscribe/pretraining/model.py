@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 from haploscribe import __version__
 from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
-from haploscribe.embedding.backbones.esm_configuration import POSITION_OFFSET, EsmConfiguration
+from haploscribe.embedding.backbones.esm import POSITION_OFFSET, EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.pretraining.batches import VOCABULARY

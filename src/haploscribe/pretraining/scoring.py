@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.loading import load_masked_token_model
-from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model, tokeniser_of
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
 from haploscribe.errors import InputError

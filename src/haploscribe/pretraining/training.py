@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.tokeniser import K
 from haploscribe.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import EvaluationOptions
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
@@ -72,12 +72,12 @@ class ReopenedRun:
     work: Path
 
     @cached_property
-    def stored(self) -> StoredDeltas | None:
+    def stored(self) -> DeltaReader | None:
         """The people's deltas; None where no model that is asked reads them."""
         if self.loaded is None:
             return None
         embedded = embed_tiles(self.cohort, self.genotypes, self.loaded, self.store, self.workers)
-        return StoredDeltas(EmbeddingStore(self.store), embedded.addresses)
+        return DeltaReader(EmbeddingStore(self.store), embedded.addresses)
 
     def inputs(self, gene: Gene) -> GeneInputs:
         """Collect the inputs of everyone that the models have learned from, at one of the cohort's genes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.esm_configuration import parse_configuration
+from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.errors import InputError
 from haploscribe.pretraining.batches import BatchSampler
 from haploscribe.pretraining.data import (

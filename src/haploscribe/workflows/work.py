@@ -11,9 +11,9 @@ from typing import Any
 from haploscribe.cohort.cohort import Cohort, open_saved_cohort
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import LoadedBackbone
-from haploscribe.embedding.store import BlockAddress, EmbeddingStore
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
@@ -173,11 +173,11 @@ class WorkContext:
         return EmbeddingStore(self.spec.store)
 
     @cached_property
-    def deltas(self) -> StoredDeltas | None:
+    def deltas(self) -> DeltaReader | None:
         """The embedded tiles; None where no model reads deltas."""
         if self.spec.block_keys is None:
             return None
-        return StoredDeltas(self.store, read_block_keys(self.spec.block_keys))
+        return DeltaReader(self.store, read_block_keys(self.spec.block_keys))
 
     @property
     def evaluation(self) -> EvaluationOptions:
@@ -241,12 +241,12 @@ def folds_of(options: EvaluationOptions, sample_ids: tuple[str, ...]) -> tuple[F
     return make_folds(sample_ids, options.folds, options.seed)
 
 
-def write_block_keys(path: Path, keys: Iterable[BlockAddress]) -> None:
+def write_block_keys(path: Path, keys: Iterable[BlockKey]) -> None:
     """Write a run's blocks for workers: they are too many to travel with every item."""
     with atomic_write(path) as aside:
         aside.write_text("".join(json.dumps(asdict(key)) + "\n" for key in keys))
 
 
-def read_block_keys(path: Path) -> tuple[BlockAddress, ...]:
+def read_block_keys(path: Path) -> tuple[BlockKey, ...]:
     """Read what `write_block_keys` wrote."""
-    return tuple(BlockAddress(**json.loads(line)) for line in path.read_text().splitlines())
+    return tuple(BlockKey(**json.loads(line)) for line in path.read_text().splitlines())

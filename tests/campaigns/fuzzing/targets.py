@@ -27,6 +27,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import read_split
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression, select_genes
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.reference import Reference
@@ -264,7 +265,7 @@ def explain_results(case: Case) -> None:
 def embed_with_backbone(case: Case) -> None:
     """Load a checkpoint and embed two sequences."""
     backbone = load_backbone(str(case.folder))
-    vectors = backbone.embed([b"ACGTAC" * 5, b"NNACG"])
+    vectors = backbone.embed([TileHaplotype(b"ACGTAC" * 5), TileHaplotype(b"NNACG")])
     assert vectors.dtype == np.float32
     assert len(vectors) == 2
     require_finite(vectors)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.backbones.esm_configuration import parse_configuration
+from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
-from haploscribe.embedding.backbones.loading import load_masked_token_model
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from tests.fixtures.backbones import (
     V2_CONFIGURATION,
     random_v2_tensors,

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_checkpoint
-from haploscribe.embedding.backbones.loading import load_masked_token_model
+from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.errors import InputError
 from tests.fixtures.backbones import (
     V2_CONFIGURATION,

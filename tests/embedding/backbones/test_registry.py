@@ -14,6 +14,7 @@ from haploscribe.embedding.backbones.registry import (
     opened_checkpoint,
 )
 from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import TileHaplotype
 from tests.fixtures.backbones import write_v2
 
 PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
@@ -48,12 +49,12 @@ def test_the_table_needs_no_torch() -> None:
 
 
 def test_kmer_loads_by_name() -> None:
-    assert load_backbone("kmer").embed([b"ACGTACG"]).sum() == 2
+    assert load_backbone("kmer").embed([TileHaplotype(b"ACGTACG")]).sum() == 2
 
 
 def test_a_folder_loads_by_path(tmp_path: Path) -> None:
     backbone = load_backbone(str(write_v2(tmp_path / "mine")), layer=1, pooling="bins-2")
-    assert (backbone.name, backbone.embed([b"ACGTACGTACGT"]).shape) == ("mine", (1, 2, 24))
+    assert (backbone.name, backbone.embed([TileHaplotype(b"ACGTACGTACGT")]).shape) == ("mine", (1, 2, 24))
 
 
 def offline_hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
@@ -85,8 +86,8 @@ def test_a_hub_name_loads_from_the_cache_with_the_commit_as_revision(
     offline_hub(monkeypatch, tmp_path)
     backbone = load_backbone(asked)
     assert (backbone.name, backbone.settings["revision"]) == ("nt-v2-100m", commit)
-    expected = load_backbone(str(folder)).embed([b"GATTACAGATTACA"])
-    np.testing.assert_array_equal(backbone.embed([b"GATTACAGATTACA"]), expected)
+    expected = load_backbone(str(folder)).embed([TileHaplotype(b"GATTACAGATTACA")])
+    np.testing.assert_array_equal(backbone.embed([TileHaplotype(b"GATTACAGATTACA")]), expected)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -95,7 +96,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_kmer_refuses_options_it_does_not_have() -> None:
-    with pytest.raises(InputError, match="no layers"):
+    with pytest.raises(InputError, match="has no layer; leave out --layer"):
         load_backbone("kmer", layer=3)
 
 
@@ -111,4 +112,4 @@ def test_nano_loads_from_the_package_and_is_what_the_table_says() -> None:
     assert configuration.vocabulary_size == entry.vocabulary_size
     backbone = load_backbone("nano")
     assert (backbone.name, backbone.max_tile, backbone.tile_multiple) == ("nano", entry.max_tile, 6)
-    assert backbone.embed([b"ACGT" * 1_498]).shape == (1, 1, entry.dimension)
+    assert backbone.embed([TileHaplotype(b"ACGT" * 1_498)]).shape == (1, 1, entry.dimension)

@@ -185,7 +185,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--pooling` for a backbone without layers",
         given("pooling", "bins-4"),
-        "backbone 'kmer' has no layers, pooling or precision; leave these options out",
+        "backbone 'kmer' has no pooling; leave out --pooling",
         verbs=("embed",),
     ),
     refused("an unknown model", given("models", "blup,lasagne"), UNKNOWN, verbs=("run",)),

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from haploscribe.cli import main as cli
-from haploscribe.embedding.backbones.esm_configuration import parse_configuration
+from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State

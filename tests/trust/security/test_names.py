@@ -2,14 +2,16 @@
 
 import json
 import os
-import polars as pl
-import pytest
 import shutil
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
-from haploscribe.embedding.store import BlockAddress
-from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.cache import GenotypeCache
@@ -17,20 +19,11 @@ from haploscribe.report.figures import write_figures
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import KeptModels
 from haploscribe.utils.hashing import json_checksum
-from haploscribe.utils.names import FileNames
-from haploscribe.utils.names import LONGEST_NAME
-from haploscribe.utils.names import folder_name
-from haploscribe.utils.names import printable
+from haploscribe.utils.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.workflows.export.fusion import write_fusion
-from pathlib import Path
-from tests.fixtures.every_verb import Done
-from tests.fixtures.every_verb import GENE
-from tests.fixtures.every_verb import commands
-from tests.fixtures.every_verb import run_verb
-from tests.fixtures.every_verb import write_cohort
+from tests.fixtures.every_verb import GENE, Done, commands, run_verb, write_cohort
 from tests.fixtures.exported import simple_gene
-from tests.fixtures.results import made_results
-from tests.fixtures.results import made_tracks
+from tests.fixtures.results import made_results, made_tracks
 
 ACCENT = unicodedata.normalize("NFC", "GÉNE")
 PLAIN = (
@@ -207,11 +200,11 @@ def test_a_contig_that_leads_elsewhere_is_refused_before_anything_is_written(
 def test_no_stage_reads_or_writes_elsewhere_by_a_contig(tmp_path: Path, contig: str) -> None:
     (tmp_path / "samples.json").write_text("[]")
     store = EmbeddingStore(tmp_path / "store.zarr")
-    address = BlockAddress(contig, 0, "kmer.0", "0")
+    address = BlockKey(contig, 0, "kmer.0", "0")
     for act in (
         lambda: GenotypeCache(tmp_path, 498).read(contig, 0, 10, ()),
         lambda: store.read_haplotypes(address),
-        lambda: store.known_sequences(address),
+        lambda: store.known_digests(address),
         lambda: read_known_variants(tmp_path, contig, 0),
     ):
         with pytest.raises(InputError, match="cannot name a folder"):

@@ -1,1 +1,1 @@
-"""Frozen models that embed a tile's sequences, behind one protocol."""
+"""Frozen models that embed the haplotypes of tiles, behind one protocol."""

@@ -1,4 +1,4 @@
-"""Reading a checkpoint folder: configuration, vocabulary and weights, from disk or from the hub."""
+"""Read a checkpoint folder: configuration, vocabulary and weights, from disk or from the hub."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration, parse_configuration
+from haploscribe.embedding.backbones.esm import EsmConfiguration, parse_configuration
 from haploscribe.errors import InputError
 
 CONFIGURATION_FILE = "config.json"
@@ -31,13 +31,13 @@ class Checkpoint:
     Attributes
     ----------
     name
-        What the backbone is called in outputs.
+        Name of the backbone in outputs.
     folder
-        Where the files are.
+        Folder of the files.
     revision
         The hub's commit hash, or `sha256:…`, a digest of all files that decide the vectors.
     configuration
-        What `config.json` says.
+        Parsed `config.json`.
     vocabulary
         Lines of `vocab.txt`: tokens in the order of their numbers.
     """
@@ -52,7 +52,7 @@ class Checkpoint:
 def download(hub_id: str, revision: str) -> tuple[Path, str]:
     """Fetch a checkpoint's files from the Hugging Face hub, or find them in its cache; no code is fetched.
 
-    The hub is asked once what `revision` stands for; only when it does not answer is the cache used as is.
+    `revision` is resolved on the hub once; the cache is used as is only when the hub does not answer.
 
     Returns
     -------
@@ -101,9 +101,9 @@ def read_checkpoint(folder: Path, name: str, revision: str | None = None) -> Che
     folder
         Holds `config.json`, `vocab.txt` and `model.safetensors` or its shards with their index.
     name
-        What to call it.
+        Name of the backbone.
     revision
-        Known revision; without it, a digest of the files is made.
+        Known revision; if None, a digest of the files.
 
     Raises
     ------
@@ -203,18 +203,18 @@ def check_tensors(
     model: str,
     remedy: str,
 ) -> None:
-    """Refuse a checkpoint unless every tensor has its place and every place its tensor.
+    """Check that a checkpoint holds exactly the tensors of a model, in their shapes.
 
     Parameters
     ----------
     tensors
-        What the checkpoint holds.
+        Tensors of the checkpoint.
     shapes
-        What the model wants, by name.
+        Shapes of the model's tensors, by name.
     source
         Where the tensors came from, for the message.
     model, remedy
-        What they do not fit, and how to mend it, for the message.
+        Name of the model, and how to fix a mismatch, for the message.
 
     Raises
     ------

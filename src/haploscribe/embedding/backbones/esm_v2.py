@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from haploscribe.embedding.backbones.esm_configuration import EsmConfiguration
+from haploscribe.embedding.backbones.esm import EsmConfiguration
 
 ROTARY_BASE = 10_000.0
 INITIAL_STANDARD_DEVIATION = 0.02

@@ -1,5 +1,6 @@
-"""The Nucleotide Transformer, first and second version, as a backbone."""
+"""Load a Nucleotide Transformer checkpoint strictly and embed sequences with it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any, NamedTuple
@@ -8,13 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.checkpoint import VOCABULARY_FILE, Checkpoint
-from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.esm_v1 import keep_layers
-from haploscribe.embedding.backbones.loading import load_masked_token_model
-from haploscribe.embedding.backbones.threads import each_by_one_thread
-from haploscribe.embedding.backbones.token_axis import Window, bin_weights, n_bins_of, windows
-from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
+from haploscribe.embedding.backbones.base import SequenceBackbone
+from haploscribe.embedding.backbones.checkpoint import (
+    VOCABULARY_FILE,
+    Checkpoint,
+    check_tensors,
+    read_weights,
+)
+from haploscribe.embedding.backbones.devices import each_by_one_thread, resolve_device
+from haploscribe.embedding.backbones.esm import EsmConfiguration, keep_layers, native_esm
+from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens, rotary_frequencies
+from haploscribe.embedding.backbones.tokeniser import (
+    K,
+    SixMerTokeniser,
+    Window,
+    bin_weights,
+    n_bins_of,
+    windows,
+)
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float32Array, Int64Array
 
@@ -34,8 +46,8 @@ class _Job(NamedTuple):
     weights: Float32Array
 
 
-class NucleotideTransformer:
-    """Embeds DNA with a frozen Nucleotide Transformer.
+class NucleotideTransformer(SequenceBackbone):
+    """Embed DNA with a frozen Nucleotide Transformer.
 
     A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
     states at one layer are averaged over the tokens, the class token left out. A haplotype with insertions
@@ -103,7 +115,7 @@ class NucleotideTransformer:
         model = load_masked_token_model(checkpoint)
         self._hidden_states = _encoder(model.esm, configuration.family, self.layer, self._device)
 
-    def embed(self, sequences: Sequence[bytes]) -> Float32Array:
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         """Embed sequences: float32 `(n_sequences, n_bins, dimension)`; each row by its sequence alone.
 
         Raises
@@ -123,7 +135,7 @@ class NucleotideTransformer:
         return pooled
 
     def _embed_batches(self, batches: Sequence[Sequence[_Job]]) -> Float32Array:
-        """Pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
         if not batches:
             return np.zeros((0, self.n_bins, self.dimension), dtype=np.float32)
         if self._device.type == "cpu":
@@ -135,7 +147,7 @@ class NucleotideTransformer:
         return embedded
 
     def _jobs(self, row: int, sequence: bytes) -> Iterator[_Job]:
-        """Cut one sequence's tokens into windows, each with the class token before it."""
+        """Split one sequence's tokens into windows, each with the class token before it."""
         tokens = self._tokenise(sequence)
         weights = bin_weights(len(tokens), self.n_bins)
         for window in windows(len(tokens), self._capacity):
@@ -143,7 +155,7 @@ class NucleotideTransformer:
             yield _Job(row, ids, _kept(weights, window))
 
     def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
-        """Pooled parts `(n_jobs, n_bins, dimension)` of one batch, on the device, where it may still run."""
+        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch on the device, not awaited."""
         with torch.inference_mode():
             ids = self._send(np.stack([job.ids for job in batch]))
             weights = self._send(np.stack([job.weights for job in batch]))
@@ -160,14 +172,14 @@ class NucleotideTransformer:
 
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
-    """Pooling weights of a window's tokens, 0 on the class token and on those of an earlier window."""
+    """Return a window's pooling weights, 0 on the class token and on tokens of an earlier window."""
     kept = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
     kept[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
     return kept
 
 
 def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
-    """Jobs of one length together, as many as the token budget holds (at least one), the longest first."""
+    """Batch jobs of equal length up to the token budget (at least one job each), the longest first."""
     batches = []
     longest_first = sorted(jobs, key=lambda job: len(job.ids), reverse=True)
     for length, members in groupby(longest_first, key=lambda job: len(job.ids)):
@@ -178,7 +190,7 @@ def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
 
 
 def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Make the function from token numbers `(n, length)`, none of them padding, to one layer's states."""
+    """Return the function from token numbers `(n, length)`, none of them padding, to one layer's states."""
     esm.requires_grad_(False)
     if family == "nt-v2":
         esm.to(device)
@@ -198,7 +210,7 @@ def _resolve_layer(layer: int, n_layers: int) -> int:
 
 
 def _resolve_precision(precision: str) -> str:
-    """Name a precision in the settings."""
+    """Return the name of a precision in the settings."""
     names = {"float32": "float32", "mixed": "float16 products"}
     if precision not in names:
         raise InputError(f"precision {precision!r} is unknown; use {' or '.join(names)}")
@@ -206,7 +218,7 @@ def _resolve_precision(precision: str) -> str:
 
 
 def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
-    """Make a checkpoint's tokeniser.
+    """Return a checkpoint's tokeniser.
 
     Raises
     ------
@@ -227,3 +239,79 @@ def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:
             "both must come from the same checkpoint"
         )
     return tokeniser
+
+
+_FREQUENCIES = re.compile(r"esm\.(encoder\.layer\.\d+\.attention\.self\.)?rotary_embeddings\.inv_freq")
+# In the published files, but no part of the computation: the protein contact head, position numbers that
+# older versions of transformers stored, and under rotary positions a table of learned ones.
+_UNUSED = re.compile(r"esm\.contact_head\.regression\.(weight|bias)|esm\.embeddings\.position_ids")
+_UNUSED_IN_V2 = re.compile(r"esm\.embeddings\.position_embeddings\.weight")
+# Transformers 5 saves a model's layer norms under the names of its TensorFlow days.
+_RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
+_HEAD_TABLE, _TOKEN_TABLE = "lm_head.decoder.weight", "esm.embeddings.word_embeddings.weight"
+
+
+def load_masked_token_model(checkpoint: Checkpoint) -> Any:
+    """Build the checkpoint's model, head included, and load its weights in float32 on the CPU.
+
+    Returns
+    -------
+    EsmV2ForMaskedTokens or transformers.EsmForMaskedLM
+        In evaluation mode. Both have the encoder as `.esm`.
+
+    Raises
+    ------
+    InputError
+        When a tensor is missing, unexpected or of another shape than `config.json` says.
+    """
+    configuration = checkpoint.configuration
+    with torch.device("meta"):  # no storage and no random numbers for weights that are about to be replaced
+        if configuration.family == "nt-v2":
+            model: Any = EsmV2ForMaskedTokens(configuration)
+        else:
+            model = native_esm(configuration)
+    tensors = _known_tensors(read_weights(checkpoint.folder), configuration, str(checkpoint.folder))
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    check_tensors(
+        tensors,
+        shapes,
+        str(checkpoint.folder),
+        model="the model",
+        remedy="give the folder of a masked-token checkpoint of the Nucleotide Transformer, as downloaded",
+    )
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return model.eval()
+
+
+def _known_tensors(
+    tensors: Mapping[str, Tensor], configuration: EsmConfiguration, source: str
+) -> dict[str, Tensor]:
+    """Drop the tensors of published files that the model does not use, and fill in a tied head."""
+    rotary = configuration.family == "nt-v2"
+    kept: dict[str, Tensor] = {}
+    for stored, tensor in tensors.items():
+        name = _current_name(stored)
+        if name != stored and name in tensors:  # both spellings: the old one stays, to be refused
+            name = stored
+        if rotary and _FREQUENCIES.fullmatch(name):
+            _check_frequencies(tensor, configuration.head_size, f"{name} in {source}")
+        elif not (_UNUSED.fullmatch(name) or (rotary and _UNUSED_IN_V2.fullmatch(name))):
+            kept[name] = tensor
+    if configuration.tied and _TOKEN_TABLE in kept:
+        kept.setdefault(_HEAD_TABLE, kept[_TOKEN_TABLE])
+    return kept
+
+
+def _current_name(stored: str) -> str:
+    for old, new in _RENAMED.items():
+        if stored.endswith(old):
+            return stored.removesuffix(old) + new
+    return stored
+
+
+def _check_frequencies(stored: Tensor, head_size: int, what: str) -> None:
+    """Check that stored rotary frequencies, which are not used, equal those that the model computes."""
+    computed = rotary_frequencies(head_size)
+    if stored.shape != computed.shape or not torch.allclose(stored.float(), computed, rtol=1e-6, atol=0.0):
+        raise InputError(f"{what} is not the rotary position base of 10,000 that this family has")

@@ -1,19 +1,23 @@
-"""The table of backbones, and how to load one by name."""
+"""List the backbones, and load one by name, from a folder or from outside the package."""
 
-from collections.abc import Iterator
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from haploscribe.embedding.backbones.esm_configuration import Family
+from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
 from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
-from haploscribe.embedding.backbones.protocol import Backbone
 from haploscribe.errors import InputError
+from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names
 
 if TYPE_CHECKING:
     from haploscribe.embedding.backbones.checkpoint import Checkpoint
+    from haploscribe.embedding.backbones.esm import Family
 
 _LICENCE = "CC-BY-NC-SA-4.0"
 
@@ -48,7 +52,7 @@ class BackboneEntry:
     name: str
     hub_id: str | None
     revision: str
-    family: Literal["kmer"] | Family
+    family: "Literal['kmer'] | Family"
     dimension: int
     n_layers: int
     n_heads: int
@@ -155,6 +159,10 @@ DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
 
 
+GROUP = "haploscribe.backbones"
+"""Entry-point group in which installed packages register backbones by short name."""
+
+
 def load_backbone(
     name_or_path: str,
     *,
@@ -162,29 +170,36 @@ def load_backbone(
     pooling: str = DEFAULT_POOLING,
     device: str = "cpu",
     precision: str = DEFAULT_PRECISION,
+    plugin_folder: str | None = None,
 ) -> Backbone:
     """Load a backbone.
 
     Parameters
     ----------
     name_or_path
-        A short name or a hub id of the table, or a folder with a checkpoint of the Nucleotide Transformer
-        in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never looked up
-        on the hub; names go before folders, so a folder called like a name is given as `./name`.
+        A short name or a hub id of the table; a class or an instance of a backbone as `module:Name`, or by
+        the short name that an installed package registers; or a folder with a checkpoint of the Nucleotide
+        Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never
+        looked up on the hub; names go before folders, so a folder called like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU.
+        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
+        class from outside the package is given those that its `__init__` names.
+    plugin_folder
+        As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
     Raises
     ------
     InputError
-        When there is no such backbone, an option does not fit it, or its files cannot be had or do not fit.
+        When there is no such backbone, an option does not fit it, it does not follow the protocol, or its
+        files cannot be had or do not fit.
     """
-    entry = _entry(name_or_path)
-    if entry is not None and entry.family == "kmer":
-        if (layer, pooling, precision) != (DEFAULT_LAYER, DEFAULT_POOLING, DEFAULT_PRECISION):
-            raise InputError(
-                f"backbone {entry.name!r} has no layers, pooling or precision; leave these options out"
-            )
+    options: dict[str, str | int] = {"layer": layer, "pooling": pooling}
+    options |= {"device": device, "precision": precision}
+    kind = _kind(name_or_path)
+    if isinstance(kind, Plugin):
+        return _load_plugin(kind, name_or_path, options, plugin_folder)
+    if kind is not None and kind.family == "kmer":
+        _refuse_options(kind.name, options, ())
         return KmerCounts()
     # torch takes seconds to import, and the table and `kmer` do without it.
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
@@ -193,6 +208,53 @@ def load_backbone(
         return NucleotideTransformer(
             checkpoint, layer=layer, pooling=pooling, device=device, precision=precision
         )
+
+
+def check_backbone(name_or_path: str) -> None:
+    """Raise InputError where `load_backbone` would find nothing by this name; loads no weights."""
+    if isinstance(_kind(name_or_path), Plugin):
+        load_plugin(name_or_path, GROUP, "backbone")
+
+
+def _load_plugin(
+    plugin: Plugin, text: str, options: Mapping[str, str | int], folder: str | None
+) -> ValidatedBackbone:
+    """Load a backbone from outside the package; a class is instantiated."""
+    found = load_plugin(text, GROUP, "backbone", folder)
+    taken: tuple[str, ...] = ()
+    backbone = found
+    # Names come from results folders too: nothing is called but a class that is made to embed.
+    if isinstance(found, type) and callable(getattr(found, "embed", None)):
+        names = inspect.signature(found).parameters
+        taken = tuple(name for name in options if name in names)
+        _refuse_options(text, options, taken)
+        try:
+            backbone = found(**{name: options[name] for name in taken})
+        except InputError:
+            raise
+        except Exception as error:  # whatever its code raises
+            raise InputError(f"backbone {text} cannot be made ({type(error).__name__}: {error})") from error
+    else:
+        _refuse_options(text, options, taken)
+    return ValidatedBackbone(str(plugin), _source(plugin), backbone)
+
+
+def _source(plugin: Plugin) -> str:
+    """Digest a module's source; its version where the source is not at hand."""
+    module = sys.modules[plugin.module]
+    file = getattr(module, "__file__", None)
+    if file is not None and Path(file).is_file():
+        return hashlib.blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
+    return str(getattr(sys.modules[plugin.module.partition(".")[0]], "__version__", "unknown"))
+
+
+def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable[str]) -> None:
+    """Refuse options that a backbone does not take, unless they are the defaults."""
+    defaults = {"layer": DEFAULT_LAYER, "pooling": DEFAULT_POOLING, "precision": DEFAULT_PRECISION}
+    refused = [key for key in defaults if key not in taken and options[key] != defaults[key]]
+    if refused:
+        given = ", ".join(f"--{key}" for key in refused)
+        raise InputError(f"backbone {name!r} has no {' or '.join(refused)}; leave out {given}")
 
 
 @contextmanager
@@ -211,7 +273,9 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     """
     from haploscribe.embedding.backbones.checkpoint import download, read_checkpoint  # noqa: PLC0415
 
-    entry = _entry(name_or_path)
+    entry = _kind(name_or_path)
+    if isinstance(entry, Plugin):
+        raise InputError(f"backbone {name_or_path} is a plug-in, which has no checkpoint; name another")
     if entry is None:
         folder = Path(name_or_path)
         yield read_checkpoint(folder, folder.resolve().name)
@@ -228,10 +292,14 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
         yield read_checkpoint(folder, entry.name, revision)
 
 
-def _entry(name_or_path: str) -> BackboneEntry | None:
-    """Find a row of the table; None for a folder."""
+def _kind(name_or_path: str) -> BackboneEntry | Plugin | None:
+    """Find a row of the table or a plug-in; None for a folder."""
     entry = next((entry for entry in BACKBONES if name_or_path in (entry.name, entry.hub_id)), None)
-    if entry is None and not Path(name_or_path).is_dir():
-        known = ", ".join(entry.name for entry in BACKBONES)
-        raise InputError(f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}")
-    return entry
+    if entry is not None or (plugin := find_plugin(name_or_path, GROUP)) is None:
+        if entry is None and not Path(name_or_path).is_dir():
+            known = ", ".join((*(entry.name for entry in BACKBONES), *registered_names(GROUP)))
+            raise InputError(
+                f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}"
+            )
+        return entry
+    return plugin

@@ -1,11 +1,13 @@
-"""The 6-mer tokeniser of the Nucleotide Transformer, vectorised."""
+"""Tokenise DNA into 6-mers, split long token lists into windows, and pool along the token axis."""
 
 from collections.abc import Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from haploscribe.utils.types import Float32Array
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Int64Array, UInt8Array
 
@@ -17,7 +19,7 @@ _PLACE_VALUES = 4 ** np.arange(K - 1, -1, -1)
 
 
 class SixMerTokeniser:
-    """Turns DNA into the token numbers of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
+    """Convert DNA to the token numbers of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
 
     From left to right: six bases A, C, G, T make one token; where fewer than six stand before the end of
     the sequence or before another letter, each is a token of its own; an N is a token and breaks the
@@ -62,7 +64,7 @@ class SixMerTokeniser:
         self.highest_id = int(ids.max())
 
     def __call__(self, sequence: bytes) -> Int64Array:
-        """Token numbers of one sequence, int64 `(n_tokens,)`, without `<cls>`."""
+        """Return the token numbers of one sequence, int64 `(n_tokens,)`, without `<cls>`."""
         codes = np.frombuffer(sequence.translate(_CODES), dtype=np.uint8)
         starts, lengths, kinds = _runs(codes)
         # Tokens of each run: 6-mers and single bases; every N; one for all other letters.
@@ -80,9 +82,76 @@ class SixMerTokeniser:
 
 
 def _runs(codes: UInt8Array) -> tuple[Int64Array, Int64Array, npt.NDArray[np.uint8]]:
-    """Where runs of one kind (0: bases, 4: N, 5: other) start, how long they are, and their kind."""
+    """Return the starts, lengths and kinds (0: bases, 4: N, 5: other) of runs of one kind."""
     kinds = np.where(codes < _N, 0, codes).astype(np.uint8)
     breaks = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
     starts = np.concatenate(([0], breaks)) if len(codes) else np.empty(0, dtype=np.int64)
     lengths = np.diff(starts, append=len(codes))
     return starts, lengths, kinds[starts]
+
+
+class Window(NamedTuple):
+    """A stretch of one sequence's tokens that goes through the model at once.
+
+    Attributes
+    ----------
+    start, end
+        The tokens that are read, 0-based half-open, without the class token.
+    keep
+        Hidden states are taken from this token on; those before it belong to an earlier window.
+    """
+
+    start: int
+    end: int
+    keep: int
+
+
+def windows(n_tokens: int, capacity: int) -> list[Window]:
+    """Split a token list into windows of at most `capacity`.
+
+    Each window but the last takes the next `capacity` tokens. The last one ends at the last token and
+    reaches back as far as it can, so that an overflow of a few tokens (an insertion in a tile of full
+    length) is embedded with its context; only tokens that no earlier window held take their hidden state
+    from it. A list that fits is one window; an empty list has none.
+    """
+    found = []
+    for keep in range(0, n_tokens, capacity):
+        end = min(keep + capacity, n_tokens)
+        found.append(Window(start=max(0, end - capacity), end=end, keep=keep))
+    return found
+
+
+def n_bins_of(pooling: str) -> int:
+    """Return the number of vectors a sequence is pooled into: 1 for `mean`, K for `bins-K`.
+
+    Raises
+    ------
+    InputError
+        When `pooling` is neither.
+    """
+    if pooling == "mean":
+        return 1
+    word, _, number = pooling.partition("-")
+    if word == "bins" and number.isascii() and number.isdigit() and int(number) > 0:
+        return int(number)
+    raise InputError(
+        f"pooling {pooling!r} is unknown; use 'mean', or 'bins-K' with K at least 1, as 'bins-4'"
+    )
+
+
+def bin_weights(n_tokens: int, n_bins: int) -> Float32Array:
+    """Return the weights that average tokens within equal parts of the token axis.
+
+    Token `t` fills `[t, t + 1)` and bin `b` covers `[b·n/K, (b+1)·n/K)`; a token's weight is its overlap
+    with the bin over the bin's width. So a token on an edge is shared, a list shorter than K still fills
+    every bin, and the mean over bins is the mean over tokens.
+
+    Returns
+    -------
+    float32 `(n_bins, n_tokens)`; rows sum to 1.
+    """
+    edges = np.arange(n_bins + 1) * (n_tokens / n_bins)
+    tokens = np.arange(n_tokens)
+    overlap = np.minimum(edges[1:, None], tokens + 1) - np.maximum(edges[:-1, None], tokens)
+    weights: Float32Array = (np.maximum(overlap, 0) * (n_bins / max(n_tokens, 1))).astype(np.float32)
+    return weights

@@ -1,7 +1,8 @@
 """Effects of all of a gene's variants in models that read deltas, gene by gene; a stopped job goes on."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ class EffectsJob:
         The backbone of the training.
     store
         An embedding store for the sequences of made-up people.
+    plugin_folder
+        Where a backbone from outside the package is looked for.
     """
 
     models: Path
@@ -44,10 +47,11 @@ class EffectsJob:
     genotypes: CachedGenotypes
     backbone: BackboneOptions
     store: Path
+    plugin_folder: str = field(default_factory=os.getcwd)
 
     def open(self) -> "OpenedEffects":
         """Open genotypes and models, and load the backbone; it is given one thread."""
-        loaded = LoadedBackbone.of(self.backbone, self.genotypes.tile_size)
+        loaded = LoadedBackbone.of(self.backbone, self.genotypes.tile_size, self.plugin_folder)
         return OpenedEffects(self, self.genotypes.open(), loaded, 1)
 
 

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import read_addresses
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.base import Estimator
@@ -63,9 +63,9 @@ class OpenedPrediction:
     def __init__(self, job: PredictJob, genotypes: Genotypes) -> None:
         self.kept = KeptModels(job.models)
         self.windows = windows_of(self.kept.record, genotypes)
-        self.stored: StoredDeltas | None = None
+        self.stored: DeltaReader | None = None
         if job.store is not None and job.addresses is not None:
-            self.stored = StoredDeltas(EmbeddingStore(job.store), read_addresses(job.addresses))
+            self.stored = DeltaReader(EmbeddingStore(job.store), read_addresses(job.addresses))
 
     def close(self) -> None:
         """Close the files of the genotypes."""

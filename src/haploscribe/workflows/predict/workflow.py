@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.config.options import PredictionOptions, WorkerOptions
+from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
@@ -202,6 +203,8 @@ def _require_any(coverage: pl.DataFrame, options: PredictionOptions) -> None:
 def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBackbone | None:
     """Load the backbone of the training; None where no model reads deltas."""
     if record.backbone is None:
+        if options.backbone is not None:
+            check_backbone(options.backbone)
         return None
     wanted = replace(record.backbone, device=options.device)
     if options.backbone is not None:

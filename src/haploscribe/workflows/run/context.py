@@ -11,7 +11,7 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort, open_surveyed
 from haploscribe.cohort.validated import CheckedCohort
 from haploscribe.config.options import CohortOptions, EvaluationOptions
-from haploscribe.embedding.deltas import StoredDeltas
+from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import Embedded, read_addresses, write_addresses
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
@@ -134,11 +134,11 @@ class OpenedJobs:
         return blocks_of(self.jobs.evaluation, self.cohort)
 
     @cached_property
-    def stored(self) -> StoredDeltas | None:
+    def stored(self) -> DeltaReader | None:
         """The embedded tiles."""
         if self.jobs.store is None or self.jobs.addresses is None:
             return None
-        return StoredDeltas(EmbeddingStore(self.jobs.store), read_addresses(self.jobs.addresses))
+        return DeltaReader(EmbeddingStore(self.jobs.store), read_addresses(self.jobs.addresses))
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:

@@ -18,6 +18,7 @@ from haploscribe.config.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, embed_tiles
 from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
@@ -101,9 +102,12 @@ def run(
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            loaded = None
-            if reads_deltas(evaluation_options.models):
-                loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
+            check_backbone(backbone_options.backbone)  # also where no model reads deltas
+            loaded = (
+                LoadedBackbone.of(backbone_options, cohort_options.tile)
+                if reads_deltas(evaluation_options.models)
+                else None
+            )
             workers = stack.enter_context(open_workers(worker_options))
             with timer.timed("reading variants"):
                 checked = stack.enter_context(checked_cohort(cohort_options, workers, out, wide=bool(wide)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from haploscribe.embedding.backbones.threads import each_by_one_thread
+from haploscribe.embedding.backbones.devices import each_by_one_thread
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,11 @@
-"""What a checkpoint's `config.json` says of the model, read into one checked record."""
+"""Configuration of ESM-like checkpoints, and the first Nucleotide Transformer architecture (ESM)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+import torch
+from torch import nn
 
 from haploscribe.errors import InputError
 
@@ -61,17 +64,17 @@ class EsmConfiguration:
 
     @property
     def head_size(self) -> int:
-        """Width of one attention head."""
+        """Return the width of one attention head."""
         return self.hidden_size // self.n_heads
 
     @property
     def max_tokens(self) -> int:
-        """The longest token list, class token included."""
+        """Return the length of the longest token list, class token included."""
         return self.n_positions - POSITION_OFFSET
 
 
 def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfiguration:
-    """Check the content of a `config.json` and name its parts in our words.
+    """Check and parse the content of a `config.json`.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ _MAY_BE_ZERO = ("pad_token_id", "mask_token_id")
 
 
 def _family(content: Mapping[str, Any], source: str) -> Family:
-    """Tell v1 from v2 by what they compute; the published v2 files carry no `model_type`."""
+    """Return the family, from the architecture: the published v2 files carry no `model_type`."""
     if content.get("emb_layer_norm_before"):
         raise InputError(f"{source} sets emb_layer_norm_before, which no Nucleotide Transformer does")
     positions = content.get("position_embedding_type", "absolute")
@@ -139,3 +142,48 @@ def _check_dimensions(configuration: EsmConfiguration, source: str) -> None:
         raise InputError(f"{source}: pad_token_id is {configuration.pad_id}, but the family's is 1")
     if configuration.max_tokens < POSITION_OFFSET:
         raise InputError(f"{source}: max_position_embeddings {configuration.n_positions} leaves no tokens")
+
+
+def native_esm(configuration: EsmConfiguration) -> Any:
+    """Build `transformers.EsmForMaskedLM` with the checkpoint's dimensions, weights not yet loaded.
+
+    Token dropout stays as the configuration says: it rescales embeddings in evaluation too. The contact
+    head, which is made for proteins and touches no hidden state, is left out.
+    """
+    from transformers import EsmConfig, EsmForMaskedLM  # noqa: PLC0415 - slow to import; v2 does without
+
+    model = EsmForMaskedLM(
+        EsmConfig(
+            vocab_size=configuration.vocabulary_size,
+            hidden_size=configuration.hidden_size,
+            num_hidden_layers=configuration.n_layers,
+            num_attention_heads=configuration.n_heads,
+            intermediate_size=configuration.feed_forward_size,
+            max_position_embeddings=configuration.n_positions,
+            pad_token_id=configuration.pad_id,
+            mask_token_id=configuration.mask_id,
+            layer_norm_eps=configuration.layer_norm_epsilon,
+            token_dropout=configuration.token_dropout,
+            position_embedding_type="absolute",
+            emb_layer_norm_before=False,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            # A tied head is given its copy of the table when the weights are read.
+            tie_word_embeddings=False,
+            attn_implementation="sdpa",
+        )
+    )
+    del model.esm.contact_head
+    # Not part of a checkpoint, so no loading would fill it on a model that was built without storage.
+    model.esm.embeddings.position_ids = torch.arange(configuration.n_positions, device="cpu")[None]
+    return model
+
+
+def keep_layers(esm: Any, layer: int) -> None:
+    """Drop the layers after `layer`, so that the encoder's output is `hidden_states[layer]`.
+
+    The final layer norm belongs to the last layer's hidden state alone and goes with the layers.
+    """
+    if layer < len(esm.encoder.layer):
+        esm.encoder.layer = esm.encoder.layer[:layer]
+        esm.encoder.emb_layer_norm_after = nn.Identity()

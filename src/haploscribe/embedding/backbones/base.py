@@ -1,0 +1,139 @@
+"""Define the backbone protocol, and check backbones from outside the package against it."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from haploscribe.utils.types import Float32Array
+from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import TileHaplotype
+
+
+class Backbone(Protocol):
+    """A frozen model that turns the haplotypes of tiles into vectors.
+
+    Attributes
+    ----------
+    name
+        Short name, as on the command line and in `summary.json`.
+    settings
+        All that decides the vectors besides the haplotype (revision, layer, pooling, …), as strings and
+        integers; part of the embedding store's content key.
+    tile_multiple
+        Tile sizes must be a multiple of this many base pairs.
+    max_tile
+        The longest tile in base pairs.
+    """
+
+    name: str
+    settings: Mapping[str, str | int]
+    tile_multiple: int
+    max_tile: int
+
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes of tiles; their sequences may differ in length.
+
+        Returns
+        -------
+        float32 `(n_haplotypes, n_bins, dimension)`; each row depends on its own haplotype alone.
+        """
+        ...
+
+
+class SequenceBackbone(ABC):
+    """A backbone that reads the sequence of a haplotype and nothing else; see `Backbone`."""
+
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed the sequences of haplotypes: float32 `(n_haplotypes, n_bins, dimension)`."""
+        return self.embed_sequences([haplotype.sequence for haplotype in haplotypes])
+
+    @abstractmethod
+    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
+        """Embed sequences of upper-case A, C, G, T and N; they may differ in length.
+
+        Returns
+        -------
+        float32 `(n_sequences, n_bins, dimension)`; each row depends on its own sequence alone.
+        """
+
+
+class ValidatedBackbone:
+    """A backbone from outside the package, checked against the protocol, with its origin in its settings.
+
+    Parameters
+    ----------
+    plugin
+        Where it is from, `module:Name`.
+    source
+        Digest of the module's source, or its version: vectors of a module that changed are not reused.
+    backbone
+        The instance.
+
+    Raises
+    ------
+    InputError
+        When an attribute or `embed` is missing or of another type.
+    """
+
+    def __init__(self, plugin: str, source: str, backbone: Any) -> None:
+        missing = [name for name, _, _ in _ATTRIBUTES if not hasattr(backbone, name)]
+        faults = [f"it lacks {', '.join(missing)}"] if missing else []
+        faults += [
+            f"{name} must be {what}, not {getattr(backbone, name)!r:.60}"
+            for name, what, is_valid in _ATTRIBUTES
+            if name not in missing and not is_valid(getattr(backbone, name))
+        ]
+        if faults:
+            raise InputError(f"backbone {plugin} does not follow the protocol: {'; '.join(faults)}")
+        self.name: str = backbone.name
+        self.settings: Mapping[str, str | int] = {**backbone.settings, "plugin": plugin, "source": source}
+        self.tile_multiple: int = backbone.tile_multiple
+        self.max_tile: int = backbone.max_tile
+        self._plugin = plugin
+        self._embed = backbone.embed
+
+    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
+        """Embed haplotypes: float32 `(n_haplotypes, n_bins, dimension)`.
+
+        Raises
+        ------
+        InputError
+            When the backbone returns something else, or values that are not finite.
+        """
+        found = self._embed(haplotypes)
+        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if not isinstance(found, np.ndarray) or len(found.shape) != 3 or len(found) != len(haplotypes):
+            fault = f"an array ({len(haplotypes)}, n_bins, dimension), not {shape or type(found).__name__}"
+        elif dtype != np.float32:
+            fault = f"float32, not {dtype}"
+        elif not np.isfinite(found).all():
+            fault = "finite values"
+        else:
+            return found
+        raise InputError(f"backbone {self._plugin}: embed must return {fault}")
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w-][\w.-]{0,99}", value) is not None
+
+
+def _is_settings(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(setting, str | int) for key, setting in value.items()
+    )
+
+
+_ATTRIBUTES = (
+    ("name", "a short name of letters, digits, '.', '_' and '-'", _is_name),
+    ("settings", "a mapping of names to strings or integers", _is_settings),
+    ("tile_multiple", "a positive integer", _is_positive),
+    ("max_tile", "a positive integer", _is_positive),
+    ("embed", "a method", callable),
+)
