@@ -1,0 +1,177 @@
+"""Fit models, and compute their effect of every allele of each gene."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.common.cohort import write_split
+from haploscribe.arrays import Float32Array, Float64Array, Int64Array
+from haploscribe.evaluation.bootstrap import genome_order
+from haploscribe.evaluation.folds import Fold, prepare_fold
+from haploscribe.explanation import observed_effects
+from haploscribe.expression.genes import Gene
+from haploscribe.expression.normalisations import Normalisation
+from haploscribe.interpret.association import MarginalAssociation, marginal_association
+from haploscribe.io.explanations import AlleleNames
+from haploscribe.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.pipeline import run
+from haploscribe.reopened import ReopenedRun, reopened_run
+from haploscribe.workers.workers import open_workers
+
+MARGINAL = "marginal test"
+_STORE = "embeddings.zarr"
+_NOBODY = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What is fitted, and how.
+
+    Attributes
+    ----------
+    models
+        Their names.
+    backbone
+        What embeds for those that read deltas.
+    normalize
+        As `EvaluationOptions.normalize`.
+    work
+        Folder whose embeddings all runs share.
+    workers
+        Where the work is done.
+    """
+
+    models: tuple[str, ...]
+    backbone: str
+    normalize: Normalisation
+    work: Path
+    workers: WorkerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedGene:
+    """A gene, its people, and the effect of each allele by each model.
+
+    Attributes
+    ----------
+    gene
+        The gene.
+    place
+        Among the run's genes, in genome order.
+    names
+        The alleles.
+    dosages
+        float32 `(n_training, n_alleles)`; of those that the models have learned from.
+    effects
+        float64 `(n_alleles,)` for each model: change in expression per copy of ALT; `MARGINAL` among them.
+    association
+        Expression of those people regressed on each allele alone.
+    """
+
+    gene: Gene
+    place: int
+    names: AlleleNames
+    dosages: Float32Array
+    effects: dict[str, Float64Array]
+    association: MarginalAssociation
+
+    def standardised(self) -> dict[str, Float64Array]:
+        """Give the change in expression per standard deviation of dosage."""
+        spread = self.dosages.std(axis=0, dtype=np.float64)
+        return {model: effects * spread for model, effects in self.effects.items()}
+
+
+def halves(people: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
+    """Divide people at random into two halves that differ by one at most, each in random order."""
+    shuffled = np.random.default_rng(seed).permutation(sorted(people)).tolist()
+    return shuffled[::2], shuffled[1::2]
+
+
+def finished_run(cohort: CohortOptions, people: Sequence[str], fitting: Fitting, out: Path) -> Path:
+    """Run on some people, so that models fitted to all of them are kept; others of the cohort are in no set.
+
+    One half of them predicts the other: what that shows is not asked here, but a run does not go without.
+    """
+    first, second = people[::2], people[1::2]
+    split = write_split({"train": first, "test": second}, out.with_name(f"{out.name}-people.txt"))
+    evaluation = EvaluationOptions(models=fitting.models, split=split, normalize=fitting.normalize)
+    store = fitting.work / _STORE
+    run(
+        cohort,
+        BackboneOptions(fitting.backbone),
+        evaluation,
+        out,
+        store_path=store,
+        worker_options=fitting.workers,
+    )
+    return out
+
+
+def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[ExplainedGene, ReopenedRun]]:
+    """Ask the models of a finished run about every allele of every gene, in genome order."""
+    with (
+        open_workers(fitting.workers) as workers,
+        reopened_run(results, workers, fitting.work, genes=None, models=None) as opened,
+    ):
+        by_id = {gene.gene_id: gene for gene in opened.cohort.genes}
+        for place, gene_id in enumerate(genome_order(opened.cohort.genes)):
+            gene = by_id[gene_id]
+            names, effects = observed_effects(opened, gene, fitting.workers.jobs)
+            dosages = opened.inputs(gene).dosages
+            association = marginal_association(dosages, opened.expression(gene))
+            effects = {**effects, MARGINAL: np.nan_to_num(association.slope)}
+            yield ExplainedGene(gene, place, names, dosages, effects, association), opened
+
+
+def others_association(gene: Gene, opened: ReopenedRun) -> tuple[Float32Array, MarginalAssociation]:
+    """Test the alleles of a gene in the people that the models have not learned from.
+
+    Their expression is prepared by what they alone teach.
+
+    Returns
+    -------
+    dosages
+        float32 `(n_others, n_alleles)`.
+    association
+        Of their expression with each allele.
+    """
+    cohort = opened.cohort
+    others = np.setdiff1d(np.arange(len(cohort.match.shared)), opened.fold.training)
+    fold = Fold(0, others, _NOBODY, _NOBODY)
+    values = cohort.values[cohort.genes.index(gene)]
+    prepared = prepare_fold(values, cohort.covariates, fold, opened.evaluation.normalize)
+    dosages = cohort.gene_inputs(gene, None).take(others).dosages
+    return dosages, marginal_association(dosages, prepared[others])
+
+
+def causal_alleles(truth: pl.DataFrame, names: AlleleNames) -> tuple[Int64Array, Float64Array]:
+    """Find the causal alleles of a gene among those that models know.
+
+    Parameters
+    ----------
+    truth
+        The gene's rows of `truth.tsv`.
+    names
+        The alleles.
+
+    Returns
+    -------
+    causal
+        int64 `(n_causal,)`; their places, rising; both alleles of a pair.
+    effects
+        float64 `(n_causal,)`; per copy; NaN for an allele of a pair, which has none by itself.
+    """
+    keys = zip((names.positions + 1).tolist(), names.references, names.alternates, strict=True)
+    places = {key: place for place, key in enumerate(keys)}
+    found: dict[int, float] = {}
+    for row in truth.iter_rows(named=True):
+        paired = row["partner_position"] is not None
+        found[places[row["position"], row["ref"], row["alt"]]] = float("nan") if paired else row["effect"]
+        if paired:
+            partner = (row["partner_position"], row["partner_ref"], row["partner_alt"])
+            found[places[partner]] = float("nan")
+    causal = np.array(sorted(found), dtype=np.int64)
+    return causal, np.array([found[place] for place in causal.tolist()])
