@@ -4,7 +4,7 @@
     python -m tools.load people [--people 5000] [--genes 50] [--models NAME,NAME] [--backbone NAME] [--jobs 2]
     python -m tools.load soak [--runs 50]
 
-`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks.geuvadis_chr22`) with so many GiB
+`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks geuvadis_chr22`) with so many GiB
 of address space a process (`ulimit -v`), then as often as it takes to end with the largest; `people` runs on
 a simulated cohort; `soak` opens, runs, predicts and explains again and again. Each prints a table.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.peak_memory import haploscribe_command, peak_of
+from benchmarks.common.measuring import haploscribe_command, peak_of
 from haploscribe import __version__
 from haploscribe.io.results import read_results
 from haploscribe.options import EvaluationOptions

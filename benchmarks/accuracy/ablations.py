@@ -30,7 +30,7 @@ from haploscribe.workers.workers import LocalWorkers
 
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
 FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
-"""Every variant as likely to matter as any other."""
+"""Every variant is equally likely to have an effect."""
 
 
 def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
@@ -41,7 +41,7 @@ def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) ->
 def variants_of(
     inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, lesson: Lesson
 ) -> Iterator[tuple[str, Float64Array]]:
-    """Give each variant's name and predictions of the tested samples."""
+    """Yield the name of each ensemble variant and its predictions of the test samples."""
     learned = replace(inputs, prior=lesson.prior)
     flat = replace(inputs, prior=FLAT)
     full = members(learned, lesson.expression, tested)
@@ -50,14 +50,14 @@ def variants_of(
     yield "heterogeneity left in", np.mean(plain, axis=0)
     yield "no prior", np.mean(members(flat, lesson.expression, tested), axis=0)
     yield "neither", np.mean(members(flat, alone, tested), axis=0)
-    for place, member in enumerate(MEMBERS):
-        yield f"without {member}", np.mean(full[:place] + full[place + 1 :], axis=0)
+    for index, member in enumerate(MEMBERS):
+        yield f"without {member}", np.mean(full[:index] + full[index + 1 :], axis=0)
     yield "elastic-net", plain[-1]
     yield "elastic-net, heterogeneity out", full[-1]
 
 
 def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[VariancePrior]) -> None:
-    """Fit all variants of one gene and leave their predictions: a task for `each_gene`."""
+    """Fit all ensemble variants of one gene and write their predictions: a task for `each_gene`."""
     cohort = opened.cohort
     inputs = cohort.gene_inputs(cohort.genes[number], None)
     tables = []
@@ -105,8 +105,8 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(f"ablations --source FOLDER --every {arguments.every}") + ".",
         "",
-        f"{len(files)} genes, people, folds and covariates of `geuvadis_chr22.md`. `ensemble` is the mean of "
-        f"{', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
+        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. `ensemble` is the mean "
+        f"of {', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
         "prior learned from far genes. Below it, the same with one part changed: `heterogeneity left in`, "
         "fitted on expression as it is; `no prior`, every variant as likely to matter as any other; "
         "`neither` of the two; the ensemble without one member; and the elastic net alone, on expression as "

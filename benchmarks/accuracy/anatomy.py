@@ -42,12 +42,12 @@ N_LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """A benchmark's results and what its genes are like.
+    """Results of a benchmark, and traits of its genes.
 
     Attributes
     ----------
     traits
-        One row a gene, in genome order; the columns of `TRAIT_SCHEMA`.
+        One row per gene, in genome order; the columns of `TRAIT_SCHEMA`.
     models
         `n_models` names, best mean r first.
     r
@@ -65,21 +65,21 @@ class Anatomy:
     n_covariates: int
 
     def r_of(self, model: str) -> Float64Array:
-        """Give one model's r, float64 `(n_genes,)`."""
+        """Return one model's r, float64 `(n_genes,)`."""
         return self.r[:, self.models.index(model)]
 
     def difference(self, model: str, other: str) -> Float64Array:
-        """Give r of one model less that of another, float64 `(n_genes,)`."""
+        """Return r of one model less that of another, float64 `(n_genes,)`."""
         return self.r_of(model) - self.r_of(other)
 
     def unshrunk_slope(self) -> float:
-        """Give the slope that a model without shrinkage would have: n / (n − k), of training people."""
-        n_people, n_folds = (self.predictions[name].n_unique() for name in ("sample_id", "fold"))
-        n_training = n_people * (n_folds - 1) / n_folds
+        """Return the slope of a model without shrinkage: n / (n − k), over training samples."""
+        n_samples, n_folds = (self.predictions[name].n_unique() for name in ("sample_id", "fold"))
+        n_training = n_samples * (n_folds - 1) / n_folds
         return n_training / (n_training - self.n_covariates)
 
     def contrasts(self) -> list[tuple[str, str]]:
-        """Pair winner with baseline, and each model of sequence with its twin, where both are there."""
+        """Return the pairs to compare: winner and baseline, each sequence model and its twin, if present."""
         pairs = [(WINNER, BASELINE), *TWINS.items()]
         return [(model, other) for model, other in pairs if {model, other} <= set(self.models)]
 
@@ -135,7 +135,7 @@ def model_lines(anatomy: Anatomy) -> list[str]:
 
 
 def heritability_lines(anatomy: Anatomy) -> list[str]:
-    """Format every model's mean r in each class of heritability, under the ceiling that √h² is."""
+    """Format every model's mean r in each class of heritability, below its ceiling √h²."""
     h2 = anatomy.traits["heritability"].to_numpy()
     classes = classes_of(h2, HERITABILITY_EDGES)
     rows = {
@@ -188,7 +188,7 @@ def kinds_of_class(traits: pl.DataFrame) -> dict[str, dict[str, BoolArray]]:
 
 
 def contrast_cell(difference: Float64Array) -> str:
-    """Write a mean difference with its interval, and in how many genes it is above and below 0."""
+    """Format a mean difference with its interval, and the numbers of genes above and below 0."""
     better, worse = np.count_nonzero(difference > 0), np.count_nonzero(difference < 0)
     return f"{difference_cell(difference, digits=3)}, {better} / {worse}"
 
@@ -226,7 +226,7 @@ def calibration_lines(anatomy: Anatomy) -> list[str]:
 
 
 def bin_cell(row: Mapping[str, Any] | None) -> str:
-    """Write one bin of `calibrate_bins`; a dash where it holds no gene."""
+    """Format one bin of `calibrate_bins`; a dash where it holds no gene."""
     if row is None:
         return "-"
     variances = f"{row['predicted_variance']:.3f} → {row['explained_variance']:.3f}"
@@ -252,7 +252,7 @@ def gene_lines(anatomy: Anatomy) -> list[str]:
 
 
 def neighbour_lines(anatomy: Anatomy) -> list[str]:
-    """Format how alike neighbouring genes are, and what that does to a standard error."""
+    """Format the correlation of neighbouring genes, and its effect on a standard error."""
     tss = anatomy.traits["tss"].to_numpy()
     first, second = np.triu_indices(len(tss), 1)
     apart = np.abs(tss[first] - tss[second])
@@ -285,7 +285,7 @@ def neighbour_lines(anatomy: Anatomy) -> list[str]:
 
 
 def pair_correlations(one: Float64Array, other: Float64Array) -> Float64Array:
-    """Correlate paired values, float64 `(n_pairs, n_columns)`, whose order within a pair says nothing.
+    """Correlate paired values, float64 `(n_pairs, n_columns)`, whose order within a pair is arbitrary.
 
     Returns
     -------
@@ -296,7 +296,7 @@ def pair_correlations(one: Float64Array, other: Float64Array) -> Float64Array:
 
 
 def tally(anatomy: Anatomy) -> str:
-    """Count the winner's gains and losses over the baseline by their size."""
+    """Format how often the winner gains and loses over the baseline, by size."""
     difference = anatomy.difference(WINNER, BASELINE)
     counts = [
         f"by more than {size:.2f} in {np.sum(difference > size)} and {np.sum(difference < -size)}"
@@ -307,7 +307,7 @@ def tally(anatomy: Anatomy) -> str:
 
 def page(anatomy: Anatomy) -> list[str]:
     """Format the page, with how each table was made."""
-    n_people = anatomy.predictions["sample_id"].n_unique()
+    n_samples = anatomy.predictions["sample_id"].n_unique()
     sections = {
         "How sure are the means?": (
             "95 %: bootstrap intervals over genes, blocks of neighbouring genes resampled together. A dosage "
@@ -316,14 +316,14 @@ def page(anatomy: Anatomy) -> list[str]:
             model_lines(anatomy),
         ),
         "How much of what is heritable is predicted?": (
-            "h² is the variants' share of expression beyond the covariates, by REML in all people. Held-out "
-            "people so have a say in a gene's class, but none in its predictions. It is noisy, and measures "
+            "h² is the variants' share of expression beyond the covariates, by REML in all samples. Held-out "
+            "samples so have a say in a gene's class, but none in its predictions. It is noisy, and measures "
             "what `blup` looks for: many small effects. √h² is the most that r can reach, where h² is right.",
             heritability_lines(anatomy),
         ),
         "Who wins where?": (
             "Mean difference in r (95 %), genes better / worse. Numbers of variants are in quartiles. The "
-            "lead variant correlates best with expression in all people; its share of h² is its R² over h². "
+            "lead variant correlates best with expression in all samples; its share of h² is its R² over h². "
             f"Classes by lead variant hold genes of h² {HERITABILITY_EDGES[1]:g} and above only.",
             class_lines(anatomy),
         ),
@@ -350,8 +350,8 @@ def page(anatomy: Anatomy) -> list[str]:
         "",
         stamp("anatomy --source FOLDER --results FOLDER") + ".",
         "",
-        f"{len(anatomy.traits)} genes, {n_people} people. r is the mean over folds of Pearson's correlation "
-        "in held-out people, as in `geuvadis_chr22.md`.",
+        f"{len(anatomy.traits)} genes, {n_samples} samples. r is the mean over folds of Pearson's "
+        "correlation in held-out samples, as in `geuvadis_chr22.md`.",
         "",
     ]
     for title, (text, table) in sections.items():
@@ -360,7 +360,7 @@ def page(anatomy: Anatomy) -> list[str]:
 
 
 def held_out_variance(anatomy: Anatomy) -> float:
-    """Average the square of held-out expression over people and genes, in units of training variance."""
+    """Average the square of held-out expression over samples and genes, in units of training variance."""
     one = anatomy.predictions.filter(pl.col("model") == BASELINE)
     return float(np.mean(one["observed"].to_numpy() ** 2))
 

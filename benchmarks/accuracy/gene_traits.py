@@ -24,7 +24,7 @@ TRAIT_SCHEMA = pl.Schema(
 
 
 def gene_traits(cohort: Cohort, gene_ids: Collection[str]) -> pl.DataFrame:
-    """Measure the traits of some genes, in all people.
+    """Measure the traits of some genes, in all samples.
 
     - `heritability`: by REML, of inverse-normal expression beyond the covariates.
     - `lead_share`: R² of the variant that correlates best with expression freed of covariates, divided by the
@@ -34,7 +34,7 @@ def gene_traits(cohort: Cohort, gene_ids: Collection[str]) -> pl.DataFrame:
 
     Returns
     -------
-    One row a gene that has variants, in genome order, with the columns of `TRAIT_SCHEMA`.
+    One row per gene that has variants, in genome order, with the columns of `TRAIT_SCHEMA`.
     """
     rows = []
     for gene, values in zip(cohort.genes, cohort.values, strict=True):

@@ -54,25 +54,25 @@ def page(results: Results, command: str, models: list[str]) -> list[str]:
     self_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     lines = [
-        "# Geuvadis, chromosome 22: all models on the same people",
+        "# Geuvadis, chromosome 22: all models on the same samples",
         "",
         f"{stamp(command)}, haploscribe {results.run['haploscribe']}, "
         f"Python {platform.python_version()}, torch {results.run['versions']['torch']}.",
         "",
-        f"{n_genes} genes, 358 people, 5 folds, cis window 196,608 bp (±1 Mb for `elastic-net-1mb`), 25 "
+        f"{n_genes} genes, 358 samples, 5 folds, cis window 196,608 bp (±1 Mb for `elastic-net-1mb`), 25 "
         "expression PCs and 3 genotype PCs as covariates. r is the mean over folds of Pearson's correlation "
-        "in held-out people; paired p is Wilcoxon's signed-rank test across genes against elastic net, "
+        "in held-out samples; paired p is Wilcoxon's signed-rank test across genes against elastic net, "
         "two-sided; 95 % intervals come from a bootstrap over blocks of neighbouring genes.",
         "",
         *model_lines(results, models),
         "",
         "`ensemble`, `adaptive-shrinkage`, `susie`, `transformer` and the models named `distance` use other "
-        "genes, those at least 1 Mb away, in training people alone: to learn where variants matter (no gene "
+        "genes, those at least 1 Mb away, in training samples alone: to learn where variants matter (no gene "
         "has a part in its own prior), and to take what expression shares among genes, or with the data's "
         "expression PCs 26 to 50, out of the expression that they are fitted on. They are judged on the same "
         "expression as all others. What this is worth to `elastic-net` is in `ablations.md`.",
         "",
-        "The expression PCs come with the data and were made from all people, the same for every model. "
+        "The expression PCs come with the data and were made from all samples, the same for every model. "
         "Which models `ensemble` averages was chosen on these genes.",
         "",
     ]

@@ -20,11 +20,11 @@ from haploscribe.pipeline import run
 from haploscribe.pretraining.model_folder import configuration_content, write_model
 from haploscribe.pretraining.starting_model import plain_weights, starting_model
 
-TRAINED, TWIN = "nano", "untrained"
+TRAINED, UNTRAINED = "nano", "untrained"
 NANO_SEED = 0  # of the training command in docs/pretraining.md
 
 
-def write_twin(folder: Path) -> Path:
+def write_untrained(folder: Path) -> Path:
     """Write the model that `nano` was before its first step."""
     with opened_checkpoint(TRAINED) as checkpoint:
         configuration = checkpoint.configuration
@@ -43,21 +43,21 @@ def write_twin(folder: Path) -> Path:
 
 
 def named_metrics(metrics: pl.DataFrame, backbone: str) -> pl.DataFrame:
-    """Name each model that reads deltas after its backbone too."""
+    """Append the backbone to the name of each delta model."""
     reads = pl.col("model").is_in(["blup-delta", "transformer"])
     named = pl.when(reads).then(pl.concat_str("model", pl.lit(f" on {backbone}"))).otherwise("model")
     return metrics.with_columns(named.alias("model"))
 
 
 def lines_of(metrics: pl.DataFrame, models: Sequence[str]) -> list[str]:
-    """Format mean r by model, and the paired tests of `nano` against its rivals."""
+    """Format mean r by model, and the paired tests of `nano` against its controls."""
     means = metrics.group_by("model").agg(pl.col("pearson_r").mean(), pl.len()).sort("pearson_r")
     lines = ["| model | mean r | genes |", "|---|---|---|"]
     lines += [f"| `{name}` | {r:.4f} | {n_genes} |" for name, r, n_genes in means.reverse().iter_rows()]
     compared = compare_models(metrics)
     lines += ["", "| | less | difference of mean r | better / worse | p |", "|---|---|---|---|---|"]
     for model in models:
-        against = [f"{model} on {TWIN}", f"{model} on kmer", "blup"]
+        against = [f"{model} on {UNTRAINED}", f"{model} on kmer", "blup"]
         rows = compared.filter(
             (pl.col("model_a") == f"{model} on {TRAINED}") & pl.col("model_b").is_in(against)
         )
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> None:
     backbones = {
         "kmer": BackboneOptions(backbone="kmer"),
         TRAINED: BackboneOptions(backbone=TRAINED, **shape),
-        TWIN: BackboneOptions(backbone=str(write_twin(out / TWIN)), **shape),
+        UNTRAINED: BackboneOptions(backbone=str(write_untrained(out / UNTRAINED)), **shape),
     }
     found = []
     for name, options in backbones.items():
@@ -110,8 +110,9 @@ def main(argv: Sequence[str]) -> None:
     head = [
         "# What pre-training is worth: deltas of `nano`, of `kmer` and of `nano` untrained",
         "",
-        f"{stamp(command)}. {n_genes} genes, 358 people, 5 folds; r is the mean over folds of Pearson's "
-        "correlation in held-out people, p is Wilcoxon's signed-rank test across genes, two-sided. `blup` reads dosages.",
+        f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds; r is the mean over folds of Pearson's "
+        "correlation in held-out samples, p is Wilcoxon's signed-rank test across genes, two-sided. `blup` "
+        "reads dosages.",
         "",
     ]
     write_page(arguments.table, [*head, *lines_of(metrics, models), ""])

@@ -40,9 +40,9 @@ N_TRAINING, SEED, H2 = 250, 0, 0.3
 ARCHITECTURES: tuple[Architecture, ...] = ("sparse", "polygenic")
 
 
-def write_expression(table: ExpressionTable, people: Sequence[str], path: Path) -> Path:
-    """Write the expression of some people as QTLtools' BED."""
-    kept = table.take_samples(people)
+def write_expression(table: ExpressionTable, sample_ids: Sequence[str], path: Path) -> Path:
+    """Write the expression of some samples as QTLtools' BED."""
+    kept = table.take_samples(sample_ids)
     columns = {
         "#chr": [gene.contig for gene in kept.genes],
         "start": [gene.tss for gene in kept.genes],
@@ -51,7 +51,7 @@ def write_expression(table: ExpressionTable, people: Sequence[str], path: Path) 
         "gid": [gene.gene_id for gene in kept.genes],
         "strand": [gene.strand for gene in kept.genes],
     }
-    values = {person: kept.values[:, i] for i, person in enumerate(kept.sample_ids)}
+    values = {sample_id: kept.values[:, i] for i, sample_id in enumerate(kept.sample_ids)}
     pl.DataFrame(columns | values).write_parquet(path)
     return path
 
@@ -59,7 +59,7 @@ def write_expression(table: ExpressionTable, people: Sequence[str], path: Path) 
 def trained_and_predicted(
     cohort: CohortOptions, normalize: str, variants: Path, folder: Path, jobs: int
 ) -> pl.DataFrame:
-    """Run on a cohort, and predict the people of another file with the models that it kept."""
+    """Run on a cohort, and predict the samples of another file with its saved models."""
     workers = WorkerOptions(jobs)
     evaluation = EvaluationOptions(models=MODELS, folds=2, normalize=normalize)  # type: ignore[arg-type]
     run(cohort, BackboneOptions(), evaluation, folder / "results", worker_options=workers)
@@ -76,7 +76,7 @@ def pearson(a: Float64Array, b: Float64Array) -> float:
 def simulated_lines(
     architecture: Architecture, source: Path, n_genes: int, out: Path, jobs: int
 ) -> list[str]:
-    """Hold predictions of simulated people against their true genetic values."""
+    """Format how predictions of simulated expression agree with the true genetic values."""
     folder = out / architecture
     cohort = CohortOptions(
         variants=folder / "simulated" / "genotypes.vcf.gz",
@@ -93,8 +93,8 @@ def simulated_lines(
     )
     simulate(options, folder / "simulated")
     table = read_expression(cohort.expression)
-    people = np.random.default_rng(SEED).permutation(sorted(table.sample_ids)).tolist()
-    training, new = people[:N_TRAINING], people[N_TRAINING:]
+    shuffled = np.random.default_rng(SEED).permutation(sorted(table.sample_ids)).tolist()
+    training, new = shuffled[:N_TRAINING], shuffled[N_TRAINING:]
     expression = write_expression(table, training, folder / "training.parquet")
     found = trained_and_predicted(
         replace(cohort, expression=expression), "none", cohort.variants, folder, jobs
@@ -115,8 +115,8 @@ def simulated_lines(
     lines = [
         f"## Simulated: {architecture}, h² {H2}, {table.values.shape[0]} genes",
         "",
-        f"{len(training)} people in training, {len(new)} predicted. r: with the true genetic value, and of a "
-        "haplotype's share with its true share, mean over genes. RMSE: of the true genetic value, in "
+        f"{len(training)} samples in training, {len(new)} predicted. r: with the true genetic value, and of "
+        "a haplotype's share with its true share, mean over genes. RMSE: of the true genetic value, in "
         "standard deviations of expression. Inside: how often the true value lies within 1.96 standard "
         "errors.",
         "",
@@ -151,13 +151,15 @@ def simulated_lines(
 
 
 def real_lines(source: Path, every: int, out: Path, jobs: int) -> list[str]:
-    """Predict FIN with models of CEU, GBR and TSI, from a file that holds FIN alone."""
+    """Format how models of CEU, GBR and TSI predict FIN from a file that holds FIN alone."""
     folder = out / "real"
     cohort = benchmark_cohort(source, folder, every=every)
     populations = read_populations(source)
     table = select_genes(read_expression(cohort.expression), str(cohort.genes))
-    new = [person for person in table.sample_ids if populations.get(person) == "FIN"]
-    training = [person for person in table.sample_ids if person in populations and person not in new]
+    new = [sample_id for sample_id in table.sample_ids if populations.get(sample_id) == "FIN"]
+    training = [
+        sample_id for sample_id in table.sample_ids if sample_id in populations and sample_id not in new
+    ]
     names, variants = folder / "finns.txt", folder / "finns.vcf.gz"
     names.write_text("\n".join(new) + "\n")
     view = ("-S", str(names), "-Oz", "-o", str(variants), str(cohort.variants))
@@ -168,19 +170,19 @@ def real_lines(source: Path, every: int, out: Path, jobs: int) -> list[str]:
     )
 
     assert cohort.covariates is not None
-    people = [*training, *new]
-    covariates = read_covariates(cohort.covariates).take_samples(people).values
-    is_training = np.arange(len(people)) < len(training)
+    sample_ids = [*training, *new]
+    covariates = read_covariates(cohort.covariates).take_samples(sample_ids).values
+    is_training = np.arange(len(sample_ids)) < len(training)
     observed = {
         gene.gene_id: prepare(values, covariates, is_training, "inverse-normal")[len(training) :]
-        for gene, values in zip(table.genes, table.take_samples(people).values, strict=True)
+        for gene, values in zip(table.genes, table.take_samples(sample_ids).values, strict=True)
     }
-    places = {person: i for i, person in enumerate(new)}
+    index_of = {sample_id: i for i, sample_id in enumerate(new)}
     lines = [
-        f"## Real: FIN, {len(new)} people, predicted by models of {len(training)} of CEU, GBR and TSI",
+        f"## Real: FIN, {len(new)} samples, predicted by models of {len(training)} of CEU, GBR and TSI",
         "",
         f"Every {every}th gene of the table: {len(table.genes)}. Their file holds FIN alone; mean over "
-        "genes of r with what is observed, covariates taken out as the training people teach.",
+        "genes of r with what is observed, covariates regressed out on the training samples.",
         "",
         "| model | mean r | genes |",
         "|---|---|---|",
@@ -189,7 +191,7 @@ def real_lines(source: Path, every: int, out: Path, jobs: int) -> list[str]:
         by_gene = found.filter(model=model).partition_by("gene_id", maintain_order=True)
         r = []
         for rows in by_gene:
-            order = [places[person] for person in rows["sample_id"]]
+            order = [index_of[sample_id] for sample_id in rows["sample_id"]]
             r.append(pearson(rows["predicted"].to_numpy(), observed[rows["gene_id"][0]][order]))
         lines.append(f"| {model} | {interval_cell(np.array(r), 3)} | {len(r)} |")
     return [*lines, ""]

@@ -48,7 +48,7 @@ MODELS = (
 
 
 def read_genes(path: Path) -> tuple[list[Gene], tuple[str, ...], Float64Array]:
-    """Read the example table: chr, start, end, gene, length, strand, and a column a person.
+    """Read the example table: chr, start, end, gene, length, strand, and one column per sample.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def read_genes(path: Path) -> tuple[list[Gene], tuple[str, ...], Float64Array]:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The genes that are judged, and what they are judged with.
+    """Genes to evaluate, and the data to evaluate them with.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Study:
         return GeneInputs(gene, self.sample_ids, *dosages(variants))
 
     def meet(self, number: int) -> Met:
-        """Do a gene's part of the first pass."""
+        """Compute a gene's part of the first pass."""
         with threadpool_limits(1):
             prepared = [
                 prepare_fold(self.rpkm[number], self.covariates, fold, "inverse-normal")
@@ -129,7 +129,7 @@ class Study:
 
 
 def read_study(examples: Path, cohort: CohortOptions, every: int) -> Study:
-    """Read all but genotypes; keep the genes that the cohort lacks and that have variants."""
+    """Read all but genotypes; keep the genes with variants that are not in the cohort."""
     table, sample_ids, rpkm = read_genes(examples / "genes.50percent.chr22.bed.gz")
     assert cohort.covariates is not None
     assert cohort.hidden_factors is not None
@@ -157,7 +157,7 @@ def read_study(examples: Path, cohort: CohortOptions, every: int) -> Study:
 
 
 def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
-    """Measure every gene, after all have met."""
+    """Return the metrics of every gene, after the first pass over all of them."""
     numbers = range(len(study.genes))
     met: list[Met] = Parallel(n_jobs=jobs)(delayed(study.meet)(number) for number in numbers)
     priors = priors_from(study.genes, [own.moments for own in met])
@@ -165,7 +165,7 @@ def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
         [Lesson(*taught) for taught in zip(own.expression, learned, strict=True)]
         for own, learned in zip(met, priors, strict=True)
     ]
-    alone = replace(study, shared=())  # nothing to carry to the processes a second time
+    alone = replace(study, shared=())  # not sent to the processes a second time
     found: list[pl.DataFrame] = Parallel(n_jobs=jobs)(
         delayed(alone.metrics)(number, lessons[number]) for number in numbers
     )
@@ -187,10 +187,11 @@ def main(argv: Sequence[str]) -> None:
         stamp(f"other_genes --source FOLDER --examples FOLDER --every {arguments.every}") + ".",
         "",
         f"{metrics['gene_id'].n_unique()} genes of chromosome 22 outside the 300 of the benchmark cohort, "
-        "the same 358 people, 5 folds, covariates and window. r is the mean over folds of Pearson's "
-        "correlation in held-out people; paired p is Wilcoxon's signed-rank test "
+        "the same 358 samples, 5 folds, covariates and window. r is the mean over folds of Pearson's "
+        "correlation in held-out samples; paired p is Wilcoxon's signed-rank test "
         "across genes against elastic net, two-sided. Priors are learned from these genes alone, each gene's "
-        "from those at least 1 Mb away. The expression PCs come with the data and were made from all people.",
+        "from those at least 1 Mb away. The expression PCs come with the data and were made from all "
+        "samples.",
         "",
         *lead_lines(metrics),
         "",

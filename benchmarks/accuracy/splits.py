@@ -19,7 +19,7 @@ MODELS = ("elastic-net", "blup", "blup-distance", "susie", "adaptive-shrinkage",
 
 def lines_of(name: str, sets: Mapping[str, Sequence[str]], metrics: pl.DataFrame) -> list[str]:
     """Format one split."""
-    sizes = f"{len(sets['train'])} people in training, {len(sets['test'])} tested."
+    sizes = f"{len(sets['train'])} samples in training, {len(sets['test'])} tested."
     return [f"## Trained on {name}", "", sizes, "", *lead_lines(metrics), ""]
 
 
@@ -32,14 +32,14 @@ def main(argv: Sequence[str]) -> None:
 
     cohort = benchmark_cohort(source, out, every=arguments.every)
     lines = [
-        "# Fewer people, and another ancestry",
+        "# Fewer samples, and another ancestry",
         "",
         stamp(f"splits --source FOLDER --every {arguments.every}") + ".",
         "",
-        "r is Pearson's correlation in the people tested, mean over genes; paired p is Wilcoxon's "
+        "r is Pearson's correlation in the samples tested, mean over genes; paired p is Wilcoxon's "
         "signed-rank test across genes against elastic net, two-sided. Normalisation and covariates are "
-        "fitted on the people in training; the expression PCs come with the data and were made from all "
-        "people.",
+        "fitted on the samples in training; the expression PCs come with the data and were made from all "
+        "samples.",
         "",
     ]
     for number, (name, sets) in enumerate(splits_of(read_populations(source)).items()):

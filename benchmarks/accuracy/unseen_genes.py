@@ -17,7 +17,7 @@ from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
 from haploscribe.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
 from haploscribe.pipeline import run
 
-SPLIT = "290 people, others tested"
+SPLIT = "290 samples, others tested"
 N_BLOCKS = 5
 OWN = "blup-distance-delta"
 SHARED = "transformer-all"
@@ -60,9 +60,9 @@ def main(argv: Sequence[str]) -> None:
         "",
         f"{stamp(command)}, backbone `{BackboneOptions().backbone}`.",
         "",
-        f"{len(sets['train'])} people in training, {len(sets['test'])} tested. r is Pearson's correlation in "
-        "the people tested; its mean and standard error are over genes. The expression PCs come with the "
-        "data and were made from all people.",
+        f"{len(sets['train'])} samples in training, {len(sets['test'])} tested. r is Pearson's correlation "
+        "in the samples tested; its mean and standard error are over genes. The expression PCs come with the "
+        "data and were made from all samples.",
         "",
     ]
     questions = (

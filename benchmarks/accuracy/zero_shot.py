@@ -41,17 +41,17 @@ from haploscribe.zero_shot.xpresso import read_xpresso
 
 @dataclass(frozen=True)
 class Measured:
-    """All genes, predicted and measured.
+    """Predictions and metrics of all genes.
 
     Attributes
     ----------
     metrics
-        One row a gene: the columns of `evaluation.metrics.METRIC_SCHEMA`, and `varies`: whether the
-        prediction differs between any two people.
+        One row per gene: the columns of `evaluation.metrics.METRIC_SCHEMA`, and `varies`: whether the
+        prediction differs between any two samples.
     predictions
         In the order of the cohort's genes.
     rpkm
-        float64 `(n_genes, n_people)`; expression as read.
+        float64 `(n_genes, n_samples)`; expression as read.
     seconds
         Wall-clock time of the predictions alone.
     """
@@ -63,7 +63,7 @@ class Measured:
 
 
 def measure(cohort: Cohort, model: SequenceModel) -> Measured:
-    """Predict every gene and hold it against expression, over people in each fold."""
+    """Predict every gene and evaluate it across the samples of each fold."""
     options = EvaluationOptions()
     folds = folds_of(options, cohort.match.shared)
     predictions, tables, n_variants = [], [], {}
@@ -100,8 +100,8 @@ def measure(cohort: Cohort, model: SequenceModel) -> Measured:
     )
 
 
-def people_lines(measured: Measured, model: SequenceModel) -> list[str]:
-    """Format what was found across people, gene by gene."""
+def sample_lines(measured: Measured, model: SequenceModel) -> list[str]:
+    """Format the results across samples, gene by gene."""
     r = measured.metrics["pearson_r"].to_numpy()
     varying = r[measured.metrics["varies"].to_numpy()]
     summary = summarise_models(measured.metrics)[model.name]
@@ -110,22 +110,22 @@ def people_lines(measured: Measured, model: SequenceModel) -> list[str]:
     opposite = benjamini_hochberg(1 - measured.metrics["pearson_p"].to_numpy())
     n_opposite = np.count_nonzero(opposite <= FALSE_DISCOVERY_RATE)
     return [
-        "| across people, gene by gene | |",
+        "| across samples, gene by gene | |",
         "|---|---|",
         f"| mean r | {summary['mean_r']:.4f} (standard error {error:.4f}) |",
         f"| median r | {summary['median_r']:.4f} |",
         f"| genes predicted, FDR 5 % | {summary['n_significant']} |",
         f"| genes predicted with the wrong sign, FDR 5 % | {n_opposite} |",
-        f"| genes with one prediction for all people | {r.size - varying.size} |",
+        f"| genes with one prediction for all samples | {r.size - varying.size} |",
         f"| negative r, of the {varying.size} other genes | {np.mean(varying < 0):.1%} |",
         "",
         "r is the mean over the 5 folds of `geuvadis_chr22` of Pearson's correlation in held-out "
-        "people, with expression prepared as there; 0 in a fold where the prediction is constant.",
+        "samples, with expression prepared as there; 0 in a fold where the prediction is constant.",
     ]
 
 
 def gene_lines(measured: Measured) -> list[str]:
-    """Format what was found across genes, on the reference."""
+    """Format the results across genes, on the reference."""
     reference = np.array([found.reference for found in measured.predictions])
     lines = ["| across genes, on the reference | Pearson r (95 % interval) | Spearman r |", "|---|---|---|"]
     typical = {"mean": measured.rpkm.mean(axis=1), "median": np.median(measured.rpkm, axis=1)}
@@ -138,27 +138,27 @@ def gene_lines(measured: Measured) -> list[str]:
     return [
         *lines,
         "",
-        "Against log10 of the mean or median RPKM over people, plus 0.1. The median leaves out what a few "
+        "Against log10 of the mean or median RPKM over samples, plus 0.1. The median leaves out what a few "
         "clones do to immunoglobulin genes in cell lines.",
     ]
 
 
 def page(measured: Measured, model: SequenceModel, command: str) -> list[str]:
     """Format the page: command, versions, data, results."""
-    n_genes, n_people = measured.rpkm.shape
+    n_genes, n_samples = measured.rpkm.shape
     passes = sum(found.forward_passes for found in measured.predictions)
-    naive = 2 * n_people * n_genes
+    naive = 2 * n_samples * n_genes
     return [
         "# Geuvadis, chromosome 22: Xpresso, zero-shot",
         "",
         f"{stamp(command)}, haploscribe {__version__}, "
         f"Python {platform.python_version()}, torch {torch.__version__}.",
         "",
-        f"{n_genes} genes, {n_people} people, {model.upstream:,} bp before and {model.downstream:,} bp "
-        "from the TSS on, variants with MAF of 1 % or more. A person's prediction is the mean of their "
+        f"{n_genes} genes, {n_samples} samples, {model.upstream:,} bp before and {model.downstream:,} bp "
+        "from the TSS on, variants with MAF of 1 % or more. A sample's prediction is the mean of their "
         "two haplotypes'; the model's half-life features are 0.",
         "",
-        *people_lines(measured, model),
+        *sample_lines(measured, model),
         "",
         *gene_lines(measured),
         "",

@@ -86,7 +86,7 @@ def splits_of(populations: Mapping[str, str]) -> dict[str, dict[str, list[str]]]
     shuffled = np.random.default_rng(SPLIT_SEED).permutation(sorted(populations)).tolist()
     tested, others = shuffled[:N_TEST], shuffled[N_TEST:]
     found = {
-        f"{size} people, others tested": {"train": others[:size], "test": tested} for size in TRAINING_SIZES
+        f"{size} samples, others tested": {"train": others[:size], "test": tested} for size in TRAINING_SIZES
     }
     finns = [sample_id for sample_id in sorted(populations) if populations[sample_id] == "FIN"]
     rest = sorted(populations.keys() - set(finns))

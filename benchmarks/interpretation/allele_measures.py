@@ -10,7 +10,7 @@ from haploscribe.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from haploscribe.evaluation.bootstrap import block_length, interval, resampled_means
 
 PROXY_R2 = 0.8
-"""Squared correlation of dosages from which one variant stands for another."""
+"""Squared correlation of dosages from which one variant is a proxy of another."""
 
 NEGLIGIBLE = 0.01
 """Share of a model's largest effect at a gene below which an effect counts as none."""
@@ -19,11 +19,11 @@ TOPS = (1, 5, 10)
 _DIGITS = 9  # scores that agree to as many are tied: columns that are the same differ in rounding
 
 Sums = dict[str, tuple[float, float]]
-"""What to divide by what, for each measure of one gene."""
+"""Numerator and denominator of each measure of one gene."""
 
 
 def tied_scores(scores: Float64Array) -> Float64Array:
-    """Scale scores `(n_variants,)`, 0 or above, by the largest, and make those equal that rounding parted."""
+    """Scale scores `(n_variants,)`, 0 or above, by the largest, and round away numerical differences."""
     largest = scores.max(initial=0.0)
     return np.round(scores / largest, _DIGITS) if largest > 0 else np.zeros_like(scores)
 
@@ -45,15 +45,15 @@ def average_precision(hits: BoolArray, scores: Float64Array) -> float:
 
 
 def found_in_top(stands_for: BoolArray, scores: Float64Array, top: int) -> float:
-    """Expect how many causal alleles have a variant that stands for them among the first of a ranking.
+    """Return the expected number of causal alleles with a proxy among the first of a ranking.
 
     Parameters
     ----------
     stands_for
         bool `(n_causal, n_variants)`.
     scores
-        float64 `(n_variants,)`, 0 or above. Ties are broken at random; a score of 0 is no claim, and never
-        among the first.
+        float64 `(n_variants,)`, 0 or above. Ties are broken at random; a score of 0 is
+        never among the first.
     top
         How many variants are first.
     """
@@ -61,19 +61,19 @@ def found_in_top(stands_for: BoolArray, scores: Float64Array, top: int) -> float
     last = ranked[min(top, scores.size) - 1]
     above = scores > last
     tied = (scores == last) & (last > 0)
-    places, n_tied = min(top, scores.size) - int(np.count_nonzero(above)), int(np.count_nonzero(tied))
+    n_left, n_tied = min(top, scores.size) - int(np.count_nonzero(above)), int(np.count_nonzero(tied))
     expected = 0.0
     for proxies in stands_for:
         if np.any(proxies & above):
             expected += 1.0
         elif n_tied:
             n_others = n_tied - int(np.count_nonzero(proxies & tied))
-            expected += 1.0 - comb(n_others, places) / comb(n_tied, places)
+            expected += 1.0 - comb(n_others, n_left) / comb(n_tied, n_left)
     return expected
 
 
 def standing_for(dosages: Float32Array, causal: Int64Array) -> BoolArray:
-    """Tell which variants stand for causal ones: r² of `PROXY_R2` or more.
+    """Return which variants are proxies of causal ones: r² of `PROXY_R2` or more.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def standing_for(dosages: Float32Array, causal: Int64Array) -> BoolArray:
 
     Returns
     -------
-    bool `(n_causal, n_variants)`; a variant stands for itself.
+    bool `(n_causal, n_variants)`; a variant is its own proxy.
     """
     x = dosages.astype(np.float64)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
@@ -95,7 +95,7 @@ def standing_for(dosages: Float32Array, causal: Int64Array) -> BoolArray:
 
 
 def ranking_measures(stands_for: BoolArray, causal: Int64Array, scores: Float64Array) -> Sums:
-    """Measure how far causal alleles stand in front, strictly and with others that stand for them.
+    """Measure how highly causal alleles rank, strictly and with their proxies.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def effect_measures(truth: Float64Array, estimates: Float64Array, largest: float
 
 
 def rows_of(sums: Sums, **names: str) -> list[Mapping[str, str | float]]:
-    """Write sums as rows of a table: `names`, measure, numerator, denominator."""
+    """Return sums as rows of a table: `names`, measure, numerator, denominator."""
     return [
         {**names, "measure": measure, "numerator": above, "denominator": below}
         for measure, (above, below) in sums.items()
@@ -151,28 +151,28 @@ def rows_of(sums: Sums, **names: str) -> list[Mapping[str, str | float]]:
 
 
 def summed(rows: pl.DataFrame, model: str, measure: str) -> Float64Array:
-    """Add up a model's numerators and denominators gene by gene, float64 `(n_genes, 2)`, in genome order.
+    """Sum a model's numerators and denominators gene by gene, float64 `(n_genes, 2)`, in genome order.
 
     Parameters
     ----------
     rows
-        Rows of `rows_of`, with a gene's `place` in genome order.
+        Rows of `rows_of`, with a gene's `index` in genome order.
     model, measure
         Which.
     """
     of = rows.filter((pl.col("model") == model) & (pl.col("measure") == measure))
-    by_gene = of.group_by("place").agg(pl.col("numerator", "denominator").sum()).sort("place")
+    by_gene = of.group_by("index").agg(pl.col("numerator", "denominator").sum()).sort("index")
     return by_gene.select("numerator", "denominator").to_numpy().astype(np.float64)
 
 
 def ratio(sums: Float64Array) -> float:
-    """Divide the sum of numerators by that of denominators, float64 `(n_genes, 2)`; NaN without any."""
+    """Return the sum of numerators over that of denominators, float64 `(n_genes, 2)`; NaN without any."""
     above, below = sums.sum(axis=0) if len(sums) else (0.0, 0.0)
     return float(above / below) if below else float("nan")
 
 
 def ratio_interval(sums: Float64Array) -> tuple[float, float]:
-    """Give the 95 % interval of `ratio`, genes resampled in blocks; NaN with fewer than 2 genes.
+    """Return the 95 % interval of `ratio`, genes resampled in blocks; NaN with fewer than 2 genes.
 
     As `haploscribe.evaluation.bootstrap.mean_intervals`, for a ratio of two means.
     """

@@ -28,20 +28,20 @@ _NOBODY = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What is fitted, and how.
+    """Models to fit, and their settings.
 
     Attributes
     ----------
     models
         Their names.
     backbone
-        What embeds for those that read deltas.
+        Backbone of the delta models.
     normalize
         As `EvaluationOptions.normalize`.
     work
-        Folder whose embeddings all runs share.
+        Folder of the embeddings that all runs share.
     workers
-        Where the work is done.
+        Workers to run on.
     """
 
     models: tuple[str, ...]
@@ -53,13 +53,13 @@ class Fitting:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedGene:
-    """A gene, its people, and the effect of each allele by each model.
+    """A gene, its samples, and the effect of each allele by each model.
 
     Attributes
     ----------
     gene
         The gene.
-    place
+    index
         Among the run's genes, in genome order.
     names
         The alleles.
@@ -68,35 +68,35 @@ class ExplainedGene:
     effects
         float64 `(n_alleles,)` for each model: change in expression per copy of ALT; `MARGINAL` among them.
     association
-        Expression of those people regressed on each allele alone.
+        Expression of those samples regressed on each allele alone.
     """
 
     gene: Gene
-    place: int
+    index: int
     names: AlleleNames
     dosages: Float32Array
     effects: dict[str, Float64Array]
     association: MarginalAssociation
 
     def standardised(self) -> dict[str, Float64Array]:
-        """Give the change in expression per standard deviation of dosage."""
+        """Return the change in expression per standard deviation of dosage."""
         spread = self.dosages.std(axis=0, dtype=np.float64)
         return {model: effects * spread for model, effects in self.effects.items()}
 
 
-def halves(people: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
-    """Divide people at random into two halves that differ by one at most, each in random order."""
-    shuffled = np.random.default_rng(seed).permutation(sorted(people)).tolist()
+def halves(sample_ids: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
+    """Divide samples at random into two halves that differ in size by one at most."""
+    shuffled = np.random.default_rng(seed).permutation(sorted(sample_ids)).tolist()
     return shuffled[::2], shuffled[1::2]
 
 
-def finished_run(cohort: CohortOptions, people: Sequence[str], fitting: Fitting, out: Path) -> Path:
-    """Run on some people, so that models fitted to all of them are kept; others of the cohort are in no set.
+def finished_run(cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitting, out: Path) -> Path:
+    """Run on some samples, and save models fitted to all of them; other samples are in no set.
 
-    One half of them predicts the other: what that shows is not asked here, but a run does not go without.
+    A run needs a test set, so one half predicts the other; these predictions are not used.
     """
-    first, second = people[::2], people[1::2]
-    split = write_split({"train": first, "test": second}, out.with_name(f"{out.name}-people.txt"))
+    first, second = sample_ids[::2], sample_ids[1::2]
+    split = write_split({"train": first, "test": second}, out.with_name(f"{out.name}-split.txt"))
     evaluation = EvaluationOptions(models=fitting.models, split=split, normalize=fitting.normalize)
     store = fitting.work / _STORE
     run(
@@ -111,25 +111,25 @@ def finished_run(cohort: CohortOptions, people: Sequence[str], fitting: Fitting,
 
 
 def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[ExplainedGene, ReopenedRun]]:
-    """Ask the models of a finished run about every allele of every gene, in genome order."""
+    """Yield the effects of every allele by the models of a finished run, gene by gene in genome order."""
     with (
         open_workers(fitting.workers) as workers,
         reopened_run(results, workers, fitting.work, genes=None, models=None) as opened,
     ):
         by_id = {gene.gene_id: gene for gene in opened.cohort.genes}
-        for place, gene_id in enumerate(genome_order(opened.cohort.genes)):
+        for index, gene_id in enumerate(genome_order(opened.cohort.genes)):
             gene = by_id[gene_id]
             names, effects = observed_effects(opened, gene, fitting.workers.jobs)
             dosages = opened.inputs(gene).dosages
             association = marginal_association(dosages, opened.expression(gene))
             effects = {**effects, MARGINAL: np.nan_to_num(association.slope)}
-            yield ExplainedGene(gene, place, names, dosages, effects, association), opened
+            yield ExplainedGene(gene, index, names, dosages, effects, association), opened
 
 
 def others_association(gene: Gene, opened: ReopenedRun) -> tuple[Float32Array, MarginalAssociation]:
-    """Test the alleles of a gene in the people that the models have not learned from.
+    """Test the alleles of a gene for association in the samples that no model was trained on.
 
-    Their expression is prepared by what they alone teach.
+    Their expression is normalised and corrected on these samples alone.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def others_association(gene: Gene, opened: ReopenedRun) -> tuple[Float32Array, M
 
 
 def causal_alleles(truth: pl.DataFrame, names: AlleleNames) -> tuple[Int64Array, Float64Array]:
-    """Find the causal alleles of a gene among those that models know.
+    """Return the causal alleles of a gene among those of the models.
 
     Parameters
     ----------
@@ -160,18 +160,18 @@ def causal_alleles(truth: pl.DataFrame, names: AlleleNames) -> tuple[Int64Array,
     Returns
     -------
     causal
-        int64 `(n_causal,)`; their places, rising; both alleles of a pair.
+        int64 `(n_causal,)`; their indices, ascending; both alleles of a pair.
     effects
         float64 `(n_causal,)`; per copy; NaN for an allele of a pair, which has none by itself.
     """
     keys = zip((names.positions + 1).tolist(), names.references, names.alternates, strict=True)
-    places = {key: place for place, key in enumerate(keys)}
+    index_of = {key: index for index, key in enumerate(keys)}
     found: dict[int, float] = {}
     for row in truth.iter_rows(named=True):
         paired = row["partner_position"] is not None
-        found[places[row["position"], row["ref"], row["alt"]]] = float("nan") if paired else row["effect"]
+        found[index_of[row["position"], row["ref"], row["alt"]]] = float("nan") if paired else row["effect"]
         if paired:
             partner = (row["partner_position"], row["partner_ref"], row["partner_alt"])
-            found[places[partner]] = float("nan")
+            found[index_of[partner]] = float("nan")
     causal = np.array(sorted(found), dtype=np.int64)
-    return causal, np.array([found[place] for place in causal.tolist()])
+    return causal, np.array([found[index] for index in causal.tolist()])

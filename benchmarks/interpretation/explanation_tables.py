@@ -9,7 +9,7 @@ BASELINE = "elastic-net"
 
 
 def cell(rows: pl.DataFrame, model: str, measure: str, *, ends: bool = True, digits: int = 2) -> str:
-    """Write a measure of a model, with its 95 % interval over genes."""
+    """Format a measure of a model, with its 95 % interval over genes."""
     sums = summed(rows, model, measure)
     value = ratio(sums)
     if not np.isfinite(value):
@@ -21,7 +21,7 @@ def cell(rows: pl.DataFrame, model: str, measure: str, *, ends: bool = True, dig
 
 
 def lead_cell(rows: pl.DataFrame, model: str, measure: str = "precision strict") -> str:
-    """Write by how much a model's measure is above the baseline's, with its 95 % interval over genes."""
+    """Format a model's measure less the baseline's, with its 95 % interval over genes."""
     own, other = (summed(rows, name, measure) for name in (model, BASELINE))
     if model == BASELINE or not len(other):
         return "-"
@@ -37,7 +37,7 @@ def models_of(rows: pl.DataFrame, measure: str) -> list[str]:
 
 
 def ranking_lines(rows: pl.DataFrame) -> list[str]:
-    """Format how models rank causal variants."""
+    """Format the ranking of causal variants by each model."""
     tops = " / ".join(str(top) for top in TOPS)
     lines = [
         f"| model | average precision (95 %) | less that of {BASELINE} (95 %) | … ranked per copy "
@@ -74,7 +74,7 @@ def effect_lines(rows: pl.DataFrame) -> list[str]:
 
 
 def setting_lines(rows: pl.DataFrame, measure: str) -> list[str]:
-    """Format one measure, setting by setting."""
+    """Format one measure by setting."""
     settings = rows["setting"].unique(maintain_order=True).to_list()
     lines = [f"| model | {' | '.join(settings)} |", "|---" * (len(settings) + 1) + "|"]
     for model in models_of(rows, measure):

@@ -79,12 +79,12 @@ EPISTATIC = Setting("epistatic", 2, 0.3)
 
 
 def sparse_settings(causal: str) -> tuple[Setting, ...]:
-    """List the settings with few causal variants, whose numbers are given with commas between."""
+    """Return the settings with few causal variants, from their comma-separated numbers."""
     return tuple(Setting("sparse", int(many), h2) for many in causal.split(",") for h2 in HERITABILITIES)
 
 
 def simulated_cohort(source: Path, setting: Setting, n_genes: int, out: Path) -> CohortOptions:
-    """Simulate expression on the haplotypes of the benchmark's people, at some of its genes."""
+    """Simulate expression on the haplotypes of the cohort's samples, at some of its genes."""
     variants, reference = source / "genotypes.vcf.gz", source / "reference.fa.gz"
     options = SimulationOptions(
         genes=n_genes,
@@ -101,7 +101,7 @@ def simulated_cohort(source: Path, setting: Setting, n_genes: int, out: Path) ->
 
 
 def truth_measures(gene: ExplainedGene, truth: pl.DataFrame, setting: Setting) -> Iterator[tuple[str, Sums]]:
-    """Hold what each model says of a gene against the truth."""
+    """Compare each model's effects at a gene with the true ones."""
     causal, per_copy = causal_alleles(truth, gene.names)
     spread = gene.dosages.std(axis=0, dtype=np.float64)
     ranked = setting.architecture != "polygenic"
@@ -121,17 +121,17 @@ def truth_measures(gene: ExplainedGene, truth: pl.DataFrame, setting: Setting) -
 
 
 def simulated_rows(
-    source: Path, setting: Setting, n_genes: int, fitting: Fitting, people: Sequence[str], out: Path
+    source: Path, setting: Setting, n_genes: int, fitting: Fitting, sample_ids: Sequence[str], out: Path
 ) -> pl.DataFrame:
     """Simulate, run, explain, and measure each gene; rows of `rows_of`."""
     name = f"{setting.architecture}-{setting.causal}-{setting.h2:g}-{n_genes}"
     cohort = simulated_cohort(source, setting, n_genes, out / name)
-    results = finished_run(cohort, people, fitting, out / f"{name}-{fitting.backbone}")
+    results = finished_run(cohort, sample_ids, fitting, out / f"{name}-{fitting.backbone}")
     truth = pl.read_csv(out / name / TRUTH, separator="\t").with_columns(
         pl.col("partner_position").cast(pl.Int64)
     )
     rows = [
-        {"setting": str(setting), "place": gene.place, **row}
+        {"setting": str(setting), "index": gene.index, **row}
         for gene, _ in explained_genes(results, fitting)
         for model, found in truth_measures(
             gene, truth.filter(pl.col("gene_id") == gene.gene.gene_id), setting
@@ -143,27 +143,27 @@ def simulated_rows(
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """The allele of a gene that is most associated with its expression: its place, sign, and p-value."""
+    """Allele most associated with a gene's expression: index, sign, and p-value."""
 
-    place: int
+    index: int
     sign: float
     p_value: float
 
 
 def lead_of(association: MarginalAssociation, dosages: Float32Array) -> Lead:
-    """Find a gene's lead variant; its p-value is multiplied by the number of distinct variants (Bonferroni).
+    """Return a gene's lead variant; its p-value times the number of distinct variants (Bonferroni).
 
     Parameters
     ----------
     association
         Of the gene's variants.
     dosages
-        float32 `(n_samples, n_variants)`; in the same people.
+        float32 `(n_samples, n_variants)`; in the same samples.
     """
-    place = int(np.nanargmin(association.log10_p))
+    index = int(np.nanargmin(association.log10_p))
     n_tests = np.unique(dosages, axis=1).shape[1]
-    p_value = min(1.0, n_tests * 10.0 ** float(association.log10_p[place]))
-    return Lead(place, float(np.sign(association.slope[place])), p_value)
+    p_value = min(1.0, n_tests * 10.0 ** float(association.log10_p[index]))
+    return Lead(index, float(np.sign(association.slope[index])), p_value)
 
 
 def sign_rows(genes: Sequence[ExplainedGene], leads: Sequence[Lead]) -> list[Mapping[str, str | float]]:
@@ -172,21 +172,21 @@ def sign_rows(genes: Sequence[ExplainedGene], leads: Sequence[Lead]) -> list[Map
     rows: list[Mapping[str, str | float]] = []
     for gene, lead, passes in zip(genes, leads, passed.tolist(), strict=True):
         for model, effects in gene.standardised().items() if passes else ():
-            at_lead = effects[lead.place : lead.place + 1]
+            at_lead = effects[lead.index : lead.index + 1]
             found = effect_measures(np.array([lead.sign]), at_lead, float(np.abs(effects).max()))
             found.pop("slope")
-            rows += [{"place": gene.place, **row} for row in rows_of(found, model=model)]
+            rows += [{"index": gene.index, **row} for row in rows_of(found, model=model)]
     return rows
 
 
 def real_rows(
-    cohort: CohortOptions, people: Sequence[str], fitting: Fitting, out: Path, *, in_others: bool
+    cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitting, out: Path, *, in_others: bool
 ) -> pl.DataFrame:
-    """Fit to some people, and compare with eQTLs of the same or of the others; rows of `rows_of`."""
-    results = finished_run(cohort, people, fitting, out)
+    """Fit to some samples, and compare with eQTLs of the same or of the others; rows of `rows_of`."""
+    results = finished_run(cohort, sample_ids, fitting, out)
     genes, leads = [], []
     for gene, opened in explained_genes(results, fitting):
-        assert opened.fold.training.size == len(people)
+        assert opened.fold.training.size == len(sample_ids)
         genes.append(gene)
         if in_others:
             dosages, association = others_association(gene.gene, opened)
@@ -196,8 +196,8 @@ def real_rows(
     return pl.DataFrame(sign_rows(genes, leads))
 
 
-def head_of(arguments: argparse.Namespace, n_people: int) -> str:
-    """Write the title, and what the tables mean."""
+def head_of(arguments: argparse.Namespace, n_samples: int) -> str:
+    """Format the title and the explanation of the tables."""
     command = (
         f"explanations --source FOLDER --genes {arguments.genes} --causal {arguments.causal} "
         f"--nano-genes {arguments.nano_genes} --every {arguments.every} --backbone {arguments.backbone}"
@@ -206,7 +206,7 @@ def head_of(arguments: argparse.Namespace, n_people: int) -> str:
         [
             "# Are explanations right?",
             stamp(command) + ".",
-            f"{n_people} people. A model's effect of an allele is what `explain` writes: the change in "
+            f"{n_samples} samples. A model's effect of an allele is what `explain` writes: the change in "
             "expression with a copy of ALT; of models that read deltas, the mean of that on the reference "
             "and that on the commonest background. Alleles are ranked by effect × standard deviation of "
             "dosage without its sign, the scale on which simulated effects do not depend on frequency; "
@@ -226,18 +226,18 @@ def head_of(arguments: argparse.Namespace, n_people: int) -> str:
 
 
 def simulated_sections(
-    arguments: argparse.Namespace, people: Sequence[str], backbone: str
+    arguments: argparse.Namespace, sample_ids: Sequence[str], backbone: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Measure the simulated cohorts, section by section."""
+    """Measure the simulated cohorts, and yield their sections."""
     source, out, workers = arguments.source, arguments.out, WorkerOptions(arguments.jobs)
     fitting = Fitting(MODELS, backbone, "none", out / "work", workers)
 
     def measured(settings: Sequence[Setting]) -> pl.DataFrame:
         return pl.concat(
-            [simulated_rows(source, each, arguments.genes, fitting, people, out) for each in settings]
+            [simulated_rows(source, each, arguments.genes, fitting, sample_ids, out) for each in settings]
         )
 
-    made = (
+    intro = (
         f"{arguments.genes} genes each, causal variants anywhere in the cis window; deltas of `{backbone}`."
     )
     settings = sparse_settings(arguments.causal)
@@ -246,7 +246,7 @@ def simulated_sections(
     yield (
         "Simulated: a few causal variants",
         [
-            made + " " + together,
+            intro + " " + together,
             "",
             *ranking_lines(sparse),
             "",
@@ -265,17 +265,17 @@ def simulated_sections(
             *setting_lines(sparse, "slope"),
         ],
     )
-    yield f"Simulated: {EPISTATIC}", [made, "", *ranking_lines(measured([EPISTATIC]))]
+    yield f"Simulated: {EPISTATIC}", [intro, "", *ranking_lines(measured([EPISTATIC]))]
     yield (
         f"Simulated: {POLYGENIC}",
-        [made + " Every variant is causal.", "", *effect_lines(measured([POLYGENIC]))],
+        [intro + " Every variant is causal.", "", *effect_lines(measured([POLYGENIC]))],
     )
 
 
 def backbone_section(
-    arguments: argparse.Namespace, people: Sequence[str], backbones: Sequence[str]
+    arguments: argparse.Namespace, sample_ids: Sequence[str], backbones: Sequence[str]
 ) -> tuple[str, list[str]]:
-    """Compare what backbones are worth to the models that read deltas, at fewer genes."""
+    """Compare backbones by their delta models, at fewer genes."""
     source, out, workers = arguments.source, arguments.out, WorkerOptions(arguments.jobs)
     models = tuple(model for model in DELTA_MODELS if not model.startswith("ensemble"))
     settings = sparse_settings(arguments.causal)
@@ -284,7 +284,7 @@ def backbone_section(
         fitting = Fitting((BASELINE, "blup", *models), backbone, "none", out / "work", workers)
         rows = pl.concat(
             [
-                simulated_rows(source, each, arguments.nano_genes, fitting, people, out / "backbones")
+                simulated_rows(source, each, arguments.nano_genes, fitting, sample_ids, out / "backbones")
                 for each in settings
             ]
         )
@@ -297,7 +297,7 @@ def backbone_section(
 
 
 def real_section(
-    arguments: argparse.Namespace, people: Sequence[str], backbone: str
+    arguments: argparse.Namespace, sample_ids: Sequence[str], backbone: str
 ) -> tuple[str, list[str]]:
     """Compare signs with marginal eQTLs of real expression."""
     out = arguments.out / "real"
@@ -305,28 +305,28 @@ def real_section(
     n_genes = len(Path(str(cohort.genes)).read_text().split())
     workers = WorkerOptions(arguments.jobs)
     fitting = Fitting(MODELS, backbone, "inverse-normal", arguments.out / "work", workers)
-    first, second = halves(people, SEED)
+    first, second = halves(sample_ids, SEED)
     both = pl.concat(
         [
             real_rows(cohort, first, fitting, out / "first", in_others=True),
             real_rows(cohort, second, fitting, out / "second", in_others=True),
         ]
     )
-    same = real_rows(cohort, people, fitting, out / "all", in_others=False)
+    same = real_rows(cohort, sample_ids, fitting, out / "all", in_others=False)
     return (
-        "Real people: signs at marginal eQTLs",
+        "Real samples: signs at marginal eQTLs",
         [
             f"{n_genes} genes, deltas of `{backbone}`. An eQTL is the variant with the smallest p-value of a "
             "gene that passes a false discovery rate of 5 %: that p-value times the number of distinct "
             "variants of the window, then Benjamini and Hochberg across genes.",
             "",
-            f"Models of one half of the people ({len(first)}, {len(second)}), eQTLs of the other, both ways "
+            f"Models of one half of the samples ({len(first)}, {len(second)}), eQTLs of the other, both ways "
             "(a gene can so count twice); covariates are taken out in each half by itself, but the "
-            "expression PCs among them come with the data and were made from all people:",
+            "expression PCs among them come with the data and were made from all samples:",
             "",
             *sign_lines(both),
             "",
-            "Models and eQTLs of the same people, where noise that both have learned agrees too:",
+            "Models and eQTLs of the same samples, where noise that both have learned agrees too:",
             "",
             *sign_lines(same),
         ],
@@ -342,10 +342,10 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--backbone", default="kmer", help="whose deltas most tables have")
     arguments = parser.parse_args(argv)
     sample_ids = list(read_populations(arguments.source))
-    head, backbone = head_of(arguments, len(people)), arguments.backbone
+    head, backbone = head_of(arguments, len(sample_ids)), arguments.backbone
 
-    write_section(arguments.table, head, *real_section(arguments, people, backbone))
-    for title, section in simulated_sections(arguments, people, backbone):
+    write_section(arguments.table, head, *real_section(arguments, sample_ids, backbone))
+    for title, section in simulated_sections(arguments, sample_ids, backbone):
         write_section(arguments.table, head, title, section)
     if arguments.nano_genes:
-        write_section(arguments.table, head, *backbone_section(arguments, people, (backbone, "nano")))
+        write_section(arguments.table, head, *backbone_section(arguments, sample_ids, (backbone, "nano")))

@@ -70,9 +70,9 @@ def real_genes(source: Path, folder: Path, n_genes: int) -> CohortOptions:
     return benchmark_cohort(source, folder, every=300 // n_genes)
 
 
-def synthetic_options(source: Path, folder: Path, n_people: int, n_genes: int) -> CohortOptions:
+def synthetic_options(source: Path, folder: Path, n_samples: int, n_genes: int) -> CohortOptions:
     """Return the options of genes of synthetic samples."""
-    files = synthetic_cohort(source, folder, n_people, n_genes, n_far=2 * n_people)
+    files = synthetic_cohort(source, folder, n_samples, n_genes, n_far=2 * n_samples)
     genes = tuple(f"G{i:06d}" for i in range(n_genes))
     return CohortOptions(files.variants, source / "reference.fa.gz", files.expression, genes=genes)
 
@@ -82,19 +82,21 @@ def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser("fitting", __doc__)
     parser.add_argument("--genes", type=int, default=6)
     arguments = parser.parse_args(argv)
-    rows, made = [], []
+    rows, synthetic = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        place = folder / "real"
-        real = seconds_of(real_genes(arguments.source, place, arguments.genes), place)
+        work = folder / "real"
+        real = seconds_of(real_genes(arguments.source, work, arguments.genes), work)
         rows.append(("358, real expression", real))
-        for n_people in SIZES:
-            place = folder / str(n_people)
-            place.mkdir()
-            found = seconds_of(synthetic_options(arguments.source, place, n_people, arguments.genes), place)
-            rows.append((f"{n_people}, random expression", found))
-            made.append(found)
-    lessons, fits = (np.array([getattr(seconds, stage) for seconds in made]) for stage in ("lessons", "fits"))
+        for n_samples in SIZES:
+            work = folder / str(n_samples)
+            work.mkdir()
+            found = seconds_of(synthetic_options(arguments.source, work, n_samples, arguments.genes), work)
+            rows.append((f"{n_samples}, random expression", found))
+            synthetic.append(found)
+    lessons, fits = (
+        np.array([getattr(seconds, stage) for seconds in synthetic]) for stage in ("lessons", "fits")
+    )
     powers = [float(np.log2(seconds[-1] / seconds[-2])) for seconds in (lessons, fits)]
     more = EXTRAPOLATED_TO / 358
     grown = real.lessons * more ** powers[0] + real.fits * more ** powers[1]
@@ -106,15 +108,15 @@ def main(argv: Sequence[str]) -> None:
         f"Default models of `run` ({', '.join(EvaluationOptions().models)}), 5 folds, backbone `kmer`, one "
         "thread; processor seconds a gene. `comparing` is the first pass, which learns from other genes.",
         "",
-        "| people | comparing, s | fitting, s |",
+        "| samples | comparing, s | fitting, s |",
         "|---|---|---|",
         *(f"| {name} | {seconds.lessons:.2f} | {seconds.fits:.2f} |" for name, seconds in rows),
         "",
-        f"From {SIZES[-2]:,} to {SIZES[-1]:,} people, comparing grows as people to the power of "
+        f"From {SIZES[-2]:,} to {SIZES[-1]:,} samples, comparing grows as samples to the power of "
         f"{powers[0]:.2f}, fitting as to that of {powers[1]:.2f}.",
         "",
-        f"{ALL_GENES:,} genes of 358 people take {ALL_GENES * (real.lessons + real.fits) / 3600:,.0f} core "
-        f"hours. Those of {EXTRAPOLATED_TO:,} people, **extrapolated** by these powers, "
+        f"{ALL_GENES:,} genes of 358 samples take {ALL_GENES * (real.lessons + real.fits) / 3600:,.0f} core "
+        f"hours. Those of {EXTRAPOLATED_TO:,} samples, **extrapolated** by these powers, "
         f"{ALL_GENES * grown / 3600:,.0f}.",
         "",
     ]

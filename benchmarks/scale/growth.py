@@ -1,9 +1,9 @@
 """Measure how forward passes, bytes and time grow from 100 to 100,000 simulated samples.
 
-Needs the extra `benchmarks` (msprime). Each region is one ancestry of 100,000 samples and cohorts are its
-first 100, 358, … samples, so that they differ in size alone; regions are independent, and the number after ±
-is the standard error over them. With `--source`, the simulation is compared with real samples. Processor time
-of one thread. Draws `growth.svg` too.
+Needs the extra `benchmarks` (msprime). Each stretch is one ancestry of 100,000 samples and cohorts are its
+first 100, 358, … samples, so that they differ in size alone; stretches are independent, and the number after
+± is the standard error over them. With `--source`, the simulation is compared with real samples. Processor
+time of one thread. Draws `growth.svg` too.
 """
 
 import argparse
@@ -20,11 +20,11 @@ import zarr
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from benchmarks import growth_tables
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
+from benchmarks.scale import growth_tables
 from benchmarks.scale.growth_tables import FLOORS, SIZES, Growth, PassCost, with_error
-from benchmarks.scale.simulated_samples import Stretch, first_people, simulate_stretch, tile_variants
+from benchmarks.scale.simulated_samples import Stretch, first_samples, simulate_stretch, tile_variants
 from haploscribe.arrays import Float64Array, Int32Array
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.expression.table import read_expression
@@ -35,14 +35,14 @@ from haploscribe.genome.variants import Variants, minor_allele_frequencies, open
 from haploscribe.options import DEFAULT_TILE, DEFAULT_WINDOW
 
 DIVERSITY = 1.4
-"""Brings common variants a tile (MAF ≥ 5 % in 358 people) to the 14.1 of the benchmark cohort."""
+"""Brings common variants a tile (MAF ≥ 5 % in 358 samples) to the 14.1 of the benchmark cohort."""
 MEAN_RECOMBINATION, CHR22_RECOMBINATION = 1.25e-8, 2.1e-8
 """Per base pair and generation: of the genome, and of chromosome 22 (74 cM over the 35 Mb sequenced)."""
 CHECK_STRETCHES, CHECK_TILES, CHECK_FLOOR = 30, 20, 0.05
 
 
 def count_stretch(stretch: Stretch, sizes: Sequence[int], floors: Sequence[float]) -> Float64Array:
-    """Count what each tile of a stretch costs; the genotypes of one tile at a time are in memory.
+    """Return the cost of each tile of a stretch; the genotypes of one tile at a time are in memory.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def count_stretch(stretch: Stretch, sizes: Sequence[int], floors: Sequence[float
     for number in range(len(stretch.tiles)):
         variants = tile_variants(stretch, number)
         for i, size in enumerate(sizes):
-            cohort = first_people(variants, size)
+            cohort = first_samples(variants, size)
             frequencies = minor_allele_frequencies(cohort)
             for j, floor in enumerate(floors):
                 counts[number, :, i, j] = _cost(cohort.take(frequencies >= floor), stretch, number)
@@ -61,7 +61,7 @@ def count_stretch(stretch: Stretch, sizes: Sequence[int], floors: Sequence[float
 
 
 def _cost(variants: Variants, stretch: Stretch, number: int) -> tuple[float, float, float, float]:
-    """Count what one tile of one cohort costs."""
+    """Return the cost of one tile of one cohort."""
     started = time.process_time()
     (haplotypes,) = tile_haplotypes([stretch.references[number]], variants, [stretch.tiles[number]])
     seconds = time.process_time() - started
@@ -70,7 +70,7 @@ def _cost(variants: Variants, stretch: Stretch, number: int) -> tuple[float, flo
 
 
 def stored_bytes(index: Int32Array) -> int:
-    """Bytes of an index, compressed as in the embedding store; the array's description is left out."""
+    """Return the bytes of an index, compressed as in the embedding store, without its metadata."""
     kept: dict[str, Buffer] = {}
     zarr.create_array(MemoryStore(kept), data=index, chunks=index.shape)
     return sum(len(buffer) for key, buffer in kept.items() if key.startswith("c/"))
@@ -94,7 +94,7 @@ def measure(n_stretches: int, n_tiles: int) -> Growth:
 
 
 def cost_of_a_pass(n_sequences: int = 64) -> PassCost:
-    """Embed random sequences with `nano`, on one thread."""
+    """Measure a forward pass of `nano` on random sequences, on one thread."""
     torch.set_num_threads(1)
     backbone = load_backbone("nano")
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
@@ -111,15 +111,15 @@ def real_tiles(source: Path) -> tuple[int, Float64Array]:
 
     Returns
     -------
-    n_people
-        People of the cohort.
+    n_samples
+        Samples of the cohort.
     counts
         float64 `(n_tiles, 2)`; variants and forward passes.
     """
     counts = []
     with tempfile.TemporaryDirectory() as folder, open_variants(source / "genotypes.vcf.gz") as reader:
         reference = Reference.open(source / "reference.fa.gz", Path(folder))
-        people = reader.sample_ids
+        sample_ids = reader.sample_ids
         tiles = {
             tile
             for gene in read_expression(source / "expression.rpkm.bed.gz").genes
@@ -128,75 +128,75 @@ def real_tiles(source: Path) -> tuple[int, Float64Array]:
             )
         }
         for tile in sorted(tiles):
-            variants = read_for_tiles(reader, [tile], people)
+            variants = read_for_tiles(reader, [tile], sample_ids)
             sequence = reference.fetch(tile.contig, tile.start, tile.end)
             (haplotypes,) = tile_haplotypes([sequence], variants, [tile])
             if len(haplotypes.sequences) > 1:
                 counts.append((len(variants.positions), len(haplotypes.sequences)))
-    return len(people), np.array(counts, dtype=np.float64)
+    return len(sample_ids), np.array(counts, dtype=np.float64)
 
 
-def simulated_tiles(n_people: int, recombination_rate: float) -> Float64Array:
-    """Simulate the same: float64 `(n_stretches, 2)`, means over the tiles that carry variants."""
+def simulated_tiles(n_samples: int, recombination_rate: float) -> Float64Array:
+    """Return the means over simulated tiles that carry variants: float64 `(n_stretches, 2)`."""
     means = []
     for seed in range(1, CHECK_STRETCHES + 1):
         stretch = simulate_stretch(
-            n_people,
+            n_samples,
             CHECK_TILES,
             DEFAULT_TILE,
             1_000 + seed,  # not the seeds of the large cohort
             recombination_rate=recombination_rate,
             diversity=DIVERSITY,
         )
-        counts = count_stretch(stretch, [n_people], [CHECK_FLOOR])[:, :2, 0, 0]
+        counts = count_stretch(stretch, [n_samples], [CHECK_FLOOR])[:, :2, 0, 0]
         means.append(counts[counts[:, 1] > 0].mean(axis=0))
     return np.array(means)
 
 
 def check_lines(source: Path) -> Iterator[str]:
-    """Hold the simulation against the benchmark cohort, at its size and floor."""
-    n_people, real = real_tiles(source)
+    """Compare the simulation with the benchmark cohort, at its size and MAF floor."""
+    n_samples, real = real_tiles(source)
     variants, passes = real.mean(axis=0)
     yield from (
         "## Common variants, simulated and real",
         "",
-        f"{n_people} people, MAF ≥ 5 %, tiles that carry variants. Real: the windows of all genes of the "
+        f"{n_samples} samples, MAF ≥ 5 %, tiles that carry variants. Real: the windows of all genes of the "
         "benchmark cohort, chromosome 22. Simulated: the number of variants is set to agree (it is "
         f"{DIVERSITY:g} times that of the published model, which was fitted to exomes); the number of "
         "sequences is what is checked. Chromosome 22 recombines more than the genome's mean, which the "
         "other tables are for; real recombination is crowded into hotspots, which leaves fewer "
         "sequences than the same rate spread evenly.",
         "",
-        "| people | variants per tile | forward passes per tile | times fewer |",
+        "| samples | variants per tile | forward passes per tile | times fewer |",
         "|---|---|---|---|",
-        f"| real | {variants:.1f} | {passes:.1f} | {2 * n_people / passes:.1f} |",
+        f"| real | {variants:.1f} | {passes:.1f} | {2 * n_samples / passes:.1f} |",
     )
     for name, rate in (("chromosome 22", CHR22_RECOMBINATION), ("the genome's mean", MEAN_RECOMBINATION)):
-        found = simulated_tiles(n_people, rate)
+        found = simulated_tiles(n_samples, rate)
         yield (
             f"| simulated, recombination of {name} ({rate:g}) | {with_error(found[:, 0], 1)} "
-            f"| {with_error(found[:, 1], 1)} | {2 * n_people / found[:, 1].mean():.1f} |"
+            f"| {with_error(found[:, 1], 1)} | {2 * n_samples / found[:, 1].mean():.1f} |"
         )
     yield ""
 
 
 def heading_lines(arguments: argparse.Namespace, cost: PassCost) -> Iterator[str]:
-    """Say what was run."""
+    """Format title, command and settings."""
     source = " --source FOLDER" if arguments.source else ""
     command = f"growth --stretches {arguments.stretches} --tiles {arguments.tiles}{source}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     yield from (
-        "# Growth of cost with the number of people",
+        "# Growth of cost with the number of samples",
         "",
         f"{stamp(command)}; {time.process_time():.0f} s of one thread, at most {peak:.1f} GB of memory.",
         "",
         "Simulated Europeans (msprime; demography of Tennessen et al. 2012, whose recent growth makes rare "
-        "variants many), SNVs only; the reference genome is one more person's haplotype. "
+        "variants many), SNVs only; the reference genome is one more sample's haplotype. "
         f"{arguments.stretches} independent stretches of {arguments.tiles} tiles of {DEFAULT_TILE:,} bp; "
         f"± is the standard error over stretches. `nano` takes {1000 * cost.seconds:.1f} ms a forward pass "
         "in this run; seconds are of the processor, on one thread.",
         "",
-        f"![Passes, bytes and seconds per tile against people]({arguments.table.stem}.svg)",
+        f"![Passes, bytes and seconds per tile against samples]({arguments.table.stem}.svg)",
         "",
     )
 

@@ -13,17 +13,17 @@ SIZES = (100, 358, 1_000, 3_202, 10_000, 30_000, 100_000)
 FLOORS = (0.0, 0.001, 0.01)
 BIOBANK = 500_000
 UK_BIOBANK, UK_BIOBANK_VARIANTS = 150_119, 585_040_410
-"""People, and SNVs found in them, of Halldorsson et al., Nature 607:732, 2022."""
+"""Samples, and SNVs found in them, of Halldorsson et al., Nature 607:732, 2022."""
 AUTOSOMES = 2_875_001_522
 """Base pairs of GRCh38's chromosomes 1 to 22; about 5 % are gaps, so tiles are counted too high."""
 
 DIGEST_BYTES, INDEX_BYTES = 32, 8
-"""What the store keeps beside vectors: two digests a sequence, and two int32 a person."""
+"""Bytes in the store beside vectors: two digests per sequence, and two int32 per sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What the tiles of some stretches cost; each array is `(n_stretches, n_sizes, n_floors)`, means a tile.
+    """Mean costs per tile of some stretches; each array is `(n_stretches, n_sizes, n_floors)`.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class PassCost:
-    """What one forward pass costs.
+    """Cost of one forward pass.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class PassCost:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of its vectors and of its digests."""
+        """Bytes of its vectors and digests."""
         return self.vector_bytes + DIGEST_BYTES
 
 
@@ -84,7 +84,7 @@ def exponents(sizes: Float64Array, values: Float64Array) -> Float64Array:
 
 
 def last_decade(values: Float64Array) -> Float64Array:
-    """Fit exponents to 10,000 people and more: values `(n_stretches, n_sizes)` to `(n_stretches,)`."""
+    """Fit exponents to 10,000 samples and more: values `(n_stretches, n_sizes)` to `(n_stretches,)`."""
     sizes = np.array(SIZES, dtype=np.float64)
     rows = np.flatnonzero(sizes >= SIZES[-1] / 10)
     return exponents(sizes[rows], values[:, rows])
@@ -96,20 +96,20 @@ def extrapolated(values: Float64Array, size: int) -> Float64Array:
 
 
 def with_error(values: Float64Array, digits: int) -> str:
-    """Write the mean of independent values, float64 `(n,)`, ± its standard error (n at least 2)."""
+    """Format the mean of independent values, float64 `(n,)`, ± its standard error (n at least 2)."""
     error = values.std(ddof=1) / np.sqrt(len(values))
     return f"{values.mean():,.{digits}f} ± {error:,.{digits}f}"
 
 
 def size_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
-    """Tabulate cost against people and floor."""
+    """Tabulate cost against samples and floor."""
     yield from (
         "## A tile's cost",
         "",
-        "Bytes of vectors (with two digests a sequence) and of the index (two int32 a person) are those of "
+        "Bytes of vectors (with two digests a sequence) and of the index (two int32 a sample) are those of "
         "the arrays; the store's compression makes little of vectors and much of the index.",
         "",
-        "| people | MAF at least | variants | forward passes | times fewer | vectors, bytes | index, bytes "
+        "| samples | MAF at least | variants | forward passes | times fewer | vectors, bytes | index, bytes "
         "| index as stored | haplotypes, s | `nano`, s |",
         "|---|---|---|---|---|---|---|---|---|---|",
     )
@@ -130,10 +130,10 @@ def exponent_lines(growth: Growth) -> Iterator[str]:
     yield from (
         "## Exponents",
         "",
-        "Cost ∝ people^exponent, least squares of the logarithms in each stretch. Bytes of vectors and the "
+        "Cost ∝ samples^exponent, least squares of the logarithms in each stretch. Bytes of vectors and the "
         "time of `nano` are proportional to the passes; the index before compression has exponent 1. Where "
         "the last decade differs from the whole range growth is no power law, and the last decade is the one "
-        "to extrapolate from. In fewer than 500 people a single copy passes a floor of .001.",
+        "to extrapolate from. In fewer than 500 samples a single copy passes a floor of .001.",
         "",
         f"| what | MAF at least | {SIZES[0]:,} to {SIZES[-1]:,} | last decade |",
         "|---|---|---|---|",
@@ -150,8 +150,8 @@ def exponent_lines(growth: Growth) -> Iterator[str]:
             yield f"| {name} | {floor:g} | {with_error(whole, 3)} | {with_error(last, 3)} |"
     yield from (
         "",
-        "With all variants, every new person brings new variants, so passes keep growing. Above a floor the "
-        "number of variants stands still, and passes grow slowly, by recombination: more people, more "
+        "With all variants, every new sample brings new variants, so passes keep growing. Above a floor the "
+        "number of variants stands still, and passes grow slowly, by recombination: more samples, more "
         "combinations of the same alleles.",
         "",
     )
@@ -163,12 +163,12 @@ def genome_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
     yield from (
         "## The autosomes",
         "",
-        f"{n_tiles:,} tiles of {DEFAULT_TILE:,} bp, gaps counted as sequence. 358 and 3,202 people are "
+        f"{n_tiles:,} tiles of {DEFAULT_TILE:,} bp, gaps counted as sequence. 358 and 3,202 samples are "
         f"simulated; **{BIOBANK:,} are extrapolated** from {SIZES[-1]:,}, by the exponents of the last "
         "decade. Hours are of one CPU thread; `haplotypes` is the search for unique sequences alone, without "
         "reading a file.",
         "",
-        "| people | MAF at least | passes per tile | passes, millions | passes a person | times fewer "
+        "| samples | MAF at least | passes per tile | passes, millions | passes a sample | times fewer "
         "| vectors, GB | index, GB | index as stored, GB | `nano`, CPU hours | haplotypes, CPU hours |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     )
@@ -190,21 +190,21 @@ def genome_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
 
 
 def rare_variant_lines(growth: Growth) -> Iterator[str]:
-    """Hold the number of variants in a large cohort against a real one."""
+    """Compare the number of variants in a large cohort with a real one."""
     variants = with_error(extrapolated(growth.variants[:, :, 0], UK_BIOBANK), 0)
     yield from (
         "## Rare variants, simulated and real",
         "",
         f"The first {UK_BIOBANK:,} genomes of UK Biobank, not all of them of European ancestry, hold "
         f"{UK_BIOBANK_VARIANTS:,} SNVs (Halldorsson et al., Nature 607:732, 2022): "
-        f"{UK_BIOBANK_VARIANTS / AUTOSOMES * DEFAULT_TILE:,.0f} per tile. Here as many people are "
+        f"{UK_BIOBANK_VARIANTS / AUTOSOMES * DEFAULT_TILE:,.0f} per tile. Here as many samples are "
         f"extrapolated to hold {variants}.",
         "",
     )
 
 
 def figure(growth: Growth, cost: PassCost) -> str:
-    """Draw passes, bytes and seconds a tile against people."""
+    """Draw passes, bytes and seconds per tile against samples."""
     sizes = np.array(SIZES, dtype=np.float64)
     names = [f"MAF ≥ {100 * floor:g} %" if floor else "all variants" for floor in FLOORS]
 
@@ -222,5 +222,5 @@ def figure(growth: Growth, cost: PassCost) -> str:
             Panel("Bytes per tile", (*by_floor(growth.passes * cost.stored_bytes, "vectors, "), index)),
             Panel("Processor seconds per tile", (*seconds, alone_seconds)),
         ],
-        x_label="people",
+        x_label="samples",
     )

@@ -93,7 +93,7 @@ def log_log_svg(panels: Sequence[Panel], *, x_label: str) -> str:
 
 
 def log_axis(values: Float64Array) -> Axis:
-    """Make an axis of exponents of ten, a little beyond positive values, with whole powers as ticks."""
+    """Return an axis of powers of ten that covers positive values, with whole powers as ticks."""
     logs = np.log10(values)
     low, high = float(logs.min()) - 0.1, float(logs.max()) + 0.1
     return Axis(low, high, tuple(float(power) for power in range(math.ceil(low), math.floor(high) + 1)))
@@ -138,7 +138,7 @@ def _marker(number: int, x: float, y: float) -> str:
 
 
 def _power(exponent: float) -> str:
-    """Write a power of ten as a number where that is short."""
+    """Format a power of ten as a plain number where that is short."""
     if -3 <= exponent <= 6:
         return f"{10**exponent:,.0f}" if exponent >= 0 else f"{10**exponent:g}"
     return f"1e{exponent:.0f}"

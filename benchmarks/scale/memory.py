@@ -15,13 +15,13 @@ from benchmarks.scale.synthetic_cohort import synthetic_cohort
 
 MODELS = "elastic-net,blup-distance,blup-delta"
 SIZES = ((358, 20), (358, 75), (358, 300), (358, 1_200), (1_000, 20), (3_000, 20))
-"""People and genes."""
+"""Samples and genes."""
 
 
-def peak_with(source: Path, folder: Path, n_people: int, n_genes: int, jobs: int) -> Peak:
-    """Run and look."""
+def peak_with(source: Path, folder: Path, n_samples: int, n_genes: int, jobs: int) -> Peak:
+    """Measure the peak memory of a run."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = synthetic_cohort(source, folder, n_people, n_genes)
+    files = synthetic_cohort(source, folder, n_samples, n_genes)
     arguments: list[object] = ["run", "--variants", files.variants, "--expression", files.expression]
     arguments += ["--reference", source / "reference.fa.gz", "--backbone", "kmer", "--models", MODELS]
     arguments += ["--folds", 2, "--jobs", jobs, "--out", folder / "results"]
@@ -38,18 +38,18 @@ def main(argv: Sequence[str]) -> None:
         stamp(f"memory --source FOLDER --jobs {arguments.jobs}") + ".",
         "",
         f"`haploscribe run` with {arguments.jobs} workers, backbone `kmer`, models "
-        f"{MODELS.replace(',', ', ')}, 2 folds, cis windows of 196,608 bp. 358 people are the benchmark "
+        f"{MODELS.replace(',', ', ')}, 2 folds, cis windows of 196,608 bp. 358 samples are the benchmark "
         "cohort's; more are joined from pieces of their haplotypes. Proportional set size: pages that "
         "processes share count once.",
         "",
-        "| people | genes | all processes, GiB | largest process, GiB | seconds |",
+        "| samples | genes | all processes, GiB | largest process, GiB | seconds |",
         "|---|---|---|---|---|",
     ]
-    for n_people, n_genes in SIZES:
-        folder = arguments.out / f"{n_people}-{n_genes}"
-        peak = peak_with(arguments.source, folder, n_people, n_genes, arguments.jobs)
+    for n_samples, n_genes in SIZES:
+        folder = arguments.out / f"{n_samples}-{n_genes}"
+        peak = peak_with(arguments.source, folder, n_samples, n_genes, arguments.jobs)
         lines.append(
-            f"| {n_people:,} | {n_genes:,} | {peak.total / 2**30:.2f} | {peak.largest / 2**30:.2f} "
+            f"| {n_samples:,} | {n_genes:,} | {peak.total / 2**30:.2f} | {peak.largest / 2**30:.2f} "
             f"| {peak.seconds:.0f} |"
         )
         print(lines[-1], flush=True)

@@ -1,8 +1,8 @@
-"""Simulated people for benchmarks: European ancestry of any number of people, seen as a phased VCF is.
+"""Simulate samples of European ancestry, any number of them, as the variants of a phased VCF.
 
 The demography is that of Tennessen et al., Science 337:64, 2012, fitted to thousands of exomes: out of
 Africa, and in the last 5,115 years growth of 1.95 % a generation to half a million. That growth is why large
-cohorts hold so many rare variants; a model without it would flatter us.
+cohorts hold so many rare variants; a model without it would underestimate the cost.
 
 The model was fitted with 2.36e-8 mutations a base pair and generation, and pedigrees now say 1.29e-8
 (Jónsson et al., Nature 549:519, 2017). The coalescent knows only products of rates with sizes and times. So
@@ -29,13 +29,13 @@ PEDIGREE_MUTATION_RATE = 1.29e-8
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The ancestry of a stretch of one chromosome.
+    """Ancestry of a stretch of one chromosome.
 
     Attributes
     ----------
     ancestry
-        Tree sequence of all people, and of one more, whose first haplotype is the reference genome: a
-        reference is a person's DNA as well, and is often carried by others.
+        Tree sequence of all samples, and of one more, whose first haplotype is the reference genome: a
+        reference is a sample's DNA as well, and is often carried by others.
     tiles
         All tiles of the stretch, in order.
     references
@@ -80,7 +80,7 @@ def european_demography() -> msprime.Demography:
 
 
 def simulate_stretch(
-    n_people: int,
+    n_samples: int,
     n_tiles: int,
     tile_size: int,
     seed: int,
@@ -88,12 +88,12 @@ def simulate_stretch(
     recombination_rate: float = 1.25e-8,
     diversity: float = 1.0,
 ) -> Stretch:
-    """Simulate the ancestry and the mutations of a stretch; people are exchangeable.
+    """Simulate the ancestry and the mutations of a stretch; samples are exchangeable.
 
     Parameters
     ----------
-    n_people
-        Number of people.
+    n_samples
+        Number of samples.
     n_tiles, tile_size
         Length of the stretch, in tiles and in base pairs a tile.
     seed
@@ -105,7 +105,7 @@ def simulate_stretch(
     """
     length = n_tiles * tile_size
     trees = msprime.sim_ancestry(
-        {"EUR": n_people + 1},
+        {"EUR": n_samples + 1},
         demography=european_demography(),
         sequence_length=length,
         recombination_rate=recombination_rate * TENNESSEN_MUTATION_RATE / PEDIGREE_MUTATION_RATE,
@@ -114,15 +114,15 @@ def simulate_stretch(
     ancestry = msprime.sim_mutations(trees, rate=TENNESSEN_MUTATION_RATE * diversity, random_seed=seed)
     letters = np.frombuffer("".join(LETTERS).encode(), dtype=np.uint8)
     chromosome = np.random.default_rng(seed).choice(letters, length)
-    person = ancestry.samples()[2 * n_people : 2 * n_people + 1]
-    for site in ancestry.variants(samples=person, alleles=LETTERS, isolated_as_missing=False):
+    reference_sample = ancestry.samples()[2 * n_samples : 2 * n_samples + 1]
+    for site in ancestry.variants(samples=reference_sample, alleles=LETTERS, isolated_as_missing=False):
         chromosome[int(site.site.position)] = letters[site.genotypes[0]]
     tiles = tiles_between("simulated", 0, length, tile_size, length)
     return Stretch(ancestry, tiles, tuple(chromosome[tile.start : tile.end].tobytes() for tile in tiles))
 
 
 def tile_variants(stretch: Stretch, number: int) -> Variants:
-    """Write the variants of one tile of everybody, as a phased VCF would hold them.
+    """Return the variants of one tile of all samples, as read from a phased VCF.
 
     Parameters
     ----------
@@ -133,13 +133,13 @@ def tile_variants(stretch: Stretch, number: int) -> Variants:
     """
     tile, reference = stretch.tiles[number], stretch.references[number]
     ancestry = stretch.ancestry
-    n_people = ancestry.num_individuals - 1
+    n_samples = ancestry.num_individuals - 1
     sites = ancestry.sites_position
     n_sites = int(np.count_nonzero((sites >= tile.start) & (sites < tile.end)))
-    genotypes: Int8Array = np.empty((n_sites, 2 * n_people), dtype=np.int8)
+    genotypes: Int8Array = np.empty((n_sites, 2 * n_samples), dtype=np.int8)
     positions: list[int] = []
     alleles: list[tuple[bytes, ...]] = []
-    samples = ancestry.samples()[: 2 * n_people]
+    samples = ancestry.samples()[: 2 * n_samples]
     found = ancestry.variants(samples=samples, alleles=LETTERS, left=tile.start, right=tile.end)
     for row, site in enumerate(found):
         position = int(site.site.position)
@@ -156,14 +156,14 @@ def tile_variants(stretch: Stretch, number: int) -> Variants:
         positions=np.array(positions, dtype=np.int64),
         identifiers=(".",) * n_sites,
         alleles=tuple(alleles),
-        genotypes=genotypes.reshape(n_sites, n_people, 2),
-        sample_ids=tuple(f"person{person}" for person in range(n_people)),
+        genotypes=genotypes.reshape(n_sites, n_samples, 2),
+        sample_ids=tuple(f"sample{number}" for number in range(n_samples)),
         counts=VariantCounts(),
     )
 
 
-def first_people(variants: Variants, n_people: int) -> Variants:
-    """Keep the first people, and the variants that one of them carries: a smaller cohort's VCF."""
-    genotypes = variants.genotypes[:, :n_people]
-    smaller = replace(variants, genotypes=genotypes, sample_ids=variants.sample_ids[:n_people])
+def first_samples(variants: Variants, n_samples: int) -> Variants:
+    """Keep the first samples, and the variants that one of them carries: a smaller cohort's VCF."""
+    genotypes = variants.genotypes[:, :n_samples]
+    smaller = replace(variants, genotypes=genotypes, sample_ids=variants.sample_ids[:n_samples])
     return smaller.take(np.any(genotypes, axis=(1, 2)))

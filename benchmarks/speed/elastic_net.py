@@ -69,7 +69,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Our time in glmnet's."""
+        """Our time over glmnet's."""
         return self.seconds / self.glmnet_seconds
 
     @property
@@ -100,8 +100,8 @@ def problems(source: Path, n_genes: int, half_window: int, folder: Path) -> list
     }
     candidates = [number for number, (first, last) in ends.items() if last - first >= FEWEST_CANDIDATE]
     found = []
-    for place in np.linspace(0, len(candidates) - 1, n_genes).astype(int).tolist():
-        number = candidates[place]
+    for index in np.linspace(0, len(candidates) - 1, n_genes).astype(int).tolist():
+        number = candidates[index]
         first, last = ends[number]
         if not FEWEST_VARIANTS <= last - first <= MOST_VARIANTS:
             continue
@@ -184,7 +184,7 @@ def _fit_in_worker(problem: Problem, threads: int | None) -> None:
 
 
 def genes_a_second(chosen: list[Problem], n_processes: int, threads: int | None) -> float:
-    """Fit genes in some processes, each with some BLAS threads or as many as there are cores."""
+    """Return genes per second in some processes, each with so many BLAS threads, or one per core."""
     cores = os.cpu_count() or 1
     with parallel_config(backend="loky", inner_max_num_threads=cores):
         parallel = Parallel(n_jobs=n_processes)
@@ -195,7 +195,7 @@ def genes_a_second(chosen: list[Problem], n_processes: int, threads: int | None)
 
 
 def lines_of_windows(fits: list[Comparison]) -> list[str]:
-    """Write a row for each window, and one for all."""
+    """Format a row for each window, and one for all."""
     lines = [
         "| half window | genes | variants | ours s | glmnet s | ratio | ratio by gene | floor s | same λ |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -217,7 +217,7 @@ def lines_of_windows(fits: list[Comparison]) -> list[str]:
 
 
 def lines_of_genes(fits: list[Comparison]) -> list[str]:
-    """Write a row for each gene."""
+    """Format a row for each gene."""
     return [
         "| variants | distinct | ours s | glmnet s | ratio | above | below | at the chosen λ | same λ |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -231,7 +231,7 @@ def lines_of_genes(fits: list[Comparison]) -> list[str]:
 
 
 def lines_of_processes(chosen: list[Problem]) -> list[str]:
-    """Genes a second in one process and in several, with and without a limit of threads, taking turns."""
+    """Measure genes per second in one process and in several, with and without a limit of threads."""
     ways: list[tuple[str, int, int | None]] = [
         ("1 process, 1 thread", 1, 1),
         (f"{N_PROCESSES} processes, 1 thread each", N_PROCESSES, 1),
@@ -265,7 +265,7 @@ def main(argv: Sequence[str]) -> None:
         "",
         f"{stamp(f'elastic_net --source FOLDER --genes {options.genes}')} on `{options.source.name}`.",
         "",
-        f"{len(wide[0].expression)} people, {N_FOLDS} inner folds, {N_LAMBDAS} λ, α 0.5, one thread, "
+        f"{len(wide[0].expression)} samples, {N_FOLDS} inner folds, {N_LAMBDAS} λ, α 0.5, one thread, "
         "processor time. The floor is one matrix product of the distinct columns with the residuals of all "
         "fits at all λ.",
         "",

@@ -45,7 +45,7 @@ REPEATS = 3
 
 
 class TimedBackbone:
-    """A backbone that adds up the time spent in it."""
+    """Backbone that adds up the time spent in it."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
@@ -86,7 +86,7 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
 
 
 def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[TileHaplotypes]:
-    """Take the neighbouring tiles, within one block of the store, of the most typical mean count.
+    """Return neighbouring tiles, within one block of the store, of the most typical mean count.
 
     Tiles with N or of another length make token lists of other lengths, which a plain loop would have to
     pad; they are left to the rest of the cohort.
@@ -109,7 +109,7 @@ def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[
 
 
 def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[str]:
-    """Count passes of the whole cohort, and what could still be saved."""
+    """Count the passes of the whole cohort, and those that could still be saved."""
     carriers = [tile for tile in haplotypes if len(tile.sequences) > 1]
     counts = np.array([len(tile.sequences) for tile in carriers])
     passes, each = int(counts.sum()), 2 * len(cohort.match.shared)
@@ -122,11 +122,15 @@ def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[st
         return f"| {what} | {naive:,} | {ours:,} | {naive / ours:.2f} |"
 
     return [
-        f"| {len(cohort.genes)} genes, {len(cohort.match.shared)} people | passes of a plain loop | passes "
+        f"| {len(cohort.genes)} genes, {len(cohort.match.shared)} samples | passes of a plain loop | passes "
         "| times fewer |",
         "|---|---|---|---|",
         row("tiles that carry variants", each * len(carriers), passes),
-        row("the same, without the references that nobody carries", each * len(carriers), passes - uncarried),
+        row(
+            "the same, without the references that no sample carries",
+            each * len(carriers),
+            passes - uncarried,
+        ),
         row("all tiles (a plain loop does not know which carry variants)", each * len(haplotypes), passes),
         row("tiles gene by gene (nor that genes share them)", each * by_gene, passes),
         "",
@@ -134,7 +138,7 @@ def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[st
         f"{int(np.median(counts))} unique sequences, the mean {counts.mean():.2f} with the reference; one "
         f"tile in a hundred, where recombination is hottest, takes {100 * top / passes:.0f} % of the passes. "
         f"{repeated} sequences of one tile are equal to one of another, so nothing is embedded twice. "
-        f"{uncarried} tiles have a reference that nobody carries; it is embedded because deltas are taken "
+        f"{uncarried} tiles have a reference that no sample carries; it is embedded because deltas are taken "
         f"from it. So {passes - uncarried:,} passes are the least without approximation.",
     ]
 
@@ -232,7 +236,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
 
 
 def comparison_lines(found: Comparison) -> list[str]:
-    """Write what was measured."""
+    """Format the comparison."""
     stage, fewer = found.stage, found.loop_passes / found.stage.passes
     speed, best = found.tokens / stage.seconds, found.rates[found.fastest]
     floor = found.floor_seconds
@@ -259,7 +263,7 @@ def comparison_lines(found: Comparison) -> list[str]:
 
 
 def speed_lines(rates: Mapping[Way, float]) -> list[str]:
-    """Write the table of the bare model's speeds."""
+    """Format the bare model's speeds."""
     sizes = sorted({way.batch_size for way in rates})
     return [
         "| tokens/s of the bare model, sequences a batch | " + " | ".join(map(str, sizes)) + " |",
@@ -297,8 +301,8 @@ def main(argv: Sequence[str]) -> None:
         stamp(command) + ".",
         "",
         f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {len(stretch)} tiles of {options.tile:,} bp, "
-        f"{len(stretch[0].index)} people. The plain loop runs a `transformers` model with the same weights "
-        "on every person's two haplotypes of every tile, in the way that was fastest in the same run, from "
+        f"{len(stretch[0].index)} samples. The plain loop runs a `transformers` model with the same weights "
+        "on every sample's two haplotypes of every tile, in the way that was fastest in the same run, from "
         "ready-made token numbers. `haploscribe` starts from the VCF and ends with the store; its time is "
         f"the best of {REPEATS}.",
         "",

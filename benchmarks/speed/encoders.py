@@ -21,7 +21,7 @@ SEED = 0
 
 
 def shape_of(name: str) -> EsmConfiguration:
-    """Dimensions of a backbone of the table."""
+    """Return the dimensions of a backbone of the registry."""
     entry = next(entry for entry in BACKBONES if entry.name == name)
     return EsmConfiguration(
         family="nt-v1" if entry.family == "nt-v1" else "nt-v2",
@@ -47,7 +47,7 @@ def operations_per_token(configuration: EsmConfiguration, length: int) -> int:
 
 
 def random_encoder(name: str) -> Any:
-    """Build the encoder of a backbone of the table with random weights, the same each time, in float32."""
+    """Build the encoder of a backbone of the registry with random weights, the same each time, in float32."""
     configuration = shape_of(name)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
@@ -68,6 +68,6 @@ def encoder_module(name_or_path: str) -> tuple[Any, SixMerTokeniser]:
 
 
 def encode(esm: Any, ids: Tensor) -> Tensor:
-    """Last hidden states `(n, length, hidden_size)` of int64 `(n, length)`, none of them padding."""
+    """Return the last hidden states `(n, length, hidden_size)` of int64 `(n, length)` without padding."""
     hidden: Tensor = esm(ids) if isinstance(esm, EsmV2) else esm(input_ids=ids).last_hidden_state
     return hidden

@@ -26,7 +26,7 @@ def clock() -> tuple[float, float]:
 
 
 def peak_mebibytes() -> float:
-    """Most memory held so far (Linux)."""
+    """Return the peak resident memory so far, in MiB (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 

@@ -28,7 +28,7 @@ from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.options import DEFAULT_TILE
 
 HEAD = (
-    "# What half precision leaves of deltas\n\nUnique haplotypes of real people on chr22, their delta in "
+    "# What half precision leaves of deltas\n\nUnique haplotypes of real samples on chr22, their delta in "
     "each scheme against the delta in float32: cosine, and the length of their difference over the length of "
     "the float32 delta. Hidden states are averaged in float32, or in float64 where they are. Mixed: weights, "
     "residual stream, layer norms and pooling in float32, matrix products and attention in half precision "
@@ -41,7 +41,7 @@ EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How numbers are kept.
+    """Number format of a forward pass.
 
     Attributes
     ----------
@@ -109,14 +109,14 @@ def scheme_row(scheme: Scheme, deltas: Float64Array, expected: Float64Array) -> 
 
 
 def chosen(haplotypes: Sequence[TileHaplotypes], n_tiles: int, n_sequences: int) -> list[tuple[bytes, ...]]:
-    """Take tiles across the cohort, and of each the reference and some haplotypes, all of one length."""
+    """Return the reference and some haplotypes of tiles across the cohort, all of one length."""
     size = haplotypes[0].tile.end - haplotypes[0].tile.start
     whole = [
         tile.sequences
         for tile in haplotypes
         if len(tile.sequences) > 1 and all(len(s) == size and b"N" not in s for s in tile.sequences)
     ]
-    spread = [whole[place] for place in np.linspace(0, len(whole) - 1, n_tiles).astype(int)]
+    spread = [whole[index] for index in np.linspace(0, len(whole) - 1, n_tiles).astype(int)]
     return [sequences[: 1 + n_sequences] for sequences in spread]
 
 

@@ -23,12 +23,12 @@ from haploscribe.genome.variants import VariantReader, open_variants
 GENOTYPES, FASTA = "genotypes.vcf.gz", "reference.fa.gz"
 CONTIG, FIRST, LAST = "chr22", 20_000_000, 49_000_000
 WINDOW, TILE = 196_608, 5_994
-PEOPLE = (358, 3_580, 35_800, 100_000)
+SIZES = (358, 3_580, 35_800, 100_000)
 N_REPEATS = 3
 
 
 @dataclass
-class Took:
+class StepSeconds:
     """Seconds by step."""
 
     read: Seconds = field(default_factory=Seconds)
@@ -53,12 +53,12 @@ class Cohort:
         )
 
     def windows(self, n_windows: int) -> list[tuple[Tile, ...]]:
-        """Spread windows evenly over the contig; each is the tiles that cover it."""
+        """Return windows evenly spaced over the contig, each as the tiles that cover it."""
         length = self.reference.contigs[CONTIG]
         starts = (FIRST + (LAST - FIRST) * number // n_windows for number in range(n_windows))
         return [tiles_between(CONTIG, start, start + WINDOW, TILE, length) for start in starts]
 
-    def haplotypes(self, tiles: tuple[Tile, ...], took: Took) -> list[TileHaplotypes]:
+    def haplotypes(self, tiles: tuple[Tile, ...], took: StepSeconds) -> list[TileHaplotypes]:
         """Read the variants of one window and build its tiles' unique haplotypes."""
         with timed(took.read):
             variants = read_for_tiles(self.reader, tiles, self.reader.sample_ids)
@@ -67,8 +67,8 @@ class Cohort:
             return tile_haplotypes(references, variants, tiles)
 
 
-def joined(found: list[TileHaplotypes], took: Took) -> list[bytes]:
-    """Write out each person's two sequences, person by person: what the tiles exist to avoid."""
+def joined(found: list[TileHaplotypes], took: StepSeconds) -> list[bytes]:
+    """Return each sample's two full sequences, sample by sample, which tiles normally avoid."""
     with timed(took.join):
         carried = zip(*(tile.index.ravel().tolist() for tile in found), strict=True)
         return [
@@ -78,25 +78,25 @@ def joined(found: list[TileHaplotypes], took: Took) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Growth:
-    """Least processor seconds for one window with more people."""
+    """Least processor seconds for one window with more samples."""
 
-    n_people: int
+    n_samples: int
     n_variants: int
     build: float
     one_pass: float
 
 
 def growth(cohort: Cohort, tiles: tuple[Tile, ...]) -> list[Growth]:
-    """Build one window for more and more people, whose haplotypes are drawn from the real ones."""
+    """Time one window for growing numbers of samples, whose haplotypes are drawn from the real ones."""
     rng = np.random.default_rng(0)
     real = read_for_tiles(cohort.reader, tiles, cohort.reader.sample_ids)
     flat = real.genotypes.reshape(len(real.genotypes), -1)
     references = [cohort.reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
     found = []
-    for n_people in PEOPLE:
-        carried = rng.integers(0, flat.shape[1], 2 * n_people)
-        drawn = np.take(flat, carried, axis=1).reshape(len(flat), n_people, 2)
-        names = tuple(str(number) for number in range(n_people))
+    for n_samples in SIZES:
+        carried = rng.integers(0, flat.shape[1], 2 * n_samples)
+        drawn = np.take(flat, carried, axis=1).reshape(len(flat), n_samples, 2)
+        names = tuple(str(number) for number in range(n_samples))
         variants = replace(real, genotypes=drawn, sample_ids=names)
         build, one_pass = ([Seconds() for _ in range(N_REPEATS)] for _ in range(2))
         for number in range(N_REPEATS):
@@ -105,7 +105,7 @@ def growth(cohort: Cohort, tiles: tuple[Tile, ...]) -> list[Growth]:
             with timed(one_pass[number]):
                 drawn.max()
         least = [min(each.processor for each in seconds) for seconds in (build, one_pass)]
-        found.append(Growth(n_people, len(flat), least[0], least[1]))
+        found.append(Growth(n_samples, len(flat), least[0], least[1]))
     return found
 
 
@@ -115,14 +115,14 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=5)
     arguments = parser.parse_args()
-    took = Took()
+    took = StepSeconds()
     with ExitStack() as stack:
         cohort = Cohort.open(arguments.source, stack)
         for tiles in cohort.windows(arguments.windows):
             cohort.haplotypes(tiles, took)
         mebibytes = peak_mebibytes()
         for tiles in cohort.windows(arguments.windows):
-            joined(cohort.haplotypes(tiles, Took()), took)
+            joined(cohort.haplotypes(tiles, StepSeconds()), took)
     seconds = {"read": took.read.wall, "build": took.build.wall, "join": took.join.wall}
     print(json.dumps(seconds | {"mebibytes": mebibytes}))
 

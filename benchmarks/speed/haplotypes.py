@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.measuring import Seconds, import_seconds, install_size, json_of, timed
+from benchmarks.common.measuring import Seconds, import_seconds, json_of, timed
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.speed.haplotype_windows import (
@@ -31,18 +31,19 @@ from benchmarks.speed.haplotype_windows import (
     WINDOW,
     Cohort,
     Growth,
-    Took,
+    StepSeconds,
     growth,
     joined,
 )
 from haploscribe.genome.tiles import Tile
 
 PEER = Path(__file__).with_name("genvarloader_peer.py")
+INSTALL_SIZE = Path(__file__).with_name("install_size.py")
 TARGET = 10
 
 
 def consensus(vcf: Path, part: Path, sample: str, haplotype: int) -> bytes:
-    """Run `bcftools consensus` for one haplotype, 1 or 2, of one person."""
+    """Run `bcftools consensus` for one haplotype, 1 or 2, of one sample."""
     command = ["bcftools", "consensus", "-s", sample, "-H", str(haplotype), "-f", str(part), str(vcf)]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
@@ -50,7 +51,7 @@ def consensus(vcf: Path, part: Path, sample: str, haplotype: int) -> bytes:
 def consensus_of_all(
     cohort: Cohort, source: Path, tiles: tuple[Tile, ...], folder: Path, took: Seconds
 ) -> list[bytes]:
-    """Write both sequences of every person over one window, as `joined` orders them."""
+    """Return both sequences of every sample over one window, in the order of `joined`."""
     start, end = tiles[0].start, tiles[-1].end
     part = folder / "part.fa"
     part.write_bytes(
@@ -66,7 +67,7 @@ def consensus_of_all(
 
 
 def genvarloader(python: str, source: Path, windows: list[tuple[Tile, ...]]) -> dict[str, Any]:
-    """Run GenVarLoader on copies of the files: it writes beside them."""
+    """Run GenVarLoader on copies of the files, as it writes beside them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file in (*source.glob(f"{GENOTYPES}*"), *source.glob(f"{FASTA}*")):
@@ -77,7 +78,7 @@ def genvarloader(python: str, source: Path, windows: list[tuple[Tile, ...]]) -> 
 
 
 def n_equal(found: dict[str, Any], sample_ids: tuple[str, ...], sequences: list[bytes]) -> int:
-    """Count GenVarLoader's haplotypes that equal ours; both go by window, sample and copy."""
+    """Count GenVarLoader's haplotypes that equal ours; both are ordered by window, sample and haplotype."""
     place = {name: number for number, name in enumerate(found["samples"])}
     n_samples = len(sample_ids)
     theirs = (
@@ -92,8 +93,8 @@ def n_equal(found: dict[str, Any], sample_ids: tuple[str, ...], sequences: list[
     )
 
 
-def consensus_lines(took: Took, bcftools: Seconds, n_runs: int) -> list[str]:
-    """Format our seconds beside those of bcftools."""
+def consensus_lines(took: StepSeconds, bcftools: Seconds, n_runs: int) -> list[str]:
+    """Format our times beside those of bcftools."""
     ours = Seconds(took.read.wall + took.build.wall, took.read.processor + took.build.processor)
     rows = {
         "Haploscribe, reading the VCF": took.read,
@@ -109,6 +110,12 @@ def consensus_lines(took: Took, bcftools: Seconds, n_runs: int) -> list[str]:
     ratio = min(bcftools.wall / ours.wall, bcftools.processor / ours.processor)
     passed = "reached" if ratio >= TARGET else "MISSED"
     return [*lines, "", f"Ratio {ratio:,.0f} (the lesser of wall and processor; floor {TARGET}: {passed})."]
+
+
+def install_size(python: str, package: str, *without: str) -> tuple[int, float]:
+    """Return the packages that a package needs in an environment, itself included, and their MiB."""
+    found = json_of([python, str(INSTALL_SIZE), package, *without])
+    return found["packages"], found["mebibytes"]
 
 
 def genvarloader_lines(found: dict[str, Any], python: str, alone: dict[str, Any], equal: str) -> list[str]:
@@ -141,7 +148,7 @@ def genvarloader_lines(found: dict[str, Any], python: str, alone: dict[str, Any]
         f"| installed files, MiB | {size_ours:.0f} ({size_bare:.0f} without torch) | {size_theirs:.0f} |",
         "",
         f"GenVarLoader's haplotypes that equal ours: {equal}. It writes each out in full, ours are unique "
-        "sequences and who carries them. Not tried: indels (these people's variants are SNVs) and sites of "
+        "sequences and who carries them. Not tried: indels (these samples' variants are SNVs) and sites of "
         "several ALT alleles, which GenVarLoader wants split. Its import and its reading of the FASTA into a "
         "cache (in opening) are one-off costs; ours reads the VCF anew each time. Installed: the package and "
         f"all it requires without extras; torch is {version('torch')} here.",
@@ -149,23 +156,23 @@ def genvarloader_lines(found: dict[str, Any], python: str, alone: dict[str, Any]
 
 
 def growth_lines(found: list[Growth]) -> list[str]:
-    """Format how the seconds grow with people."""
+    """Format the growth of time with samples."""
     before, last = found[-2:]
-    exponent = math.log(last.build / before.build) / math.log(last.n_people / before.n_people)
+    exponent = math.log(last.build / before.build) / math.log(last.n_samples / before.n_samples)
     return [
         "Unique haplotypes of the first window's tiles, its real haplotypes drawn with replacement; beside "
         "it, one pass over the genotypes (their maximum): what memory allows. Processor seconds, the least "
         f"of {N_REPEATS}.",
         "",
-        "| people | unique haplotypes, s | one pass, s | ns an allele |",
+        "| samples | unique haplotypes, s | one pass, s | ns an allele |",
         "|---|---|---|---|",
         *(
-            f"| {each.n_people:,} | {each.build:.4f} | {each.one_pass:.4f} | "
-            f"{1e9 * each.build / (2 * each.n_people * each.n_variants):.2f} |"
+            f"| {each.n_samples:,} | {each.build:.4f} | {each.one_pass:.4f} | "
+            f"{1e9 * each.build / (2 * each.n_samples * each.n_variants):.2f} |"
             for each in found
         ),
         "",
-        f"From the last but one row to the last, seconds grow as people to the power of {exponent:.2f}.",
+        f"From the last but one row to the last, seconds grow as samples to the power of {exponent:.2f}.",
     ]
 
 
@@ -175,14 +182,14 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--genvarloader", metavar="PYTHON", help="interpreter of its own environment")
     arguments = parser.parse_args(argv)
-    took, bcftools, sequences, n_unequal = Took(), Seconds(), list[bytes](), 0
+    took, bcftools, sequences, n_unequal = StepSeconds(), Seconds(), list[bytes](), 0
     with ExitStack() as stack:
         cohort = Cohort.open(arguments.source, stack)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         windows = cohort.windows(arguments.windows)
         sample_ids = cohort.reader.sample_ids
         for tiles in windows:
-            repeats = [Took() for _ in range(N_REPEATS)]
+            repeats = [StepSeconds() for _ in range(N_REPEATS)]
             found = [joined(cohort.haplotypes(tiles, each), each) for each in repeats]
             for step in ("read", "build", "join"):
                 into = getattr(took, step)
@@ -194,16 +201,16 @@ def main(argv: Sequence[str]) -> None:
         cohort_growth = growth(cohort, windows[0])
     command = f"haplotypes --source FOLDER --windows {arguments.windows} --genvarloader PYTHON"
     lines = [
-        f"# Haplotypes of {len(sample_ids)} people over {len(windows)} windows of {WINDOW:,} bp",
+        f"# Haplotypes of {len(sample_ids)} samples over {len(windows)} windows of {WINDOW:,} bp",
         "",
-        f"{stamp(command)}. Geuvadis, chr22, both haplotypes of everybody, over "
+        f"{stamp(command)}. Geuvadis, chr22, both haplotypes of all samples, over "
         f"the tiles of {TILE:,} bp that cover each window. One process each, the same machine, one after the "
         f"other. Sums over the windows; ours are means of {N_REPEATS}.",
         "",
         *consensus_lines(took, bcftools, len(sequences)),
         f"Of {len(sequences):,} sequences, {n_unequal} differ from what `bcftools consensus` writes.",
         "",
-        "## More people",
+        "## More samples",
         "",
         *growth_lines(cohort_growth),
         "",

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 
 def required(package: str, without: set[str]) -> set[str]:
-    """Name a package and all that it requires without extras, as far as it is installed."""
+    """Return a package and its installed requirements, without extras."""
     found: set[str] = set()
     waiting = [(package, "")]
     while waiting:
@@ -35,7 +35,7 @@ def required(package: str, without: set[str]) -> set[str]:
 
 
 def n_bytes(package: str) -> int:
-    """Sum the sizes of a package's installed files."""
+    """Return the bytes of a package's installed files."""
     paths = (file.locate() for file in distribution(package).files or [])
     return sum(path.stat().st_size for path in paths if path.is_file())  # type: ignore[attr-defined]
 

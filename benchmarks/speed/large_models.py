@@ -24,7 +24,7 @@ from haploscribe.genome.tiles import tiles_between
 HEAD = (
     "# Speed of the published 500 M-parameter architectures\n\nRandom weights, tiles of 5,994 bp (1,000 "
     "tokens), full batches. The peak is that of a large matrix product in the same precision, device and "
-    "run. Hours are for the unique haplotypes of the cohort's people on the whole genome, scaled from its "
+    "run. Hours are for the unique haplotypes of the cohort's samples on the whole genome, scaled from its "
     "chromosome by length without N, on one such device. Which precision may be used: `half_precision.md`."
 )
 MODELS = ("nt-500m-1000g", "nt-v2-500m")

@@ -19,7 +19,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
 class _GatedFeedForward(nn.Module):
-    """The feed-forward of the second version, which `transformers` does not have."""
+    """Feed-forward of Nucleotide Transformer v2, which `transformers` does not have."""
 
     def __init__(self, hidden: int, inner: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _GatedFeedForward(nn.Module):
 
 
 def transformers_encoder(checkpoint: Checkpoint) -> Encoder:
-    """Build `transformers.EsmModel` with a checkpoint's weights, all of which must find their place.
+    """Build `transformers.EsmModel` with a checkpoint's weights, all of which must match.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def transformers_encoder(checkpoint: Checkpoint) -> Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to use the machine.
+    """Batch size and use of threads.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Way:
     side_by_side: bool
 
     def __str__(self) -> str:
-        """Say it in a table's words."""
+        """Format for a table."""
         threads = "batches side by side, one thread each" if self.side_by_side else "all threads on a batch"
         return f"{self.batch_size} sequences a batch, {threads}"
 
@@ -139,7 +139,7 @@ def embed_all(encoder: Encoder, ids: Int64Array, way: Way) -> Float32Array:
 
 
 def speeds(encoder: Encoder, ids: Int64Array, ways: Sequence[Way], repeats: int = 2) -> dict[Way, float]:
-    """Tokens per second of the model on ready-made full batches, each way.
+    """Return tokens per second of the model on ready-made full batches, for each way.
 
     Parameters
     ----------
@@ -161,11 +161,11 @@ def speeds(encoder: Encoder, ids: Int64Array, ways: Sequence[Way], repeats: int 
 
 
 def all_ways(batch_sizes: Iterable[int] = BATCH_SIZES) -> list[Way]:
-    """Every batch size, with threads used in either way."""
+    """Return every batch size, with each use of threads."""
     return [Way(size, side_by_side) for size in batch_sizes for side_by_side in (False, True)]
 
 
 def peak_multiply_rate(size: int = 2048, repeats: int = 8) -> float:
-    """Floating-point operations per second of a large float32 matrix product on all threads, the best."""
+    """Return the best floating-point operations per second of a large float32 matrix product."""
     left, right = torch.randn(size, size), torch.randn(size, size)
     return 2 * size**3 / seconds_of(lambda: left @ right, repeats)

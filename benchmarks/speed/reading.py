@@ -27,7 +27,7 @@ N_REPEATS = 7
 
 @dataclass(frozen=True)
 class Reading:
-    """One region of one file: medians of seconds."""
+    """Median times of one region of one file."""
 
     kind: str
     length: int
@@ -39,7 +39,7 @@ class Reading:
 
     @property
     def ratio(self) -> float:
-        """Seconds of bcftools over ours, the least of the four."""
+        """Time of bcftools over ours, the least of the four ratios."""
         return min(
             self.nothing.wall / self.ours.wall,
             self.nothing.processor / self.ours.processor,
@@ -57,7 +57,7 @@ class Reading:
 
 
 def query(path: Path, end: int, output: int) -> None:
-    """Let `bcftools query` write a region to nothing or to a pipe that is read to its end."""
+    """Run `bcftools query` of a region, to nothing or to a pipe that is read to its end."""
     command = ["bcftools", "query", "-f", "%POS\t%REF\t%ALT[\t%GT]\n"]
     subprocess.run(
         [*command, "-r", f"{CONTIG}:{START + 1}-{end}", str(path)], stdout=output, check=True, bufsize=1 << 20
@@ -65,7 +65,7 @@ def query(path: Path, end: int, output: int) -> None:
 
 
 def median(seconds: list[Seconds]) -> Seconds:
-    """Take the medians of wall and of processor time."""
+    """Return the medians of wall and of processor time."""
     return Seconds(
         statistics.median(each.wall for each in seconds),
         statistics.median(each.processor for each in seconds),
@@ -94,7 +94,7 @@ def reading(reader: VariantReader, kind: str, length: int) -> Reading:
 
 
 def require_equal(path: Path, end: int, genotypes: bytes) -> None:
-    """Stop where the genotypes are not those that bcftools writes; all are phased and of one digit here."""
+    """Check that genotypes equal those of bcftools; all are phased and of one digit here."""
     command = ["bcftools", "query", "-f", "[%GT]", "-r", f"{CONTIG}:{START + 1}-{end}", str(path)]
     text = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     digits = text.translate(None, delete=b"|")
@@ -102,7 +102,7 @@ def require_equal(path: Path, end: int, genotypes: bytes) -> None:
 
 
 def verdict(kind: str, ratios: list[float]) -> str:
-    """Say whether the floor is reached in all regions."""
+    """Format whether the floor is reached in all regions."""
     return (
         f"{kind}: ratio {min(ratios):.2f} or more; floor 1: {'reached' if min(ratios) >= 1 else 'MISSED'}.  "
     )
@@ -124,7 +124,7 @@ def main(argv: Sequence[str]) -> None:
                 found += [reading(reader, kind, length) for length in LENGTHS]
     version = subprocess.run(["bcftools", "--version"], capture_output=True, text=True, check=True).stdout
     lines = [
-        f"# Reading a region of {n_samples} people",
+        f"# Reading a region of {n_samples} samples",
         "",
         f"{stamp('reading --source FOLDER')}, {version.splitlines()[0]}. Geuvadis, chr22. Wall / processor "
         f"seconds, medians of {N_REPEATS} "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score
 
-from benchmarks.allele_measures import (
+from benchmarks.interpretation.allele_measures import (
     PROXY_R2,
     average_precision,
     effect_measures,
@@ -23,8 +23,8 @@ from benchmarks.allele_measures import (
     summed,
     tied_scores,
 )
-from benchmarks.explained_runs import ExplainedGene, causal_alleles, halves
-from benchmarks.explanations import Lead, lead_of, sign_rows
+from benchmarks.interpretation.explained_runs import ExplainedGene, causal_alleles, halves
+from benchmarks.interpretation.explanations import Lead, lead_of, sign_rows
 from haploscribe.arrays import BoolArray, Float32Array, Float64Array
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.expression.genes import Gene
@@ -100,7 +100,7 @@ def test_signs_count_where_there_is_an_effect() -> None:
 
 def test_sums_add_up_over_settings_gene_by_gene() -> None:
     rows = [
-        {"place": place, **row}
+        {"index": place, **row}
         for place, sums in [(1, (1.0, 2.0)), (0, (3.0, 4.0)), (1, (5.0, 6.0))]
         for row in rows_of({"sign": sums}, model="blup")
     ]
