@@ -217,14 +217,8 @@ def main(argv: Sequence[str]) -> None:
     ]
     if arguments.genvarloader:
         theirs = genvarloader(arguments.genvarloader, arguments.source, windows)
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.speed.haplotype_windows",
-            "--source",
-            str(arguments.source),
-        ]
-        alone = json_of([*command, "--windows", str(arguments.windows)])
+        module = [sys.executable, "-m", "benchmarks.speed.haplotype_windows"]
+        alone = json_of([*module, "--source", str(arguments.source), "--windows", str(arguments.windows)])
         equal = f"{n_equal(theirs, sample_ids, sequences):,} of {len(sequences):,}"
         lines += [
             "## GenVarLoader",

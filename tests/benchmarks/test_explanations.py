@@ -143,7 +143,7 @@ def test_the_lead_has_the_smallest_p_times_distinct_variants() -> None:
     dosages = np.array([[0, 0, 1], [1, 1, 0], [2, 2, 0], [0, 0, 2], [1, 1, 1]], dtype=np.float32)
     association = marginal_association(dosages, np.array([0.1, -0.9, -2.1, 0.2, -1.0]))
     lead = lead_of(association, dosages)
-    assert (lead.place, lead.sign) == (0, -1.0)
+    assert (lead.index, lead.sign) == (0, -1.0)
     assert lead.p_value == pytest.approx(2 * 10 ** association.log10_p[0])  # the first two are the same
 
 
