@@ -1,1 +1,1 @@
-"""One command a claim; see each module."""
+"""Benchmarks against other programs and on real data: `python -m benchmarks` lists them."""

@@ -2,7 +2,7 @@
 
     python tools/learn_variance_prior.py --source FOLDER
 
-FOLDER is the benchmark cohort's, as for `benchmarks.geuvadis_chr22`: all its people, and its genes at least
+FOLDER is the benchmark cohort's, as for `benchmarks geuvadis_chr22`: all its people, and its genes at least
 1 Mb from every gene of the bundled example, so that the example's figures owe the prior nothing.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.cohort import benchmark_cohort
+from benchmarks.common.cohort import benchmark_cohort
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, variance_moments
 from haploscribe.evaluation.cross_gene import far_genes

@@ -1,15 +1,15 @@
 """The plain loop is a fair peer, and the benchmarks of the embedding stage run."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import embedding, half_precision, large_models
-from benchmarks.plain_loop import Way, embed_all, transformers_encoder
-from benchmarks.tables import write_sections
+from benchmarks.common.pages import write_section
+from benchmarks.speed import embedding, half_precision, large_models
+from benchmarks.speed.encoders import operations_per_token
+from benchmarks.speed.plain_loop import Way, embed_all, transformers_encoder
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.genome.haplotypes import TileHaplotype
 
@@ -38,7 +38,7 @@ def test_operations_are_those_that_pytorch_counts() -> None:
     plain = sdpa_kernel(SDPBackend.MATH)
     with torch.inference_mode(), plain, FlopCounterMode(display=False) as counter:
         encoder(ids)
-    expected = embedding.operations_per_token(configuration, ids.shape[1]) * ids.numel()
+    expected = operations_per_token(configuration, ids.shape[1]) * ids.numel()
     # transformers finds the angles of positions, 5e-6 of all, by a product in some of its versions.
     assert counter.get_total_flops() == pytest.approx(expected, rel=1e-5)
 
@@ -46,7 +46,7 @@ def test_operations_are_those_that_pytorch_counts() -> None:
 def test_a_section_takes_the_place_of_its_namesake(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     for title, line in (("b", "old"), ("a", "first"), ("b", "new")):
-        write_sections(page, "# Head", title, [line])
+        write_section(page, "# Head", title, [line])
     assert page.read_text() == "# Head\n\n## a\n\nfirst\n\n## b\n\nnew\n"
 
 
@@ -64,10 +64,7 @@ def test_the_stage_beats_the_plain_loop_and_its_vectors_are_the_same(
 
     monkeypatch.setattr(embedding, "comparison_lines", keeping)
     table = tmp_path / "table.md"
-    monkeypatch.setattr(
-        sys, "argv", f"x --source {shared_cohort} --tiles 1 --every 100 --table {table}".split()
-    )
-    embedding.main()
+    embedding.main(f"--source {shared_cohort} --tiles 1 --every 100 --table {table}".split())
     assert max(found[0].embeddings_apart, found[0].deltas_apart) < 1e-5
     assert found[0].loop_seconds > 10 * found[0].stage.seconds
     assert "times fewer" in table.read_text()
@@ -75,13 +72,9 @@ def test_the_stage_beats_the_plain_loop_and_its_vectors_are_the_same(
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_half_precision_is_measured(
-    shared_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_precision_is_measured(shared_cohort: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.md"
-    command = f"x --source {shared_cohort} --tiles 2 --haplotypes 2 --table {table}"
-    monkeypatch.setattr(sys, "argv", command.split())
-    half_precision.main()
+    half_precision.main(f"--source {shared_cohort} --tiles 2 --haplotypes 2 --table {table}".split())
     rows = [line.split(" | ") for line in table.read_text().splitlines() if "float64 (" in line]
     assert float(rows[0][2]) > 0.999  # float32 itself keeps the delta
 
@@ -93,6 +86,5 @@ def test_large_models_are_measured(
 ) -> None:
     table = tmp_path / "table.md"
     monkeypatch.setattr(large_models, "MODELS", ("nano",))
-    monkeypatch.setattr(sys, "argv", f"x --source {shared_cohort} --table {table}".split())
-    large_models.main()
+    large_models.main(f"--source {shared_cohort} --table {table}".split())
     assert "| nano | bfloat16, mixed |" in table.read_text()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score
 
-from benchmarks.allele_measures import (
+from benchmarks.interpretation.allele_measures import (
     PROXY_R2,
     average_precision,
     effect_measures,
@@ -23,8 +23,8 @@ from benchmarks.allele_measures import (
     summed,
     tied_scores,
 )
-from benchmarks.explained_runs import ExplainedGene, causal_alleles, halves
-from benchmarks.explanations import Lead, lead_of, sign_rows
+from benchmarks.interpretation.explained_runs import ExplainedGene, causal_alleles, halves
+from benchmarks.interpretation.explanations import Lead, lead_of, sign_rows
 from haploscribe.evaluation.bootstrap import mean_intervals
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
@@ -100,7 +100,7 @@ def test_signs_count_where_there_is_an_effect() -> None:
 
 def test_sums_add_up_over_settings_gene_by_gene() -> None:
     rows = [
-        {"place": place, **row}
+        {"index": place, **row}
         for place, sums in [(1, (1.0, 2.0)), (0, (3.0, 4.0)), (1, (5.0, 6.0))]
         for row in rows_of({"sign": sums}, model="blup")
     ]
@@ -143,7 +143,7 @@ def test_the_lead_has_the_smallest_p_times_distinct_variants() -> None:
     dosages = np.array([[0, 0, 1], [1, 1, 0], [2, 2, 0], [0, 0, 2], [1, 1, 1]], dtype=np.float32)
     association = marginal_association(dosages, np.array([0.1, -0.9, -2.1, 0.2, -1.0]))
     lead = lead_of(association, dosages)
-    assert (lead.place, lead.sign) == (0, -1.0)
+    assert (lead.index, lead.sign) == (0, -1.0)
     assert lead.p_value == pytest.approx(2 * 10 ** association.log10_p[0])  # the first two are the same
 
 

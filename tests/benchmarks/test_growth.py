@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from benchmarks.growth import count_stretch, stored_bytes
-from benchmarks.growth_tables import SIZES, exponents, extrapolated, with_error
-from benchmarks.log_plot import Panel, Series, log_log_svg
-from benchmarks.simulated_people import (
+from benchmarks.scale.growth import count_stretch, stored_bytes
+from benchmarks.scale.growth_tables import SIZES, exponents, extrapolated, with_error
+from benchmarks.scale.log_plot import Panel, Series, log_log_svg
+from benchmarks.scale.simulated_samples import (
     Stretch,
     european_demography,
-    first_people,
+    first_samples,
     simulate_stretch,
     tile_variants,
 )
 from haploscribe.genome.haplotypes import tile_haplotypes
 from haploscribe.utils.types import Float64Array
 
-N_PEOPLE, N_TILES, TILE_SIZE = 40, 3, 600
+N_SAMPLES, N_TILES, TILE_SIZE = 40, 3, 600
 
 
 @pytest.fixture(scope="module")
 def stretch() -> Stretch:
     # many mutations, so that some fall twice on one base pair and make three alleles
-    return simulate_stretch(N_PEOPLE, N_TILES, TILE_SIZE, seed=1, diversity=60)
+    return simulate_stretch(N_SAMPLES, N_TILES, TILE_SIZE, seed=1, diversity=60)
 
 
 @pytest.fixture(scope="module")
@@ -42,45 +42,45 @@ def written(stretch: Stretch) -> list[str]:
 
 
 def test_the_reference_is_one_more_persons_haplotype(stretch: Stretch, written: Sequence[str]) -> None:
-    assert b"".join(stretch.references).decode() == written[2 * N_PEOPLE]
+    assert b"".join(stretch.references).decode() == written[2 * N_SAMPLES]
 
 
 def test_some_variants_have_three_alleles(stretch: Stretch) -> None:
     assert any(len(record) > 2 for record in tile_variants(stretch, 0).alleles)
 
 
-@pytest.mark.parametrize("n_people", [1, 7, N_PEOPLE])
+@pytest.mark.parametrize("n_samples", [1, 7, N_SAMPLES])
 @pytest.mark.parametrize("number", range(N_TILES))
 def test_each_haplotype_is_the_one_that_tskit_writes(
-    stretch: Stretch, written: Sequence[str], number: int, n_people: int
+    stretch: Stretch, written: Sequence[str], number: int, n_samples: int
 ) -> None:
     tile = stretch.tiles[number]
-    cohort = first_people(tile_variants(stretch, number), n_people)
+    cohort = first_samples(tile_variants(stretch, number), n_samples)
     (found,) = tile_haplotypes([stretch.references[number]], cohort, [tile])
     ours = [found.sequences[place].decode() for place in found.index.ravel()]
-    assert ours == [haplotype[tile.start : tile.end] for haplotype in written[: 2 * n_people]]
+    assert ours == [haplotype[tile.start : tile.end] for haplotype in written[: 2 * n_samples]]
 
 
-@pytest.mark.parametrize("n_people", [1, 7, N_PEOPLE])
+@pytest.mark.parametrize("n_samples", [1, 7, N_SAMPLES])
 def test_a_smaller_cohort_has_the_variants_that_someone_in_it_carries(
-    stretch: Stretch, written: Sequence[str], n_people: int
+    stretch: Stretch, written: Sequence[str], n_samples: int
 ) -> None:
-    cohort = first_people(tile_variants(stretch, 1), n_people)
+    cohort = first_samples(tile_variants(stretch, 1), n_samples)
     carried = [
         position
         for position in range(TILE_SIZE, 2 * TILE_SIZE)
-        if any(haplotype[position] != written[-2][position] for haplotype in written[: 2 * n_people])
+        if any(haplotype[position] != written[-2][position] for haplotype in written[: 2 * n_samples])
     ]
     assert cohort.positions.tolist() == carried
 
 
-def passes_by_hand(written: Sequence[str], start: int, n_people: int, floor: float) -> int:
+def passes_by_hand(written: Sequence[str], start: int, n_samples: int, floor: float) -> int:
     """Write rare variants back to the reference, letter by letter, and count what is left."""
     reference = written[-2][start : start + TILE_SIZE]
-    people = [list(haplotype[start : start + TILE_SIZE]) for haplotype in written[: 2 * n_people]]
+    people = [list(haplotype[start : start + TILE_SIZE]) for haplotype in written[: 2 * n_samples]]
     for position, letter in enumerate(reference):
         most = max(Counter(haplotype[position] for haplotype in people).values())
-        if 1 - most / (2 * n_people) < floor:
+        if 1 - most / (2 * n_samples) < floor:
             for haplotype in people:
                 haplotype[position] = letter
     unique = {reference} | {"".join(haplotype) for haplotype in people}
@@ -90,7 +90,7 @@ def passes_by_hand(written: Sequence[str], start: int, n_people: int, floor: flo
 def test_passes_above_a_floor_are_the_sequences_without_the_rarer_variants(
     stretch: Stretch, written: Sequence[str]
 ) -> None:
-    sizes, floors = (7, N_PEOPLE), (0.0, 0.05, 0.2, 0.51)
+    sizes, floors = (7, N_SAMPLES), (0.0, 0.05, 0.2, 0.51)
     passes = count_stretch(stretch, sizes, floors)[:, 1]
     expected = [
         [[passes_by_hand(written, tile.start, size, floor) for floor in floors] for size in sizes]

@@ -5,7 +5,7 @@
         [--jobs 2]
     python -m tests.campaigns.load soak [--runs 50]
 
-`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks.geuvadis_chr22`) with so many GiB
+`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks geuvadis_chr22`) with so many GiB
 of address space a process (`ulimit -v`), then as often as it takes to end with the largest; `people` runs on
 a simulated cohort; `soak` opens, runs, predicts and explains again and again. Each prints a table.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.peak_memory import haploscribe_command, peak_of
+from benchmarks.common.measuring import haploscribe_command, peak_of
 from haploscribe._version import __version__
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.results.tables import read_results

@@ -1,0 +1,1 @@
+"""Accuracy in held-out samples."""

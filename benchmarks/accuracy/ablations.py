@@ -1,0 +1,122 @@
+"""Measure what each part of `ensemble` contributes: each is removed in turn.
+
+Also what the elastic net gains when expression heterogeneity is removed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.common.cohort import benchmark_cohort
+from benchmarks.common.options import benchmark_parser
+from benchmarks.common.pages import lead_lines, stamp, write_page
+from haploscribe.cohort.validated import checked_cohort
+from haploscribe.config.options import EvaluationOptions
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
+from haploscribe.estimators.ensemble import DosageEnsemble
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.evaluation.cross_gene import Lesson
+from haploscribe.evaluation.cross_validation import prediction_rows
+from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.progress import stage
+from haploscribe.utils.types import Float64Array
+from haploscribe.workflows.run.context import OpenedJobs, each_gene, gene_jobs
+from haploscribe.workflows.run.cross_gene import learn_priors, lessons_of
+
+MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
+FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
+"""Every variant is equally likely to have an effect."""
+
+
+def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
+    """Predict with each of `MEMBERS`, float64 `(n_test,)`."""
+    return [member.predict(tested) for member in DosageEnsemble().fit(inputs, expression).members_]
+
+
+def variants_of(
+    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, lesson: Lesson
+) -> Iterator[tuple[str, Float64Array]]:
+    """Yield the name of each ensemble variant and its predictions of the test samples."""
+    learned = replace(inputs, prior=lesson.prior)
+    flat = replace(inputs, prior=FLAT)
+    full = members(learned, lesson.expression, tested)
+    plain = members(learned, alone, tested)
+    yield "ensemble", np.mean(full, axis=0)
+    yield "heterogeneity left in", np.mean(plain, axis=0)
+    yield "no prior", np.mean(members(flat, lesson.expression, tested), axis=0)
+    yield "neither", np.mean(members(flat, alone, tested), axis=0)
+    for index, member in enumerate(MEMBERS):
+        yield f"without {member}", np.mean(full[:index] + full[index + 1 :], axis=0)
+    yield "elastic-net", plain[-1]
+    yield "elastic-net, heterogeneity out", full[-1]
+
+
+def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[VariancePrior]) -> None:
+    """Fit all ensemble variants of one gene and write their predictions: a task for `each_gene`."""
+    cohort = opened.cohort
+    inputs = cohort.gene_inputs(cohort.genes[number], None)
+    tables = []
+    for fold, lesson in zip(opened.folds, lessons_of(opened.jobs, number, priors), strict=True):
+        prepared = opened.prepared(cohort.values[number], fold)
+        tested = inputs.take(fold.test)
+        found = variants_of(inputs.take(fold.fitted), tested, prepared[fold.fitted], lesson)
+        tables += [
+            prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
+        ]
+    with atomic_write(file) as aside:
+        pl.concat(tables).write_parquet(aside)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the benchmark and write its table."""
+    parser = benchmark_parser("ablations", __doc__, out=True, every=1, jobs=True)
+    arguments = parser.parse_args(argv)
+    out = arguments.out
+    options = benchmark_cohort(arguments.source, out, every=arguments.every)
+    workers = LocalWorkers(arguments.jobs)
+    with checked_cohort(options, workers, out) as checked:
+        cohort = checked.surveyed
+        jobs = gene_jobs(checked, EvaluationOptions(models=MEMBERS), None, out / f"every-{arguments.every}")
+        files = [jobs.finished / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
+        with stage("Comparing genes", len(files), "genes") as advance:
+            priors = learn_priors(jobs, cohort, workers, advance)
+        with stage("Fitting genes", len(files), "genes") as advance:
+            arguments_of_genes = [(learned,) for learned in priors]
+            each_gene(
+                jobs,
+                lambda: OpenedJobs(jobs, cohort),
+                cohort.genes,
+                workers,
+                fit_variants,
+                files.__getitem__,
+                arguments_of_genes,
+                advance,
+            )
+        ids = [gene.gene_id for gene in cohort.genes]
+        n_variants = dict(zip(ids, checked.survey.n_variants.tolist(), strict=True))
+    metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)
+    lines = [
+        "# What each part of the ensemble is worth",
+        "",
+        stamp(f"ablations --source FOLDER --every {arguments.every}") + ".",
+        "",
+        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. `ensemble` is the mean "
+        f"of {', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
+        "prior learned from far genes. Below it, the same with one part changed: `heterogeneity left in`, "
+        "fitted on expression as it is; `no prior`, every variant as likely to matter as any other; "
+        "`neither` of the two; the ensemble without one member; and the elastic net alone, on expression as "
+        "it is and without heterogeneity.",
+        "",
+        *lead_lines(metrics, baseline="ensemble", heading="variant"),
+        "",
+        "## Against the elastic net",
+        "",
+        *lead_lines(metrics, heading="variant"),
+        "",
+    ]
+    write_page(arguments.table, lines)

@@ -1,0 +1,1 @@
+"""Options, the cohort, pages and clocks that benchmarks share."""

@@ -1,0 +1,101 @@
+"""The benchmark cohort: the genes, samples, covariates and splits that benchmarks use."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from haploscribe.cohort.cohort import Cohort
+from haploscribe.expression.table import read_expression
+from haploscribe.workflows.run.context import blocks_of
+from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.tiles import Tile
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
+
+EXPRESSION_PCS = 25
+TRAINING_SIZES = (69, 138, 206, 290)
+N_TEST = 68
+SPLIT_SEED = 0
+
+
+def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEFAULT_TILE) -> CohortOptions:
+    """Return the cohort's options, and write the covariates and the list of genes that they name.
+
+    Parameters
+    ----------
+    source
+        Folder with `genotypes.vcf.gz`, `reference.fa.gz`, `expression.rpkm.bed.gz`, `covariates.txt`.
+    out
+        Folder for the covariates (3 genotype PCs, the first 25 expression PCs), the hidden factors (the
+        other expression PCs) and the genes.
+    every
+        Take every N-th gene of the table only.
+    tile
+        Size of the tile grid in base pairs.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}
+    header, *rows = (source / "covariates.txt").read_text().splitlines()
+    kept = [row for row in rows if row.startswith("genotype_PC") or row.split("\t", 1)[0] in wanted]
+    covariates, factors, genes = out / "covariates.txt", out / "hidden_factors.txt", out / "genes.txt"
+    covariates.write_text("\n".join([header, *kept]) + "\n")
+    factors.write_text("\n".join([header, *(row for row in rows if row not in kept)]) + "\n")
+    expression = source / "expression.rpkm.bed.gz"
+    ids = [gene.gene_id for gene in read_expression(expression).genes][::every]
+    genes.write_text("\n".join(ids) + "\n")
+    return CohortOptions(
+        variants=source / "genotypes.vcf.gz",
+        reference=source / "reference.fa.gz",
+        expression=expression,
+        covariates=covariates,
+        hidden_factors=factors,
+        genes=str(genes),
+        tile=tile,
+    )
+
+
+def haplotypes_of(cohort: Cohort, tiles: Iterable[Tile]) -> list[TileHaplotypes]:
+    """Return the unique haplotypes of distinct tiles in genome order; variant-free tiles included."""
+    genotypes = cohort.genotypes
+    return [
+        haplotypes
+        for block in blocks_of(tiles, cohort.options.tile, genotypes.reference.contigs)
+        for haplotypes in genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
+    ]
+
+
+def read_populations(source: Path) -> dict[str, str]:
+    """Read each sample's population from the cohort's `populations.tsv`."""
+    header, *rows = (source / "populations.tsv").read_text().splitlines()
+    assert header.split("\t")[:2] == ["sample_id", "population"], header
+    found = {}
+    for row in rows:
+        sample_id, population = row.split("\t")[:2]
+        found[sample_id] = population
+    return found
+
+
+def splits_of(populations: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
+    """Return the sample names of each set of each split.
+
+    Parameters
+    ----------
+    populations
+        Population of each sample.
+    """
+    shuffled = np.random.default_rng(SPLIT_SEED).permutation(sorted(populations)).tolist()
+    tested, others = shuffled[:N_TEST], shuffled[N_TEST:]
+    found = {
+        f"{size} samples, others tested": {"train": others[:size], "test": tested} for size in TRAINING_SIZES
+    }
+    finns = [sample_id for sample_id in sorted(populations) if populations[sample_id] == "FIN"]
+    rest = sorted(populations.keys() - set(finns))
+    return {**found, "CEU, GBR and TSI, FIN tested": {"train": rest, "test": finns}}
+
+
+def write_split(sets: Mapping[str, Sequence[str]], path: Path) -> Path:
+    """Write a split file as `--split` reads it."""
+    lines = [f"{sample_id}\t{name}\n" for name, sample_ids in sets.items() for sample_id in sample_ids]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("sample_id\tset\n" + "".join(lines))
+    return path

@@ -1,0 +1,1 @@
+"""Whether effects of single alleles are right."""

@@ -1,0 +1,1 @@
+"""Speed against other programs and against what the machine allows."""
