@@ -30,7 +30,6 @@ from haploscribe.genome.reference import Reference
 from haploscribe.results.models_folder import ModelsRecord, read_record, write_record
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.results.tables import read_results, write_predictions, write_results
-from haploscribe.utils.validated_json import parse_json, validate_as
 from tests.campaigns.fuzzing.mutations import bgzipped
 from tests.fixtures.results import predictions_of, results_of
 from tests.fixtures.variants import vcf_text, write_vcf_lines
@@ -212,18 +211,6 @@ def test_a_record_of_models_with_an_impossible_value(tmp_path: Path, name: str, 
         read_record(tmp_path)
 
 
-@pytest.mark.parametrize("text", ['{"x": NaN}', "[Infinity]", "[" * 100_000, "9" * 10_000, ""])
-def test_json_that_the_standard_does_not_have(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        parse_json(text)
-
-
-@pytest.mark.parametrize("value", [True, "1", 2**63, float("inf"), None, [], "\ud800"])
-def test_a_value_that_is_no_whole_number(value: object) -> None:
-    with pytest.raises((InputError, ValueError), match=r"f is damaged|too large|not a finite number"):
-        validate_as(int, parse_json(json.dumps(value)), Path("f"))
-
-
 def test_parquet_that_made_polars_panic(tmp_path: Path) -> None:
     path = tmp_path / "e.parquet"
     pl.DataFrame({"chr": ["1"], "start": [0], "end": [1], "gene_id": ["g"], "a": [1.0]}).write_parquet(path)
@@ -335,12 +322,6 @@ def test_a_bcf_whose_first_block_cannot_be_unpacked(tmp_path: Path) -> None:
     data[18:40] = b"\xff" * 22
     with pytest.raises(InputError, match=r"v\.bcf"):
         read_all(written(tmp_path / "v.bcf", bytes(data)))
-
-
-@pytest.mark.parametrize("value", [[0], [["a"]], {"b": 1}, {"b": []}])
-def test_a_value_that_is_none_of_a_union(value: object) -> None:
-    with pytest.raises(InputError, match=r"f is damaged: 'a'.* is "):
-        validate_as(dict[str, str | list[str] | dict[str, str] | None], {"a": value}, Path("f"))
 
 
 @pytest.mark.parametrize("name", ["add_bias_fnn", "position_embedding_type", "layer_norm_eps"])
