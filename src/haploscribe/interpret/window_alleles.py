@@ -15,7 +15,7 @@ from haploscribe.genome.region import parse_region
 from haploscribe.genome.variants import Variants
 
 LONGEST_STRETCH = 10_000
-"""Maximum base pairs of a saturation map: each takes three forward passes per substitution."""
+"""Maximum base pairs of a saturation map: each base takes three forward passes."""
 
 _ALLELE = re.compile(
     r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
