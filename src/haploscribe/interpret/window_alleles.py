@@ -1,20 +1,19 @@
 """List ALT alleles of a gene's cis window: observed alleles, user-given ones, and all substitutions."""
 
-import numpy as np
 import re
 from dataclasses import dataclass
+
+import numpy as np
+
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.contigs import match_contig
-from haploscribe.genome.contigs import parse_region
+from haploscribe.genome.contigs import match_contig, parse_region
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import AltAllele
-from haploscribe.genome.variants import Variants
-from haploscribe.genome.variants import alt_alleles
+from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
 from haploscribe.utils.types import BoolArray
 
 LONGEST_STRETCH = 10_000
-"""Maximum base pairs of a saturation map: each takes three forward passes per substitution."""
+"""Maximum base pairs of a saturation map: each base takes three forward passes."""
 
 _ALLELE = re.compile(
     r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
