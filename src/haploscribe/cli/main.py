@@ -34,8 +34,6 @@ _JSON = click.option(
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
 _WORKERS = click_options(WorkerOptions)
-_GENOME = click_options(PretrainingOptions, only=("reference", "variants", "assume_phased"))
-_DEVICE = click_options(BackboneOptions, only=("device",))
 
 
 @click.group(
@@ -342,9 +340,9 @@ def backbones(context: click.Context, as_json: bool) -> None:
 @backbones.command()
 @click.argument("name", metavar="NAME|PATH")
 @with_options(
-    _GENOME,
+    click_options(PretrainingOptions, only=("reference", "variants", "assume_phased")),
     [click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included.")],
-    _DEVICE,
+    click_options(PretrainingOptions, only=("device",)),
     [click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
 )
 def score(name: str, reference: Path, region: str, as_json: bool, **values: Any) -> None:
