@@ -31,7 +31,7 @@ from haploscribe.examples.cohort import example_cohort
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.parallel.executor import open_workers
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.explain import explain
 from haploscribe.workflows.finished_run import reopened_run
@@ -60,7 +60,7 @@ class Explained:
     expression: Float64Array
 
     def model(self, name: str) -> Any:
-        return KeptModels(self.results / "models").of_gene(0)[name]
+        return SavedModels(self.results / "models").of_gene(0)[name]
 
     def ask(self, out: Path, **options: object) -> Explanation:
         asked = ExplanationOptions(self.results, GENE)

@@ -26,7 +26,7 @@ from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
 from haploscribe.results.models_folder import gene_file
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.workflow import Predicted, predict
@@ -113,7 +113,7 @@ def test_a_haplotypes_share_is_the_sum_of_its_alleles_effects(
     """Alleles as bcftools lists them, and the elastic net's own coefficients."""
     cohort, models = trained
     found, _ = prediction_of(trained, tmp_path)
-    kept = KeptModels(models)
+    kept = SavedModels(models)
     gene = kept.record.genes[0]
     weights = kept.of_gene(0)["elastic-net"].state().arrays["coefficients"]
     with open_cohort(cohort, tmp_path) as opened:
@@ -191,7 +191,7 @@ def test_absent_variants_count_as_what_training_people_have_on_average(
     full, _ = prediction_of(trained, tmp_path)
     vcf = rewritten(cohort.variants, tmp_path / "new.vcf.gz", lambda records: records[::2])
     found, done = prediction_of(trained, tmp_path, vcf, min_coverage=0.3)
-    kept = KeptModels(models)
+    kept = SavedModels(models)
     present = {int(text) for text in pysam.bcftools.query("-f", "%POS\n", str(vcf)).split()}
     for number, gene_id in enumerate(done.coverage["gene_id"]):
         weights = kept.of_gene(number)["elastic-net"].state().arrays["coefficients"]
@@ -228,7 +228,7 @@ def test_genes_of_low_coverage_are_refused_by_name(
     trained: tuple[CohortOptions, Path], tmp_path: Path
 ) -> None:
     cohort, models = trained
-    first, second = KeptModels(models).record.genes
+    first, second = SavedModels(models).record.genes
     half_way = (first.tss + second.tss) // 2
 
     def cut(records: Lines) -> Lines:

@@ -28,7 +28,7 @@ from haploscribe.config.options import (
 from haploscribe.errors import InputError
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.results.models_folder import read_known_variants
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.workflows.explain import explain
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
@@ -231,7 +231,7 @@ def test_models_of_a_wide_window_are_explained_in_the_cis_window(tmp_path: Path)
     cohort, results = write_small_cohort(tmp_path), tmp_path / "r"
     models = ("elastic-net-1mb", "blup-delta")
     run(cohort, BackboneOptions("kmer"), EvaluationOptions(models=models, folds=2, normalize="none"), results)
-    kept = KeptModels(results / "models")
+    kept = SavedModels(results / "models")
     numbers = {gene.gene_id: number for number, gene in enumerate(kept.record.genes)}
     for gene_id in ("a/b <c>, d", "quiet"):
         explained = explain(ExplanationOptions(results, gene_id), WorkerOptions(), tmp_path / "o")

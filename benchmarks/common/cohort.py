@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.expression.table import read_expression
-from haploscribe.workflows.run.context import blocks_of
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import Tile
-from haploscribe.config.options import DEFAULT_TILE, CohortOptions
+from haploscribe.workflows.run.context import blocks_of
 
 EXPRESSION_PCS = 25
 TRAINING_SIZES = (69, 138, 206, 290)

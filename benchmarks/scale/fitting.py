@@ -23,12 +23,12 @@ from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.scale.synthetic_cohort import synthetic_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.stages.checked import checked_cohort
 from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
-from haploscribe.workflows.run.gene_fits import fit_genes
+from haploscribe.stages.checked import checked_cohort
+from haploscribe.workers.workers import LocalWorkers
 from haploscribe.workflows.run.context import gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
-from haploscribe.workers.workers import LocalWorkers
+from haploscribe.workflows.run.gene_fits import fit_genes
 
 SIZES = (179, 358, 716, 1_432)
 ALL_GENES = 20_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.utils.types import Int8Array
-from haploscribe.genome.variants import Variants
 from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import Variants
+from haploscribe.utils.types import Int8Array
 
 CONTIG = "chr22"
 FIRST, LAST = 17_000_000, 50_000_000

@@ -25,14 +25,14 @@ from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.speed.glmnet import GlmnetFit, Problem, cv_glmnet
-from haploscribe.utils.types import Float64Array
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.variants import dosages
 from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.variants import dosages
+from haploscribe.utils.types import Float64Array
 
 HALF_WINDOWS = (98_304, 1_000_000)
 CONTIG_END = 2**29

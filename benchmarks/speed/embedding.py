@@ -30,7 +30,6 @@ from benchmarks.speed.plain_loop import (
 )
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile

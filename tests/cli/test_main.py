@@ -1,17 +1,16 @@
 """The command line, end to end on the bundled real people."""
 
 import json
-import polars as pl
-import pytest
 import subprocess
 import sys
 from dataclasses import asdict
-from haploscribe.config.options import CohortOptions
 from pathlib import Path
-from tests.fixtures.command_line import KMER
-from tests.fixtures.command_line import ONE_GENE
-from tests.fixtures.command_line import inputs_of
-from tests.fixtures.command_line import run_cli
+
+import polars as pl
+import pytest
+
+from haploscribe.config.options import CohortOptions
+from tests.fixtures.command_line import KMER, ONE_GENE, inputs_of, run_cli
 
 
 def test_help_answers_within_a_second_without_heavy_imports() -> None:

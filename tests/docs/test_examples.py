@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.embedding import stage as embedding
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.estimators import registry
 from haploscribe.estimators.base import Estimator

@@ -1,28 +1,23 @@
 """A store that a disk or a copy has damaged is found out, and just that piece is embedded again."""
 
 import json
-import numpy as np
-import pytest
 import shutil
 import warnings
-import zarr
 from dataclasses import replace
-from haploscribe.config.options import BackboneOptions
-from haploscribe.config.options import CohortOptions
-from haploscribe.config.options import EvaluationOptions
-from haploscribe.config.options import WorkerOptions
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.store import BlockKey
-from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.errors import InputError
-from haploscribe.errors import RepairedWarning
+from haploscribe.embedding.store import BlockKey, EmbeddingStore
+from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
-from hypothesis import HealthCheck
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
-from pathlib import Path
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import write_small_cohort
 

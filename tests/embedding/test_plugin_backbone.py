@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 import zarr
 
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.registry import check_backbone, load_backbone
 from haploscribe.embedding.store import backbone_key
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.workflows import embed
 from haploscribe.pipeline import run
+from haploscribe.workflows import embed
 from tests.small_cohort import write_small_cohort
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "dinucleotides.py"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.genome.alleles import trim_allele, trim_allele
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies

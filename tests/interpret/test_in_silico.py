@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.alleles import trim_allele, trim_allele
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.haplotypes import region_haplotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.tiles import Tile, overlapping_tiles

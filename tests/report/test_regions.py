@@ -16,7 +16,7 @@ from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.page import write_report
 from haploscribe.report.regions import kept_regions
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import read_results
 from haploscribe.workflows.run.workflow import run
 
@@ -59,7 +59,7 @@ def test_tests_are_those_of_each_variant_alone(finished: tuple[CohortOptions, Pa
 
 def test_effects_are_the_models_own_and_of_the_cis_window(finished: tuple[CohortOptions, Path]) -> None:
     _, out = finished
-    kept = KeptModels(out / "models")
+    kept = SavedModels(out / "models")
     for number, gene in enumerate(kept.record.genes):
         tracks = regions_of(out)[gene.gene_id]
         assert list(tracks.effects) == ["elastic-net"], "the wide model's variants are others"

@@ -8,7 +8,6 @@ import pytest
 from haploscribe.errors import InputError
 from haploscribe.workflows.haplotypes import haplotype_records
 from tests.fixtures.variants import SAMPLES, write_fasta, write_vcf_lines
-from tests.genome.drawn import SAMPLES, write_fasta, write_vcf_lines
 
 
 def test_a_region_is_the_one_of_samtools_with_or_without_commas_and_an_index(tmp_path: Path) -> None:

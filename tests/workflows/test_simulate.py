@@ -17,8 +17,8 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.tiles import cis_tiles
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.simulate import simulate
 from tests.fixtures.peers import require_program

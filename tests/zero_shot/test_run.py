@@ -23,7 +23,7 @@ from haploscribe.zero_shot.registry import read_models
 from haploscribe.zero_shot.xpresso import read_xpresso
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.xpresso_files import RandomXpresso
-from tests.fixtures.zero_shot import GENES, scaled
+from tests.fixtures.zero_shot import scaled
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 

@@ -1,38 +1,31 @@
 """A cohort opened from a notebook: checked, embedded, and handed out gene by gene."""
 
-import polars as pl
 import tempfile
 import weakref
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cached_property
-from haploscribe.api.keywords import option_groups
-from haploscribe.api.keywords import takes_options
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from haploscribe.api.keywords import option_groups, takes_options
 from haploscribe.api.samples import GeneSamples
 from haploscribe.cohort.cohort import open_cohort as open_inputs
-from haploscribe.cohort.validated import CheckedCohort
-from haploscribe.cohort.validated import checked_cohort
-from haploscribe.config.options import BackboneOptions
-from haploscribe.config.options import CohortOptions
-from haploscribe.config.options import DEFAULT_BACKBONE
-from haploscribe.config.options import WorkerOptions
+from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.stage import Embedded
-from haploscribe.embedding.stage import LoadedBackbone
-from haploscribe.embedding.stage import embed_tiles
+from haploscribe.embedding.stage import Embedded, LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
-from haploscribe.parallel.executor import open_workers
-from haploscribe.utils.files import temporary_prefix
-from haploscribe.utils.files import umask_for
-from haploscribe.utils.types import Float64Array
-from haploscribe.utils.types import Int64Array
-from haploscribe.workflows.validate import INDEX_NAME
-from pathlib import Path
-from typing import Any
-from typing import Self
+from haploscribe.parallel.executor import open_executor
+from haploscribe.utils.files import temporary_prefix, umask_for
+from haploscribe.utils.types import Float64Array, Int64Array
+from haploscribe.workflows.embed import embed_windows
+from haploscribe.workflows.validate import INDEX_NAME, ValidatedCohort, validated_cohort
 
 
 class OpenedCohort:
@@ -99,7 +92,7 @@ class OpenedCohort:
         InputError
             When an input is at fault.
         """
-        return self._checked.facts()
+        return self._validated.summary()
 
     @takes_options(BackboneOptions)
     def embed(
@@ -132,11 +125,11 @@ class OpenedCohort:
             When an input or an option is at fault.
         """
         (chosen,) = option_groups((BackboneOptions,), {"backbone": backbone, **options})
-        checked = self._checked
-        with umask_for(readable_by), open_workers(self._jobs) as workers:
-            loaded = LoadedBackbone.of(chosen, self.options.tile)
-            embedded = embed_tiles(checked.surveyed, checked.kept, loaded, Path(store), workers)
-        stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.addresses)
+        validated = self._validated
+        with umask_for(readable_by), open_executor(self._jobs) as executor:
+            loaded = LoadedBackbone.load(chosen, self.options.tile)
+            embedded = embed_windows(validated.cached, validated.spec, loaded, Path(store), executor)
+        stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.keys)
         self._embedded.append((embedded, stored))
         return embedded
 
@@ -163,13 +156,13 @@ class OpenedCohort:
         InputError
             When there is no such gene, or `embedded` is of another cohort.
         """
-        cohort = self._checked.surveyed
+        cohort = self._validated.cached
         names = [gene.gene_id for gene in cohort.genes]
         found = [i for i, name in enumerate(names) if gene_id in (name, name.partition(".")[0])]
         if len(found) != 1:
             what = "several genes" if found else "no gene"
             raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {names[0]}")
-        inputs = cohort.gene_inputs(cohort.genes[found[0]], self._deltas(embedded))
+        inputs = gene_inputs(cohort, cohort.genes[found[0]], self._deltas(embedded))
         return GeneSamples(inputs, cohort.covariates), cohort.values[found[0]].copy()
 
     def folds(self, n_folds: int = 5, seed: int = 0) -> list[tuple[Int64Array, Int64Array]]:
@@ -188,15 +181,15 @@ class OpenedCohort:
         return [(fold.training, fold.test) for fold in make_folds(self.sample_ids, n_folds, seed)]
 
     @property
-    def _checked(self) -> CheckedCohort:
+    def _validated(self) -> ValidatedCohort:
         if not self._finalizer.alive:
             raise InputError("the cohort is closed; open it again")
         return self._read_once
 
     @cached_property
-    def _read_once(self) -> CheckedCohort:
-        with open_workers(self._jobs) as workers:
-            return self._stack.enter_context(checked_cohort(self.options, workers, self._folder))
+    def _read_once(self) -> ValidatedCohort:
+        with open_executor(self._jobs) as executor:
+            return self._stack.enter_context(validated_cohort(self.options, executor, self._folder))
 
     def _deltas(self, embedded: Embedded | None) -> DeltaReader | None:
         if embedded is None:

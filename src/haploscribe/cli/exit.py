@@ -1,18 +1,15 @@
 """Run the command line and exit: one line for each error, warnings, exit codes, standard streams."""
 
-import click
 import os
 import sys
 import warnings
-from haploscribe.errors import InputError
-from haploscribe.errors import RepairedWarning
-from haploscribe.errors import StoppedError
+from typing import Any, TextIO
+
+import click
+
+from haploscribe.errors import InputError, RepairedWarning, StoppedError
 from haploscribe.utils.names import printable
-from haploscribe.utils.resources import disk_full_error
-from haploscribe.utils.resources import out_of_memory_error
-from haploscribe.utils.resources import require_address_space
-from typing import Any
-from typing import TextIO
+from haploscribe.utils.resources import disk_full_error, out_of_memory_error, require_address_space
 
 
 class _Subcommand(click.Command):

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from haploscribe.utils.files import UMASKS
 from haploscribe.config.fields import (
     OptionError,
     OptionField,
@@ -19,7 +18,7 @@ from haploscribe.config.fields import (
     option_fields,
 )
 from haploscribe.errors import InputError
-from haploscribe.utils.files import umask_for
+from haploscribe.utils.files import UMASKS, umask_for
 from haploscribe.utils.names import LONGEST_NAME
 
 Command = TypeVar("Command", bound=Callable[..., Any])

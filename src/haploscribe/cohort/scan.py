@@ -1,27 +1,20 @@
 """Scan the variants near genes: count them, check REF, phase and missing calls, and cache what is used."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
 import numpy as np
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import fields
+
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.readers.cache import write_variant_block
-from haploscribe.genome.readers.cache import write_variant_samples
-from haploscribe.genome.tiles import Tile
-from haploscribe.genome.tiles import TileBlock
-from haploscribe.genome.tiles import tile_blocks
-from haploscribe.genome.variants import VariantCounts
-from haploscribe.genome.variants import Variants
-from haploscribe.genome.variants import check_reference
+from haploscribe.genome.tiles import Tile, TileBlock
+from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.utils.types import Int64Array
-from pathlib import Path
 
 MAX_MISSING = 0.1
 """Largest share of missing calls a run may have; they count as reference."""
@@ -81,7 +74,7 @@ class ScannedBlock:
     counts: VariantCounts
 
 
-def scan_block(genotypes: Genotypes, block: Block, folder: Path | None) -> ScannedBlock:
+def scan_block(genotypes: Genotypes, block: TileBlock, folder: Path | None) -> ScannedBlock:
     """Read and check the variants of one block, and cache those that are used.
 
     Parameters

@@ -6,8 +6,8 @@ from typing import Self
 
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.tiles import Tile, cis_tiles
 from haploscribe.genome.readers.cache import GenotypeCache
+from haploscribe.genome.tiles import Tile, cis_tiles
 from haploscribe.genome.variants import Variants
 
 WIDE_WINDOW = 2_000_000
@@ -59,6 +59,10 @@ class GeneWindows:
         reader = GenotypeCache(folder, self.tile_size)
         # What is rarer than the floor was left out when the blocks were written.
         return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
+
+    def genome_order(self) -> list[int]:
+        """List the indices of the genes along the genome: neighbours share tiles."""
+        return sorted(range(len(self.genes)), key=lambda i: (self.genes[i].contig, self.genes[i].tss))
 
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
         """List the tiles of a gene's cis window."""

@@ -212,13 +212,13 @@ class Options:
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-def option_fields(kind: type[Any]) -> Mapping[str, OptionField]:
+def option_fields(kind: type) -> Mapping[str, OptionField]:
     """Return the options of a class by the names of their fields."""
     return _option_fields(kind)
 
 
 @cache
-def _option_fields(kind: type[Any]) -> Mapping[str, OptionField]:
+def _option_fields(kind: type) -> Mapping[str, OptionField]:
     hints = get_type_hints(kind, include_extras=True)
     return MappingProxyType({field.name: field for field in _fields(kind, hints)})
 

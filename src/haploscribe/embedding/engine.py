@@ -1,25 +1,19 @@
 """Embed each unique haplotype sequence of each tile once, and check what half precision does to deltas."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
 import numpy as np
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import dataclass
-from haploscribe.utils.types import Float64Array
+
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.store import BlockKey
-from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.embedding.store import IndexedTile
-from haploscribe.embedding.store import backbone_key
-from haploscribe.embedding.store import haplotype_digest
+from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, backbone_key, haplotype_digest
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 from haploscribe.genome.tiles import TileBlock
 from haploscribe.genome.variants import Variants
-from haploscribe.utils.types import Float32Array
+from haploscribe.utils.types import Float32Array, Float64Array
 
 HAPLOTYPES_PER_CALL = 1024
 """Haplotypes handed to a backbone at once: bounds memory; the backbone makes its own batches."""

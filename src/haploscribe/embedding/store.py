@@ -29,28 +29,22 @@ embedded, and they are embedded again.
 
 import hashlib
 import json
-import numpy as np
 import warnings
-import zarr
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.errors import InputError
-from haploscribe.errors import RepairedWarning
-from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.utils.files import atomic_write
-from haploscribe.utils.files import remove_atomically
-from haploscribe.utils.files import write_if_absent
-from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Float32Array
-from haploscribe.utils.types import Int32Array
-from haploscribe.utils.types import Int64Array
-from haploscribe.utils.types import UInt8Array
 from pathlib import Path
 from typing import Any
-from zarr.codecs import Crc32cCodec
-from zarr.codecs import ZstdCodec
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.errors import InputError, RepairedWarning
+from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.utils.files import atomic_write, remove_atomically, write_if_absent
+from haploscribe.utils.names import folder_name
+from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
 FORMAT = "haploscribe-embeddings"
 FORMAT_VERSION = 4

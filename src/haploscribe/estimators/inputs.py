@@ -208,4 +208,4 @@ def _alone(carried: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _dosages_of_tiles(variants: Variants, tiles: tuple[Tile, ...]) -> tuple[Int64Array, Float32Array]:
     """Return the dosages of the variants that start in consecutive tiles: see `dosages`."""
-    return dosages(variants.between(tiles[0].start, tiles[-1].end))
+    return dosages(variants.starting_in(tiles[0].start, tiles[-1].end))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.config.options import Normalisation
+from haploscribe.cohort.windows import GeneWindows
+from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
+from haploscribe.expression.genes import GeneSplit, all_genes_seen, split_genes
 from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -188,3 +190,45 @@ def prepare_fold(
     training = np.zeros(expression.size, dtype=np.bool_)
     training[fold.training] = True
     return prepare(expression, covariates, training, method)
+
+
+def run_folds(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:
+    """Make the folds that every estimator of a run sees: those of its split file, or random ones."""
+    if options.split is not None:
+        return (read_split(options.split, sample_ids).fold,)
+    return make_folds(sample_ids, options.folds, options.seed)
+
+
+def gene_splits(windows: GeneWindows, n_splits: int | None) -> tuple[GeneSplit, ...]:
+    """Split genes into those that are learned from and those that are predicted.
+
+    Parameters
+    ----------
+    windows
+        The genes and their cis windows.
+    n_splits
+        Number of splits along the genome; None to learn from and predict every gene.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than 2 splits, fewer genes than splits, or one with nothing to learn from.
+    """
+    n_genes = len(windows.genes)
+    if n_splits is None:
+        return all_genes_seen(n_genes)
+    if not 2 <= n_splits <= n_genes:
+        raise InputError(
+            f"--gene-split {n_splits}: give 2 blocks or more, and no more than genes ({n_genes})"
+        )
+    tiles = [windows.tiles(gene) for gene in windows.genes]
+    spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
+    splits = split_genes(windows.genes, spans, n_splits)
+    for split in splits:
+        if not split.training.size:
+            raise InputError(
+                f"--gene-split {n_splits}: the cis windows of all other genes overlap those of block "
+                f"{split.number}, so none is left to learn from; bring genes from farther away, or narrow "
+                "--window"
+            )
+    return splits

@@ -164,31 +164,3 @@ def _apply_chain(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], 
             applies = carriers[free]
             occupied[applies] = position + len(record[0]) - 1
             inserted[applies] = len(alternate) > len(record[0])
-
-
-_Key = tuple[int, bytes, bytes]
-
-
-def trim_allele(position: int, reference: bytes, alternate: bytes) -> _Key:
-    """Take off the bases that both alleles end with, then those they begin with, but leave each one base.
-
-    Parameters
-    ----------
-    position
-        0-based.
-    reference, alternate
-        The alleles.
-
-    Returns
-    -------
-    The position and the two alleles that are left.
-    """
-    shortest = min(len(reference), len(alternate))
-    behind = 0
-    while behind < shortest - 1 and reference[-1 - behind] == alternate[-1 - behind]:
-        behind += 1
-    reference, alternate = reference[: len(reference) - behind], alternate[: len(alternate) - behind]
-    before = 0
-    while before < shortest - behind - 1 and reference[before] == alternate[before]:
-        before += 1
-    return position + before, reference[before:], alternate[before:]

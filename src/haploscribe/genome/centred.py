@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from haploscribe.utils.types import Int32Array, Int64Array
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import Tile
+from haploscribe.utils.types import Int32Array, Int64Array
 
 _COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 

@@ -1,21 +1,15 @@
 """Compute the unique haplotype sequences of tiles and regions, and which samples carry them."""
 
-import numpy as np
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from haploscribe.genome.alleles import AlleleEdit
-from haploscribe.genome.alleles import allele_edits
-from haploscribe.genome.alleles import applied_alleles
-from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import VariantReader
-from haploscribe.genome.variants import Variants
-from haploscribe.utils.types import BoolArray
-from haploscribe.utils.types import Int32Array
-from haploscribe.utils.types import Int64Array
-from haploscribe.utils.types import Int8Array
-from haploscribe.utils.types import UInt8Array
 from typing import NamedTuple
+
+import numpy as np
+
+from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
+from haploscribe.genome.tiles import Tile
+from haploscribe.genome.variants import VariantReader, Variants
+from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array, UInt8Array
 
 _BYTE = 1 << 8
 _LARGEST_KEY = 1 << 62

@@ -1,29 +1,27 @@
 """Compute effects of single alleles at one gene, by embedding and predicting in-silico samples."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import numpy as np
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import InMemoryVariants
 from haploscribe.genome.tiles import tile_blocks
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
-from haploscribe.interpret.in_silico import Allele
-from haploscribe.interpret.in_silico import in_silico_samples
+from haploscribe.interpret.in_silico import Allele, in_silico_samples
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import Advance
-from haploscribe.utils.types import BoolArray
-from haploscribe.utils.types import Float64Array
-from pathlib import Path
+from haploscribe.utils.types import BoolArray, Float64Array
 
 ALLELES_AT_ONCE = 128
 """Alleles whose in-silico samples are embedded and predicted together; bounds memory."""
@@ -119,5 +117,5 @@ def _embedded(
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
             for block in tile_blocks(in_silico.all_tiles(), windows.tile_size, contigs)
         ]
-    inputs = in_silico.gene_inputs(query.gene, DeltaReader(store, addresses))
+    inputs = gene_inputs(in_silico, query.gene, DeltaReader(store, addresses))
     return replace(inputs, positions=inputs.positions[query.known], dosages=inputs.dosages[:, query.known])

@@ -1,18 +1,14 @@
 """Estimate allele effects by in-silico mutagenesis: predict samples that differ in one allele."""
 
-import numpy as np
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
-from haploscribe.genome.alleles import trim_allele
+from dataclasses import dataclass, replace
+
+import numpy as np
+
 from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.tiles import Tile
-from haploscribe.genome.variants import AltAllele
-from haploscribe.genome.variants import Variants
-from haploscribe.utils.types import BoolArray
-from haploscribe.utils.types import Float64Array
-from haploscribe.utils.types import Int64Array
-from haploscribe.utils.types import Int8Array
+from haploscribe.genome.variants import AltAllele, Variants
+from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,12 +74,13 @@ class DaskExecutor(Executor):
             yield
         except distributed.KilledWorker:
             raise StoppedError(
-                "several Dask workers were killed at the same item, most likely for lack of memory; give each "
-                "worker more memory: rerunning the same command resumes"
+                "several Dask workers were killed at the same item, most likely for lack of memory; give "
+                "each worker more memory: rerunning the same command resumes"
             ) from None
         except (CommClosedError, FutureCancelledError, futures.CancelledError):
             raise StoppedError(
-                "lost the connection to the Dask scheduler; start it again: rerunning the same command resumes"
+                "lost the connection to the Dask scheduler; start it again: "
+                "rerunning the same command resumes"
             ) from None
         except FileNotFoundError as error:
             raise InputError(

@@ -13,13 +13,12 @@ import numpy as np
 
 from haploscribe.errors import InputError
 from haploscribe.genome.centred import reverse_complement
-from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.contigs import match_contig, parse_region
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
+from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, check_reference
-from haploscribe.genome.readers.open import open_variants
 from haploscribe.utils.files import temporary_prefix
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Int64Array

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 
 from haploscribe.embedding.backbones.checkpoint import Checkpoint
 from haploscribe.embedding.backbones.devices import resolve_device

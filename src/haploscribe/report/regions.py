@@ -10,7 +10,7 @@ from haploscribe.interpret.effects import dosage_effects
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.region_data import regions_within_budget
 from haploscribe.report.tables import genes_by_best_r
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import Results
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
@@ -32,14 +32,14 @@ def kept_regions(results: Results, models: Path) -> dict[str, RegionTracks]:
     """
     if not models.is_dir():
         return {}
-    kept = KeptModels(models)
+    kept = SavedModels(models)
     places = {gene.gene_id: number for number, gene in enumerate(kept.record.genes)}
     return regions_within_budget(
         genes_by_best_r(results.metrics), lambda gene_id: _tracks(kept, places[gene_id])
     )
 
 
-def _tracks(kept: KeptModels, number: int) -> RegionTracks | None:
+def _tracks(kept: SavedModels, number: int) -> RegionTracks | None:
     """Give what is kept of a gene's region: tests, and the effects of models of the cis window's dosages."""
     region = kept.region(number)
     if region is None:

@@ -32,7 +32,7 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRegion:
+class SavedRegion:
     """What is kept of a gene's cis window, beside its models.
 
     Attributes
@@ -57,7 +57,7 @@ class KeptRegion:
     association: MarginalAssociation
 
 
-class KeptModels:
+class SavedModels:
     """The models of a folder.
 
     Parameters
@@ -127,7 +127,7 @@ class KeptModels:
             found |= self._read_shared()
         return {name: found[name] for name in wanted}
 
-    def region(self, number: int) -> KeptRegion | None:
+    def region(self, number: int) -> SavedRegion | None:
         """Read what is known of a gene's cis window; None where its models are all shared with other genes.
 
         Raises
@@ -146,7 +146,7 @@ class KeptModels:
             sites = read_known_variants(self.folder, gene.contig, block).sites
             # What reaches into a block from the left is kept in the block before it too.
             alleles += alt_alleles(sites.starting_in(max(start, block * span), min(end, (block + 1) * span)))
-        return KeptRegion(
+        return SavedRegion(
             spans=spans,
             tile_weights=parts["tiles"].parts["weights"].arrays,
             positions=np.array([allele.position for allele in alleles], dtype=np.int64),

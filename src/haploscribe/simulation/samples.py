@@ -12,9 +12,9 @@ from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.reference import write_fasta
 from haploscribe.genome.tiles import cis_tiles
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, check_reference
-from haploscribe.genome.reference import write_fasta
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.genes import CandidateAlleles, candidate_alleles, generator_for
 from haploscribe.utils.progress import stage
@@ -106,7 +106,7 @@ def read_candidates(genotypes: Genotypes, gene: Gene, options: SimulationOptions
     tiles = cis_tiles(gene.contig, gene.tss, options.window, options.tile, length)
     variants = genotypes.read(tiles)
     check_reference(variants, genotypes.reference)
-    inside = variants.between(tiles[0].start, tiles[-1].end)
+    inside = variants.starting_in(tiles[0].start, tiles[-1].end)
     return candidate_alleles(inside, options.maf)
 
 
@@ -163,7 +163,7 @@ def copy_variants(
             end = min(start + bases_at_once, interval.end)
             variants = genotypes.reader.read(interval.contig, start, end, genotypes.sample_ids)
             # A deletion that spans a boundary between parts is read with both, and written once.
-            variants = variants.between(done[1] if done[0] == interval.contig else 0, end)
+            variants = variants.starting_in(done[1] if done[0] == interval.contig else 0, end)
             done = (interval.contig, end)
             check_reference(variants, genotypes.reference)
             n_calls += variants.counts.n_calls

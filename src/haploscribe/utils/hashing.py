@@ -64,3 +64,19 @@ def checksum(content: bytes) -> str:
 def json_checksum(content: Any) -> str:
     """Return the checksum of a JSON value, independent of its layout."""
     return checksum(json.dumps(content, sort_keys=True).encode())
+
+
+def work_key(*parts: object) -> str:
+    """Return a short name for unfinished work that depends on these parts, such as options and digests.
+
+    Parts are compared by their representation; a file counts by its size and time of change.
+    """
+    texts = [repr(_stamp(part) if isinstance(part, Path) else part) for part in parts]
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[str, int, int] | None:
+    if not path.exists():
+        return None
+    found = path.stat()
+    return (str(path.absolute()), found.st_size, found.st_mtime_ns)

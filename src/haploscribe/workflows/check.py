@@ -1,17 +1,31 @@
 """Check a run's inputs: the subcommand `check`."""
 
-from haploscribe.cohort.validated import checked_cohort
-from haploscribe.config.options import CohortOptions, WorkerOptions
-from haploscribe.parallel.executor import open_workers
+from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.estimators.registry import check_names
+from haploscribe.parallel.executor import open_executor
+from haploscribe.workflows.validate import validated_cohort
 
 
-def check(options: CohortOptions, worker_options: WorkerOptions) -> dict[str, str | int]:
-    """Read all inputs and say what was found.
+def check(
+    options: CohortOptions, worker_options: WorkerOptions, evaluation_options: EvaluationOptions | None = None
+) -> dict[str, str | int]:
+    """Read all inputs and return what was found.
+
+    Parameters
+    ----------
+    options
+        The inputs.
+    worker_options
+        Where the work is done.
+    evaluation_options
+        What a run would fit, whose models are checked first; None for the inputs alone.
 
     Raises
     ------
     InputError
-        When an input is at fault.
+        When an input or an option is at fault.
     """
-    with open_workers(worker_options) as workers, checked_cohort(options, workers) as checked:
-        return checked.facts()
+    if evaluation_options is not None:
+        check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    with open_executor(worker_options) as executor, validated_cohort(options, executor) as validated:
+        return validated.summary()

@@ -1,14 +1,18 @@
-"""Embed the tiles of all genes' cis windows: the subcommand `embed`."""
+"""Embed the tiles of all genes' cis windows: the subcommand `embed`, and that stage of other workflows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from haploscribe.cohort.validated import checked_cohort
+from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
+from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.executor import Executor, open_executor
 from haploscribe.utils.files import remove_atomically
+from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.work import WorkContext, WorkSpec
 
 
 def embed(
@@ -17,14 +21,14 @@ def embed(
     store_path: Path,
     worker_options: WorkerOptions,
 ) -> dict[str, Any]:
-    """Embed the tiles of all genes' cis windows: the embedding stage alone; say what was found and done.
+    """Embed the tiles of all genes' cis windows; return what was found and done.
 
     Parameters
     ----------
     cohort_options, backbone_options
         What to embed, with what.
     store_path
-        The embedding store; made when missing.
+        The embedding store; created if missing.
     worker_options
         Where the work is done.
 
@@ -35,16 +39,45 @@ def embed(
     """
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
-    loaded = LoadedBackbone.of(backbone_options, cohort_options.tile)
+    loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
     if not store_path.name:
         raise InputError(f"--store {store_path}: name a folder of its own")
     work = store_path.with_name(f".{store_path.name}.work")
     try:
         with (
-            open_workers(worker_options) as workers,
-            checked_cohort(cohort_options, workers, work) as checked,
+            open_executor(worker_options) as executor,
+            validated_cohort(cohort_options, executor, work) as validated,
         ):
-            embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store_path, workers)
-            return {**checked.facts(), **embedded.summary()}
+            embedded = embed_windows(validated.cached, validated.spec, loaded, store_path, executor)
+            return {**validated.summary(), **embedded.summary()}
     finally:
         remove_atomically(work)
+
+
+def embed_windows(
+    windows: GeneWindows, spec: WorkSpec, loaded: LoadedBackbone, store_path: Path, executor: Executor
+) -> Embedded:
+    """Embed the tiles of genes' cis windows that are not yet in a store.
+
+    Parameters
+    ----------
+    windows
+        The windows, reading cached genotypes.
+    spec
+        How other processes open these genotypes.
+    loaded
+        The backbone.
+    store_path
+        The embedding store; created if missing.
+    executor
+        Runs the work.
+
+    Raises
+    ------
+    InputError
+        When the backbone loses the deltas in the precision asked for, or the store is unusable.
+    """
+    spec = replace(spec, backbone=loaded.options, store=store_path)
+    store = EmbeddingStore(store_path)
+    context = WorkContext(spec, genotypes=windows.genotypes, loaded=loaded, store=store)
+    return embed_tiles(windows.all_tiles(), windows.tile_size, executor, spec, context)

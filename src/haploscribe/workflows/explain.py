@@ -20,14 +20,14 @@ from haploscribe.interpret.explanation import AlleleNames, Explanation, write_ex
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.executor import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
 from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array, Int64Array
-from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
+from haploscribe.workflows.finished_run import FinishedRun, finished_run
 
 FIGURE = "region"
 """Name of the figure, less its suffix."""
@@ -54,9 +54,9 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
     with remove_on_error(out):
         try:
             with (
-                open_workers(worker_options) as workers,
-                reopened_run(
-                    options.results, workers, work, genes=options.gene, models=options.models
+                open_executor(worker_options) as executor,
+                finished_run(
+                    options.results, executor, work, genes=options.gene, models=options.models
                 ) as opened,
             ):
                 explained = _explain(opened, options, worker_options.jobs)
@@ -70,7 +70,7 @@ def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Pat
 
 
 def observed_effects(
-    opened: ReopenedRun, gene: Gene, n_threads: int
+    opened: FinishedRun, gene: Gene, n_threads: int
 ) -> tuple[AlleleNames, dict[str, Float64Array]]:
     """Ask every model of a reopened run about the alleles of a gene's window: `explain` less all else.
 
@@ -86,7 +86,7 @@ def observed_effects(
     Returns
     -------
     names
-        The alleles, in the order of the dosages of `ReopenedRun.inputs`.
+        The alleles, in the order of the dosages of `FinishedRun.inputs`.
     effects
         As `Explanation.effects`.
     """
@@ -95,7 +95,7 @@ def observed_effects(
     return AlleleNames.of(window.observed()), query.observed()
 
 
-def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
+def _tracks(explained: Explanation, opened: FinishedRun) -> RegionTracks:
     """Put together what the figure shows."""
     gene, names = explained.gene, explained.names
     reference = opened.cohort.genotypes.reference
@@ -120,7 +120,7 @@ def _tracks(explained: Explanation, opened: ReopenedRun) -> RegionTracks:
     )
 
 
-def _explain(opened: ReopenedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
+def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     if len(opened.cohort.genes) != 1:
         raise InputError(f"--gene {options.gene}: name one gene")
     if (options.variants or options.saturate) and not reads_deltas(opened.models):
@@ -170,7 +170,7 @@ def _attention(
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}
 
 
-def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
+def _window(opened: FinishedRun, gene: Gene) -> WindowAlleles:
     """Read the records of a gene's cis window."""
     tiles, genotypes = opened.cohort.tiles(gene), opened.cohort.genotypes
     return WindowAlleles(gene, tiles[0].start, tiles[-1].end, genotypes.reference, genotypes.read(tiles))
@@ -180,7 +180,7 @@ def _window(opened: ReopenedRun, gene: Gene) -> WindowAlleles:
 class _ModelQuery:
     """Compute effects of alleles with every model, from dosages or in-silico samples."""
 
-    opened: ReopenedRun
+    opened: FinishedRun
     window: WindowAlleles
     inputs: GeneInputs
     models: dict[str, Predictor]

@@ -10,11 +10,11 @@ from pathlib import Path
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
-from haploscribe.genome.blocks import Block
-from haploscribe.workflows.run.context import blocks_of
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
+from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
+from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Advance, stage
 from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
@@ -120,7 +120,7 @@ def _scan(
     )
     spec = WorkSpec(genotypes=file, folder=work)
     context = WorkContext(spec, genotypes=cohort.genotypes)
-    blocks = list(blocks_of(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
+    blocks = list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
     task = partial(_scan_block, folder=folder if cache else None)
 
     def scanned() -> Iterator[ScannedBlock]:
@@ -131,13 +131,18 @@ def _scan(
     return merge_scans(cohort, scanned())
 
 
-def _scan_block(context: WorkContext, block: Block, folder: Path | None) -> ScannedBlock:
+def _scan_block(context: WorkContext, block: TileBlock, folder: Path | None) -> ScannedBlock:
     return scan_block(context.genotypes, block, folder)
 
 
 def _cache_key(cohort: Cohort) -> str:
     """Return a name for all that the cache depends on, so that no other run's is taken for it."""
-    file = cohort.options.variants.stat()
     return "cohort-" + work_key(
-        repr(cohort.options), file.st_size, file.st_mtime_ns, cohort.wide, *cohort.match.shared
+        cohort.options,
+        cohort.options.variants,
+        cohort.options.expression,
+        cohort.options.covariates,
+        cohort.options.hidden_factors,
+        cohort.wide,
+        *cohort.match.shared,
     )

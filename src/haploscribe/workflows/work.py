@@ -1,6 +1,7 @@
 """What a worker process needs for any item of any workflow: a small spec, and the context that it opens."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -18,16 +19,15 @@ from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
-from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
+from haploscribe.evaluation.folds import Fold, everyone, gene_splits, prepare_fold, run_folds
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.reference import Reference
-from haploscribe.genome.readers.cache import CachedGenotypes
-from haploscribe.genome.variant_blocks import read_variant_samples
+from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
 from haploscribe.genome.readers.open import open_variants
-from haploscribe.results.saved_models import KeptModels, windows_of
+from haploscribe.genome.reference import Reference
+from haploscribe.results.saved_models import SavedModels, windows_of
 from haploscribe.utils.files import atomic_write
-from haploscribe.workflows.run.cross_gene import read_heterogeneity
+from haploscribe.utils.types import Float64Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,8 @@ class WorkSpec:
         The embedding store, and the file of the run's blocks in it (`write_block_keys`).
     folder
         For the files that items leave.
+    plugin_folder
+        Where a plug-in is looked for beside the installed packages.
     run
         From `new_run_id`.
     """
@@ -106,6 +108,7 @@ class WorkSpec:
     backbone: BackboneOptions | None = None
     store: Path | None = None
     block_keys: Path | None = None
+    plugin_folder: str = field(default_factory=os.getcwd)
     run: str = field(default_factory=new_run_id)
 
     def open(self) -> "WorkContext":
@@ -126,7 +129,6 @@ class WorkContext:
 
     def __init__(self, spec: WorkSpec, **opened: Any) -> None:
         self.spec = spec
-        self.n_threads = 1
         self._given = frozenset(opened)
         self.__dict__.update(opened)
 
@@ -150,10 +152,10 @@ class WorkContext:
         return open_saved_cohort(spec.cohort_folder, spec.cohort, self.genotypes, wide=wide)
 
     @cached_property
-    def models(self) -> KeptModels:
+    def models(self) -> SavedModels:
         """The saved models."""
         assert self.spec.models is not None
-        return KeptModels(self.spec.models)
+        return SavedModels(self.spec.models)
 
     @cached_property
     def windows(self) -> GeneWindows:
@@ -164,7 +166,7 @@ class WorkContext:
     def loaded(self) -> LoadedBackbone:
         """The backbone."""
         assert self.spec.backbone is not None
-        return LoadedBackbone.load(self.spec.backbone)
+        return LoadedBackbone.load(self.spec.backbone, plugin_folder=self.spec.plugin_folder)
 
     @cached_property
     def store(self) -> EmbeddingStore:
@@ -188,7 +190,7 @@ class WorkContext:
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """The folds that every estimator of the run sees."""
-        return folds_of(self.evaluation, self.cohort.match.shared)
+        return run_folds(self.evaluation, self.cohort.match.shared)
 
     @cached_property
     def all_samples(self) -> Fold:
@@ -203,12 +205,12 @@ class WorkContext:
     @cached_property
     def gene_splits(self) -> tuple[GeneSplit, ...]:
         """The genes that are learned from and predicted."""
-        return self.cohort.gene_splits(self.evaluation.gene_split)
+        return gene_splits(self.cohort, self.evaluation.gene_split)
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:
         """What all genes of the table share in the samples of each of `fits`."""
-        return tuple(read_heterogeneity(self.heterogeneity_folder(fold)) for fold in self.fits)
+        return tuple(Heterogeneity.open(self.heterogeneity_folder(fold)) for fold in self.fits)
 
     def heterogeneity_folder(self, fold: Fold) -> Path:
         """Return the folder of what all genes share in a fold."""
@@ -218,7 +220,7 @@ class WorkContext:
         """Collect what estimators read of a gene of the cohort, for all samples."""
         return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
 
-    def prepared(self, number: int, fold: Fold) -> Any:
+    def prepared(self, number: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; all samples."""
         cohort = self.cohort
         return prepare_fold(cohort.values[number], cohort.covariates, fold, self.evaluation.normalize)
@@ -232,13 +234,6 @@ class WorkContext:
             covariates=cohort.covariates,
             normalisation=self.evaluation.normalize,
         )
-
-
-def folds_of(options: EvaluationOptions, sample_ids: tuple[str, ...]) -> tuple[Fold, ...]:
-    """Make the folds that every estimator of a run sees."""
-    if options.split is not None:
-        return (read_split(options.split, sample_ids).fold,)
-    return make_folds(sample_ids, options.folds, options.seed)
 
 
 def write_block_keys(path: Path, keys: Iterable[BlockKey]) -> None:

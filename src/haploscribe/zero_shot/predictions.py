@@ -1,19 +1,20 @@
 """Predict expression from both haplotypes of each sample, once per unique sequence."""
 
-import numpy as np
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.centred import CentredWindow
-from haploscribe.genome.centred import centred_haplotypes
+from haploscribe.genome.centred import CentredWindow, centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.cached import CachedModel
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, overlapping_tiles, tile_blocks
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
-from tests.genome.drawn import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
 def assert_equal_variants(found: Variants, expected: Variants) -> None:

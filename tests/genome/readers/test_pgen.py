@@ -10,7 +10,6 @@ from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import open_variants
 from tests.fixtures.peers import require_program
 from tests.fixtures.variants import SAMPLES, write_vcf_lines
-from tests.genome.drawn import SAMPLES, write_vcf_lines
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from haploscribe.genome.readers.calls import ABSENT, MISSING
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
-from tests.genome.drawn import write_vcf_lines
 
 NAMES = ("a", "b", "c")
 

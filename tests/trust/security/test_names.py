@@ -17,7 +17,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.report.figures import write_figures
 from haploscribe.results.models_folder import read_known_variants
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.hashing import json_checksum
 from haploscribe.utils.names import LONGEST_NAME, FileNames, folder_name, printable
 from haploscribe.workflows.export.fusion import write_fusion
@@ -242,7 +242,7 @@ def spoil(folder: Path, **changed: object) -> None:
 def test_models_are_known_by_name_not_by_path(models: Path) -> None:
     spoil(models, models=["../../secret"])
     with pytest.raises(InputError, match="does not know"):
-        KeptModels(models)
+        SavedModels(models)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\nb"])
@@ -250,7 +250,7 @@ def test_a_gene_of_kept_models_forges_no_line(models: Path, name: str) -> None:
     genes = json.loads((models / "models.json").read_text())["genes"]
     spoil(models, genes=[genes[0] | {"gene_id": name}, *genes[1:]])
     with pytest.raises(InputError, match="unprintable"):
-        KeptModels(models)
+        SavedModels(models)
 
 
 @pytest.mark.parametrize("contig", ["../../secret", "/etc", ".."])

@@ -24,7 +24,7 @@ from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.results.models_folder import gene_file
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.zero_shot.xpresso import read_xpresso
 from tests.fixtures.every_verb import Done, run_verb
 from tests.fixtures.xpresso_files import RandomXpresso
@@ -225,14 +225,14 @@ def test_safetensors_of_a_wrong_size_are_refused(done: Done, tmp_path: Path, cha
     assert callable(change)
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(InputError, match="damaged"):
-        KeptModels(models).of_gene(0)
+        SavedModels(models).of_gene(0)
 
 
 def test_pickled_models_are_refused(done: Done, tmp_path: Path, sprung: Path) -> None:
     models = Path(shutil.copytree(done.folder / "out" / "results" / "models", tmp_path / "models"))
     gene_file(models, 0).write_bytes(pickle.dumps(Trap(sprung)))
     with pytest.raises(InputError, match="damaged or no kept model"):
-        KeptModels(models).of_gene(0)
+        SavedModels(models).of_gene(0)
 
 
 def test_variants_kept_as_objects_are_never_unpickled(tmp_path: Path, sprung: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from haploscribe.utils.types import Float32Array
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.utils.types import Float32Array
 
 
 class Backbone(Protocol):

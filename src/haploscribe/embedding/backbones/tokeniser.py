@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from haploscribe.utils.types import Float32Array
 from haploscribe.errors import InputError
-from haploscribe.utils.types import Int64Array, UInt8Array
+from haploscribe.utils.types import Float32Array, Int64Array, UInt8Array
 
 K = 6
 

@@ -8,14 +8,19 @@ they are predicted from DNA alone, and judged on expression as it is.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, fixed_effects, residuals, standardised
+from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
+
+
+_ARRAYS = ("fixed", "genes", "factors", "shared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,20 @@ class Heterogeneity:
         few = len(genes) + len(outside) < n_samples
         shared = np.zeros((0, 0)) if few else (genes.T @ genes).astype(np.float64)
         return cls(fixed, genes, outside, shared)
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays to a new folder."""
+        with write_if_absent(folder) as aside:
+            aside.mkdir()
+            for name in _ARRAYS:
+                np.save(aside / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map what `save` wrote into memory: processes of one machine share it."""
+        return cls(
+            **{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+        )
 
     def removed(self, expression: Float64Array, genes: BoolArray) -> Float64Array:
         """Take out what these genes share of one gene's expression.

@@ -6,25 +6,21 @@ text again.
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
 import numpy as np
 import numpy.typing as npt
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import TILES_PER_BLOCK
-from haploscribe.genome.variants import VariantCounts
-from haploscribe.genome.variants import Variants
+from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Int64Array
-from haploscribe.utils.types import Int8Array
-from haploscribe.utils.types import UInt8Array
-from pathlib import Path
-from typing import Any
-from typing import Self
+from haploscribe.utils.types import Int8Array, Int64Array, UInt8Array
 
 _SAMPLES = "samples.json"
 
@@ -33,6 +29,11 @@ def write_variant_samples(folder: Path, sample_ids: Sequence[str]) -> None:
     """Write the sample names of a cache, in the order of its sample axis."""
     with atomic_write(folder / _SAMPLES) as aside:
         aside.write_text(json.dumps(list(sample_ids)), encoding="utf-8")
+
+
+def read_variant_samples(folder: Path) -> tuple[str, ...]:
+    """Read the sample names that `write_variant_samples` wrote."""
+    return tuple(json.loads((folder / _SAMPLES).read_text(encoding="utf-8")))
 
 
 def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
@@ -101,15 +102,12 @@ class CachedGenotypes:
         Of the cache.
     tile_size
         Size of the tile grid in base pairs.
-    run
-        Identifier of the run, so that workers that outlive it reopen the files of the next.
     """
 
     reference: Path
     index_folder: Path
     folder: Path
     tile_size: int
-    run: str
 
     def open(self) -> Genotypes:
         """Open the FASTA and the cache."""
@@ -133,7 +131,7 @@ class GenotypeCache:
 
     def __init__(self, folder: Path, tile_size: int) -> None:
         self.path = folder
-        self.sample_ids: tuple[str, ...] = tuple(json.loads((folder / _SAMPLES).read_text(encoding="utf-8")))
+        self.sample_ids = read_variant_samples(folder)
         self.contigs = tuple(sorted(place.name for place in folder.iterdir() if place.is_dir()))
         self._span = TILES_PER_BLOCK * tile_size
         self._kept: dict[tuple[str, int], Variants] = {}

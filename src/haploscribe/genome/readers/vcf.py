@@ -16,14 +16,13 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
-from haploscribe.utils.files import make_folder, atomic_write
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import require_contig
 from haploscribe.genome.htslib import compression, derived_name, is_fresh, is_sound_index, quiet, vcf_fault
 from haploscribe.genome.readers.calls import CallRules, phased_variants, sample_indices, unique_samples
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.variants import Variants
-from haploscribe.utils.files import temporary_prefix
+from haploscribe.utils.files import atomic_write, make_folder, temporary_prefix
 
 
 class VcfReader:

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 from haploscribe.genome.readers.calls import (
     ABSENT,
     MISSING,
@@ -15,6 +14,7 @@ from haploscribe.genome.readers.calls import (
     Int16Array,
     joined_calls,
 )
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 CHUNK_CHARACTERS = 1 << 21
 """Text that is decoded at once; more takes memory and no less time."""

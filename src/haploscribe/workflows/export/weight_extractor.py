@@ -19,7 +19,7 @@ from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
 from haploscribe.workflows.export.sequence_effects import read_effects
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
-from haploscribe.workflows.finished_run import ReopenedRun
+from haploscribe.workflows.finished_run import FinishedRun
 
 EFFECTS = "effects"
 """Folder, among the work in progress, of what sequence models say of variants."""
@@ -56,7 +56,7 @@ class Weighing:
         What models lost that were made linear, gene by gene as they come.
     """
 
-    opened: ReopenedRun
+    opened: FinishedRun
     performance: Mapping[str, Mapping[str, Performance]]
     whole_window: bool
     lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Weighing:
             self.lost.append((gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
         if gene_id not in self.performance[name]:
             raise InputError(
-                f"{self.opened.kept.folder} has gene {gene_id!r}, which the metrics beside it do not name; "
+                f"{self.opened.saved.folder} has gene {gene_id!r}, which the metrics beside it do not name; "
                 "copy both from the same run"
             )
         r, p, q = self.performance[name][gene_id]
@@ -114,7 +114,7 @@ class Weighing:
 
     def _effects(self, name: str, model: Predictor, inputs: GeneInputs) -> Float64Array:
         if reads_deltas([name]):
-            place = self.opened.place(inputs.gene)
+            place = self.opened.index(inputs.gene)
             return read_effects(self.opened.work / EFFECTS, place)[name]
         return wide_effects(model, inputs) if wide_models([name]) else dosage_effects(model, inputs)
 
@@ -124,7 +124,7 @@ class Weighing:
 
 
 def _named_variants(
-    opened: ReopenedRun, gene: Gene, rows: Int64Array, dosages: Float32Array, *, wide: bool
+    opened: FinishedRun, gene: Gene, rows: Int64Array, dosages: Float32Array, *, wide: bool
 ) -> GeneVariants:
     """Name the variants of some of a window's dosage columns.
 

@@ -1,9 +1,8 @@
 """The job behind the verb `export`: weights of a finished run's models for TWAS tools."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,20 @@ from haploscribe.config.options import ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
-from haploscribe.parallel.executor import Workers, open_workers
-from haploscribe.results.models_folder import MODELS_NAME
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.parallel.executor import open_executor
+from haploscribe.results.models_folder import MODELS_NAME, RECORD
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, read_results
 from haploscribe.utils.files import remove_atomically, remove_on_error
+from haploscribe.utils.hashing import work_key
 from haploscribe.workflows.export.fusion import check_replaceable, write_fusion
 from haploscribe.workflows.export.linearise import linearised_path, linearised_table, write_linearised
 from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
-from haploscribe.workflows.export.sequence_effects import EffectsJob, leave_effects
+from haploscribe.workflows.export.sequence_effects import write_effects
 from haploscribe.workflows.export.variant_ids import check_gene_id, check_label
 from haploscribe.workflows.export.weight_extractor import EFFECTS, Performance, Weighing
 from haploscribe.workflows.export.weights import ExportCounts, GeneWeights
-from haploscribe.workflows.finished_run import ReopenedRun, asked_models, reopened_run
+from haploscribe.workflows.finished_run import FinishedRun, finished_run, queried_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,13 @@ def export_fusion(
     )
 
 
-def _kept(options: ExportOptions) -> KeptModels:
+def _kept(options: ExportOptions) -> SavedModels:
     read_results(options.results)  # says first of all where the run has not finished
-    return KeptModels(options.results / MODELS_NAME)
+    return SavedModels(options.results / MODELS_NAME)
 
 
 def _one_model(options: ExportOptions) -> tuple[str, ...]:
-    models = asked_models(_kept(options), options.models)
+    models = queried_models(_kept(options), options.models)
     if options.models is None or len(models) != 1:
         raise InputError("--model: a PredictDB database has the weights of one model; name one")
     return models
@@ -161,7 +161,7 @@ def _one_model(options: ExportOptions) -> tuple[str, ...]:
 
 def _models_of_one_window(options: ExportOptions) -> tuple[str, ...]:
     """Find the models that share one list of variants: FUSION has one for all."""
-    models = tuple(dict.fromkeys(asked_models(_kept(options), options.models)))
+    models = tuple(dict.fromkeys(queried_models(_kept(options), options.models)))
     wide = wide_models(models)
     if options.models is None:
         models = tuple(name for name in models if name not in wide and not reads_deltas([name]))
@@ -213,15 +213,6 @@ def _passing(performance: Mapping[str, Mapping[str, Performance]], options: Expo
     return list(passing)
 
 
-def _work_key(options: ExportOptions) -> str:
-    """Digest what the effects of variants depend on: a stopped job goes on with its own work only."""
-    parts = [repr(options.models)]
-    for path in (options.results / RUN, options.results / MODELS_NAME / "models.json"):
-        found = path.stat()
-        parts.append(repr((str(path.absolute()), found.st_size, found.st_mtime_ns)))
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
 def _export(
     options: ExportOptions,
     worker_options: WorkerOptions,
@@ -236,16 +227,19 @@ def _export(
     passing = _passing(performance, options)
     for gene_id in passing:
         check_gene_id(gene_id)
-    models, work = tuple(performance), works / _work_key(options)
+    models, work = (
+        tuple(performance),
+        works / work_key(options.models, options.results / RUN, options.results / MODELS_NAME / RECORD),
+    )
     n_fitted = len({gene_id for by_gene in performance.values() for gene_id in by_gene})
     genes = None if len(passing) == n_fitted else tuple(passing)
     with ExitStack() as stack:
         with remove_on_error(works), remove_on_error(work):
-            workers = stack.enter_context(open_workers(worker_options))
+            executor = stack.enter_context(open_executor(worker_options))
             opened = stack.enter_context(
-                reopened_run(options.results, workers, work, genes=genes, models=models)
+                finished_run(options.results, executor, work, genes=genes, models=models)
             )
-        _ask_sequence_models(opened, workers)
+        _compute_effects(opened)
         weighing = Weighing(opened, performance, whole_window)
         try:
             with closing(weighing.genes()) as weighed:
@@ -261,17 +255,17 @@ def _export(
     return Exported(n_fitted, len(passing), counts, linearised)
 
 
-def _ask_sequence_models(opened: ReopenedRun, workers: Workers) -> None:
-    """Ask models that read deltas for the effect of every variant."""
+def _compute_effects(opened: FinishedRun) -> None:
+    """Compute the effect of every variant in models that read deltas."""
     if opened.loaded is None:
         return
-    names = tuple(name for name in opened.models if reads_deltas([name]))
-    job = EffectsJob(
-        opened.kept.folder.absolute(),
-        names,
-        opened.genotypes,
-        opened.loaded.options,
-        opened.work / "made-up.zarr",
+    spec = replace(
+        opened.spec,
+        models=opened.saved.folder.absolute(),
+        model_names=tuple(name for name in opened.models if reads_deltas([name])),
+        backbone=opened.loaded.options,
+        store=opened.work / "in-silico.zarr",
     )
-    numbers = [opened.place(gene) for gene in opened.cohort.genes]
-    leave_effects(job, opened.cohort.genotypes, opened.loaded, numbers, workers, opened.work / EFFECTS)
+    numbers = [opened.index(gene) for gene in opened.cohort.genes]
+    genotypes, folder = opened.cohort.genotypes, opened.work / EFFECTS
+    write_effects(spec, genotypes, opened.loaded, numbers, opened.executor, folder)

@@ -7,69 +7,32 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.stage import read_addresses
-from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.base import Estimator
-from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.inputs import GeneInputs, gene_inputs, haplotype_inputs
 from haploscribe.estimators.registry import SHARED_NAMES
-from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.readers.cache import CachedGenotypes
-from haploscribe.results.saved_models import KeptModels, windows_of
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.target_samples import ContigColumns
+from haploscribe.workflows.work import WorkContext
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class PredictJob:
-    """What every process needs to predict any gene.
+class TargetGene:
+    """One gene to predict.
 
     Attributes
     ----------
-    models
-        Folder of kept models.
-    genotypes
-        The new people's genotypes.
-    store
-        The embedding store; None where no model reads deltas.
-    addresses
-        File of the people's blocks in the store.
+    number
+        Its index in the models' record.
+    absent, wide_absent
+        What the target file lacks of the cis window, and of the wide one.
     """
 
-    models: Path
-    genotypes: CachedGenotypes
-    store: Path | None
-    addresses: Path | None
-
-    def open(self) -> "OpenedPrediction":
-        """Open the genotypes and the models."""
-        return OpenedPrediction(self, self.genotypes.open())
-
-
-class OpenedPrediction:
-    """What a process keeps open while it predicts genes.
-
-    Parameters
-    ----------
-    job
-        What is to be done.
-    genotypes
-        What its `genotypes` open.
-    """
-
-    def __init__(self, job: PredictJob, genotypes: Genotypes) -> None:
-        self.kept = KeptModels(job.models)
-        self.windows = windows_of(self.kept.record, genotypes)
-        self.stored: DeltaReader | None = None
-        if job.store is not None and job.addresses is not None:
-            self.stored = DeltaReader(EmbeddingStore(job.store), read_addresses(job.addresses))
-
-    def close(self) -> None:
-        """Close the files of the genotypes."""
-        self.windows.close()
+    number: int
+    absent: "AbsentColumns"
+    wide_absent: "AbsentColumns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,38 +65,29 @@ def absent_columns(columns: ContigColumns, *, filled: bool) -> AbsentColumns:
     return AbsentColumns(places, columns.means[places])
 
 
-def predict_gene(
-    opened: OpenedPrediction,
-    _place: int,
-    file: Path,
-    number: int,
-    absent: AbsentColumns,
-    wide_absent: AbsentColumns,
-) -> None:
-    """Predict one gene with all its models, and leave a table of `NEW_PREDICTION_SCHEMA`.
+def predict_gene(context: WorkContext, target: TargetGene, path: Path) -> None:
+    """Predict one gene with all its models, and write a table of `NEW_PREDICTION_SCHEMA`.
 
     Parameters
     ----------
-    opened
-        The people and the models.
-    file
+    context
+        The target samples and the models.
+    target
+        The gene.
+    path
         Where the table goes, as Parquet.
-    number
-        The gene's place in the models' record.
-    absent, wide_absent
-        What the file lacks of the cis window, and of the wide one.
     """
-    windows, gene = opened.windows, opened.windows.genes[number]
+    windows, gene = context.windows, context.windows.genes[target.number]
     n_samples = len(windows.genotypes.sample_ids)
     people, apart = (
-        _filled(inputs, absent, wide_absent, np.array(shares, dtype=np.float32))
+        _filled(inputs, target.absent, target.wide_absent, np.array(shares, dtype=np.float32))
         for inputs, shares in (
-            (windows.gene_inputs(gene, opened.stored), [1.0] * n_samples),
-            (windows.haplotype_inputs(gene, opened.stored), [0.5] * (2 * n_samples) + [0.0]),
+            (gene_inputs(windows, gene, context.deltas), [1.0] * n_samples),
+            (haplotype_inputs(windows, gene, context.deltas), [0.5] * (2 * n_samples) + [0.0]),
         )
     )
     tables = [pl.DataFrame(schema=NEW_PREDICTION_SCHEMA)]
-    for model, estimator in opened.kept.of_gene(number).items():
+    for model, estimator in context.models.of_gene(target.number).items():
         if model in ZERO_SHOT_NAMES:
             continue  # see `haploscribe.workflows.predict.zero_shot`
         alone = estimator.predict(apart)
@@ -149,7 +103,7 @@ def predict_gene(
             "haplotype_1": haplotypes[:, 1],
         }
         tables.append(pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA))
-    with atomic_write(file) as aside:
+    with atomic_write(path) as aside:
         pl.concat(tables).write_parquet(aside)
 
 

@@ -1,19 +1,15 @@
 """New people's alleles at the variants that models know."""
 
-import numpy as np
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import replace
-from haploscribe.genome.alleles import AlleleKey
-from haploscribe.genome.alleles import _Key
-from haploscribe.genome.alleles import trim_allele
-from haploscribe.genome.alleles import trim_allele
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from haploscribe.genome.alleles import AlleleKey, trim_allele
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants
-from haploscribe.genome.variants import check_reference
+from haploscribe.genome.variants import Variants, check_reference
 from haploscribe.results.known_variants import KnownVariants
-from haploscribe.utils.types import BoolArray
-from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,8 @@ def match_variants(
 ) -> Matched:
     """Find known variants among those read from new people's file.
 
-    Two alleles are the same if they are equal once bases that REF and ALT share are trim_allele, from the right
+    Two alleles are the same if they are equal once bases that REF and ALT share are trim_allele, from the
+    right
     and then from the left; so records of several ALT alleles match records of one each. A record whose REF is
     not what the FASTA has, and whose only ALT is, has the two swapped, and is read the right way round. A
     record of several ALT alleles is found if the file has any of them; the others are then carried by nobody.

@@ -1,9 +1,9 @@
-"""Reads new people's variants once, and leaves their alleles at the variants that kept models know."""
+"""Read the target samples' variants once, and cache their alleles at the variants that saved models know."""
 
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, TileBlock, tile_blocks
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
-from haploscribe.parallel.executor import Workers
+from haploscribe.parallel.executor import Executor
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import ModelsRecord, read_known_variants
 from haploscribe.results.saved_models import windows_of
@@ -27,6 +27,7 @@ from haploscribe.utils.progress import Advance, stage
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 from haploscribe.workflows.predict.matching import Matched, match_variants
 from haploscribe.workflows.validate import INDEX_NAME
+from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,11 @@ class ContigColumns:
     positions
         int64 `(n_columns,)`; 0-based.
     found, swapped
-        bool `(n_columns,)`; whether new people's file has the variant, and with REF and ALT swapped.
+        bool `(n_columns,)`; whether the target file has the variant, and with REF and ALT swapped.
     means
-        float64 `(n_columns,)`; mean dosage of the training people.
+        float64 `(n_columns,)`; mean dosage of the training samples.
     extra
-        int64 `(n_extra,)`; positions, ascending, of ALT alleles that new people carry and no model knows.
+        int64 `(n_extra,)`; positions, ascending, of ALT alleles that target samples carry and no model knows.
     """
 
     positions: Int64Array
@@ -52,7 +53,7 @@ class ContigColumns:
     extra: Int64Array
 
     def between(self, tiles: Sequence[Tile]) -> "ContigColumns":
-        """Keep what starts in neighbouring tiles."""
+        """Return the columns that start in consecutive tiles."""
         bounds = (tiles[0].start, tiles[-1].end)
         first, last = np.searchsorted(self.positions, bounds)
         first_extra, last_extra = np.searchsorted(self.extra, bounds)
@@ -67,60 +68,14 @@ class ContigColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class MatchJob:
-    """What every process needs to match any block.
-
-    Attributes
-    ----------
-    options
-        The inputs.
-    index_folder
-        Where indexes that the inputs lack are.
-    folder
-        Where the variant blocks are left.
-    run
-        See `CachedGenotypes`.
-    """
-
-    options: PredictionOptions
-    index_folder: Path
-    folder: Path
-    run: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def open(self) -> "OpenedMatch":
-        """Open the files."""
-        options = self.options
-        reference = Reference.open(options.reference, self.index_folder)
-        # Missing calls are judged over all blocks, not block by block.
-        reader = open_variants(
-            options.variants, self.index_folder, assume_phased=options.assume_phased, max_missing=1.0
-        )
-        return OpenedMatch(self, reference, reader)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedMatch:
-    """The files of new people, opened; see `MatchJob`."""
-
-    job: MatchJob
-    reference: Reference
-    reader: VariantReader
-
-    def close(self) -> None:
-        """Close the files."""
-        self.reader.close()
-        self.reference.close()
-
-
-@dataclass(frozen=True, slots=True)
-class NewPeople:
-    """New people, matched with what kept models know.
+class TargetSamples:
+    """The samples to predict, their variants matched with those that the saved models know.
 
     Attributes
     ----------
     windows
-        The genes' windows in the new people, read from what the matching left.
-    kept
+        The genes' windows in these samples, reading the genotype cache that the matching has left.
+    spec
         How other processes open their genotypes.
     columns
         By contig.
@@ -129,33 +84,33 @@ class NewPeople:
     """
 
     windows: GeneWindows
-    kept: CachedGenotypes
+    spec: WorkSpec
     columns: Mapping[str, ContigColumns]
     contigs: frozenset[str]
 
 
 @contextmanager
-def matched_people(
-    options: PredictionOptions, record: ModelsRecord, reach: int, workers: Workers, work: Path
-) -> Iterator[NewPeople]:
-    """Read new people's file in one pass, and leave their alleles at the variants that the models know.
+def target_samples(
+    options: PredictionOptions, record: ModelsRecord, flank: int, executor: Executor, work: Path
+) -> Iterator[TargetSamples]:
+    """Read the file of the target samples in one pass, and cache their alleles at the known variants.
 
     Parameters
     ----------
     options
         The inputs.
     record
-        What `read_record` says of the models, perhaps with only some of its genes.
-    reach
-        See `GeneWindows`; 0 where no zero-shot model is asked.
-    workers
-        Who reads.
+        The models' record, perhaps with only some of its genes.
+    flank
+        See `GeneWindows.reach`; 0 where no zero-shot model is queried.
+    executor
+        Runs the work.
     work
-        Folder for indexes that the inputs lack, and the alleles.
+        Folder for indexes that the inputs lack, and the cache.
 
     Yields
     ------
-    The people; their files are closed behind the block.
+    The samples; their files are closed behind the block.
 
     Raises
     ------
@@ -163,18 +118,36 @@ def matched_people(
         When a file is damaged, REF differs from the FASTA, a heterozygote is unphased, too many calls are
         missing, or no known variant is in the file.
     """
-    job = MatchJob(options, work / INDEX_NAME, work / "variants")
-    opened = job.open()
-    with closing(opened):
-        samples = opened.reader.sample_ids
+    index_folder, folder = work / INDEX_NAME, work / "variants"
+    with ExitStack() as stack:
+        reference = stack.enter_context(Reference.open(options.reference, index_folder))
+        # Missing calls are judged over all blocks, not block by block.
+        reader = stack.enter_context(
+            open_variants(
+                options.variants, index_folder, assume_phased=options.assume_phased, max_missing=1.0
+            )
+        )
+        samples = reader.sample_ids
         if not samples:
-            raise InputError(f"{options.variants} has no samples; give the genotypes of the new people")
-        write_variant_samples(job.folder, samples)
-        windows = windows_of(record, Genotypes(opened.reference, opened.reader, samples))
-        windows = replace(windows, reach=reach)
-        blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, opened.reference.contigs))
+            raise InputError(
+                f"{options.variants} has no samples; give the genotypes of the samples to predict"
+            )
+        write_variant_samples(folder, samples)
+        genotypes = Genotypes(reference, reader, samples)
+        windows = replace(windows_of(record, genotypes), reach=flank)
+        blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, reference.contigs))
+        file = GenotypeFile(
+            variants=options.variants,
+            reference=options.reference,
+            index_folder=index_folder,
+            samples=folder,
+            assume_phased=options.assume_phased,
+        )
+        spec = WorkSpec(genotypes=file, folder=work, models=options.models)
+        context = WorkContext(spec, genotypes=genotypes)
+        task = partial(_match_block, absent_is_reference=options.absent_is_reference)
         with stage("Reading variants", sum(len(block.wanted) for block in blocks), "tiles") as advance:
-            columns, counts = _match_blocks(opened, blocks, workers, advance)
+            columns, counts = _merge_blocks(executor.map(spec, task, blocks, context), advance)
         require_called(counts, options.variants)
         n_known = sum(len(part.found) for part in columns.values())
         if n_known and not any(part.found.any() for part in columns.values()):
@@ -182,19 +155,22 @@ def matched_people(
                 f"{options.variants} has none of the {n_known:,} variants that the models know; is it of the "
                 "genome build that they were trained on?"
             )
-        kept = CachedGenotypes(options.reference, job.index_folder, job.folder, record.tile, job.run)
-        file = str(options.variants)
-        there = (name for name in columns if match_contig(name, opened.reader.contigs, file) is not None)
-        yield NewPeople(windows.reading_from(job.folder), kept, columns, frozenset(there))
+        cached = CachedGenotypes(options.reference, index_folder, folder, record.tile)
+        in_file = (
+            name for name in columns if match_contig(name, reader.contigs, str(options.variants)) is not None
+        )
+        yield TargetSamples(
+            windows.reading_from(folder), replace(spec, genotypes=cached), columns, frozenset(in_file)
+        )
 
 
-def _match_blocks(
-    opened: OpenedMatch, blocks: Sequence[TileBlock], workers: Workers, advance: Advance
+def _merge_blocks(
+    matched: Iterable["_MatchedBlock"], advance: Advance
 ) -> tuple[dict[str, ContigColumns], VariantCounts]:
-    """Match all blocks: the columns of each contig, and what else was met."""
+    """Merge matched blocks in any order: the columns of each contig, and the counts."""
     parts: dict[str, dict[int, ContigColumns]] = {}
     counts = VariantCounts()
-    for found in workers.map(opened.job, _match_block, blocks, lambda: opened):
+    for found in matched:
         parts.setdefault(found.block.contig, {})[found.block.number] = found.columns
         counts = sum_counts(counts, found.counts)
         advance(len(found.block.wanted))
@@ -212,20 +188,21 @@ class _MatchedBlock:
     counts: VariantCounts
 
 
-def _match_block(opened: OpenedMatch, block: TileBlock) -> _MatchedBlock:
-    """Read one block of new people's variants, and leave their alleles at the known ones."""
-    options = opened.job.options
-    known = read_known_variants(options.models, block.contig, block.number)
+def _match_block(context: WorkContext, block: TileBlock, *, absent_is_reference: bool) -> _MatchedBlock:
+    """Read one block of the target samples' variants, and cache their alleles at the known ones."""
+    models, genotypes = context.spec.models, context.genotypes
+    assert models is not None
+    known = read_known_variants(models, block.contig, block.number)
     # Records that reach into the block from the left decide its sequences too.
     start = min([block.start, *known.sites.positions[:1].tolist()])
-    read = _read(opened.reader, block.contig, start, block.end)
-    matched = match_variants(known, read, opened.reference, absent_is_reference=options.absent_is_reference)
-    write_variant_block(opened.job.folder, block.number, matched.variants)
+    read = _read(genotypes.reader, block.contig, start, block.end)
+    matched = match_variants(known, read, genotypes.reference, absent_is_reference=absent_is_reference)
+    write_variant_block(context.spec.folder / "variants", block.number, matched.variants)
     return _MatchedBlock(block, _columns(block, known, matched), read.counts)
 
 
 def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
-    """Read everyone's variants of a region; none where the file has no such contig."""
+    """Read the variants of a region; none where the file has no such contig."""
     if match_contig(contig, reader.contigs, str(reader.path)) is not None:
         return reader.read(contig, start, end, reader.sample_ids)
     nobody = np.zeros((0, len(reader.sample_ids), 2), dtype=np.int8)

@@ -1,6 +1,5 @@
-"""The job behind the verb `predict`: new people's expression from kept models."""
+"""Predict the expression of new samples from saved models: the subcommand `predict`."""
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,20 +10,22 @@ import polars as pl
 
 from haploscribe.config.options import PredictionOptions, WorkerOptions
 from haploscribe.embedding.backbones.registry import check_backbone
-from haploscribe.embedding.stage import LoadedBackbone, embed_tiles, write_addresses
+from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
-from haploscribe.parallel.executor import Workers, open_workers
+from haploscribe.parallel.executor import Executor, map_to_files, open_executor
 from haploscribe.results.models_folder import RECORD, ModelsRecord
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.files import remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import stage
-from haploscribe.workflows.predict.genes import OpenedPrediction, PredictJob, absent_columns, predict_gene
+from haploscribe.workflows.embed import embed_windows
+from haploscribe.workflows.predict.genes import TargetGene, absent_columns, predict_gene
 from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, check_place, write_new_predictions
-from haploscribe.workflows.predict.target_samples import NewPeople, matched_people
+from haploscribe.workflows.predict.target_samples import TargetSamples, target_samples
 from haploscribe.workflows.predict.zero_shot import predict_zero_shot
-from haploscribe.workflows.run.context import each_gene
+from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 
 
@@ -37,7 +38,7 @@ class Predicted:
     coverage
         One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
     n_samples
-        New people.
+        New samples.
     models
         Models that predicted.
     left_out
@@ -99,34 +100,37 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
     check_place(out)
     if worker_options.dask is not None:
         options, out = options.absolute(), out.absolute()
-    kept = KeptModels(options.models)
+    kept = SavedModels(options.models)
     record = kept.record
     numbers = _numbers(record, options)
-    work = out.with_name(f".{out.name}.work") / _work_key(options)
+    key = work_key(options, options.models / RECORD, options.variants, options.reference)
+    work = out.with_name(f".{out.name}.work") / key
     with ExitStack() as stack:
         stack.enter_context(remove_on_input_error(work.parent))
         with remove_on_error(work.parent), remove_on_error(work):
-            workers = stack.enter_context(open_workers(worker_options))
+            executor = stack.enter_context(open_executor(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
             sequence_models = _zero_shot_models(options, record)
             models = _asked(options, record, sequence_models)
             loaded = _load_backbone(options, record)
-            reach = record.zero_shot.reach if record.zero_shot and sequence_models else 0
-            people = stack.enter_context(matched_people(options, chosen, reach, workers, work))
-            coverage = _coverage(people, options)
+            flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
+            samples = stack.enter_context(target_samples(options, chosen, flank, executor, work))
+            coverage = _coverage(samples, options)
             _require_any(coverage, options)
         fine = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
-        genes = tuple(people.windows.genes[i] for i in fine)
-        people = replace(people, windows=replace(people.windows, genes=genes))
-        job, forward_passes = _embedded(people, options, loaded, workers, work)
-        places = [numbers[i] for i in fine]
-        files = [[file] for file in _predict_genes(job, people, options, places, workers, work)]
+        genes = tuple(samples.windows.genes[i] for i in fine)
+        samples = replace(samples, windows=replace(samples.windows, genes=genes))
+        spec, forward_passes = _embed(samples, options, loaded, executor, work)
+        chosen_numbers = [numbers[i] for i in fine]
+        files = [[file] for file in _predict_genes(spec, samples, options, chosen_numbers, executor)]
         if record.zero_shot is not None:
             augmentation = record.zero_shot.augmentation
-            more = predict_zero_shot(kept, sequence_models, augmentation, people.windows, places, work)
+            more = predict_zero_shot(
+                kept, sequence_models, augmentation, samples.windows, chosen_numbers, work
+            )
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
         write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
-        n_samples = len(people.windows.genotypes.sample_ids)
+        n_samples = len(samples.windows.genotypes.sample_ids)
     remove_atomically(work.parent)
     left_out = tuple(name for name in record.models if name not in models)
     return Predicted(coverage, n_samples, models, left_out, forward_passes)
@@ -163,24 +167,15 @@ def _numbers(record: ModelsRecord, options: PredictionOptions) -> list[int]:
     return find_genes(record.genes, options.genes, f"the models of {options.models}")
 
 
-def _work_key(options: PredictionOptions) -> str:
-    """Digest what the predictions depend on: a stopped job goes on with its own work only."""
-    parts = [repr(options)]
-    for path in (options.models / RECORD, options.variants, options.reference):
-        found = path.stat() if path.exists() else None
-        parts.append(repr(found and (found.st_size, found.st_mtime_ns)))
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def _coverage(people: NewPeople, options: PredictionOptions) -> pl.DataFrame:
+def _coverage(samples: TargetSamples, options: PredictionOptions) -> pl.DataFrame:
     """Count, for every gene, what the file has of the variants of the widest window that a model reads."""
     rows = []
-    for gene in people.windows.genes:
-        wide, cis = people.windows.wide, people.windows.tiles(gene)
-        here = people.columns[gene.contig].between(people.windows.wide_tiles(gene) if wide else cis)
+    for gene in samples.windows.genes:
+        wide, cis = samples.windows.wide, samples.windows.tiles(gene)
+        here = samples.columns[gene.contig].between(samples.windows.wide_tiles(gene) if wide else cis)
         n_variants, n_found = len(here.found), int(here.found.sum())
         # A file of other chromosomes says nothing of this one, not even that all is reference.
-        whole = options.absent_is_reference and gene.contig in people.contigs
+        whole = options.absent_is_reference and gene.contig in samples.contigs
         share = 1.0 if whole or not n_variants else n_found / n_variants
         counts = (n_variants, n_found, int(here.swapped.sum()), len(here.extra))
         rows.append((gene.gene_id, *counts, share, share >= options.min_coverage))
@@ -209,7 +204,7 @@ def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBa
     wanted = replace(record.backbone, device=options.device)
     if options.backbone is not None:
         wanted = replace(wanted, backbone=options.backbone)
-    loaded = LoadedBackbone.of(wanted, record.tile)
+    loaded = LoadedBackbone.load(wanted, record.tile)
     if loaded.key != record.backbone_key:
         raise InputError(
             f"backbone {wanted.backbone} is {loaded.key}, but the models of {options.models} were trained on "
@@ -218,45 +213,40 @@ def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBa
     return loaded
 
 
-def _embedded(
-    people: NewPeople, options: PredictionOptions, loaded: LoadedBackbone | None, workers: Workers, work: Path
-) -> tuple[PredictJob, int]:
-    """Embed the tiles where a model reads deltas: what predicts the people, and the passes it took."""
+def _embed(
+    samples: TargetSamples,
+    options: PredictionOptions,
+    loaded: LoadedBackbone | None,
+    executor: Executor,
+    work: Path,
+) -> tuple[WorkSpec, int]:
+    """Embed the tiles where a model reads deltas: what predicts the samples, and the passes it took."""
     if loaded is None:
-        return PredictJob(options.models, people.kept, None, None), 0
-    store = options.store or work / "embeddings.zarr"
-    embedded = embed_tiles(people.windows, people.kept, loaded, store, workers)
-    addresses = work / "blocks.jsonl"
-    write_addresses(addresses, embedded.addresses)
-    return PredictJob(options.models, people.kept, store, addresses), embedded.counts.forward_passes
+        return samples.spec, 0
+    store, block_keys = options.store or work / STORE_NAME, work / "blocks.jsonl"
+    embedded = embed_windows(samples.windows, samples.spec, loaded, store, executor)
+    write_block_keys(block_keys, embedded.keys)
+    spec = replace(samples.spec, store=store, block_keys=block_keys)
+    return spec, embedded.counts.forward_passes
 
 
 def _predict_genes(
-    job: PredictJob,
-    people: NewPeople,
+    spec: WorkSpec,
+    samples: TargetSamples,
     options: PredictionOptions,
     numbers: Sequence[int],
-    workers: Workers,
-    work: Path,
+    executor: Executor,
 ) -> list[Path]:
-    """Predict gene after gene: their files, in order."""
-    windows = people.windows
-    files = [work / f"gene-{number:06d}.parquet" for number in numbers]
-    arguments = []
+    """Predict gene after gene; return their files, in order."""
+    windows, files, targets = samples.windows, [], []
     for gene, number in zip(windows.genes, numbers, strict=True):
-        columns, filled = people.columns[gene.contig], not options.absent_is_reference
+        columns, filled = samples.columns[gene.contig], not options.absent_is_reference
         cis = absent_columns(columns.between(windows.tiles(gene)), filled=filled)
         wide = absent_columns(columns.between(windows.wide_tiles(gene)), filled=filled and windows.wide)
-        arguments.append((number, cis, wide))
+        files.append(spec.folder / f"gene-{number:06d}.parquet")
+        targets.append(TargetGene(number, cis, wide))
+    items = [(files[i], targets[i]) for i in windows.genome_order()]
+    context = WorkContext(spec, genotypes=windows.genotypes)
     with stage("Predicting", len(numbers), "genes") as advance:
-        each_gene(
-            job,
-            lambda: OpenedPrediction(job, windows.genotypes),
-            windows.genes,
-            workers,
-            predict_gene,
-            lambda place: files[place],
-            arguments,
-            advance,
-        )
+        map_to_files(executor, spec, predict_gene, items, advance, context)
     return files

@@ -11,7 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.zero_shot import ZeroShot
 from haploscribe.expression.genes import Gene
 from haploscribe.parallel.threads import threads
-from haploscribe.results.saved_models import KeptModels
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
@@ -20,7 +20,7 @@ from haploscribe.zero_shot.registry import LoadedModel
 
 
 def predict_zero_shot(
-    kept: KeptModels,
+    kept: SavedModels,
     models: Sequence[LoadedModel],
     augmentation: TestTimeAugmentation,
     windows: GeneWindows,
@@ -61,7 +61,7 @@ def predict_zero_shot(
 
 
 def _predict(
-    kept: KeptModels,
+    kept: SavedModels,
     loaded: LoadedModel,
     augmentation: TestTimeAugmentation,
     windows: GeneWindows,

@@ -1,4 +1,4 @@
-"""Fits every model on everyone and keeps it, once all are judged on people they had not seen."""
+"""Fit every model on all samples and save it, once all are evaluated on samples they had not seen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,20 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.cohort.validated import CheckedCohort
 from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.evaluation.cross_validation import fit_fold, fit_shared_fold
 from haploscribe.expression.genes import all_genes_seen
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
-from haploscribe.parallel.executor import Workers
+from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import (
-    MODELS_NAME,
     ModelsRecord,
     gene_file,
     shared_file,
@@ -30,89 +27,76 @@ from haploscribe.results.models_folder import (
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import write_state
 from haploscribe.utils.progress import stage
-from haploscribe.utils.types import Float64Array, Int64Array
-from haploscribe.workflows.run.context import GeneJobs, OpenedJobs, each_gene
-from haploscribe.workflows.run.cross_gene import lessons_of
-from haploscribe.workflows.run.gene_fits import fit_arguments
+from haploscribe.utils.types import Int64Array
+from haploscribe.workflows.run.cross_gene import read_training
+from haploscribe.workflows.run.held_out import GeneItem
+from haploscribe.workflows.validate import ValidatedCohort
+from haploscribe.workflows.work import WorkContext
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What models were trained with, beside the run's jobs.
+class TrainedWith:
+    """What models were trained with, beside the cohort and the evaluation's options.
 
     Attributes
     ----------
-    zero_shot
-        float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
-    priors
-        For each gene, its priors, as `learn_priors` learned them; None where no estimator learns from other
-        genes.
     backbone, backbone_key
         What embedded the tiles; None where no estimator reads deltas.
-    zero_shot_record
-        Of the zero-shot models; None where there are none.
+    zero_shot
+        The zero-shot models; None where there are none.
     """
 
-    zero_shot: Mapping[str, Float64Array]
-    priors: Sequence[Sequence[VariancePrior]] | None
     backbone: BackboneOptions | None
     backbone_key: str | None
-    zero_shot_record: ZeroShotRecord | None
+    zero_shot: ZeroShotRecord | None
 
 
-def keep_models(jobs: GeneJobs, checked: CheckedCohort, workers: Workers, trained: Trained) -> None:
-    """Fit every model of a run on everyone, and leave the folder of kept models among the results.
+def save_models(
+    context: WorkContext,
+    validated: ValidatedCohort,
+    executor: Executor,
+    items: Sequence[GeneItem],
+    folder: Path,
+    trained: TrainedWith,
+) -> None:
+    """Fit every model of a run on all samples, and write the folder of models.
 
     Parameters
     ----------
-    jobs
-        What to do.
-    checked
-        The cohort that `jobs` opens.
-    workers
-        Who does it.
+    context
+        The run, open in this process.
+    validated
+        Its cohort.
+    executor
+        Runs the work.
+    items
+        From `gene_items`.
+    folder
+        Of the models.
     trained
-        What else the fits take.
+        What else they were trained with.
     """
-    folder = jobs.results / MODELS_NAME
-    cohort, evaluation = checked.surveyed, jobs.evaluation
-    opened = OpenedJobs(jobs, cohort)
+    evaluation = context.evaluation
     if estimator_factories(evaluation.models, evaluation.seed):
-        with stage("Fitting everyone, to keep the models", len(cohort.genes), "genes") as advance:
-            each_gene(
-                jobs,
-                lambda: opened,
-                cohort.genes,
-                workers,
-                _keep_gene,
-                lambda number: gene_file(folder, number),
-                fit_arguments(len(cohort.genes), trained.zero_shot, trained.priors),
-                advance,
-            )
-    shared = list(shared_factories(evaluation.models, evaluation.seed))
-    if shared:
-        left = [model for model in shared if not shared_file(folder, model).exists()]
-        with stage("Fitting everyone at all genes", len(shared), "models") as advance:
-            advance(len(shared) - len(left))
-            for _ in workers.map(jobs, _keep_shared, left, lambda: opened):
-                advance(1)
-    reach = 0 if trained.zero_shot_record is None else trained.zero_shot_record.reach
-    _keep_variants(folder, checked, reach, opened.everyone.training)
-    write_record(folder, _record(opened, trained))
+        with stage("Fitting all samples, to save the models", len(items), "genes") as advance:
+            files = [(gene_file(folder, item.number), item) for item in items]
+            map_to_files(executor, context.spec, _save_gene, files, advance, context)
+    multi_gene = list(shared_factories(evaluation.models, evaluation.seed))
+    if multi_gene:
+        with stage("Fitting all samples at all genes", len(multi_gene), "models") as advance:
+            jobs = [(shared_file(folder, model), model) for model in multi_gene]
+            map_to_files(executor, context.spec, _save_multi_gene, jobs, advance, context)
+    flank = 0 if trained.zero_shot is None else trained.zero_shot.reach
+    _save_variants(folder, validated, flank, context.all_samples.training)
+    write_record(folder, _record(context, trained))
 
 
-def _keep_gene(
-    opened: OpenedJobs,
-    number: int,
-    file: Path,
-    zero_shot: Mapping[str, Float64Array],
-    priors: Sequence[VariancePrior] | None,
-) -> None:
-    """Fit one gene on everyone and leave its models."""
-    cohort, evaluation, fold = opened.cohort, opened.jobs.evaluation, opened.everyone
-    inputs = replace(cohort.gene_inputs(cohort.genes[number], opened.stored), zero_shot=zero_shot)
-    prepared = opened.prepared(cohort.values[number], fold)
-    lesson = None if priors is None else lessons_of(opened.jobs, number, priors)[-1]
+def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
+    """Fit one gene on all samples and write its models."""
+    cohort, evaluation, fold = context.cohort, context.evaluation, context.all_samples
+    inputs = replace(context.gene_inputs(item.number), zero_shot=item.zero_shot)
+    prepared = context.prepared(item.number, fold)
+    lesson = None if item.priors is None else read_training(context, item.number, item.priors)[-1]
     makers = estimator_factories(evaluation.models, evaluation.seed)
     fitted = dict(fit_fold(inputs, prepared, fold, makers, lesson))
     states = {model: estimator.state() for model, estimator in fitted.items()}
@@ -130,25 +114,24 @@ def _keep_gene(
         "tiles": State(arrays={"spans": spans}, parts={"weights": State(arrays=weights)}),
         "association": State(arrays=asdict(association)),
     }
-    write_state(file, State(parts=parts))
+    write_state(path, State(parts=parts))
 
 
-def _keep_shared(opened: OpenedJobs, model: str) -> None:
-    """Fit one model on all genes and everyone, and leave it."""
-    jobs = opened.jobs
-    (everything,) = all_genes_seen(len(opened.cohort.genes))
-    make = shared_factories([model], jobs.evaluation.seed)[model]
-    estimator = fit_shared_fold(opened.many_genes(), opened.everyone, everything, make)
-    write_state(shared_file(jobs.results / MODELS_NAME, model), estimator.state())
+def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
+    """Fit one model on all genes and all samples, and write it."""
+    (everything,) = all_genes_seen(len(context.cohort.genes))
+    make = shared_factories([model], context.evaluation.seed)[model]
+    estimator = fit_shared_fold(context.many_genes(), context.all_samples, everything, make)
+    write_state(path, estimator.state())
 
 
-def _keep_variants(folder: Path, checked: CheckedCohort, reach: int, training: Int64Array) -> None:
-    """Leave the variants of all windows, and how often training people carry them, block by block."""
-    surveyed, contigs = checked.surveyed, checked.cohort.genotypes.reference.contigs
-    there = {(block.contig, block.number) for block in _blocks(surveyed, contigs)}
-    for block in _blocks(replace(surveyed, reach=reach), contigs):
-        # Zero-shot models may see farther than the survey went.
-        cohort = surveyed if (block.contig, block.number) in there else checked.cohort
+def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, training: Int64Array) -> None:
+    """Write the variants of all windows and their frequencies in training samples, block by block."""
+    cached, contigs = validated.cached, validated.cohort.genotypes.reference.contigs
+    in_cache = {(block.contig, block.number) for block in _blocks(cached, contigs)}
+    for block in _blocks(replace(cached, reach=flank), contigs):
+        # Zero-shot models may see farther than the scan went.
+        cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
         variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
         known = KnownVariants.of(replace(variants, genotypes=variants.genotypes[:, training]))
         write_known_variants(folder, block.number, known)
@@ -158,8 +141,8 @@ def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
     return list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, contigs))
 
 
-def _record(opened: OpenedJobs, trained: Trained) -> ModelsRecord:
-    cohort, evaluation = opened.cohort, opened.jobs.evaluation
+def _record(context: WorkContext, trained: TrainedWith) -> ModelsRecord:
+    cohort, evaluation = context.cohort, context.evaluation
     return ModelsRecord(
         models=evaluation.models,
         genes=cohort.genes,
@@ -167,8 +150,8 @@ def _record(opened: OpenedJobs, trained: Trained) -> ModelsRecord:
         tile=cohort.tile_size,
         normalize=evaluation.normalize,
         seed=evaluation.seed,
-        n_samples=opened.everyone.training.size,
+        n_samples=context.all_samples.training.size,
         backbone=trained.backbone,
         backbone_key=trained.backbone_key,
-        zero_shot=trained.zero_shot_record,
+        zero_shot=trained.zero_shot,
     )

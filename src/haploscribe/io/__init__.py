@@ -1,1 +1,0 @@
-"""Result files: tables, summaries, run records."""
