@@ -202,7 +202,7 @@ class ZeroShotOptions(ZeroShotWeights):
         Option(
             "Tracks that enformer is read in, averaged: {names} or, from 0, their index in the human head.",
             metavar="A,B",
-            names="haploscribe.zero_shot.enformer.tracks.TRACKS",
+            names="haploscribe.zero_shot.enformer.configuration.TRACKS",
         ),
     ] = DEFAULT_ENFORMER_TRACKS
     borzoi_tracks: Annotated[
