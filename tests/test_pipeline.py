@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR
 from haploscribe.evaluation import cross_gene as evaluation_lessons
 from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
@@ -114,7 +114,7 @@ def test_a_prior_is_learned_from_far_genes_alone(
     # Its own gene's moments are subtracted from the sum of all: what remains of them is rounding.
     assert moved[0] < 1e-9
     assert (moved[1:] > 1e-3).all()
-    assert not (priors[0] == SHIPPED_PRIOR.weights).all(axis=2).any()
+    assert not (priors[0] == DEFAULT_PRIOR.weights).all(axis=2).any()
 
 
 def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(

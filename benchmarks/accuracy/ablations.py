@@ -15,7 +15,7 @@ from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import lead_lines, stamp, write_page
 from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import EvaluationOptions
-from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, EffectVariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import Lesson
@@ -29,7 +29,7 @@ from haploscribe.workflows.run.context import OpenedJobs, each_gene, gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors, lessons_of
 
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
-FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
+FLAT = EffectVariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
 """Every variant is equally likely to have an effect."""
 
 
@@ -56,7 +56,7 @@ def variants_of(
     yield "elastic-net, heterogeneity out", full[-1]
 
 
-def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[VariancePrior]) -> None:
+def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[EffectVariancePrior]) -> None:
     """Fit all ensemble variants of one gene and write their predictions: a task for `each_gene`."""
     cohort = opened.cohort
     inputs = cohort.gene_inputs(cohort.genes[number], None)

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators.base import Estimator
-from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, EffectVariancePrior
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.elastic_net import ElasticNet
@@ -165,10 +165,10 @@ def test_what_other_genes_teach_is_the_expression_of_those_that_use_it_and_the_p
     folds = make_folds(gene.inputs.sample_ids, 3, seed=1)
     rng = np.random.default_rng(0)
     lessons = [
-        Lesson(rng.normal(size=fold.fitted.size), VariancePrior((float(fold.number),) * N_SHAPES))
+        Lesson(rng.normal(size=fold.fitted.size), EffectVariancePrior((float(fold.number),) * N_SHAPES))
         for fold in folds
     ]
-    seen: dict[bool, list[tuple[np.ndarray, VariancePrior]]] = {True: [], False: []}
+    seen: dict[bool, list[tuple[np.ndarray, EffectVariancePrior]]] = {True: [], False: []}
 
     class Pupil(Ridge):
         def __init__(self, uses_other_genes: bool) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VarianceMoments, variance_moments
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, HasemanElstonMoments, variance_moments
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import FAR, far_genes, meet_gene, near_genes, priors_from
@@ -28,7 +28,7 @@ def test_genes_exactly_1_mb_apart_are_far() -> None:
     assert [near.tolist() for near in near_genes(genes)] == [[0, 2], [1, 2], [0, 1, 2]]
 
 
-def moments_of(n_genes: int) -> list[list[VarianceMoments]]:
+def moments_of(n_genes: int) -> list[list[HasemanElstonMoments]]:
     """What genes say in two folds, each of a large effect at its own distance."""
     rng = np.random.default_rng(5)
     found = []
@@ -55,11 +55,11 @@ def test_a_prior_is_the_one_of_the_far_genes_and_of_100_at_least(n_genes: int) -
         others = [j for j in range(n_genes) if j != i and not (i < 3 and j < 3)]
         for fold in (0, 1):
             if len(others) < 100:
-                assert found[i][fold] is SHIPPED_PRIOR
+                assert found[i][fold] is DEFAULT_PRIOR
                 continue
             kernels = sum(moments[j][fold].kernels for j in others)
             outcomes = sum(moments[j][fold].outcomes for j in others)
-            expected = VarianceMoments(np.asarray(kernels), np.asarray(outcomes)).prior()
+            expected = HasemanElstonMoments(np.asarray(kernels), np.asarray(outcomes)).prior()
             assert expected is not None
             distances = np.array([-50_000.0, -500.0, 0.0, 2_000.0, 90_000.0])
             np.testing.assert_allclose(
@@ -69,8 +69,8 @@ def test_a_prior_is_the_one_of_the_far_genes_and_of_100_at_least(n_genes: int) -
 
 def test_genes_that_say_nothing_leave_the_prior_that_ships() -> None:
     genes = [Gene(f"G{i}", "chr1", i * FAR, "+") for i in range(101)]
-    found = priors_from(genes, [[VarianceMoments.none()]] * 101)
-    assert all(prior is SHIPPED_PRIOR for (prior,) in found)
+    found = priors_from(genes, [[HasemanElstonMoments.none()]] * 101)
+    assert all(prior is DEFAULT_PRIOR for (prior,) in found)
 
 
 def test_what_is_met_in_a_fold_is_what_its_fitted_samples_alone_show() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import State
-from haploscribe.estimators.inputs import GeneInputs, WideDosages
+from haploscribe.estimators.inputs import GeneInputs, Dosages1Mb
 from haploscribe.estimators.registry import (
     ESTIMATOR_NAMES,
     SHARED_NAMES,
@@ -32,7 +32,7 @@ def inputs_of_all_kinds() -> GeneInputs:
     predicted = np.random.default_rng(3).normal(size=150)
     return replace(
         inputs,
-        wide=WideDosages(inputs.positions, inputs.dosages),
+        wide=Dosages1Mb(inputs.positions, inputs.dosages),
         zero_shot=dict.fromkeys(ZERO_SHOT_NAMES, predicted),
     )
 

@@ -8,6 +8,7 @@ import polars as pl
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.keywords import option_groups, takes_options
 from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results
 from haploscribe.utils.files import umask_for
@@ -25,7 +26,8 @@ def run(
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    An interrupted run resumes when the same call is made again.
+    An interrupted run resumes when the same call is made again. `models` takes names, and classes or instances
+    of estimators (`haploscribe.estimators.base.GeneEstimator`) that are imported from a file.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ def run(
     >>> results.metrics.select("gene_id", "model").rows()[:2]
     [('ENSG00000099899.10', 'blup'), ('ENSG00000099899.10', 'top-snp')]
     """
+    if not isinstance(options.get("models", ""), str):
+        options["models"] = [model_name(model) for model in options["models"]]
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
     chosen, evaluation, zero_shot, workers = option_groups(kinds, options)
     with umask_for(readable_by):

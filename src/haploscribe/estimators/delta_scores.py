@@ -19,7 +19,7 @@ _NEGLIGIBLE = 1e-6  # variances this much smaller than the others are float32 ro
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredTile:
+class TileScores:
     """The scores of one tile's unique haplotypes.
 
     Attributes
@@ -67,7 +67,7 @@ class TileCentre:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreBasis:
+class DeltaWhitening:
     """How the deltas of one gene become scores, fitted on the haplotypes of the training samples.
 
     An embedding is far from isotropic: a few directions carry most of what any variant changes, and some
@@ -87,7 +87,7 @@ class ScoreBasis:
     axes: Float32Array
     tiles: tuple[TileCentre, ...]
 
-    def scored(self, inputs: GeneInputs) -> list[ScoredTile]:
+    def scored(self, inputs: GeneInputs) -> list[TileScores]:
         """Score unique haplotypes, seen in training or not; one item for each of `tiles`.
 
         A tile that was not there in training is left out, as all training samples carry its reference; one
@@ -107,7 +107,7 @@ class ScoreBasis:
             )
             _require_shape(tile, shape, inputs.gene.gene_id)
             scores = (tile.deltas @ self.axes - centre.mean) * np.float32(centre.scale)
-            found.append(ScoredTile(centre.start, centre.end, scores, tile.index))
+            found.append(TileScores(centre.start, centre.end, scores, tile.index))
         return found
 
     def state(self) -> State:
@@ -137,7 +137,7 @@ class ScoreBasis:
         return np.split(rows, np.cumsum([len(tile.mean) for tile in self.tiles])[:-1])
 
 
-def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis | None:
+def fit_delta_whitening(inputs: GeneInputs, n_scores: int = N_SCORES) -> DeltaWhitening | None:
     """Find the axes, means and scales of the deltas that samples carry.
 
     Parameters
@@ -157,7 +157,7 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     InputError
         If tiles differ in dimension or hold deltas that are not finite.
     """
-    inputs = inputs.carried()
+    inputs = inputs.drop_reference_tiles()
     if not inputs.tiles:
         return None
     dimension = inputs.tiles[0].deltas.shape[2]
@@ -178,7 +178,7 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     variances = np.array([np.square(rows @ axes, dtype=np.float64).sum() for rows in centred])
     varying = variances > _NEGLIGIBLE * variances.mean()
     scales = np.where(varying, 1.0 / np.sqrt(np.where(varying, variances, 1.0)), 0.0)
-    return ScoreBasis(
+    return DeltaWhitening(
         axes,
         tuple(
             TileCentre(tile.start, tile.end, mean @ axes, float(scale))

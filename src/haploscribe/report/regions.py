@@ -2,17 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import SHARED_NAMES, reads_deltas, wide_models
-from haploscribe.interpret.effects import dosage_effects
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.report.region_data import regions_within_budget
 from haploscribe.report.tables import genes_by_best_r
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import Results
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 
 def kept_regions(results: Results, models: Path) -> dict[str, RegionTracks]:
@@ -45,14 +40,8 @@ def _tracks(kept: SavedModels, number: int) -> RegionTracks | None:
     if region is None:
         return None
     gene = kept.record.genes[number]
-    dosages = np.zeros((1, len(region.names)), dtype=np.float32)
-    inputs = GeneInputs(gene, ("nobody",), region.positions, dosages)
-    shown = [
-        name
-        for name in kept.record.models
-        if name not in SHARED_NAMES + ZERO_SHOT_NAMES and not reads_deltas([name]) and not wide_models([name])
-    ]
-    models = kept.of_gene(number, shown)
+    models = kept.of_gene(number, [name for name, spec in kept.specs.items() if _reads_cis_dosages(spec)])
+    weights = {name: model.linear_weights() for name, model in models.items()}
     return RegionTracks(
         gene=gene,
         neighbours=tuple(
@@ -64,7 +53,13 @@ def _tracks(kept: SavedModels, number: int) -> RegionTracks | None:
         positions=region.positions,
         names=region.names,
         log10_p=-region.association.log10_p,
-        effects={name: dosage_effects(model, inputs) for name, model in models.items()},
+        effects={name: found.weights for name, found in weights.items() if found is not None},
         tiles=region.spans,
         tile_weights=region.tile_weights,
     )
+
+
+def _reads_cis_dosages(spec: ModelSpec) -> bool:
+    """Return whether a model reads the dosages of the cis window alone."""
+    able = spec.capabilities
+    return not (able.across_genes or able.zero_shot or able.reads_deltas or able.reads_wide)

@@ -8,14 +8,14 @@ import numpy as np
 
 from haploscribe.config.options import ExplanationOptions, WorkerOptions
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import Estimator, HasAttention
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
-from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
+from haploscribe.interpret.effects import tile_weights
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
@@ -116,14 +116,18 @@ def _tracks(explained: Explanation, opened: FinishedRun) -> RegionTracks:
         log10_p=-explained.association.log10_p,
         effects=explained.effects,
         tiles=explained.spans,
-        tile_weights={name: of for name, of in explained.tile_weights.items() if reads_deltas([name])},
+        tile_weights={
+            name: of
+            for name, of in explained.tile_weights.items()
+            if opened.saved.specs[name].capabilities.reads_deltas
+        },
     )
 
 
 def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     if len(opened.cohort.genes) != 1:
         raise InputError(f"--gene {options.gene}: name one gene")
-    if (options.variants or options.saturate) and not reads_deltas(opened.models):
+    if (options.variants or options.saturate) and opened.loaded is None:
         raise InputError(
             f"--variant and --saturate ask models that read sequence, and {', '.join(opened.models)} of "
             f"{options.results} read none: the alleles that they know are in the table of variants"
@@ -159,12 +163,12 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
 
 
 def _attention(
-    models: dict[str, Predictor], inputs: GeneInputs, spans: Int64Array
+    models: dict[str, Estimator], inputs: GeneInputs, spans: Int64Array
 ) -> dict[str, Float64Array]:
     """Average the attention of models that have it over the training people; NaN for tiles that they lack."""
     with threads(1):
         found = {
-            name: model.attention(inputs) for name, model in models.items() if isinstance(model, Attentive)
+            name: model.attention(inputs) for name, model in models.items() if isinstance(model, HasAttention)
         }
     starts = spans[:, 0].tolist()
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}
@@ -183,17 +187,18 @@ class _ModelQuery:
     opened: FinishedRun
     window: WindowAlleles
     inputs: GeneInputs
-    models: dict[str, Predictor]
+    models: dict[str, Estimator]
     n_threads: int
 
     def observed(self) -> dict[str, Float64Array]:
         """Compute effects of the alleles known to each model."""
         effects: dict[str, Float64Array] = {}
         for name, model in self.models.items():
-            if wide_models([name]):
-                effects[name] = self._of_cis(wide_effects(model, self.inputs))
-            elif not reads_deltas([name]):
-                effects[name] = dosage_effects(model, self.inputs)
+            weights = model.linear_weights()
+            if weights is not None:
+                effects[name] = self._of_cis(weights.weights) if model.reads_wide else weights.weights
+            elif not model.reads_deltas:
+                effects[name] = np.full(self.inputs.positions.size, np.nan)
         effects |= self.others("Asking about each variant", self.window.observed(), backgrounds=True)
         return {name: effects[name] for name in self.models}
 
@@ -201,7 +206,7 @@ class _ModelQuery:
         self, title: str, wanted: Sequence[AltAllele], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
         """Compute effects of any alleles with models that read sequence."""
-        models = {name: model for name, model in self.models.items() if reads_deltas([name])}
+        models = {name: model for name, model in self.models.items() if model.reads_deltas}
         if not wanted:
             return {name: np.zeros(0) for name in models}
         if not models:

@@ -12,12 +12,12 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
-from haploscribe.estimators.registry import reads_deltas, wide_models
+from haploscribe.estimators.registry import any_model
 from haploscribe.evaluation.folds import Fold, everyone, prepare_fold, run_folds
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
-from haploscribe.interpret.effects import Predictor
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import recorded_options, require_unchanged
@@ -27,7 +27,6 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkSpec
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 _INPUTS = ("variants", "reference", "expression", "covariates")
 
@@ -80,7 +79,7 @@ class FinishedRun:
         return DeltaReader(EmbeddingStore(self.store), embedded.keys)
 
     def inputs(self, gene: Gene) -> GeneInputs:
-        """Collect the inputs of all samples that the models have learned from, at one of the cohort's genes."""
+        """Read the inputs of all training samples at one of the cohort's genes."""
         return gene_inputs(self.cohort, gene, self.deltas).take(self.fold.training)
 
     def expression(self, gene: Gene) -> Float64Array:
@@ -97,7 +96,7 @@ class FinishedRun:
     def _indices(self) -> dict[str, int]:
         return {gene.gene_id: index for index, gene in enumerate(self.saved.record.genes)}
 
-    def models_of(self, gene: Gene) -> dict[str, Predictor]:
+    def models_of(self, gene: Gene) -> dict[str, Estimator]:
         """Restore the models to query, at one gene."""
         found = self.saved.of_gene(self.index(gene))
         return {name: found[name] for name in self.models}
@@ -144,7 +143,8 @@ def finished_run(
         genes = tuple(gene.gene_id for gene in chosen)
     require_unchanged(record, results / RUN, _INPUTS)
     loaded = None
-    if reads_deltas(queried):
+    specs = [saved.specs[name] for name in queried]
+    if any_model(specs, "reads_deltas"):
         loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
         if loaded.key != saved.record.backbone_key:
             raise InputError(
@@ -152,7 +152,7 @@ def finished_run(
                 f"{saved.record.backbone_key} in the run of {results}; put that one back, or run again"
             )
     options = replace(cohort_options, genes=genes)
-    with validated_cohort(options, executor, work, wide=bool(wide_models(queried))) as validated:
+    with validated_cohort(options, executor, work, wide=any_model(specs, "reads_wide")) as validated:
         cohort, store = validated.cached, results / STORE_NAME
         samples = cohort.match.shared
         yield FinishedRun(
@@ -177,7 +177,7 @@ def queried_models(saved: SavedModels, models: Sequence[str] | None) -> tuple[st
     InputError
         When one was not trained, or none was.
     """
-    there = tuple(name for name in saved.record.models if name not in ZERO_SHOT_NAMES)
+    there = tuple(name for name, spec in saved.specs.items() if not spec.capabilities.zero_shot)
     if models is not None and (not models or len(set(models)) < len(models)):
         raise InputError(f"--models {','.join(models)}: name each model once, of {', '.join(there)}")
     unknown = [name for name in models or () if name not in there]

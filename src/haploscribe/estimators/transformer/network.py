@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.estimators.base import State
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.estimators.cross_gene.effect_prior import EffectVariancePrior
+from haploscribe.estimators.delta_scores import TileScores
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 
@@ -34,7 +34,7 @@ class Tokens:
     index: Tensor
 
     @classmethod
-    def of(cls, tiles: Sequence[ScoredTile]) -> Self:
+    def of(cls, tiles: Sequence[TileScores]) -> Self:
         """Make a token of every bin of every tile, in order."""
         rows, token, index = [], [], []
         n_rows = n_tokens = 0
@@ -99,7 +99,7 @@ def position_features(distances: Float32Array) -> Tensor:
     return torch.from_numpy(features.astype(np.float32))
 
 
-def attention_prior(distances: Float32Array, prior: VariancePrior) -> Tensor:
+def attention_prior(distances: Float32Array, prior: EffectVariancePrior) -> Tensor:
     """Attention logits before anything is learned: the log of the root of the variance prior, `(n_tokens,)`.
 
     A token's share of the variance goes with its attention squared, hence the root: the linear model
@@ -166,7 +166,7 @@ class HaplotypeNetwork(nn.Module):
         self,
         n_scores: int,
         distances: Float32Array,
-        prior: VariancePrior,
+        prior: EffectVariancePrior,
         *,
         width: int,
         n_layers: int,

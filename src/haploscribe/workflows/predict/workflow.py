@@ -111,7 +111,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
             executor = stack.enter_context(open_executor(worker_options))
             chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
             sequence_models = _zero_shot_models(options, record)
-            models = _asked(options, record, sequence_models)
+            models = _models_to_predict(options, kept, sequence_models)
             loaded = _load_backbone(options, record)
             flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
             samples = stack.enter_context(target_samples(options, chosen, flank, executor, work))
@@ -132,7 +132,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(samples.windows.genotypes.sample_ids)
     remove_atomically(work.parent)
-    left_out = tuple(name for name in record.models if name not in models)
+    left_out = tuple(name for name in record.model_names if name not in models)
     return Predicted(coverage, n_samples, models, left_out, forward_passes)
 
 
@@ -146,16 +146,18 @@ def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[
     return []
 
 
-def _asked(
-    options: PredictionOptions, record: ModelsRecord, sequence_models: Sequence[LoadedModel]
+def _models_to_predict(
+    options: PredictionOptions, saved: SavedModels, sequence_models: Sequence[LoadedModel]
 ) -> tuple[str, ...]:
-    """Name the models that predict: all that were trained, and those whose weights are given."""
+    """Return the names of the models that predict: all trained ones, and those whose weights are given."""
     given = {loaded.model.name for loaded in sequence_models}
-    models = tuple(name for name in record.models if name not in ZERO_SHOT_NAMES or name in given)
+    models = tuple(
+        name for name, spec in saved.specs.items() if not spec.capabilities.zero_shot or name in given
+    )
     if not models:
         raise InputError(
             f"{options.models} has zero-shot models only; give the weights of one, such as "
-            f"--{record.models[0]}"
+            f"--{saved.record.model_names[0]}"
         )
     return models
 

@@ -18,7 +18,7 @@ from haploscribe.config.options import (
 )
 from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
-from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
+from haploscribe.estimators.registry import any_model, check_names, model_specs
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
@@ -33,7 +33,7 @@ from haploscribe.utils.files import publish, remove_atomically, remove_on_error,
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.run.held_out import gene_items, predict_held_out
 from haploscribe.workflows.run.save_models import TrainedWith, save_models
 from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME, ValidatedCohort, validated_cohort
@@ -91,6 +91,7 @@ def run(
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    specs = tuple(model_specs(evaluation_options.models, evaluation_options.seed).values())
     zero_shot_options = zero_shot_options or ZeroShotOptions()
     augmentation = TestTimeAugmentation(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     with ExitStack() as stack:
@@ -103,12 +104,13 @@ def run(
             )
             check_backbone(backbone_options.backbone)  # also where no model reads deltas
             loaded = None
-            if reads_deltas(evaluation_options.models):
+            if any_model(specs, "reads_deltas"):
                 loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
             executor = stack.enter_context(open_executor(worker_options))
-            wide = bool(wide_models(evaluation_options.models))
             with timer.timed("reading variants"):
-                validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
+                validated = stack.enter_context(
+                    validated_cohort(cohort_options, executor, out, wide=any_model(specs, "reads_wide"))
+                )
             _rehearse(validated.cohort, evaluation_options)
             options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
             record = run_record(options, sequence_models, validated.summary())
@@ -120,18 +122,21 @@ def run(
         zero_shot = _predict_zero_shot(
             validated.cohort, sequence_models, augmentation, record, out / ZERO_SHOT_NAME, timer
         )
-        folder = out / UNFINISHED_NAME / _run_key(record, validated.cohort, embedded)
+        folder = (
+            out
+            / UNFINISHED_NAME
+            / _run_key(record, validated.cohort, embedded, [spec.source for spec in specs])
+        )
         results_folder = folder / "results"
         context = WorkContext(_spec(validated, evaluation_options, embedded, folder), cohort=cached)
-        priors = None
-        if uses_other_genes(evaluation_options.models):
+        if any_model(specs, "uses_other_genes"):
             with (
                 timer.timed("comparing genes"),
                 stage("Comparing genes", len(cached.genes), "genes") as advance,
             ):
-                priors = learn_priors(context, executor, advance)
+                learn_across_genes(context, executor, advance)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        items = gene_items(context, by_model, priors)
+        items = gene_items(context, by_model)
         with timer.timed("fitting and predicting held-out samples"):
             metrics = predict_held_out(context, validated.scan, executor, items, results_folder)
         trained = TrainedWith(
@@ -219,7 +224,9 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
         prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 
 
-def _run_key(record: dict[str, Any], cohort: Cohort, embedded: Embedded | None) -> str:
+def _run_key(
+    record: dict[str, Any], cohort: Cohort, embedded: Embedded | None, sources: Sequence[str | None]
+) -> str:
     """Return a key of all that a gene's predictions depend on: a stopped run resumes its own work only.
 
     Files count by their content, wherever they are, and genes by name and order, as items are numbered.
@@ -233,4 +240,4 @@ def _run_key(record: dict[str, Any], cohort: Cohort, embedded: Embedded | None) 
     }
     genes = [gene.gene_id for gene in cohort.genes]
     keys = embedded.keys if embedded else ()
-    return work_key(record["haploscribe"], record["versions"], options, contents, genes, keys)
+    return work_key(record["haploscribe"], record["versions"], options, contents, genes, keys, sources)
