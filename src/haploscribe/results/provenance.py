@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
