@@ -30,11 +30,11 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.interpret.window_alleles import LONGEST_STRETCH
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.open import open_executor
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.explain import explain
-from haploscribe.workflows.finished_run import reopened_run
+from haploscribe.workflows.finished_run import finished_run
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.peers import require_program
@@ -83,8 +83,8 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
         run(cohort, BackboneOptions("kmer"), EvaluationOptions(models=MODELS, folds=2), results)
         explanation = explain(ExplanationOptions(results, GENE), WorkerOptions(), out)
         with (
-            open_workers(WorkerOptions()) as workers,
-            reopened_run(results, workers, out / "work", genes=GENE, models=None) as opened,
+            open_executor(WorkerOptions()) as executor,
+            finished_run(results, executor, out / "work", genes=GENE, models=None) as opened,
         ):
             (gene,) = opened.cohort.genes
             inputs, expression = opened.inputs(gene), opened.expression(gene)

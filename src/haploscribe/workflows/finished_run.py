@@ -80,7 +80,7 @@ class FinishedRun:
         return DeltaReader(EmbeddingStore(self.store), embedded.keys)
 
     def inputs(self, gene: Gene) -> GeneInputs:
-        """Collect the inputs of all samples that the models have learned from, at one of the cohort's genes."""
+        """Collect the inputs of all samples that the models learned from, at a gene of the cohort."""
         return gene_inputs(self.cohort, gene, self.deltas).take(self.fold.training)
 
     def expression(self, gene: Gene) -> Float64Array:
