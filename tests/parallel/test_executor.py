@@ -137,9 +137,7 @@ def test_an_error_ends_the_work_on_other_items(tmp_path: Path) -> None:
     items = [tmp_path / str(i) for i in range(9)]
     started = time.monotonic()
     with pytest.raises(InputError, match="the first item is at fault"):
-        list(
-            Executor(2).map(NotesSpec(tmp_path / "notes"), fail_first, [tmp_path / str(i) for i in range(9)])
-        )
+        list(Executor(2).map(NotesSpec(tmp_path / "notes"), fail_first, items))
     assert time.monotonic() - started < 30
     assert sorted(Executor(2).map(NotesSpec(tmp_path / "notes"), squared, [3, 4])) == [9, 16]
 

@@ -28,7 +28,6 @@ _PACKAGES = (
     "zarr",
 )
 
-
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a folder of weights that decide what its model predicts."""
 
