@@ -26,8 +26,8 @@ def run(
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    An interrupted run resumes when the same call is made again. `models` takes names, and classes or instances
-    of estimators (`haploscribe.estimators.base.GeneEstimator`) that are imported from a file.
+    An interrupted run resumes when the same call is made again. `models` takes names, and classes or
+    instances of estimators (`haploscribe.estimators.base.GeneEstimator`) that are imported from a file.
 
     Parameters
     ----------
