@@ -46,11 +46,12 @@ def adjust_gene(
     return inputs, expression
 
 
-def far_genes(genes: Sequence[Gene], gene: Gene, distance: int = FAR) -> BoolArray:
+def far_genes(genes: Sequence[Gene], gene: Gene, distance: int | None = None) -> BoolArray:
     """Return which genes share no variants with one of them: bool `(n_genes,)`.
 
-    They are on other contigs, or their TSS is `distance` base pairs away or more.
+    They are on other contigs, or their TSS is `distance` base pairs away or more; None for `FAR`.
     """
+    distance = FAR if distance is None else distance
     contigs = np.array([other.contig for other in genes], dtype=object)
     tss = np.array([other.tss for other in genes], dtype=np.int64)
     return np.asarray((contigs != gene.contig) | (np.abs(tss - gene.tss) >= distance))

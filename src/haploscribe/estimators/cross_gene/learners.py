@@ -1,7 +1,7 @@
 """Learn across genes before any of them is fitted: measure each, combine far genes, adjust a gene's data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
@@ -73,7 +73,7 @@ class EffectPriorLearner:
         Far genes below which the default prior is used.
     """
 
-    min_genes: int = MIN_GENES
+    min_genes: int = field(default_factory=lambda: MIN_GENES)
 
     def measure(self, inputs: GeneInputs, expression: Float64Array) -> HasemanElstonMoments:
         """Compute the moments of one gene; see `CrossGeneLearner.measure`."""
@@ -103,7 +103,7 @@ class EffectPriorModel:
 
     kernels: Float64Array
     outcomes: Float64Array
-    min_genes: int = MIN_GENES
+    min_genes: int = field(default_factory=lambda: MIN_GENES)
 
     def adjustment(self, far: BoolArray) -> "PriorAdjustment":
         """Learn one gene's prior; the default where fewer than `min_genes` are far, or show no variance."""
