@@ -90,7 +90,7 @@ def test_a_gene_is_adjusted_by_what_far_genes_share() -> None:
     inputs = GeneInputs(
         Gene("G", "chr1", 900, "-"), tuple(f"S{i:02d}" for i in range(30)), np.arange(5) * 700, dosages
     )
-    expression, batch = rng.normal(size=30), rng.normal(size=30)
+    expression, batch = dosages[:, 1] + 0.3 * rng.normal(size=30), rng.normal(size=30)
     genes = rng.normal(size=(9, 30)) + batch
     far = np.arange(9) > 2
     shared = HeterogeneityLearner(None, None).combine(list(genes)).adjustment(far)
