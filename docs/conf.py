@@ -20,10 +20,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "bad_input",
-    "commands",
+    "sphinx_click",
     "docstrings",
     "models",
-    "readme",
     "schemas",
 ]
 
