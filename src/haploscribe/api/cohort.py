@@ -21,7 +21,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.embed import embed_windows

@@ -30,7 +30,6 @@ _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
 
-
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
 _WORKERS = click_options(WorkerOptions)

@@ -21,11 +21,7 @@ except ImportError:
 
 
 _ADDRESS = re.compile(r"\w+://.+:\d+")
-
-
 SECONDS_TO_CONNECT = 10
-
-
 SECONDS_FOR_WORKERS = 60
 
 

@@ -48,10 +48,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
 
 STYLES = ("page.css", "figures.css")
-
-
 SCRIPTS = ("common.js", "region.js", "scatter.js", "gene_table.js")
-
 
 STATIC_ROWS = 200
 """Genes that the page shows without script and on paper; a script shows all, a few at a time."""

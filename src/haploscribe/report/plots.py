@@ -13,11 +13,7 @@ from haploscribe.report.tables import Interval, baseline_of, format_interval, fo
 from haploscribe.utils.types import Float64Array, Int64Array
 
 BIN_WIDTH = 0.05
-
-
 ROW_HEIGHT, BAR_HEIGHT = 68.0, 40.0
-
-
 MOST_NAMED_POINTS = 1000
 
 
@@ -256,11 +252,7 @@ def _middle(values: Float64Array) -> str:
 
 
 _P_VALUE = re.compile(r"([pq] [=<] \d[\d.]*(?:e-\d+)?)")
-
-
 _LONG_NUMBER = re.compile(r"(?<![\w.,/-])[1-9]\d{3,14}(?![\w.,/-])")
-
-
 _NEGATIVE = re.compile(r"(?<=\s)-(?=\d)")
 
 

@@ -2,7 +2,7 @@
 
 from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.estimators.registry import check_names
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.workflows.validate import validated_cohort
 
 

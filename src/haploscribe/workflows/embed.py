@@ -9,7 +9,8 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOpt
 from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
-from haploscribe.parallel.executor import Executor, open_executor
+from haploscribe.parallel.executor import Executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.utils.files import remove_atomically
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext, WorkSpec

@@ -20,7 +20,7 @@ from haploscribe.interpret.explanation import AlleleNames, Explanation, write_ex
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg

@@ -33,14 +33,10 @@ from haploscribe.workflows.export.weights import ExportCounts, GeneVariants, Gen
 FUSION_NAMES = {"elastic-net": "enet"}
 """What FUSION calls a model that we call otherwise; all others keep their names."""
 
-
 MARGINAL = "top1"
 """FUSION's column of marginal z-scores, of which it reports the strongest as the eQTL of a gene."""
 
-
 _WEIGHTS_SUFFIX = ".wgt.RDat"
-
-
 _POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N")
 
 

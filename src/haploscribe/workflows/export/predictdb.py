@@ -50,7 +50,6 @@ CREATE INDEX weights_rsid_gene ON weights (rsid, gene);
 CREATE INDEX extra_gene ON extra (gene);
 """
 
-
 _TAKEN = "SELECT 1 FROM weights WHERE rsid = ? AND varID <> ? LIMIT 1"
 
 

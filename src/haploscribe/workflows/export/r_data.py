@@ -16,29 +16,13 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 # Type numbers of R Internals, "SEXPTYPEs".
 _SYMBOL, _PAIRLIST, _CHARACTERS, _INTEGER, _REAL, _STRINGS, _VECTOR = 1, 2, 9, 13, 14, 16, 19
-
-
 _END = struct.pack(">i", 254)
-
-
 _IS_OBJECT, _HAS_ATTRIBUTES, _HAS_TAG = 1 << 8, 1 << 9, 1 << 10
-
-
 _ASCII, _UTF8 = 64 << 12, 8 << 12
-
-
 _INTEGER_NA = -(2**31)
-
-
 _REAL_NA = 0x7FF00000000007A2
-
-
 _VERSION_2_3_0 = 0x00020300
-
-
 _MAGIC = b"RDX2\nX\n" + struct.pack(">3i", 2, _VERSION_2_3_0, _VERSION_2_3_0)
-
-
 Missing = Literal["NA"]
 
 

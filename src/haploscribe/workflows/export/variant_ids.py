@@ -13,11 +13,7 @@ _UNREADABLE = re.compile(r"[\s\"'#\x00]")
 
 # pandas, with which MetaXcan reads its tables, takes these for missing or for truth values.
 _VALUES = frozenset({"na", "n/a", "<na>", "null", "none", "true", "false"})
-
-
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+-]*")
-
-
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 

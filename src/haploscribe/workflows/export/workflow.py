@@ -12,7 +12,7 @@ from haploscribe.config.options import ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import MODELS_NAME, RECORD
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, read_results

@@ -26,7 +26,6 @@ training people. `haplotype_0` and `haplotype_1` are what each haplotype adds to
 who carries the reference on both. `standard_error` is null where the model has none.
 """
 
-
 COVERAGE_SCHEMA = pl.Schema(
     {
         "gene_id": pl.String,
@@ -44,7 +43,6 @@ COVERAGE_SCHEMA = pl.Schema(
 `n_swapped` those that it has with REF and ALT in each other's place, and `n_extra` other ALT alleles that
 its people carry there, which are left out. `predicted` is false where the coverage was too low.
 """
-
 
 _SUFFIXES = (".parquet", ".tsv")
 

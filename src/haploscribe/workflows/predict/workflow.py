@@ -14,7 +14,8 @@ from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
-from haploscribe.parallel.executor import Executor, map_to_files, open_executor
+from haploscribe.parallel.executor import Executor, map_to_files
+from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import RECORD, ModelsRecord
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.files import remove_atomically, remove_on_error, remove_on_input_error

@@ -24,7 +24,7 @@ from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import ZeroShotRecord, run_record
