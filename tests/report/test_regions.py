@@ -13,7 +13,7 @@ from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.page import write_report
 from haploscribe.report.regions import kept_regions
 from haploscribe.results.saved_models import SavedModels

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from haploscribe.errors import InputError
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.page import r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_figure import region_svg

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.plots import (
     axis_digits,

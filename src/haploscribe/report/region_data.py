@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.tables import BASELINE
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.region_data import region_data
 
 WIDTH, LEFT, RIGHT_MARGIN = 760, 52, 12

@@ -7,7 +7,7 @@ import numpy as np
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import SHARED_NAMES, reads_deltas, wide_models
 from haploscribe.interpret.effects import dosage_effects
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.region_data import regions_within_budget
 from haploscribe.report.tables import genes_by_best_r
 from haploscribe.results.saved_models import SavedModels
