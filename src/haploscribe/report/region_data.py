@@ -3,13 +3,20 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.registry import SHARED_NAMES, reads_deltas, wide_models
+from haploscribe.interpret.effects import dosage_effects
 from haploscribe.interpret.explanation import RegionTracks
-from haploscribe.report.tables import BASELINE
+from haploscribe.report.tables import BASELINE, genes_by_best_r
+from haploscribe.results.saved_models import SavedModels
+from haploscribe.results.tables import Results
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 REGION_BUDGET = 4_000_000
 """Bytes of region figures that a page may hold; about 200 genes of 2,000 variants."""
@@ -18,6 +25,61 @@ ALWAYS_SHOWN_LOG10_P = 3.0
 NEGLIGIBLE_EFFECT = 0.05
 MOST_EFFECTS = 100
 BACKGROUND_BINS = 150
+
+
+def saved_regions(results: Results, models: Path) -> dict[str, RegionTracks]:
+    """Return the regions of the best-predicted genes, as many as a page can hold; no genotypes are read.
+
+    Parameters
+    ----------
+    results
+        Tables and records of the run.
+    models
+        Its folder of saved models; results of older versions have none, and no regions.
+
+    Raises
+    ------
+    InputError
+        When a file of the folder is missing or damaged.
+    """
+    if not models.is_dir():
+        return {}
+    saved = SavedModels(models)
+    indices = {gene.gene_id: index for index, gene in enumerate(saved.record.genes)}
+    return regions_within_budget(
+        genes_by_best_r(results.metrics), lambda gene_id: _tracks(saved, indices[gene_id])
+    )
+
+
+def _tracks(saved: SavedModels, index: int) -> RegionTracks | None:
+    """Return what was saved of a gene's region, and the effects of models of the cis window's dosages."""
+    region = saved.region(index)
+    if region is None:
+        return None
+    gene = saved.record.genes[number]
+    dosages = np.zeros((1, len(region.names)), dtype=np.float32)
+    inputs = GeneInputs(gene, ("reference",), region.positions, dosages)
+    shown = [
+        name
+        for name in saved.record.models
+        if name not in SHARED_NAMES + ZERO_SHOT_NAMES and not reads_deltas([name]) and not wide_models([name])
+    ]
+    models = saved.of_gene(index, shown)
+    return RegionTracks(
+        gene=gene,
+        neighbours=tuple(
+            other for other in saved.record.genes if other.contig == gene.contig and other != gene
+        ),
+        contig=gene.contig,
+        start=int(region.spans[0, 0]),
+        end=int(region.spans[-1, 1]),
+        positions=region.positions,
+        names=region.names,
+        log10_p=-region.association.log10_p,
+        effects={name: dosage_effects(model, inputs) for name, model in models.items()},
+        tiles=region.spans,
+        tile_weights=region.tile_weights,
+    )
 
 
 def regions_within_budget(

@@ -40,7 +40,7 @@ class Exported:
     counts
         Numbers of genes and weights written.
     linearised
-        What sequence models lost by linearisation; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
+        Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
     """
 
     n_fitted: int
