@@ -16,8 +16,9 @@ from haploscribe.config.options import (
 )
 from haploscribe.expression.table import read_expression
 from haploscribe.parallel.executor import open_workers
-from haploscribe.workflows.explain import explain, observed_effects
-from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
+from haploscribe.workflows.explain import observed_effects
+from tests.fixtures.explained import explain_into
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 from haploscribe.workflows.run.workflow import run
 
 ALONE = WorkerOptions(1)
@@ -38,23 +39,23 @@ def results(example: CohortOptions, named: list[str], tmp_path_factory: pytest.T
 
 
 @pytest.fixture
-def opened(results: Path, tmp_path: Path) -> Iterator[ReopenedRun]:
+def opened(results: Path, tmp_path: Path) -> Iterator[FinishedRun]:
     with (
         open_workers(ALONE) as workers,
-        reopened_run(results, workers, tmp_path / "work", genes=None, models=None) as found,
+        finished_run(RunFolder.read(results), workers, tmp_path / "work", genes=None, models=None) as found,
     ):
         yield found
 
 
-def test_all_genes_are_those_of_the_run_not_of_its_table(opened: ReopenedRun, named: list[str]) -> None:
+def test_all_genes_are_those_of_the_run_not_of_its_table(opened: FinishedRun, named: list[str]) -> None:
     assert [gene.gene_id for gene in opened.cohort.genes] == named
 
 
 def test_each_gene_has_the_effects_that_explain_writes(
-    opened: ReopenedRun, results: Path, tmp_path: Path
+    opened: FinishedRun, results: Path, tmp_path: Path
 ) -> None:
     gene = opened.cohort.genes[1]
     names, effects = observed_effects(opened, gene, 1)
-    explained = explain(ExplanationOptions(results, gene.gene_id), ALONE, tmp_path / "explained")
+    explained = explain_into(ExplanationOptions(results, gene.gene_id), ALONE, tmp_path / "explained")
     np.testing.assert_array_equal(effects["blup"], explained.effects["blup"])
     np.testing.assert_array_equal(names.positions, explained.names.positions)

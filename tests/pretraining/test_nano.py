@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from haploscribe.pretraining.scoring import score_backbone
+from haploscribe.workflows.score import score_backbone
 
 
 @pytest.mark.slow

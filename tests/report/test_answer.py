@@ -103,7 +103,7 @@ def test_the_best_of_many_is_judged_by_the_adjusted_p() -> None:
 def test_one_model_alone_claims_nothing(model: str) -> None:
     told = answer(model_rows(made_results({model: [0.1, 0.3, 0.5]})))
     assert told.verdict == "alone"
-    assert told.question == f"How well does {model} predict each person’s expression?"
+    assert told.question == f"How well does {model} predict each sample’s expression?"
     low, high = mean_intervals(np.array([[0.1], [0.3], [0.5]]), 1)[:, 0]
     interval = f"95 % interval {low:.3f} to {high:.3f}"
     assert f"mean r of 0.300 ({interval}, median 0.300) over 3 genes" in told.sentences

@@ -15,7 +15,7 @@ from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.page import write_report
-from haploscribe.report.regions import kept_regions
+from haploscribe.report.region_data import saved_regions
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import read_results
 from haploscribe.workflows.run.workflow import run
@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CohortO
 
 
 def regions_of(out: Path) -> dict[str, RegionTracks]:
-    return kept_regions(read_results(out), out / "models")
+    return saved_regions(read_results(out), out / "models")
 
 
 def test_all_genes_that_fit_have_a_region(finished: tuple[CohortOptions, Path]) -> None:

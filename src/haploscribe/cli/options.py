@@ -32,7 +32,7 @@ class _CheckedPath(click.Path):
         """Refuse an empty path, and one with a name that is too long."""
         path = os.fspath(value)
         if not path or "\0" in path:
-            self.fail(f"{path!r} is no path; give a file or folder", param, ctx)
+            self.fail(f"{path!r} is no path; name a file or folder", param, ctx)
         if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(path).parts):
             self.fail(f"a name in it is longer than {LONGEST_NAME} bytes; name another", param, ctx)
         return super().convert(value, param, ctx)

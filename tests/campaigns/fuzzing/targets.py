@@ -33,7 +33,7 @@ from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_rec
 from haploscribe.genome.reference import Reference
 from haploscribe.parallel.executor import open_workers
 from haploscribe.report.page import write_report
-from haploscribe.workflows.explain import explain
+from tests.fixtures.explained import explain_into
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from tests.campaigns.fuzzing.bases import NAMES, TRUTH, cohort_of
@@ -142,7 +142,7 @@ def check_cohort(case: Case, **files: Path) -> None:
     """Do what `haploscribe check` does, and read every gene's inputs."""
     options = cohort_of(case.truth, **files)
     with open_workers(WorkerOptions()) as workers, checked_cohort(options, workers) as checked:
-        assert all(isinstance(value, int | str) for value in checked.facts().values())
+        assert all(isinstance(value, int | str) for value in checked.summary().values())
         cohort = checked.cohort
         require_finite(cohort.values)
         for gene in cohort.genes:
@@ -257,7 +257,7 @@ def export_results(case: Case) -> None:
 
 def explain_results(case: Case) -> None:
     """Explain a gene of a finished run."""
-    explained = explain(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
+    explained = explain_into(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
     for effects in explained.effects.values():
         require_finite(effects)
 
