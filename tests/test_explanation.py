@@ -30,13 +30,13 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.interpret.window_alleles import LONGEST_STRETCH
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.open import open_executor
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
-from tests.fixtures.explained import explain_into
 from haploscribe.workflows.finished_run import RunFolder, finished_run
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 from tests.fixtures.peers import require_program
 
 VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"
@@ -83,8 +83,8 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
         run(cohort, BackboneOptions("kmer"), EvaluationOptions(models=MODELS, folds=2), results)
         explanation = explain_into(ExplanationOptions(results, GENE), WorkerOptions(), out)
         with (
-            open_workers(WorkerOptions()) as workers,
-            finished_run(RunFolder.read(results), workers, out / "work", genes=GENE, models=None) as opened,
+            open_executor(WorkerOptions()) as executor,
+            finished_run(RunFolder.read(results), executor, out / "work", genes=GENE, models=None) as opened,
         ):
             (gene,) = opened.cohort.genes
             inputs, expression = opened.inputs(gene), opened.expression(gene)

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
@@ -20,14 +19,14 @@ from haploscribe.evaluation.cross_validation import evaluate_gene
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.vcf import VcfReader
-from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.parallel.executor import Executor
 from haploscribe.results.tables import read_predictions
-from haploscribe.workflows.run import gene_fits
+from haploscribe.workflows.run import held_out
 from haploscribe.workflows.run import workflow as pipeline
-from haploscribe.workflows.run.context import gene_jobs
 from haploscribe.workflows.run.cross_gene import learn_priors
 from haploscribe.workflows.run.workflow import run
-from haploscribe.workflows.validate import UNFINISHED_NAME
+from haploscribe.workflows.validate import UNFINISHED_NAME, validated_cohort
+from haploscribe.workflows.work import WorkContext
 from tests.fixtures.cohorts import expression_with
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
@@ -106,9 +105,9 @@ def test_a_prior_is_learned_from_far_genes_alone(
         (tmp_path / name).mkdir()
         path = expression_with(cohort, tmp_path / name / "e.parquet", values, list(table.sample_ids))
         options = replace(cohort, expression=path)
-        with checked_cohort(options, LocalWorkers(1), tmp_path / name) as checked:
-            jobs = gene_jobs(checked, evaluation, None, tmp_path / name / "done")
-            learned = learn_priors(jobs, checked.surveyed, LocalWorkers(1), lambda _: None)
+        with validated_cohort(options, Executor(1), tmp_path / name) as validated:
+            spec = replace(validated.spec, evaluation=evaluation, folder=tmp_path / name / "done")
+            learned = learn_priors(WorkContext(spec), Executor(1), lambda _: None)
         priors.append(np.array([[prior.weights for prior in gene] for gene in learned]))
     moved = np.abs(priors[1] - priors[0]).max(axis=(1, 2)) / priors[0].max()
     # Its own gene's moments are subtracted from the sum of all: what remains of them is rounding.
@@ -179,7 +178,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
         fitted.append(inputs.gene.gene_id)
         return evaluate(inputs, *arguments, **options)
 
-    monkeypatch.setattr(gene_fits, "evaluate_gene", stopping)
+    monkeypatch.setattr(held_out, "evaluate_gene", stopping)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(two_genes, tmp_path / "out", ("blup",))
     assert not (tmp_path / "out" / "summary.json").exists()
@@ -190,7 +189,7 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
         resumed.append(inputs.gene.gene_id)
         return evaluate(inputs, *arguments, **options)
 
-    monkeypatch.setattr(gene_fits, "evaluate_gene", counting)
+    monkeypatch.setattr(held_out, "evaluate_gene", counting)
     assert predictions_of(two_genes, tmp_path / "out", ("blup",)).equals(whole)
     assert sorted(fitted + resumed) == sorted(GENES.split(","))
     assert not (tmp_path / "out" / UNFINISHED_NAME).exists()

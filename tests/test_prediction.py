@@ -22,6 +22,7 @@ from haploscribe.config.options import (
     WorkerOptions,
 )
 from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.estimators.linear.elastic_net import ElasticNet
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
@@ -76,7 +77,7 @@ def test_training_people_get_the_fitted_values(trained: tuple[CohortOptions, Pat
         everyone = np.ones(len(cohort.match.shared), dtype=np.bool_)
         order = np.argsort(cohort.match.shared)
         for gene, values in zip(cohort.genes, cohort.values, strict=True):
-            inputs = cohort.gene_inputs(gene, None).take(order)
+            inputs = gene_inputs(cohort, gene, None).take(order)
             covariates = None if cohort.covariates is None else cohort.covariates[order]
             prepared = prepare(values[order], covariates, everyone, "inverse-normal")
             expected = ElasticNet().fit(inputs, prepared).predict(inputs)
@@ -117,7 +118,7 @@ def test_a_haplotypes_share_is_the_sum_of_its_alleles_effects(
     gene = kept.record.genes[0]
     weights = kept.of_gene(0)["elastic-net"].state().arrays["coefficients"]
     with open_cohort(cohort, tmp_path) as opened:
-        positions = opened.gene_inputs(opened.genes[0], None).positions
+        positions = gene_inputs(opened, opened.genes[0], None).positions
     site = int(np.argmax(np.abs(weights)))
     alone = np.flatnonzero(weights)
     expected: Float64Array = np.zeros((found["sample_id"].n_unique(), 2))
@@ -196,7 +197,7 @@ def test_absent_variants_count_as_what_training_people_have_on_average(
     for number, gene_id in enumerate(done.coverage["gene_id"]):
         weights = kept.of_gene(number)["elastic-net"].state().arrays["coefficients"]
         with open_cohort(cohort, tmp_path) as opened:
-            inputs = opened.gene_inputs(opened.genes[number], None)
+            inputs = gene_inputs(opened, opened.genes[number], None)
         absent = np.array([position + 1 not in present for position in inputs.positions.tolist()])
         assert done.coverage["n_found"][number] == np.count_nonzero(~absent)
         assert np.count_nonzero(weights[absent]) > 0

@@ -29,9 +29,9 @@ from haploscribe.errors import InputError
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import SavedModels
-from tests.fixtures.explained import explain_into
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 from tests.fixtures.peers import require_program
 from tests.fixtures.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 

@@ -15,11 +15,11 @@ from haploscribe.config.options import (
     WorkerOptions,
 )
 from haploscribe.expression.table import read_expression
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.open import open_executor
 from haploscribe.workflows.explain import observed_effects
-from tests.fixtures.explained import explain_into
 from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 
 ALONE = WorkerOptions(1)
 
@@ -41,8 +41,8 @@ def results(example: CohortOptions, named: list[str], tmp_path_factory: pytest.T
 @pytest.fixture
 def opened(results: Path, tmp_path: Path) -> Iterator[FinishedRun]:
     with (
-        open_workers(ALONE) as workers,
-        finished_run(RunFolder.read(results), workers, tmp_path / "work", genes=None, models=None) as found,
+        open_executor(ALONE) as executor,
+        finished_run(RunFolder.read(results), executor, tmp_path / "work", genes=None, models=None) as found,
     ):
         yield found
 

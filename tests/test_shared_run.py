@@ -12,7 +12,7 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, Evaluatio
 from haploscribe.evaluation.cross_validation import evaluate_shared
 from haploscribe.expression.table import read_expression
 from haploscribe.results.tables import read_predictions
-from haploscribe.workflows.run import multi_gene_fits as shared_fits
+from haploscribe.workflows.run import held_out
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME
 from tests.fixtures.cohorts import expression_with
@@ -95,7 +95,7 @@ def test_a_stopped_run_goes_on_with_the_fits_not_done(
         done.append((fold.number, block.number))
         return evaluate_shared(genes, fold, block, *rest)
 
-    monkeypatch.setattr(shared_fits, "evaluate_shared", counting)
+    monkeypatch.setattr(held_out, "evaluate_shared", counting)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(apart, tmp_path / "out")
     assert not (tmp_path / "out" / "summary.json").exists()

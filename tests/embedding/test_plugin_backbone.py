@@ -17,9 +17,9 @@ from haploscribe.embedding.backbones.registry import check_backbone, load_backbo
 from haploscribe.embedding.store import backbone_key
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.pipeline import run
-from haploscribe.workflows import embed
-from tests.small_cohort import write_small_cohort
+from haploscribe.workflows.embed import embed
+from haploscribe.workflows.run.workflow import run
+from tests.fixtures.small_cohort import write_small_cohort
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "dinucleotides.py"
 PROGRAM = Path(sys.executable).with_name("haploscribe")

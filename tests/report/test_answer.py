@@ -113,12 +113,12 @@ def test_one_model_alone_claims_nothing(model: str) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "new people, at genes that the models have learned from"),
+        ({}, "new samples, at genes that the models were trained on"),
         (
             {"split": "/a/FIN.txt", "gene_split": None},
-            "the people that /a/FIN.txt sets aside for the test, at genes",
+            "the test samples of /a/FIN.txt, at genes",
         ),
-        ({"split": None, "gene_split": 5}, "new people, at unseen genes: the genes were cut into 5 blocks"),
+        ({"split": None, "gene_split": 5}, "new samples, at unseen genes: the genes were split into 5 blocks"),
         (
             {"split": "FIN.txt", "gene_split": 3},
             "FIN.txt sets aside for the test, at unseen genes: the genes",

@@ -11,6 +11,7 @@ from scipy.stats import linregress
 
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.explanation import RegionTracks
@@ -46,7 +47,7 @@ def test_tests_are_those_of_each_variant_alone(finished: tuple[CohortOptions, Pa
     cohort_options, out = finished
     with open_cohort(cohort_options, tmp_path) as cohort:
         gene = cohort.genes[1]
-        inputs = cohort.gene_inputs(gene, None)
+        inputs = gene_inputs(cohort, gene, None)
         everyone = np.ones(len(inputs.sample_ids), dtype=np.bool_)
         prepared = prepare(cohort.values[1], cohort.covariates, everyone, "inverse-normal")
     tracks = regions_of(out)[gene.gene_id]

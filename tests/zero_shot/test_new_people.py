@@ -25,6 +25,7 @@ from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.predictions import predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
+from tests.fixtures.xpresso_files import RandomXpresso
 from tests.fixtures.zero_shot import GENES
 
 
@@ -32,7 +33,7 @@ from tests.fixtures.zero_shot import GENES
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CohortOptions, Path, Path]]:
     """The bundled cohort, the models of two of its genes, Xpresso beside them, and its weights."""
     folder = tmp_path_factory.mktemp("zero-shot")
-    weights, out = written(folder / "xpresso.h5"), folder / "results"
+    weights, out = RandomXpresso().write(folder / "xpresso.h5"), folder / "results"
     with example_cohort() as example:
         # A narrow cis window: Xpresso sees farther.
         cohort = replace(example, genes=",".join(GENES), maf=0.05, window=6_000)
@@ -101,7 +102,7 @@ def test_without_weights_the_others_predict_and_it_is_named(
 
 
 def test_other_weights_are_refused(trained: tuple[CohortOptions, Path, Path], tmp_path: Path) -> None:
-    other = written(tmp_path / "other.h5", seed=7)
+    other = RandomXpresso(seed=7).write(tmp_path / "other.h5")
     with pytest.raises(InputError, match="other weights than those of the run"):
         predicted(trained, tmp_path / "o", other)
 

@@ -1,21 +1,22 @@
-"""The survey counts what is there."""
+"""A scan counts what is there."""
 
 import gzip
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort.cohort import Cohort, open_cohort
-from haploscribe.cohort.scan import SurveyJob, VariantSurvey, survey_variants
+from haploscribe.cohort.cohort import open_cohort
+from haploscribe.cohort.scan import VariantScan
 from haploscribe.config.options import CohortOptions
-from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.estimators.inputs import gene_inputs
+from haploscribe.parallel.executor import Executor
+from haploscribe.workflows.validate import validated_cohort
 
 
-def survey_of(cohort: Cohort, advance: Callable[[int], None] = lambda _: None) -> VariantSurvey:
-    job = SurveyJob(cohort.options, Path(), cohort.wide, None)
-    return survey_variants(cohort, job, LocalWorkers(1), advance)
+def scan_of(options: CohortOptions, *, wide: bool = False) -> VariantScan:
+    with validated_cohort(options, Executor(1), wide=wide) as validated:
+        return validated.scan
 
 
 def positions_of(example: CohortOptions) -> np.ndarray:
@@ -25,47 +26,45 @@ def positions_of(example: CohortOptions) -> np.ndarray:
 
 def test_counts_equal_those_of_the_file(example: CohortOptions, tmp_path: Path) -> None:
     positions = positions_of(example)
-    advanced: list[int] = []
+    scan = scan_of(example)
     with open_cohort(example, tmp_path) as cohort:
-        survey = survey_of(cohort, advanced.append)
-        tiles = cohort.all_tiles()
         windows = [(cohort.tiles(gene)[0].start, cohort.tiles(gene)[-1].end) for gene in cohort.genes]
-        columns = [cohort.gene_inputs(gene, None).dosages.shape[1] for gene in cohort.genes]
+        columns = [gene_inputs(cohort, gene, None).dosages.shape[1] for gene in cohort.genes]
     inside = [((positions >= start) & (positions < end)).sum() for start, end in windows]
-    assert survey.n_variants.tolist() == inside == columns
-    assert sum(advanced) == len(tiles)
+    assert scan.n_variants.tolist() == inside == columns
     anywhere = np.any([(positions >= start) & (positions < end) for start, end in windows], axis=0)
-    assert survey.n_used == anywhere.sum()
+    assert scan.n_used == anywhere.sum()
 
 
 def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
     example: CohortOptions, tmp_path: Path
 ) -> None:
-    with open_cohort(replace(example, maf=0.2), tmp_path) as cohort:
-        survey = survey_of(cohort)
+    options = replace(example, maf=0.2)
+    scan = scan_of(options)
+    with open_cohort(options, tmp_path) as cohort:
         gene = cohort.genes[3]
-        dosages = cohort.gene_inputs(gene, None).dosages
+        dosages = gene_inputs(cohort, gene, None).dosages
     frequency = dosages.mean(axis=0) / 2
     assert np.minimum(frequency, 1 - frequency).min() >= 0.2
-    assert survey.n_variants[3] == dosages.shape[1]
-    assert survey.n_rare > 0
+    assert scan.n_variants[3] == dosages.shape[1]
+    assert scan.n_rare > 0
 
 
 def test_wide_windows_are_counted_where_they_are_read(example: CohortOptions, tmp_path: Path) -> None:
     positions = positions_of(example)
+    scan = scan_of(example, wide=True)
     with open_cohort(example, tmp_path, wide=True) as cohort:
-        survey = survey_of(cohort)
         windows = [
             (cohort.wide_tiles(gene)[0].start, cohort.wide_tiles(gene)[-1].end) for gene in cohort.genes
         ]
         gene, (start, end) = cohort.genes[5], windows[5]
-        inputs = cohort.gene_inputs(gene, None)
+        inputs = gene_inputs(cohort, gene, None)
     with open_cohort(example, tmp_path) as cohort:
-        narrow = cohort.gene_inputs(gene, None)
+        narrow = gene_inputs(cohort, gene, None)
     wide, taken = inputs.wide, inputs.take(np.array([7, 3])).wide
     inside = [((positions >= start) & (positions < end)).sum() for start, end in windows]
-    assert survey.n_wide_variants is not None
-    assert survey.n_wide_variants.tolist() == inside
+    assert scan.n_wide_variants is not None
+    assert scan.n_wide_variants.tolist() == inside
     assert wide is not None
     assert taken is not None
     assert wide.positions.tolist() == positions[(positions >= start) & (positions < end)].tolist()

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,9 @@ import pytest
 
 from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
-from haploscribe.parallel import dask as cluster
-from haploscribe.parallel.dask import dask_workers
+from haploscribe.parallel.dask import dask_executor
 from tests.fixtures.command_line import GENES, inputs_of
-from tests.fixtures.workers import NotesJob, OpenedNotes, dask_processes, squared
+from tests.fixtures.workers import NotesContext, NotesSpec, dask_processes, squared
 
 TOLD_APART = {"summary.json", "report.html", "run.json"}
 MODELS = ("--models", "elastic-net,blup-delta,susie")
@@ -102,11 +101,8 @@ def test_killing_a_worker_in_mid_run_changes_nothing(
         ("local:0", "give a number of processes"),
     ],
 )
-def test_a_cluster_that_cannot_be_used_is_one_line(
-    address: str, told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
-    with pytest.raises(InputError) as caught, dask_workers(address):
+def test_a_cluster_that_cannot_be_used_is_one_line(address: str, told: str) -> None:
+    with pytest.raises(InputError) as caught, dask_executor(address, seconds_to_connect=1):
         pass
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -148,56 +144,52 @@ def test_workers_of_several_threads_are_refused_in_one_line() -> None:
     with (
         scheduler_in_threads(1, n_threads=3) as address,
         pytest.raises(InputError, match=r"has 3 threads.*--nworkers 3 --nthreads 1"),
-        dask_workers(address),
+        dask_executor(address),
     ):
         pass
 
 
-def test_a_scheduler_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "SECONDS_FOR_WORKERS", 0.1)
+def test_a_scheduler_without_workers_is_one_line() -> None:
     with (
         scheduler_in_threads(0) as address,
         pytest.raises(InputError, match=r"has no workers after 0.1 s"),
-        dask_workers(address),
+        dask_executor(address, seconds_for_workers=0.1),
     ):
         pass
 
 
-def of_long_ago() -> str:
-    return "0.0.1"
-
-
-def unknown() -> str:
-    raise ModuleNotFoundError("No module named 'haploscribe'")
-
-
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("preload", "told"),
     [
-        (of_long_ago, r"has Haploscribe 0\.0\.1, this is .*; install the same version"),
-        (unknown, "cannot load"),
+        (
+            "from haploscribe.parallel import dask; dask.__version__ = '0.0.1'",
+            r"has Haploscribe 0\.0\.1, this is .*; install the same version",
+        ),
+        ("import sys; sys.modules['haploscribe'] = None", "cannot load"),
     ],
+    ids=["another version", "none"],
 )
-def test_workers_of_another_version_are_refused(
-    answer: Callable[[], str], told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "_version", answer)
-    with scheduler_in_threads(1) as address, pytest.raises(InputError, match=told), dask_workers(address):
+def test_workers_of_another_version_are_refused(preload: str, told: str, tmp_path: Path) -> None:
+    with (
+        dask_processes(tmp_path, 1, preload) as dask,
+        pytest.raises(InputError, match=told),
+        dask_executor(dask.address),
+    ):
         pass
 
 
-def test_a_scheduler_on_the_network_has_every_piece_done_once(tmp_path: Path) -> None:
-    with scheduler_in_threads(2) as address, dask_workers(address) as workers:
-        found = list(workers.map(NotesJob(tmp_path / "notes"), squared, range(20)))
+def test_a_scheduler_on_the_network_has_every_item_done_once(tmp_path: Path) -> None:
+    with scheduler_in_threads(2) as address, dask_executor(address) as executor:
+        found = list(executor.map(NotesSpec(tmp_path / "notes"), squared, range(20)))
     assert sorted(found) == [item * item for item in range(20)]
 
 
-def read(_: OpenedNotes, item: int) -> bytes:
+def read(_: NotesContext, item: int) -> bytes:
     return Path(f"/on/one/machine/only-{item}").read_bytes()
 
 
 def test_a_file_that_a_worker_cannot_see_is_named(tmp_path: Path) -> None:
-    with scheduler_in_threads(1) as address, dask_workers(address) as workers:
-        pieces = workers.map(NotesJob(tmp_path / "notes"), read, [5])
+    with scheduler_in_threads(1) as address, dask_executor(address) as executor:
+        results = executor.map(NotesSpec(tmp_path / "notes"), read, [5])
         with pytest.raises(InputError, match=r"cannot see /on/one/machine/only-5: put inputs"):
-            next(pieces)
+            next(results)
