@@ -480,7 +480,7 @@ ASKED_WRONGLY: Mapping[str, tuple[dict[str, object], str]] = {
     "no stretch": ({"saturate": "chr22"}, "--saturate"),
     "models of no sequence": (
         {"models": ("blup",), "variants": ("chr22:20000000:A:G",)},
-        "models that read sequence",
+        "model that reads sequence",
     ),
 }  # fmt: skip
 

@@ -118,10 +118,13 @@ def test_one_model_alone_claims_nothing(model: str) -> None:
             {"split": "/a/FIN.txt", "gene_split": None},
             "the test samples of /a/FIN.txt, at genes",
         ),
-        ({"split": None, "gene_split": 5}, "new samples, at unseen genes: the genes were split into 5 blocks"),
+        (
+            {"split": None, "gene_split": 5},
+            "new samples, at unseen genes: the genes were split into 5 blocks",
+        ),
         (
             {"split": "FIN.txt", "gene_split": 3},
-            "FIN.txt sets aside for the test, at unseen genes: the genes",
+            "the test samples of FIN.txt, at unseen genes: the genes",
         ),
     ],
     ids=["an older version", "split file", "unseen genes", "both"],

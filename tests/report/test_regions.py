@@ -103,7 +103,7 @@ def test_a_run_says_what_each_stage_took(finished: tuple[CohortOptions, Path]) -
     assert list(summary["stages"]) == [
         "reading variants",
         "embedding",
-        "fitting and predicting held-out people",
-        "fitting everyone, to keep the models",
+        "fitting and predicting held-out samples",
+        "fitting all samples, to save the models",
     ]
     assert 0.0 < sum(summary["stages"].values()) <= summary["wall_seconds"]

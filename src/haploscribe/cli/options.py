@@ -166,7 +166,7 @@ def writes_files(command: Command) -> Command:
 
 
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
-    """Add groups of options to a command, in order, and `--config` behind them."""
+    """Add groups of options to a command, in order, followed by `--config`."""
     config = click.option(
         "--config",
         type=FILE,

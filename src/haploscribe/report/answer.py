@@ -45,8 +45,8 @@ def scope(options: Mapping[str, Any]) -> str:
         return f"Evaluated on {samples}, at genes that the models were trained on."
     return (
         f"Evaluated on {samples}, at unseen genes: the genes were split into {blocks} blocks along the "
-        "genome, and no model was trained on the expression of any gene in the block that it predicts, or of a "
-        "gene whose cis window overlaps one of them."
+        "genome, and no model was trained on the expression of any gene in the block that it predicts, or of "
+        "a gene whose cis window overlaps one of them."
     )
 
 

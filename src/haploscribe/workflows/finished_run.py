@@ -15,7 +15,7 @@ from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import reads_deltas, wide_models
-from haploscribe.evaluation.folds import Fold, everyone, prepare_fold, run_folds
+from haploscribe.evaluation.folds import Fold, all_samples, prepare_fold, run_folds
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.interpret.effects import Predictor
@@ -209,7 +209,7 @@ def finished_run(
             models=queried,
             cohort=cohort,
             evaluation=evaluation,
-            fold=everyone(samples, run_folds(evaluation, samples)),
+            fold=all_samples(samples, run_folds(evaluation, samples)),
             loaded=loaded,
             spec=validated.spec,
             store=store if store.exists() else work / STORE_NAME,

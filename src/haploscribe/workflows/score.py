@@ -107,8 +107,8 @@ def score_backbone(
         opened_checkpoint(name_or_path) as checkpoint,
         GenomeSequences.open(reference, variants, assume_phased=assume_phased) as sequences,
     ):
-        place = resolve_region(region, sequences.reference, "--region")
-        inside, outside = _split_contig(sequences, place)
+        segment = resolve_region(region, sequences.reference, "--region")
+        inside, outside = _split_contig(sequences, segment)
         length = K * (checkpoint.configuration.max_tokens - 1)
         windows = _cut_windows(inside, length)
         generator = np.random.default_rng(_SEED)

@@ -55,7 +55,7 @@ class ValidatedCohort:
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
-            "genes that heterogeneity may be told from": len(cohort.all_genes.genes),
+            "genes for expression heterogeneity": len(cohort.all_genes.genes),
             **self.scan.summary(),
         }
 

@@ -19,7 +19,7 @@ from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
-from haploscribe.evaluation.folds import Fold, everyone, gene_splits, prepare_fold, run_folds
+from haploscribe.evaluation.folds import Fold, all_samples, gene_splits, prepare_fold, run_folds
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
@@ -68,7 +68,7 @@ class GenotypeFile:
 
 
 def new_run_id() -> str:
-    """Return an id that no other run has: workers that outlive a run open the files of the next anew."""
+    """Return a unique id, so that workers that outlive a run do not reuse its open files in the next."""
     return uuid.uuid4().hex
 
 
@@ -195,7 +195,7 @@ class WorkContext:
     @cached_property
     def all_samples(self) -> Fold:
         """All samples of the folds, as one training set."""
-        return everyone(self.cohort.match.shared, self.folds)
+        return all_samples(self.cohort.match.shared, self.folds)
 
     @property
     def fits(self) -> tuple[Fold, ...]:

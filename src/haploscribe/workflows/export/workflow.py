@@ -261,6 +261,6 @@ def _compute_effects(opened: FinishedRun) -> None:
         backbone=opened.loaded.options,
         store=opened.work / "in-silico.zarr",
     )
-    numbers = [opened.index(gene) for gene in opened.cohort.genes]
+    indices = [opened.index(gene) for gene in opened.cohort.genes]
     genotypes, folder = opened.cohort.genotypes, opened.work / EFFECTS
-    write_effects(spec, genotypes, opened.loaded, numbers, opened.executor, folder)
+    write_effects(spec, genotypes, opened.loaded, indices, opened.executor, folder)

@@ -102,7 +102,7 @@ def target_samples(
     record
         The models' record, perhaps with only some of its genes.
     flank
-        See `GeneWindows.reach`; 0 where no zero-shot model is queried.
+        See `GeneWindows.flank`; 0 where no zero-shot model is queried.
     executor
         Runs the work.
     work
@@ -134,7 +134,7 @@ def target_samples(
             )
         write_variant_samples(folder, samples)
         genotypes = Genotypes(reference, reader, samples)
-        windows = replace(windows_of(record, genotypes), reach=flank)
+        windows = replace(windows_of(record, genotypes), flank=flank)
         blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, reference.contigs))
         file = GenotypeFile(
             variants=options.variants,
