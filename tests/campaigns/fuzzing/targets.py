@@ -33,7 +33,6 @@ from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_rec
 from haploscribe.genome.reference import Reference
 from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
-from haploscribe.workflows.explain import explain
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.validate import validated_cohort
@@ -46,6 +45,7 @@ from tests.campaigns.fuzzing.oracles import (
     require_sound_expression,
     require_sound_variants,
 )
+from tests.fixtures.explained import explain_into
 from tests.fixtures.small_cohort import PEOPLE
 
 
@@ -258,7 +258,7 @@ def export_results(case: Case) -> None:
 
 def explain_results(case: Case) -> None:
     """Explain a gene of a finished run."""
-    explained = explain(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
+    explained = explain_into(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
     for effects in explained.effects.values():
         require_finite(effects)
 

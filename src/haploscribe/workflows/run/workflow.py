@@ -159,7 +159,7 @@ def run(
 def _publish(results: Results, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
     write_results(made, results)
-    write_report(made)
+    write_report(made, results)
     publish(made, out, last=SUMMARY)
     remove_atomically(out / UNFINISHED_NAME)
 
