@@ -59,7 +59,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
+@click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
 @with_options(_WORKERS, [_JSON])
 @writes_files
 def demo(out: Path, as_json: bool, **values: Any) -> None:

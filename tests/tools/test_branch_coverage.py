@@ -4,6 +4,7 @@ from pathlib import Path
 
 import coverage
 import pytest
+
 from tools import branch_coverage
 
 

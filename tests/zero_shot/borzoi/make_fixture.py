@@ -1,6 +1,6 @@
 """Write `tests/zero_shot/borzoi/`: small Borzois and Flashzois as `borzoi-pytorch` computes them.
 
-    python -m tests.zero_shot.make_borzoi_fixture FOLDER
+    python -m tests.zero_shot.borzoi.make_fixture FOLDER
 
 FOLDER is the unpacked source of flash-attn. Needs an environment of its own: see the fixture's README.
 """
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from tests.fixtures.borzoi_weights import BORZOI, FLASHZOI, LENGTH, TRACK_STEP, TSS_BINS, drawn_tensor
 from tests.fixtures.enformer_weights import drawn_sequence
 
-FOLDER = Path(__file__).parent / "borzoi"
+FOLDER = Path(__file__).parent
 
 
 def flash_attention_on_the_cpu(source: Path) -> None:

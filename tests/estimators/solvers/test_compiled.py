@@ -12,7 +12,7 @@ from haploscribe.estimators.linear.adaptive_shrinkage import fit_adaptive_shrink
 from haploscribe.estimators.solvers.penalty_choice import cross_validated_path
 from haploscribe.utils.types import Float64Array
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _FITS = """
 import hashlib
 import numpy as np

@@ -1,6 +1,6 @@
 """Write `tests/zero_shot/enformer/`: small Enformers as `enformer-pytorch` computes them.
 
-    python -m tests.zero_shot.make_enformer_fixture
+    python -m tests.zero_shot.enformer.make_fixture
 
 Needs an environment of its own, as that package pins another transformers: see the folder's README.
 """
@@ -16,7 +16,7 @@ from safetensors.torch import save_file, save_model
 
 from tests.fixtures.enformer_weights import drawn_sequence, drawn_tensor
 
-FOLDER = Path(__file__).parent / "enformer"
+FOLDER = Path(__file__).parent
 SMALL = {
     "dim": 36,
     "depth": 2,

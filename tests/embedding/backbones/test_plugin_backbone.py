@@ -21,7 +21,7 @@ from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.small_cohort import write_small_cohort
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "dinucleotides.py"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "dinucleotides.py"
 PROGRAM = Path(sys.executable).with_name("haploscribe")
 
 

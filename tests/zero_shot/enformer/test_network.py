@@ -22,7 +22,7 @@ from haploscribe.zero_shot.transformer import by_key
 from haploscribe.zero_shot.weights_folder import locate
 from tests.fixtures.enformer_weights import drawn_sequence, drawn_tensor
 
-FIXTURE = Path(__file__).parent / "enformer"
+FIXTURE = Path(__file__).parent
 SMALL = FIXTURE / "small"
 LENGTH = 272
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -25,7 +25,7 @@ from haploscribe.zero_shot.predictions import TestTimeAugmentation, predict_gene
 from tests.fixtures.enformer_weights import drawn_sequence
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, write_fasta, write_vcf
 
-FIXTURE = Path(__file__).parent / "enformer"
+FIXTURE = Path(__file__).parent
 LENGTH = 272
 pytestmark = pytest.mark.usefixtures("one_thread")
 
