@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import check_get_params_invariance
 
+from haploscribe.api.gene import GeneSamples
 from haploscribe.api.regressor import GeneRegressor
-from haploscribe.api.samples import GeneSamples
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
@@ -199,23 +199,23 @@ def test_a_model_of_deltas_needs_embedded_tiles(made: Made) -> None:
 
 
 def test_expression_of_other_people_is_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
-    with pytest.raises(InputError, match=r"y has shape \(357,\) for 358 people"):
+    with pytest.raises(InputError, match=r"y has shape \(357,\) for 358 samples"):
         GeneRegressor("blup").fit(gene[0], gene[1][1:])
 
 
 def test_a_plain_array_for_x_is_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
     X, y = gene
-    with pytest.raises(InputError, match="X is a ndarray, not a gene's people"):
+    with pytest.raises(InputError, match="X is a ndarray, not a gene's samples"):
         GeneRegressor("blup").fit(X.inputs.dosages, y)  # type: ignore[arg-type]
 
 
 def test_another_gene_is_refused(made: Made, gene: tuple[GeneSamples, Float64Array]) -> None:
     other, _ = made.cohort.gene(OTHER_GENE)
-    with pytest.raises(InputError, match=f"asked about <{OTHER_GENE}"):
+    with pytest.raises(InputError, match=f"cannot predict <{OTHER_GENE}"):
         GeneRegressor("top-snp").fit(*gene).predict(other)
 
 
 def test_people_without_the_covariates_are_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
     X, y = gene
-    with pytest.raises(InputError, match="fitted with 28 covariates and asked with 0"):
+    with pytest.raises(InputError, match="fitted with 28 covariates but given 0"):
         GeneRegressor("top-snp").fit(X, y).score(replace(X, covariates=None), y)

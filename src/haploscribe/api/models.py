@@ -1,4 +1,4 @@
-"""Kept models, applied and explained from a notebook."""
+"""Apply and explain saved models from a notebook."""
 
 import tempfile
 from dataclasses import replace
@@ -22,14 +22,14 @@ from haploscribe.workflows.predict import workflow as prediction
 
 
 class NewPredictions(NamedTuple):
-    """What kept models say of new people.
+    """Predictions of saved models for new samples.
 
     Attributes
     ----------
     predictions
-        One row a gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
+        One row per gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
     coverage
-        One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
+        One row per gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
     """
 
     predictions: pl.DataFrame
@@ -40,7 +40,7 @@ class NewPredictions(NamedTuple):
 def predict(
     models: str | Path, variants: str | Path, reference: str | Path, **options: Any
 ) -> NewPredictions:
-    """Predict the expression of new samples with the models that a run has kept, as `haploscribe predict`.
+    """Predict the expression of new samples with the saved models of a run, as `haploscribe predict` does.
 
     Parameters
     ----------
@@ -49,6 +49,11 @@ def predict(
     variants, reference
         The new samples' phased genotypes, and the FASTA that they were called on.
     {options}
+
+    Returns
+    -------
+    NewPredictions
+        The tables `predictions` and `coverage`.
 
     Raises
     ------
@@ -89,13 +94,14 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
 
     Returns
     -------
-    The tables that the verb writes, by the names of their files without the suffix: `variants` and `tiles`;
-    `asked` and `saturation` where something was asked.
+    dict
+        The tables that the subcommand writes, by the names of their files without suffix: `variants` and
+        `tiles`; `asked` and `saturation` where alleles or a stretch were given.
 
     Raises
     ------
     InputError
-        When the run, the gene, an allele or the stretch is at fault.
+        When the run, the gene, an allele or the stretch is invalid.
 
     Examples
     --------

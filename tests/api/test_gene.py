@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
-from haploscribe.api.samples import GeneSamples, Rows
+from haploscribe.api.gene import GeneSamples, Rows
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 
