@@ -31,7 +31,8 @@ REML = dict.fromkeys(("blup", "blup-delta"), 1e-6)
 
 @pytest.fixture
 def gene(made: Made) -> tuple[GeneSamples, Float64Array]:
-    return made.cohort.gene(GENE, made.embedded)
+    X, y = made.cohort.gene(GENE, made.embedded)
+    return X, y
 
 
 @pytest.mark.parametrize("model", MODELS)

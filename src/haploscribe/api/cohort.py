@@ -247,7 +247,7 @@ class OpenedCohort:
         >>> gene.variants.columns
         ['chrom', 'pos', 'id', 'ref', 'alt', 'frequency', 'distance']
         >>> gene.tiles[0]
-        <tile chr22:20091913-20097906: 9 sequences, 358 samples>
+        <tile chr22:20091889-20097882: 8 sequences, 358 samples>
         """
         number, cohort = self._gene_number(gene_id), self._validated.cached
         inputs = self._inputs(cohort, cohort.genes[number], embedded)
