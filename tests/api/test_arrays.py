@@ -45,9 +45,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenedCoho
 
 
 def bgzipped(path: Path) -> Path:
-    """A copy that bcftools reads regions of."""
-    done = path.with_suffix(".vcf.gz")
-    pysam.tabix_compress(str(path), str(done))
+    """A copy that bcftools reads regions of; its `-s` takes no names with spaces."""
+    plain, done = path.with_suffix(".plain.vcf"), path.with_suffix(".vcf.gz")
+    plain.write_text(path.read_text().replace(" Doe-Ny", "_Doe-Ny"))
+    pysam.tabix_compress(str(plain), str(done))
     pysam.tabix_index(str(done), preset="vcf")
     return done
 
@@ -122,7 +123,7 @@ def test_tiles_joined_over_a_contig_are_what_bcftools_consensus_writes(
             for tile in gene.tiles:
                 joined += reference[done : tile.start] + tile.sequences[tile.index[sample, haplotype]]
                 done = tile.end
-            wanted = consensus(files.reference, files.variants, name, haplotype)["chr2"]
+            wanted = consensus(files.reference, files.variants, name.replace(" ", "_"), haplotype)["chr2"]
             assert joined + reference[done : LENGTHS["chr2"]] == wanted
 
 

@@ -122,8 +122,8 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            When `X` and `y` differ in length, values are missing, there are too few samples for the covariates
-            or the model, or the model reads deltas and `X` has none.
+            When `X` and `y` differ in length, values are missing, there are too few samples for the
+            covariates or the model, or the model reads deltas and `X` has none.
         """
         check_option(EvaluationOptions, "normalize", self.normalize)
         expression = _expression(X, y)
