@@ -34,7 +34,7 @@ from haploscribe.examples.cohort import example_cohort as example_files
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.normalise import prepare
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array

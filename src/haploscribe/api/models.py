@@ -1,6 +1,5 @@
 """Apply and explain saved models from a notebook."""
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,6 @@ from haploscribe.config.options import (
     ZeroShotWeights,
 )
 from haploscribe.interpret.explanation import explanation_tables
-from haploscribe.utils.files import temporary_prefix
 from haploscribe.workflows import explain as explanation
 from haploscribe.workflows.predict import workflow as prediction
 
@@ -74,10 +72,9 @@ def predict(
     given = {"models": models, "variants": variants, "reference": reference, **options}
     chosen, weights, workers = option_groups((PredictionOptions, ZeroShotWeights, WorkerOptions), given)
     chosen = replace(chosen, zero_shot=ZeroShotOptions.of(weights))
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
-        file = Path(folder) / "predictions.parquet"
-        done = prediction.predict(chosen, workers, file)
-        return NewPredictions(pl.read_parquet(file), done.coverage)
+    predicted = prediction.predict(chosen, workers)
+    assert predicted.predictions is not None
+    return NewPredictions(predicted.predictions, predicted.coverage)
 
 
 @takes_options(ExplanationOptions, WorkerOptions)
@@ -89,7 +86,7 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     results
         Folder of a finished run.
     gene
-        Its ID; the version may be left out.
+        Gene ID; the version may be omitted.
     {options}
 
     Returns
@@ -115,5 +112,4 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     """
     given = {"results": results, "gene": gene, **options}
     chosen, workers = option_groups((ExplanationOptions, WorkerOptions), given)
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
-        return explanation_tables(explanation.explain(chosen, workers, Path(folder)))
+    return explanation_tables(explanation.explain(chosen, workers))

@@ -33,36 +33,36 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.checked_arrays import (
+    FORMAT_VERSION,
+    RECORD,
+    VERSION,
+    read_arrays,
+    read_attributes,
+    verify,
+    write_array,
+    write_attributes,
+)
 from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.utils.files import atomic_write, remove_atomically, write_if_absent
+from haploscribe.utils.files import remove_atomically, write_if_absent
 from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
+from haploscribe.utils.types import Float32Array, Int32Array, UInt8Array
 
 FORMAT = "haploscribe-embeddings"
-FORMAT_VERSION = 4
 
 VECTORS = "vectors"
 HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
-_COMPRESSORS = (ZstdCodec(level=0), Crc32cCodec())
-_CODECS = ["bytes", "zstd", "crc32c"]
-"""The codecs of every array, in order; arrays with others are not decoded."""
 
-_RECORD = "zarr.json"
-_VERSION = "format_version"
 _PART_ARRAYS = ("digest", "embedding")
 _BLOCK_ARRAYS = ("tile", "start", "end", "offset", "digest", "index")
-_STORE = {"format": FORMAT, _VERSION: FORMAT_VERSION}
-_NONE = {"format": None}
-"""Stands for the attributes of a group that has no sound record: no group's are these."""
+_STORE = {"format": FORMAT, VERSION: FORMAT_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +150,17 @@ class EmbeddingStore:
         if not path.exists():
             with write_if_absent(path) as aside:
                 zarr.create_group(aside, attributes=_STORE)
-        elif _attributes(path) != _STORE and self._has_a_group_of_this_format():
-            _write_record(path, _STORE)
-            message = f"{path / _RECORD} was damaged; it was written again"
+        elif read_attributes(path) != _STORE and self._has_a_group_of_this_format():
+            write_attributes(path, _STORE)
+            message = f"{path / RECORD} was damaged; it was written again"
             warnings.warn(message, RepairedWarning, stacklevel=2)
         self._check_format()
 
     def _check_format(self) -> None:
-        attributes = _attributes(self.path)
+        attributes = read_attributes(self.path)
         if attributes.get("format") != FORMAT:
             raise InputError(f"{self.path} is not an embedding store; name another path, or remove it")
-        version = attributes.get(_VERSION)
+        version = attributes.get(VERSION)
         if version != FORMAT_VERSION:
             remedy = (
                 "remove it, or name another"
@@ -174,8 +174,8 @@ class EmbeddingStore:
 
     def _has_a_group_of_this_format(self) -> bool:
         """Whether this is a store whose record alone is damaged."""
-        groups = self.path.glob(f"{VECTORS}/*/*/*/*/{_RECORD}")
-        return any(_attributes(record.parent).get(_VERSION) == FORMAT_VERSION for record in groups)
+        groups = self.path.glob(f"{VECTORS}/*/*/*/*/{RECORD}")
+        return any(read_attributes(record.parent).get(VERSION) == FORMAT_VERSION for record in groups)
 
     def repair(self, address: BlockKey, backbone: Backbone) -> tuple[str, ...]:
         """Remove what is damaged of a block, so that it is embedded and written again.
@@ -208,7 +208,7 @@ class EmbeddingStore:
 
     def known_digests(self, address: BlockKey) -> frozenset[bytes]:
         """Return the digests of the block's haplotypes that the backbone has embedded."""
-        digests = (_read(part, ("digest",))[0] for part in self._parts(address))
+        digests = (read_arrays(part, ("digest",))[0] for part in self._parts(address))
         return frozenset(row.tobytes() for part in digests for row in part)
 
     def write_vectors(
@@ -235,9 +235,9 @@ class EmbeddingStore:
         self._make_groups(folder, {2: _made_by(backbone)})
         name = hashlib.blake2b(b"".join(digests), digest_size=DIGEST_BYTES).hexdigest()
         with write_if_absent(folder / name) as aside:
-            group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
-            _write(group, "digest", _as_rows(digests))
-            _write(group, "embedding", embeddings)
+            group = zarr.create_group(aside, attributes={VERSION: FORMAT_VERSION})
+            write_array(group, "digest", _as_rows(digests))
+            write_array(group, "embedding", embeddings)
 
     def has_haplotypes(self, address: BlockKey) -> bool:
         """Whether the block's haplotypes are stored."""
@@ -249,19 +249,21 @@ class EmbeddingStore:
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
         with write_if_absent(folder) as aside:
-            group = zarr.create_group(aside, attributes={_VERSION: FORMAT_VERSION})
-            _write(group, "tile", np.array([tile.number for tile in tiles], dtype=np.int64))
-            _write(group, "start", np.array([tile.start for tile in tiles], dtype=np.int64))
-            _write(group, "end", np.array([tile.end for tile in tiles], dtype=np.int64))
-            _write(group, "offset", offsets.astype(np.int64))
+            group = zarr.create_group(aside, attributes={VERSION: FORMAT_VERSION})
+            write_array(group, "tile", np.array([tile.number for tile in tiles], dtype=np.int64))
+            write_array(group, "start", np.array([tile.start for tile in tiles], dtype=np.int64))
+            write_array(group, "end", np.array([tile.end for tile in tiles], dtype=np.int64))
+            write_array(group, "offset", offsets.astype(np.int64))
             rows = [np.zeros((0, DIGEST_BYTES), dtype=np.uint8), *(tile.digests for tile in tiles)]
-            _write(group, "digest", np.concatenate(rows))
+            write_array(group, "digest", np.concatenate(rows))
             index = [tile.index for tile in tiles]
-            _write(group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32))
+            write_array(
+                group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32)
+            )
 
     def read_haplotypes(self, address: BlockKey) -> tuple[IndexedTile, ...]:
         """Read the haplotypes of a stored block's tiles, in order."""
-        *grid, digests, index = _read(self._haplotypes(address), _BLOCK_ARRAYS)
+        *grid, digests, index = read_arrays(self._haplotypes(address), _BLOCK_ARRAYS)
         numbers, starts, ends, offsets = (values.tolist() for values in grid)
         return tuple(
             IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
@@ -272,7 +274,7 @@ class EmbeddingStore:
         """Read all embedded haplotypes of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
         for part in self._parts(address):
-            digests, embeddings = _read(part, _PART_ARRAYS)
+            digests, embeddings = read_arrays(part, _PART_ARRAYS)
             for digest, embedding in zip(digests, embeddings, strict=True):
                 found.setdefault(digest.tobytes(), embedding)
         return found
@@ -307,113 +309,11 @@ class EmbeddingStore:
         found = []
         for depth in range(1, len(names) + 1):
             group, wanted = self.path.joinpath(*names[:depth]), attributes.get(depth, {})
-            if _attributes(group) != wanted:
-                if (group / _RECORD).exists():
-                    found.append(f"{group.relative_to(self.path)}/{_RECORD} is damaged")
-                _write_record(group, wanted)
+            if read_attributes(group) != wanted:
+                if (group / RECORD).exists():
+                    found.append(f"{group.relative_to(self.path)}/{RECORD} is damaged")
+                write_attributes(group, wanted)
         return tuple(found)
-
-
-def verify(folder: Path, names: Sequence[str]) -> str | None:
-    """Read a group of the store as it was written.
-
-    Parameters
-    ----------
-    folder
-        The group.
-    names
-        Its arrays.
-
-    Returns
-    -------
-    What is damaged, as `/ARRAY reason`; None where all is sound.
-    """
-    try:
-        _decode(folder, names)
-    except _DamagedError as error:
-        return str(error)
-    return None
-
-
-class _DamagedError(Exception):
-    """A group of the store is not as it was written."""
-
-
-def _read(folder: Path, names: Sequence[str]) -> list[Any]:
-    """Read arrays of a group, as `_write` wrote them."""
-    try:
-        return _decode(folder, names)
-    except _DamagedError as error:
-        raise InputError(
-            f"{folder}{error}: the embedding store was damaged while in use; rerun the same command, which "
-            "embeds that part again"
-        ) from None
-
-
-def _decode(folder: Path, names: Sequence[str]) -> list[Any]:
-    if _attributes(folder) != {_VERSION: FORMAT_VERSION}:
-        raise _DamagedError(f"/{_RECORD} is damaged")
-    # Format 2 has filters that unpickle what they read.
-    group = zarr.open_group(folder, mode="r", zarr_format=3)
-    return [_decode_array(group, name) for name in names]
-
-
-def _decode_array(group: zarr.Group, name: str) -> Any:
-    """Read an array; nothing but what `_write` writes is decoded."""
-    try:
-        array = group.get(name)
-        plain = isinstance(array, zarr.Array) and _is_plain(array)
-        if plain and array.nchunks_initialized == array.nchunks:
-            return array[...]
-    except Exception as error:  # damaged metadata and chunks raise what each library of the codecs raises
-        reason = str(error).partition("\n")[0]
-        raise _DamagedError(f"/{name} is unreadable ({type(error).__name__}: {reason})") from None
-    raise _DamagedError(
-        f"/{name} {'lacks its chunk' if plain else 'is missing or was not written by Haploscribe'}"
-    )
-
-
-def _is_plain(array: zarr.Array) -> bool:
-    """Whether an array is of numbers, in one chunk, with the store's codecs."""
-    codecs: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
-    return (
-        array.dtype.kind in "iuf"
-        and [codec["name"] for codec in codecs] == _CODECS
-        and array.chunks == _one_chunk(array.shape)
-    )
-
-
-def _attributes(group: Path) -> Mapping[str, Any]:
-    """Read the attributes of a Zarr group; none where its record is missing or damaged."""
-    try:
-        record = json.loads((group / _RECORD).read_bytes())
-        if (record["zarr_format"], record["node_type"]) != (3, "group"):
-            return _NONE
-        attributes: Mapping[str, Any] = record["attributes"].copy()
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return _NONE
-    return attributes
-
-
-def _write_record(group: Path, attributes: Mapping[str, Any]) -> None:
-    content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    with atomic_write(group / _RECORD) as aside:
-        aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _write(group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array) -> None:
-    """Write an array as one chunk, also where it is all zeros: a chunk that is absent was lost."""
-    group.create_array(
-        name,
-        data=values,
-        chunks=_one_chunk(values.shape),
-        compressors=_COMPRESSORS,
-        config={"write_empty_chunks": True},
-    )
-
-
-def _one_chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(1, size) for size in shape)
 
 
 def _as_rows(digests: Sequence[bytes]) -> UInt8Array:

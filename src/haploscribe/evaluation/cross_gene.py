@@ -21,7 +21,6 @@ from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 FAR = 1_000_000
 """Base pairs between the TSS of two genes from which on they count as sharing no variants."""
 
-
 FEWEST_GENES = 100
 """Other genes that it takes to learn a prior from them."""
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from haploscribe.config.options import WorkerOptions
 from haploscribe.errors import StoppedError
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import current_umask
@@ -206,24 +205,6 @@ def map_to_files(
 def _write_file(context: ContextT, work: tuple[Callable[[ContextT, Item, Path], None], Path, Item]) -> None:
     task, path, item = work
     task(context, item, path)
-
-
-@contextmanager
-def open_executor(options: WorkerOptions) -> Iterator[Executor]:
-    """Open the executor that the options name; a cluster that is started for it ends with the block.
-
-    Raises
-    ------
-    InputError
-        When a cluster cannot be reached or used.
-    """
-    if options.dask is None:
-        yield Executor(options.jobs)
-        return
-    from haploscribe.parallel.dask import dask_executor  # noqa: PLC0415 - an extra, for clusters alone
-
-    with dask_executor(options.dask) as executor:
-        yield executor
 
 
 _open: dict[Any, Any] = {}

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from haploscribe.embedding.backbones.esm import POSITION_OFFSET, EsmConfiguration

@@ -33,21 +33,13 @@ from haploscribe.utils.names import folder_name, require_printable
 from haploscribe.utils.validated_json import parse_json, validate_as
 
 FORMAT = "haploscribe-models"
-
-
 FORMAT_VERSION = 2
-
-
 RECORD = "models.json"
-
 
 MODELS_NAME = "models"
 """The folder, in the results of a run."""
 
-
 _CHECKSUM = "checksum"
-
-
 _ADVICE = "give the `models` folder of a finished `haploscribe run`"
 
 

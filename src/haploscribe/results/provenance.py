@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from haploscribe import __version__
+from haploscribe._version import __version__
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
@@ -27,7 +27,6 @@ _PACKAGES = (
     "transformers",
     "zarr",
 )
-
 
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a folder of weights that decide what its model predicts."""

@@ -23,7 +23,6 @@ _TREE = "state"
 There is one only, as safetensors writes several in any order.
 """
 
-
 _CHECKSUM = "checksum"
 """In that entry: of all else in it and of all arrays, so that no flipped byte is taken for a model."""
 

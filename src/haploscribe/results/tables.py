@@ -18,20 +18,10 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.validated_json import parse_json, validate_as
 
 PREDICTIONS = "predictions.parquet"
-
-
 METRICS = "metrics.tsv"
-
-
 COMPARISON = "comparison.tsv"
-
-
 SUMMARY = "summary.json"
-
-
 RUN = "run.json"
-
-
 _LARGEST_R = 1.0 + 1e-9  # rounded
 
 

@@ -9,7 +9,8 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOpt
 from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
-from haploscribe.parallel.executor import Executor, open_executor
+from haploscribe.parallel.executor import Executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.utils.files import remove_atomically
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext, WorkSpec
@@ -75,7 +76,7 @@ def embed_windows(
     Raises
     ------
     InputError
-        When the backbone loses the deltas in the precision asked for, or the store is unusable.
+        When the backbone loses the deltas in the requested precision, or the store is unusable.
     """
     spec = replace(spec, backbone=loaded.options, store=store_path)
     store = EmbeddingStore(store_path)

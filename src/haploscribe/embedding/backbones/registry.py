@@ -158,7 +158,6 @@ DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
 
-
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
 

@@ -11,16 +11,9 @@ from haploscribe.utils.types import Float32Array, Float64Array
 REACHES = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0)
 """Base pairs over which the shapes that a prior is made of fall by e."""
 
-
 N_SHAPES = 2 * len(REACHES) + 1
-
-
 _FLOOR = 1e-3  # of the variance at the TSS: no variant is shut out beforehand
-
-
 _RIDGE = 1e-9  # of each moment's own size: neighbouring shapes are nearly collinear
-
-
 _BLOCK = 512  # variants whose products with all others are in memory at a time
 
 

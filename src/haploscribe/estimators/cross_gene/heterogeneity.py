@@ -18,8 +18,6 @@ from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NO_TRACE = 1e-9  # of a kernel: no gene and no factor has a say
-
-
 _ARRAYS = ("fixed", "genes", "factors", "shared")
 
 

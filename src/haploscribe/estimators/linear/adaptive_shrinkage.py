@@ -13,11 +13,7 @@ from haploscribe.estimators.solvers.compiled import compiled, compiled_into_call
 from haploscribe.utils.types import BoolArray, Float64Array
 
 _N_SIZES = 20
-
-
 _MAX_SWEEPS = 500
-
-
 _TOLERANCE = 1e-4  # of the outcome's standard deviation, for a feature of variance 1
 
 

@@ -12,7 +12,6 @@ from haploscribe.utils.types import Float32Array, Float64Array
 POSTERIOR = "posterior"
 """Name of the part of an estimator's state that only standard errors need."""
 
-
 _LEAST_SHRINKAGE = 0.01  # of a direction's variance; leaving the others out adds at most .5 % to an error
 
 

@@ -20,32 +20,14 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 # When glmnet ends a path (`glmnet.control`): `fdev`, `devmax` and `mnlam`.
 _LEAST_GAIN = 1e-5
-
-
 _MOST_EXPLAINED = 0.999
-
-
 _FEWEST_LAMBDAS = 5
-
-
 _SWEEPS_PER_ROUND = 10
-
-
 _MOST_ROUNDS = 10_000
-
-
 _SMALLEST_CHANGE = 1e-10  # of a coefficient on the standardised scale, in a whole sweep
-
-
 _DEPENDENT = 1e-10  # share of a column that the others leave unexplained, if only by rounding error
-
-
 _TIED = 1e-9  # of what coefficients change by: a change of the L1 norm that is rounding
-
-
 _PRODUCTS_AT_ONCE = 64
-
-
 _SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient that is zero
 
 

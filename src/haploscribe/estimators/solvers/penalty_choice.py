@@ -11,8 +11,6 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 # These two set the time that it takes, and nothing else.
 _STRIDE = 10
-
-
 _RISEN = 1.02
 
 

@@ -10,14 +10,8 @@ from scipy.optimize import minimize_scalar
 from haploscribe.utils.types import Float64Array, Int32Array, Int64Array
 
 _LOG_RATIO_BOUNDS = (np.log(1e-5), np.log(1e5))  # those of GEMMA (-lmin, -lmax)
-
-
 _GRID_POINTS = 51  # the likelihood may have several peaks; the best grid point picks one
-
-
 _NO_VARIANCE = 1e-12
-
-
 _NULL = 1e-11  # of a kernel's trace: far below the least δ, 1e-5 of the mean eigenvalue
 
 

@@ -15,26 +15,12 @@ from haploscribe.utils.types import Float64Array
 
 # susieR's defaults: `tol`, `max_iter`, `residual_variance_lowerbound`, `prior_tol`.
 _LEAST_GAIN = 1e-3  # in the evidence lower bound, to go on
-
-
 _MOST_ITERATIONS = 100
-
-
 _LEAST_RESIDUAL_VARIANCE = 1e-4  # of the outcome's variance
-
-
 _NEGLIGIBLE_PRIOR_VARIANCE = 1e-9  # of the outcome's variance: the effect is not there
-
-
 _FIRST_RATIO = 1e-2
-
-
 _GRID_POINTS = 12
-
-
 _MOST_NEWTON_STEPS = 60
-
-
 _NEWTON_TOLERANCE = 1e-10
 
 

@@ -24,8 +24,6 @@ from haploscribe.estimators.transformer.network import (
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
-
-
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
 
 

@@ -11,16 +11,9 @@ from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.utils.types import Float32Array, Float64Array
 
 _RIDGE = 0.1  # as `delta_scores`: of the mean variance of an axis, added before dividing by it
-
-
 _NEGLIGIBLE = 1e-6  # variances this much smaller than the largest are float32 rounding error
-
-
 _WIDEST = 1_280  # dimensions whose covariance is worked out whole; 6-mer counts have 4,096
-
-
 _PROJECTED = 512  # what wider deltas are first projected to, at random
-
 
 TileKey = tuple[str, int, int]
 """Contig, start and end of a tile: genes that lie close share tiles."""

@@ -23,23 +23,11 @@ from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 _WEIGHT_DECAY = 0.1
-
-
 _GENES_A_STEP = 4
-
-
 _SAMPLES_A_GENE = 96  # a gene's samples in one step, at most: the next visit draws others
-
-
 _REACH = 15_000.0  # base pairs over which attention falls by e before training
-
-
 _FLOOR = 0.02
-
-
 _PREDICTED_AT_ONCE = 256  # samples; bounds memory, not speed
-
-
 _NEGLIGIBLE = 1e-6  # variances this much smaller than the mean are float32 rounding error
 
 

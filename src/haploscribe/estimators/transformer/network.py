@@ -69,13 +69,8 @@ class Tokens:
 N_FREQUENCIES = 4
 """Octaves of the Fourier features of position."""
 
-
 _BATCH_SIZE = 96  # samples a step, about
-
-
 _WEIGHT_DECAY = 0.1
-
-
 _PREDICTED_AT_ONCE = 256  # samples; bounds memory, not speed
 
 

@@ -24,7 +24,6 @@ from haploscribe.workflows.finished_run import FinishedRun
 EFFECTS = "effects"
 """Folder, among the work in progress, of what sequence models say of variants."""
 
-
 _ROUNDING = 1e-6
 """Of the standard deviation of predictions: a model of dosages that loses more is not linear in them."""
 

@@ -24,7 +24,7 @@ from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
-from haploscribe.parallel.executor import open_executor
+from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import ZeroShotRecord, run_record
@@ -159,7 +159,7 @@ def run(
 def _publish(results: Results, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
     write_results(made, results)
-    write_report(made)
+    write_report(made, results)
     publish(made, out, last=SUMMARY)
     remove_atomically(out / UNFINISHED_NAME)
 
