@@ -25,7 +25,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(example: CohortOptions, **options: object) -> OpenedCohort:
-    """The bundled people, opened as a user opens files: by their names as text."""
+    """The bundled cohort, opened as a user opens files: by their names as text."""
     names = ("variants", "reference", "expression", "covariates")
     return open_cohort(**{name: str(getattr(example, name)) for name in names}, **options)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_what_is_in_the_store_is_not_embedded_again(made: Made) -> None:
     assert made.cohort.embed("kmer", store=str(made.embedded.store_path)).summary()["forward_passes"] == 0
 
 
-def test_tiles_embedded_for_other_people_are_refused(made: Made) -> None:
+def test_tiles_embedded_for_another_cohort_are_refused(made: Made) -> None:
     with (
         example_cohort(genes=GENE) as other,
         pytest.raises(InputError, match="embedded for another cohort"),

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -121,7 +121,7 @@ class Lengths(SequenceBackbone):
 
     def __init__(self) -> None:
         self.times = 1
-        self.settings = {"times": self.times}
+        self.settings: Mapping[str, str | int] = {"times": self.times}
 
     def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.float32)

@@ -106,7 +106,7 @@ class GeneSamples:
         # Any variant that a sample carries is in an embedded tile.
         return bool(self.inputs.tiles) or not self.inputs.dosages.any()
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return the dosages, for `np.asarray`."""
         if copy is False and dtype not in (None, self.dosages.dtype):
             raise ValueError(f"dosages are float32: {dtype} needs a copy")
