@@ -21,11 +21,13 @@ def run(
     *,
     store: str | Path | None = None,
     readable_by: str = "owner",
+    force: bool = False,
     **options: Any,
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    An interrupted run resumes when the same call is made again.
+    An interrupted run resumes when the same call is made again; a finished one is read. Further `models` are
+    fitted and compared with those that are there. Other data or options are refused.
 
     Parameters
     ----------
@@ -37,11 +39,14 @@ def run(
         The embedding store; None for one in `out`.
     readable_by
         Who may read the files that are made, as far as your umask lets them: `owner`, `group` or `all`.
+    force
+        Fit all models anew, and replace the results that `out` holds.
     {options}
 
     Returns
     -------
-    Polars tables `metrics` and `comparison`, and the records `summary` and `run`.
+    Polars tables `metrics` and `comparison`, the records `summary` and `run`, and the names of the models that
+    were `fitted` by this call.
     `haploscribe.read_predictions(out)` gives every held-out prediction.
 
     Raises
@@ -68,6 +73,7 @@ def run(
             None if store is None else Path(store),
             zero_shot,
             workers,
+            force=force,
         )
 
 

@@ -30,6 +30,11 @@ _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
 
+_FORCE = click.option(
+    "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
+)
+
+
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
 _WORKERS = click_options(WorkerOptions)
@@ -45,17 +50,23 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
-@with_options(_WORKERS, [_JSON])
+@with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
-def demo(out: Path, as_json: bool, **values: Any) -> None:
+def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     """Run the main job on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
-        run_pipeline(
-            cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=taken(WorkerOptions, values)
+        results = run_pipeline(
+            cohort,
+            BackboneOptions(),
+            EvaluationOptions(),
+            out,
+            worker_options=taken(WorkerOptions, values),
+            force=force,
         )
+    _say_what_was_done(results, out)
     _print_results(out, as_json=as_json)
 
 
@@ -89,18 +100,19 @@ def check(**values: Any) -> None:
     [
         click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        _FORCE,
         _JSON,
     ],
 )
 @writes_files
-def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
+def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report: the main job.
 
-    Interrupt it at any time; the same command resumes.
+    Interrupt it at any time; the same command resumes. With further --models, a finished OUT is added to.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
-    run_pipeline(
+    results = run_pipeline(
         taken(CohortOptions, values),
         taken(BackboneOptions, values),
         taken(EvaluationOptions, values),
@@ -108,7 +120,9 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
         store,
         taken(ZeroShotOptions, values),
         taken(WorkerOptions, values),
+        force=force,
     )
+    _say_what_was_done(results, out)
     _print_results(out, as_json=as_json)
 
 
@@ -387,6 +401,16 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
 def main() -> None:
     """Run the command line and exit."""
     run_to_exit(cli)
+
+
+def _say_what_was_done(results: Any, out: Path) -> None:
+    """Say on standard error where all models or some were there already."""
+    there = [name for name in results.summary["models"] if name not in results.fitted]
+    if not results.fitted:
+        click.echo(printable(f"{out}: complete; nothing to do (--force fits all models anew)"), err=True)
+    elif there:
+        added = ", ".join(results.fitted)
+        click.echo(printable(f"{out}: {added} added to {', '.join(there)}"), err=True)
 
 
 def _print_results(out: Path, *, as_json: bool) -> None:
