@@ -45,8 +45,8 @@ def run(
 
     Returns
     -------
-    Polars tables `metrics` and `comparison`, the records `summary` and `run`, and the names of the models that
-    were `fitted` by this call.
+    Polars tables `metrics` and `comparison`, the records `summary` and `run`, and the names of the models
+    that were `fitted` by this call.
     `haploscribe.read_predictions(out)` gives every held-out prediction.
 
     Raises

@@ -19,12 +19,14 @@ from haploscribe.config.options import (
 from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
 from haploscribe.errors import InputError
+from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
 from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
+from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
 from haploscribe.results.models_folder import MODELS_NAME
@@ -181,13 +183,7 @@ def _run(
         results_folder = folder / "results"
         spec = _spec(validated, evaluation_options, embedded, folder, earlier)
         context = WorkContext(spec, cohort=cached)
-        priors = None
-        if uses_other_genes(evaluation_options.models):
-            with (
-                timer.timed("comparing genes"),
-                stage("Comparing genes", len(cached.genes), "genes") as advance,
-            ):
-                priors = learn_priors(context, executor, advance)
+        priors = _learn_priors(context, executor, timer)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
         items = gene_items(context, by_model, priors)
         with timer.timed("fitting and predicting held-out samples"):
@@ -282,6 +278,17 @@ def _spec(
         store=embedded.store_path if embedded else None,
         block_keys=block_keys,
     )
+
+
+def _learn_priors(
+    context: WorkContext, executor: Executor, timer: Timer
+) -> list[tuple[VariancePrior, ...]] | None:
+    """Learn each gene's priors from the others; None where no model uses other genes."""
+    if not uses_other_genes(context.evaluation.models):
+        return None
+    n_genes = len(context.cohort.genes)
+    with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
+        return learn_priors(context, executor, advance)
 
 
 def _predict_zero_shot(
