@@ -221,10 +221,19 @@ def _augmentation(options: ZeroShotOptions) -> TestTimeAugmentation:
 
 
 def _add_earlier(summary: Summary, earlier: Summary) -> None:
-    """Add what an earlier run took to embed and to predict zero-shot, where that was not done again."""
-    summary["embedding"] = summary["embedding"] or earlier["embedding"]
+    """Add what an earlier run took: all times and counts are those of both."""
+    stages = summary.get("stages", {})
+    before = earlier.get("stages", {})
+    names = dict.fromkeys((*before, *stages))
+    summary["stages"] = {name: before.get(name, 0.0) + stages.get(name, 0.0) for name in names}
+    summary["wall_seconds"] += earlier["wall_seconds"]
     if "zero_shot" in earlier:
         summary["zero_shot"] = {**earlier["zero_shot"], **summary.get("zero_shot", {})}
+    embedded, embedding = earlier["embedding"], summary["embedding"]
+    if embedded is not None and embedding is not None:
+        embedding["forward_passes"] += embedded["forward_passes"]
+        embedding["seconds"] += embedded["seconds"]
+    summary["embedding"] = embedding or embedded
 
 
 def _without_earlier(
