@@ -4,8 +4,12 @@ The source folder is the root of the repository, not `docs/`, so that a link bet
 is the same on the site as where the repository is browsed.
 """
 
+import re
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -19,12 +23,9 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "bad_input",
-    "commands",
-    "docstrings",
+    "sphinx_click",
     "models",
-    "readme",
-    "schemas",
+    "tables",
 ]
 
 root_doc = "docs/index"
@@ -48,7 +49,7 @@ default_role = "code"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
-napoleon_custom_sections = [("Attributes", "params_style")]
+napoleon_custom_sections = [("Attributes", "params_style"), "Returns"]  # what is returned is written as prose
 napoleon_use_rtype = False
 napoleon_attr_annotations = False
 # What others document is not on this site, and no inventory is downloaded to link to it.
@@ -68,3 +69,31 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#00558a", "color-brand-content": "#00558a"},
     "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
 }
+
+_ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[[^]]*\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]")
+
+
+def shorten_signature(
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    found: object,
+    _options: object,
+    arguments: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """Write an array's type as `NDArray[float64]`, of a dataclass names only, and of a protocol nothing.
+
+    A dataclass's docstring has its types; a protocol is never called.
+    """
+    if what == "class" and getattr(found, "_is_protocol", False):
+        return "", None
+    if what == "class" and is_dataclass(found):
+        return f"({', '.join(field.name for field in fields(found) if field.init)})", None
+    arguments, returned = (text and _ARRAY.sub(r"NDArray[\1]", text) for text in (arguments, returned))
+    return arguments, returned
+
+
+def setup(app: Sphinx) -> None:
+    """Listen to autodoc."""
+    app.connect("autodoc-process-signature", shorten_signature)

@@ -1,10 +1,11 @@
-"""Fixtures that every test room shares."""
+"""Fixtures that all tests share."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from haploscribe.config.options import CohortOptions
@@ -29,3 +30,12 @@ def example() -> Iterator[CohortOptions]:
     """The bundled real people."""
     with example_cohort() as options:
         yield options
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: small tensors wait for threads longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -16,6 +16,7 @@ import polars as pl
 from benchmarks.common.cohort import benchmark_cohort
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, variance_moments
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.cross_gene import far_genes
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
@@ -38,7 +39,7 @@ def main() -> None:
             everyone = np.ones(len(cohort.match.shared), dtype=np.bool_)
             for gene, values in zip(cohort.genes, cohort.values, strict=True):
                 if far_genes(example, gene).all():
-                    inputs = cohort.gene_inputs(gene, None)
+                    inputs = gene_inputs(cohort, gene, None)
                     expression = prepare(values, cohort.covariates, everyone, "inverse-normal")
                     total += variance_moments(inputs.dosages, inputs.distances(), expression)
                     n_genes += 1

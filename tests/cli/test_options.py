@@ -18,6 +18,7 @@ from haploscribe.config.options import (
     ZeroShotOptions,
 )
 from haploscribe.errors import InputError
+from tests.fixtures.command_line import run_cli
 
 FILES = ("--variants=v.vcf", "--reference=r.fa", "--expression=e.bed")
 RUN = (CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)

@@ -13,7 +13,7 @@ import pytest
 from haploscribe.cli.main import cli
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation
-from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
+from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +77,7 @@ def explanation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = Explanation(
         Gene("g", "1", 0), allele, one, association, said, spans, said, said, allele, said, allele, said
     )
-    write_explanation(folder, found)
+    write_tables(folder, found)
     return folder
 
 

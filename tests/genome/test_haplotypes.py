@@ -327,7 +327,7 @@ def test_edits_of_length_explain_the_length_of_every_haplotype(drawn: DrawnConti
         vcf = write_vcf(folder / "v.vcf.gz", {"c": drawn})
         with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
             length = reference.contigs["c"]
-            tiles = _tiles(reader, reference, tiles_between("c", 0, length, 8, length))
+            tiles = _tiles(reader, reference, overlapping_tiles("c", 0, length, 8, length))
     for tile in tiles:
         size = tile.tile.end - tile.tile.start
         assert tile.haplotypes[0].edits == ()

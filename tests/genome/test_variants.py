@@ -23,9 +23,15 @@ from haploscribe.genome.variants import (
     dosages,
     minor_allele_frequencies,
 )
-from tests.fixtures.variants import SAMPLES, vcf_text, write_fasta, write_vcf_lines
-
-from .drawn import DrawnContig, contigs, write_vcf
+from tests.fixtures.variants import (
+    SAMPLES,
+    DrawnContig,
+    contigs,
+    vcf_text,
+    write_fasta,
+    write_vcf,
+    write_vcf_lines,
+)
 
 LENGTHS = {"chr1": 1000, "chr2": 1000}
 LINES = [

@@ -13,8 +13,9 @@ from transformers import EsmForMaskedLM
 from haploscribe.embedding.backbones.checkpoint import read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.errors import InputError
-from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov, score_backbone
+from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov
 from haploscribe.workflows.pretrain import pretrain
+from haploscribe.workflows.score import score_backbone
 from tests.fixtures.backbones import write_v1, write_v2
 from tests.fixtures.genomes import random_bases, tiny, write_genome, write_variants
 
@@ -155,3 +156,15 @@ def test_regions_that_cannot_be_scored(region: str, said: str, random_genome: Pa
 def test_kmer_has_no_masked_token_head(random_genome: Path) -> None:
     with pytest.raises(InputError, match="guesses no tokens"):
         score_backbone("kmer", random_genome, "c:1-6,000")
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_nano_beats_a_markov_chain_that_sees_both_sides(shared_cohort: Path) -> None:
+    score = score_backbone(
+        "nano", shared_cohort / "reference.fa.gz", "chr22:46,000,001-47,000,000", device="cpu"
+    )
+    assert score.n_tokens > 20_000
+    # As order-5 chains go on held-out chromosome 22, known from elsewhere (1.918).
+    assert score.markov == pytest.approx(1.918, abs=0.02)
+    assert score.model + 5 * score.model_standard_error < score.markov_both_sides

@@ -14,6 +14,7 @@ from tests.campaigns.determinism import OTHER_MACHINES, SAME_MACHINE, TOLERANCE,
 from tests.fixtures.cohorts import write_cohort
 from tests.fixtures.equal_outputs import assert_same_results
 from tests.fixtures.small_cohort import GENES
+from tests.fixtures.xpresso_files import RandomXpresso
 
 MODELS = [name for name in ESTIMATOR_NAMES if name not in ZERO_SHOT_NAMES]
 TILES = ("--window", 2_000, "--tile", 500)
@@ -52,7 +53,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> First:
     arguments = (
         *("run", *inputs_of(cohort, ("variants", "reference", "expression", "covariates", "hidden_factors"))),
         *(*TILES, "--maf", 0, "--folds", 2, "--backbone", "kmer", "--device", "cpu"),
-        *("--models", ",".join([*MODELS, "xpresso"]), "--xpresso", written(folder / "xpresso.h5")),
+        *(
+            "--models",
+            ",".join([*MODELS, "xpresso"]),
+            "--xpresso",
+            RandomXpresso().write(folder / "xpresso.h5"),
+        ),
     )
     run_in({}, [*arguments, "--jobs", 1, "--out", folder / "out"])
     return First(cohort, arguments, folder / "out")

@@ -264,7 +264,7 @@ def leak_kept_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(inputs, expression, covariates, folds, **how):  # type: ignore[no-untyped-def]
         return evaluate_gene(inputs, expression, covariates, [everyone_trains(fold) for fold in folds], **how)
 
-    monkeypatch.setattr("haploscribe.workflows.run.gene_fits.evaluate_gene", careless)
+    monkeypatch.setattr("haploscribe.workflows.run.held_out.evaluate_gene", careless)
 
 
 def leak_estimator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import CohortOptions
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.genome.haplotypes import read_for_tiles, tile_haplotypes
 from haploscribe.genome.readers.open import open_variants
@@ -87,7 +88,7 @@ def names_of(cohort: Cohort, gene: int) -> tuple[list[str], npt.NDArray[np.float
         f"22:{each.position + 1}:{each.reference.decode()}:{each.alternate.decode()}"
         for each in alt_alleles(variants)
     ]
-    inputs = cohort.gene_inputs(cohort.genes[gene], None)
+    inputs = gene_inputs(cohort, cohort.genes[gene], None)
     assert inputs.dosages.shape == (len(cohort.genotypes.sample_ids), len(names))
     return names, inputs.dosages
 
@@ -194,7 +195,7 @@ def test_variance_components_of_blup_are_gemmas(cohort: Cohort, tmp_path: Path) 
         )
         # GEMMA's kernel has a mean diagonal of 1; our share is of one with the contrasts' mean 1.
         genetic *= np.trace(kernel) / (len(expression) - 1)
-        model = DosageBlup().fit(cohort.gene_inputs(cohort.genes[gene], None), expression)
+        model = DosageBlup().fit(gene_inputs(cohort, cohort.genes[gene], None), expression)
         shares.append((model.h2_, genetic / (genetic + residual)))
     ours, theirs = np.transpose(shares)
     assert theirs.max() > 0.1

@@ -1,6 +1,7 @@
-"""The commands: each parses its options, calls one workflow and prints what was found."""
+"""The commands: each parses its options, calls one workflow and prints what it returns."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,16 @@ import click
 
 from haploscribe._version import __version__
 from haploscribe.cli.exit import Subcommands, run_to_exit
-from haploscribe.cli.options import FILE, OUT_FILE, click_options, listed, taken, with_options, writes_files
+from haploscribe.cli.options import (
+    FILE,
+    OUT_FILE,
+    Decorator,
+    click_options,
+    listed,
+    taken,
+    with_options,
+    writes_files,
+)
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
@@ -22,6 +32,7 @@ from haploscribe.config.options import (
     ZeroShotWeights,
 )
 from haploscribe.config.simulation import SimulationOptions
+from haploscribe.utils.files import remove_on_error
 from haploscribe.utils.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
@@ -35,6 +46,10 @@ _FORCE = click.option(
 )
 
 
+def _out(text: str, kind: click.Path = FILE) -> Decorator:
+    return click.option("--out", type=kind, required=True, help=text)
+
+
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
 _WORKERS = click_options(WorkerOptions)
@@ -45,15 +60,15 @@ _WORKERS = click_options(WorkerOptions)
 )
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
-    """Predict each person's gene expression from both copies of their own DNA."""
+    """Predict gene expression of each sample from both of its haplotypes."""
 
 
 @cli.command()
-@click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
+@click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
 @with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
 def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
-    """Run the main job on the bundled cohort: 358 real samples, 17 genes."""
+    """Run on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
@@ -66,8 +81,7 @@ def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
             worker_options=taken(WorkerOptions, values),
             force=force,
         )
-    _say_what_was_done(results, out)
-    _print_results(out, as_json=as_json)
+    _print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -79,15 +93,15 @@ def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     click_options(ZeroShotOptions, hidden=True),
 )
 def check(**values: Any) -> None:
-    """Read all inputs, print what was found, and stop at the first fault.
+    """Read all inputs, print a summary, and stop at the first error.
 
-    Options of `run` that say what is embedded, fitted and evaluated are taken and checked too.
+    Other options of `run` are accepted and checked too.
     """
     from haploscribe.workflows.check import check as check_cohort
 
     cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
     taken(BackboneOptions, values), taken(ZeroShotOptions, values)
-    _print_facts(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
+    _print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
 
 
 @cli.command()
@@ -98,7 +112,7 @@ def check(**values: Any) -> None:
     click_options(ZeroShotOptions),
     _WORKERS,
     [
-        click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
+        _out("Results folder; created if missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _FORCE,
         _JSON,
@@ -106,9 +120,10 @@ def check(**values: Any) -> None:
 )
 @writes_files
 def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any) -> None:
-    """Embed, train on folds, evaluate and report: the main job.
+    """Embed, train on folds, evaluate and report.
 
-    Interrupt it at any time; the same command resumes. With further --models, a finished OUT is added to.
+    Interrupt it at any time; rerunning the same command resumes. A finished OUT is kept: further --models are
+    fitted and compared with those that it holds.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
@@ -122,8 +137,7 @@ def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any
         taken(WorkerOptions, values),
         force=force,
     )
-    _say_what_was_done(results, out)
-    _print_results(out, as_json=as_json)
+    _print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -131,7 +145,7 @@ def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any
     _COHORT,
     _BACKBONE,
     _WORKERS,
-    [click.option("--store", type=FILE, required=True, help="Embedding store; made when missing.")],
+    [click.option("--store", type=FILE, required=True, help="Embedding store; created if missing.")],
 )
 @writes_files
 def embed(store: Path, **values: Any) -> None:
@@ -139,7 +153,7 @@ def embed(store: Path, **values: Any) -> None:
     from haploscribe.workflows.embed import embed as embed_cohort
 
     cohort, backbone = taken(CohortOptions, values), taken(BackboneOptions, values)
-    _print_facts(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
+    _print_summary(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
 
 
 @cli.command()
@@ -147,27 +161,20 @@ def embed(store: Path, **values: Any) -> None:
     click_options(PredictionOptions),
     click_options(ZeroShotWeights, weights_of_run=True),
     _WORKERS,
-    [
-        click.option(
-            "--out",
-            type=OUT_FILE,
-            required=True,
-            help="File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.",
-        )
-    ],
+    [_out("File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.", OUT_FILE)],
 )
 @writes_files
 def predict(out: Path, **values: Any) -> None:
     """Predict the expression of new samples with the fitted models of a run.
 
-    Interrupt it at any time; the same command resumes.
+    Interrupt it at any time; rerunning the same command resumes.
     """
     from haploscribe.workflows.predict.workflow import predict as predict_samples
 
     weights = ZeroShotOptions.of(taken(ZeroShotWeights, values))
     options = replace(taken(PredictionOptions, values), zero_shot=weights)
     predicted = predict_samples(options, taken(WorkerOptions, values), out)
-    _print_facts(predicted.facts())
+    _print_summary(predicted.summary())
     click.echo(printable(f"Predictions: {out}"))
 
 
@@ -175,29 +182,33 @@ def predict(out: Path, **values: Any) -> None:
 @with_options(
     click_options(ExplanationOptions),
     _WORKERS,
-    [click.option("--out", type=FILE, required=True, help="Folder of tables and figure; made when missing.")],
+    [_out("Folder of tables and figure; created if missing.")],
 )
 @writes_files
 def explain(out: Path, **values: Any) -> None:
     """Compute which variants and tiles drive the prediction of one gene.
 
-    Each variant's effect is what the models predict for a haplotype with it less that without it, on the
-    reference and on its commonest background.
+    A variant's effect is the predicted expression of a haplotype with it minus that without it, on the
+    reference and on its most common background.
     """
     from haploscribe.report.terminal import explanation_table
     from haploscribe.workflows.explain import explain as explain_gene
+    from haploscribe.workflows.explain import write_explanation
 
-    explained = explain_gene(taken(ExplanationOptions, values), taken(WorkerOptions, values), out)
+    options, workers = taken(ExplanationOptions, values), taken(WorkerOptions, values)
+    with remove_on_error(out):
+        explained = explain_gene(options, workers, out / ".work")
+        write_explanation(out, explained)
     _print(explanation_table(explained))
     click.echo(printable(f"Tables and figure: {out}"))
 
 
 @cli.group()
 def export() -> None:
-    """Write the weights of a finished run's models as tools for transcriptome-wide association read them.
+    """Write the weights of a finished run's models for transcriptome-wide association tools.
 
     Models of dosages are exported as they are. Models that read sequence are made linear: each variant's
-    weight is the effect that the model gives it; what is lost is said for every gene.
+    weight is its effect in the model; the loss is reported for every gene.
     """
 
 
@@ -217,14 +228,9 @@ def export() -> None:
             type=click.Choice(["rsid", "varID"]),
             default="rsid",
             show_default=True,
-            help="Names that the covariances go by; S-PrediXcan's --model_db_snp_key must say the same.",
+            help="Variant names in the covariances; S-PrediXcan's --model_db_snp_key must be the same.",
         ),
-        click.option(
-            "--out",
-            type=OUT_FILE,
-            required=True,
-            help="Database, .db; its covariances are written beside it as NAME.txt.gz.",
-        ),
+        _out("Database, .db; its covariances are written beside it as NAME.txt.gz.", OUT_FILE),
     ],
     _WORKERS,
 )
@@ -234,7 +240,7 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_predictdb
 
     options = taken(ExportOptions, {**values, "models": model})
-    _print_facts(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).facts())
+    _print_summary(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).summary())
     click.echo(printable(f"Weights: {out}"))
 
 
@@ -249,9 +255,7 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
             show_default=True,
             help="Name of the set of weights, of the table NAME.pos and of the folder NAME.",
         ),
-        click.option(
-            "--out", type=FILE, required=True, help="Folder of tables and weights; made when missing."
-        ),
+        _out("Folder of tables and weights; created if missing."),
     ],
     _WORKERS,
 )
@@ -261,7 +265,7 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_fusion
 
     options = taken(ExportOptions, values)
-    _print_facts(export_fusion(options, taken(WorkerOptions, values), out, panel).facts())
+    _print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
     click.echo(printable(f"Weights: {out / panel}.pos"))
 
 
@@ -280,25 +284,19 @@ def haplotypes(
     variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
 ) -> None:
     """Write both haplotypes of samples over a region as FASTA, as `bcftools consensus -H` does."""
-    from haploscribe.genome.reference import write_fasta
-    from haploscribe.workflows.haplotypes import haplotype_records
+    from haploscribe.workflows.haplotypes import write_haplotypes
 
     samples = listed(sample)
     if not samples or len(set(samples)) < len(samples):
         raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
     if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
         raise click.UsageError(f"--out {out} is an input; name another file")
-    records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
-    write_fasta(records, out)
+    write_haplotypes(variants, reference, region, samples, out, assume_phased=assume_phased)
 
 
 @cli.command()
 @with_options(
-    [
-        click.option(
-            "--out", type=FILE, required=True, help="Folder of the cohort; an earlier one is replaced."
-        )
-    ],
+    [_out("Folder of the cohort; an earlier one is replaced.")],
     click_options(SimulationOptions),
 )
 @writes_files
@@ -311,14 +309,14 @@ def simulate(out: Path, **values: Any) -> None:
     from haploscribe.workflows.simulate import simulate as simulate_cohort
 
     options = taken(SimulationOptions, values)
-    _print_facts(simulate_cohort(options, out))
+    _print_summary(simulate_cohort(options, out))
     click.echo(run_command(options, out))
 
 
 @cli.command()
 @with_options(
     click_options(PretrainingOptions),
-    [click.option("--out", type=FILE, required=True, help="Folder of the model; created if missing.")],
+    [_out("Folder of the model; created if missing.")],
 )
 @writes_files
 def pretrain(out: Path, **values: Any) -> None:
@@ -328,26 +326,19 @@ def pretrain(out: Path, **values: Any) -> None:
     """
     from haploscribe.workflows.pretrain import pretrain as pretrain_backbone
 
-    _print_facts(pretrain_backbone(taken(PretrainingOptions, values), out))
+    _print_summary(pretrain_backbone(taken(PretrainingOptions, values), out))
 
 
 @cli.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.pass_context
 def backbones(context: click.Context, as_json: bool) -> None:
-    """List the backbones that can be asked for by name, or score one."""
+    """List the backbones that have a name, or score one."""
     if context.invoked_subcommand is not None:
         return
-    import json
-    from dataclasses import asdict
+    from haploscribe.report.terminal import backbone_lines, backbones_json
 
-    from haploscribe.embedding.backbones.registry import BACKBONES
-    from haploscribe.report.terminal import backbone_lines
-
-    if as_json:
-        click.echo(json.dumps([asdict(row) for row in BACKBONES], indent=2))
-    else:
-        click.echo("\n".join(backbone_lines(BACKBONES)))
+    _print_lines(backbone_lines(), backbones_json(), as_json=as_json)
 
 
 @backbones.command()
@@ -365,14 +356,11 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
     same 6-mers: an order-5 Markov chain fitted on the rest of the contig, given the five bases before; the
     same chain, given also the five after; and uniform guessing, 2.0.
     """
-    import json
-    from dataclasses import asdict
-
-    from haploscribe.pretraining.scoring import score_backbone
     from haploscribe.report.terminal import score_lines
+    from haploscribe.workflows.score import score_backbone
 
     found = asdict(score_backbone(name, reference, region, **values))
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(score_lines(found)))
+    _print_lines(score_lines(found), found, as_json=as_json)
 
 
 @cli.command()
@@ -382,20 +370,14 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 @writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
-    from haploscribe.report.figures import write_figures
-    from haploscribe.report.page import write_report
-    from haploscribe.report.regions import kept_regions
-    from haploscribe.results.models_folder import MODELS_NAME
-    from haploscribe.results.tables import read_results
+    from haploscribe.workflows.report import report as report_run
 
     if png and figures is None:
-        raise click.UsageError("--png says how to write figures; say where with --figures DIR")
+        raise click.UsageError("--png needs a folder for the figures; add --figures DIR")
+    written = report_run(results, figures, png=png)
     if figures is not None:
-        found = read_results(results)
-        regions = kept_regions(found, results / MODELS_NAME)
-        written = write_figures(found, figures, regions=regions, png=png)
-        click.echo(printable(f"Figures: {len(written)} files in {figures}"))
-    click.echo(printable(f"Report: {write_report(results)}"))
+        click.echo(printable(f"Figures: {len(written.figures)} files in {figures}"))
+    click.echo(printable(f"Report: {written.page}"))
 
 
 def main() -> None:
@@ -403,8 +385,10 @@ def main() -> None:
     run_to_exit(cli)
 
 
-def _say_what_was_done(results: Any, out: Path) -> None:
-    """Say on standard error where all models or some were there already."""
+def _print_results(results: Any, out: Path, *, as_json: bool) -> None:
+    """Print the table of models and the path of the page, or all as JSON."""
+    from haploscribe.report.terminal import model_table, results_json
+
     there = [name for name in results.summary["models"] if name not in results.fitted]
     if not results.fitted:
         click.echo(printable(f"{out}: complete; nothing to do (--force fits all models anew)"), err=True)
@@ -412,15 +396,6 @@ def _say_what_was_done(results: Any, out: Path) -> None:
         added = ", ".join(results.fitted)
         click.echo(printable(f"{out}: {added} added to {', '.join(there)}"), err=True)
 
-
-def _print_results(out: Path, *, as_json: bool) -> None:
-    """Print the table of models and where the page is, or all as JSON."""
-    import json
-
-    from haploscribe.report.terminal import model_table, results_json
-    from haploscribe.results.tables import read_results
-
-    results = read_results(out)
     if as_json:
         click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
         return
@@ -428,9 +403,14 @@ def _print_results(out: Path, *, as_json: bool) -> None:
     click.echo(printable(f"Report: {out / 'report.html'}"))
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
-    for name, value in facts.items():
+def _print_summary(summary: dict[str, Any]) -> None:
+    for name, value in summary.items():
         click.echo(printable(f"{name}: {f'{value:,}' if isinstance(value, int) else value}"))
+
+
+def _print_lines(lines: list[str], record: Any, *, as_json: bool) -> None:
+
+    click.echo(json.dumps(record, indent=2) if as_json else "\n".join(lines))
 
 
 def _print(table: Any) -> None:

@@ -21,8 +21,6 @@ except ImportError:
 
 
 _ADDRESS = re.compile(r"\w+://.+:\d+")
-SECONDS_TO_CONNECT = 10
-SECONDS_FOR_WORKERS = 60
 
 
 class DaskExecutor(Executor):
@@ -94,13 +92,17 @@ def _run_item(
 
 
 @contextmanager
-def dask_executor(address: str) -> Iterator[Executor]:
+def dask_executor(
+    address: str, *, seconds_to_connect: float = 10, seconds_for_workers: float = 60
+) -> Iterator[Executor]:
     """Connect to a Dask cluster, or start one on this machine for the block.
 
     Parameters
     ----------
     address
         `local:N`, or a scheduler's address.
+    seconds_to_connect, seconds_for_workers
+        How long to wait for a scheduler to answer, and for its first worker.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         if kind == "local":
             client = stack.enter_context(_local_client(address, count))
         else:
-            client = stack.enter_context(_remote_client(address))
+            client = stack.enter_context(_remote_client(address, seconds_to_connect, seconds_for_workers))
         _require_one_thread(client, address)
         _require_same_version(client, address)
         yield DaskExecutor(client)
@@ -146,20 +148,22 @@ def _local_client(address: str, count: str) -> Iterator[distributed.Client]:
 
 
 @contextmanager
-def _remote_client(address: str) -> Iterator[distributed.Client]:
+def _remote_client(
+    address: str, seconds_to_connect: float, seconds_for_workers: float
+) -> Iterator[distributed.Client]:
     try:
-        client = distributed.Client(address, timeout=SECONDS_TO_CONNECT)
+        client = distributed.Client(address, timeout=seconds_to_connect)
     except (OSError, ValueError, TimeoutError):
         raise InputError(
-            f"--dask {address}: no Dask scheduler answers there within {SECONDS_TO_CONNECT} s; "
+            f"--dask {address}: no Dask scheduler answers there within {seconds_to_connect} s; "
             "start one with `dask scheduler`, or check the address"
         ) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
+            client.wait_for_workers(1, timeout=seconds_for_workers)
         except TimeoutError:
             raise InputError(
-                f"--dask {address}: the scheduler has no workers after {SECONDS_FOR_WORKERS} s; "
+                f"--dask {address}: the scheduler has no workers after {seconds_for_workers} s; "
                 f"start some with `dask worker {address} --nthreads 1`"
             ) from None
         yield client

@@ -1,4 +1,4 @@
-"""What a worker process needs for any item of any workflow: a small spec, and the context that it opens."""
+"""Describe the work of any workflow for worker processes: a small spec, and the context that it opens."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import wide_models
 from haploscribe.evaluation.cross_validation import ManyGenes
-from haploscribe.evaluation.folds import Fold, everyone, gene_splits, prepare_fold, run_folds
+from haploscribe.evaluation.folds import Fold, all_samples, gene_splits, prepare_fold, run_folds
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
@@ -68,7 +68,7 @@ class GenotypeFile:
 
 
 def new_run_id() -> str:
-    """Return an id that no other run has: workers that outlive a run open the files of the next anew."""
+    """Return a unique id, so that workers that outlive a run do not reuse its open files in the next."""
     return uuid.uuid4().hex
 
 
@@ -79,7 +79,7 @@ class WorkSpec:
     Attributes
     ----------
     genotypes
-        The samples' alleles: a variants file, or the cache that a scan has left.
+        The samples' alleles: a variants file, or the cache that a scan has written.
     cohort, cohort_folder
         The options of the cohort and the folder of `save_cohort`; None without expression.
     evaluation
@@ -92,9 +92,9 @@ class WorkSpec:
     store, block_keys
         The embedding store, and the file of the run's blocks in it (`write_block_keys`).
     folder
-        For the files that items leave.
+        For the files that items write.
     plugin_folder
-        Where a plug-in is looked for beside the installed packages.
+        Where plug-ins are looked for besides the installed packages.
     run
         From `new_run_id`.
     """
@@ -195,36 +195,36 @@ class WorkContext:
 
     @cached_property
     def all_samples(self) -> Fold:
-        """All samples that take part in the folds, to learn from."""
-        return everyone(self.cohort.match.shared, self.folds)
+        """All samples of the folds, as one training set."""
+        return all_samples(self.cohort.match.shared, self.folds)
 
     @property
     def fits(self) -> tuple[Fold, ...]:
-        """All in which models are fitted: the folds, and all samples."""
+        """All training sets: those of the folds, and all samples."""
         return (*self.folds, self.all_samples)
 
     @cached_property
     def gene_splits(self) -> tuple[GeneSplit, ...]:
-        """The genes that are learned from and predicted."""
+        """The genes that are trained on and predicted."""
         return gene_splits(self.cohort, self.evaluation.gene_split)
 
     @cached_property
     def heterogeneity(self) -> tuple[Heterogeneity, ...]:
-        """What all genes of the table share in the samples of each of `fits`."""
+        """Expression heterogeneity, from all genes of the table, in the samples of each of `fits`."""
         return tuple(Heterogeneity.open(self.heterogeneity_folder(fold)) for fold in self.fits)
 
     def heterogeneity_folder(self, fold: Fold) -> Path:
-        """Return the folder of what all genes share in a fold."""
+        """Return the folder of a fold's expression heterogeneity."""
         return self.spec.folder / f"heterogeneity-{fold.number}"
 
-    def gene_inputs(self, number: int) -> GeneInputs:
-        """Collect what estimators read of a gene of the cohort, for all samples."""
-        return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
+    def gene_inputs(self, index: int) -> GeneInputs:
+        """Return the inputs of estimators at a gene of the cohort, for all samples."""
+        return gene_inputs(self.cohort, self.cohort.genes[index], self.deltas)
 
-    def prepared(self, number: int, fold: Fold) -> Float64Array:
+    def prepared(self, index: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; all samples."""
         cohort = self.cohort
-        return prepare_fold(cohort.values[number], cohort.covariates, fold, self.evaluation.normalize)
+        return prepare_fold(cohort.values[index], cohort.covariates, fold, self.evaluation.normalize)
 
     def many_genes(self) -> ManyGenes:
         """Return what estimators that learn from all genes together read."""

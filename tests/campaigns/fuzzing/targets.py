@@ -13,7 +13,6 @@ import polars as pl
 
 from haploscribe.cli import main as cli
 from haploscribe.cli.options import taken
-from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import (
     EvaluationOptions,
     ExplanationOptions,
@@ -24,6 +23,7 @@ from haploscribe.config.options import (
 )
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.folds import read_split
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.table import read_expression, select_genes
@@ -31,11 +31,11 @@ from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.reference import Reference
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
-from haploscribe.workflows.explain import explain
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
+from haploscribe.workflows.validate import validated_cohort
 from tests.campaigns.fuzzing.bases import NAMES, TRUTH, cohort_of
 from tests.campaigns.fuzzing.mutations import Rng, spoil
 from tests.campaigns.fuzzing.oracles import (
@@ -45,6 +45,7 @@ from tests.campaigns.fuzzing.oracles import (
     require_sound_expression,
     require_sound_variants,
 )
+from tests.fixtures.explained import explain_into
 from tests.fixtures.small_cohort import PEOPLE
 
 
@@ -141,12 +142,12 @@ def read_variants(case: Case) -> None:
 def check_cohort(case: Case, **files: Path) -> None:
     """Do what `haploscribe check` does, and read every gene's inputs."""
     options = cohort_of(case.truth, **files)
-    with open_workers(WorkerOptions()) as workers, checked_cohort(options, workers) as checked:
-        assert all(isinstance(value, int | str) for value in checked.facts().values())
-        cohort = checked.cohort
+    with open_executor(WorkerOptions()) as executor, validated_cohort(options, executor) as validated:
+        assert all(isinstance(value, int | str) for value in validated.summary().values())
+        cohort = validated.cohort
         require_finite(cohort.values)
         for gene in cohort.genes:
-            inputs = cohort.gene_inputs(gene, None)
+            inputs = gene_inputs(cohort, gene, None)
             assert np.isin(inputs.dosages, (0, 1, 2)).all()
             assert inputs.dosages.shape == (len(cohort.match.shared), len(inputs.positions))
 
@@ -257,7 +258,7 @@ def export_results(case: Case) -> None:
 
 def explain_results(case: Case) -> None:
     """Explain a gene of a finished run."""
-    explained = explain(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
+    explained = explain_into(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
     for effects in explained.effects.values():
         require_finite(effects)
 

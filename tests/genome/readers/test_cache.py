@@ -121,7 +121,7 @@ def test_kept_genotypes_open_the_fasta_and_the_blocks(tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
     with open_variants(write_vcf(tmp_path / "v.vcf.gz", {"c": drawn})) as reader:
         left_in_blocks(reader, list(tiles), 8, tmp_path / "blocks")
-    genotypes = CachedGenotypes(fasta, tmp_path / "index", tmp_path / "blocks", 1, "run").open()
+    genotypes = CachedGenotypes(fasta, tmp_path / "index", tmp_path / "blocks", 1).open()
     assert genotypes.sample_ids == SAMPLES
     (third,) = genotypes.haplotypes(genotypes.read(tiles[2:3]), tiles[2:3])
     assert (third.sequences, third.index.tolist()) == ((b"G", b"T"), [[0, 1], [1, 1]])

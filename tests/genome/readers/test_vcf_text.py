@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from haploscribe.genome.readers.calls import ABSENT, MISSING
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
+from tests.fixtures.variants import write_vcf_lines
 
 NAMES = ("a", "b", "c")
 

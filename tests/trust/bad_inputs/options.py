@@ -398,7 +398,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--png` without `--figures`",
         given("png"),
-        "--png says how to write figures; say where with --figures DIR",
+        "--png needs a folder for the figures; add --figures DIR",
         verbs=("report",),
     ),
     refused("a refused run into the folder of an older one", older_run, "--folds 40", verbs=("run",)),

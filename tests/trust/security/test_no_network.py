@@ -76,9 +76,9 @@ def test_the_hubs_library_is_told_to_send_no_telemetry() -> None:
 def test_a_local_dask_cluster_listens_on_this_machine_alone() -> None:
     import psutil
 
-    from haploscribe.parallel.dask import dask_workers
+    from haploscribe.parallel.dask import dask_executor
 
-    with dask_workers("local:1"):
+    with dask_executor("local:1"):
         here = psutil.Process()
         listening = {
             connection.laddr.ip

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from haploscribe.errors import InputError
+from haploscribe.parallel.dask import dask_executor
+from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import atomic_write, current_umask, make_folder, umask_for
-from haploscribe.workers.cluster import dask_workers
-from haploscribe.workers.workers import LocalWorkers
 from tests.fixtures.every_verb import Done, commands, do_every_verb, run_verb, write_cohort
-from tests.workers.dask_processes import dask_processes
+from tests.fixtures.workers import dask_processes
 
 
 @pytest.fixture(autouse=True)
@@ -117,17 +117,17 @@ def test_a_failure_gives_the_umask_back(tmp_path: Path) -> None:
     assert current_umask() == 0o022
 
 
-class FolderJob:
-    """A job without anything open."""
+class FolderSpec:
+    """A context without anything open."""
 
-    def open(self) -> "FolderJob":
+    def open(self) -> "FolderSpec":
         return self
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def made_folder(_: FolderJob, path: Path) -> int:
+def made_folder(_: FolderSpec, path: Path) -> int:
     make_folder(path)
     return mode(path)
 
@@ -137,12 +137,12 @@ def test_local_workers_write_as_privately_as_their_parent(tmp_path: Path) -> Non
     for call, (readers, expected) in enumerate((("owner", 0o700), ("group", 0o750), ("owner", 0o700))):
         folders = [tmp_path / f"{call}-{number}" for number in range(4)]
         with umask_for(readers):
-            assert set(LocalWorkers(2).map(FolderJob(), made_folder, folders)) == {expected}
+            assert set(Executor(2).map(FolderSpec(), made_folder, folders)) == {expected}
 
 
 def test_workers_of_a_running_cluster_write_as_privately_as_the_client(tmp_path: Path) -> None:
-    with dask_processes(tmp_path, 1) as dask, dask_workers(dask.address) as workers, umask_for("group"):
-        assert list(workers.map(FolderJob(), made_folder, [tmp_path / "new"])) == [0o750]
+    with dask_processes(tmp_path, 1) as dask, dask_executor(dask.address) as executor, umask_for("group"):
+        assert list(executor.map(FolderSpec(), made_folder, [tmp_path / "new"])) == [0o750]
 
 
 def test_the_config_file_can_say_it(tmp_path: Path) -> None:

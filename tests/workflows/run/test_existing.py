@@ -213,7 +213,7 @@ def stop_before_the_page(
 ) -> None:
     """Stop a run when all is fitted and nothing is in place."""
 
-    def stop(_: Path) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

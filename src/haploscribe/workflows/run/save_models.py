@@ -157,7 +157,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
     """Write the variants of all windows and their frequencies in training samples, block by block."""
     cached, contigs = validated.cached, validated.cohort.genotypes.reference.contigs
     in_cache = {(block.contig, block.number) for block in _blocks(cached, contigs)}
-    for block in _blocks(replace(cached, reach=flank), contigs):
+    for block in _blocks(replace(cached, flank=flank), contigs):
         # Zero-shot models may see farther than the scan went.
         cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
         variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))

@@ -212,7 +212,7 @@ def _run(
 def _publish(results: Results, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
     write_results(made, results)
-    write_report(made)
+    write_report(made, results)
     publish_results(made, out)
 
 
