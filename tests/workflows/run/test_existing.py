@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -314,7 +315,7 @@ def test_python_takes_force(cohort: CohortOptions, tmp_path: Path) -> None:
     opened = haploscribe.open_cohort(
         cohort.variants, cohort.reference, cohort.expression, window=2_000, tile=500
     )
-    options = {"models": ["blup"], "folds": 2, "backbone": "kmer"}
+    options: dict[str, Any] = {"models": ["blup"], "folds": 2, "backbone": "kmer"}
     with opened:
         found = [
             haploscribe.run(opened, tmp_path / "out", force=force, **options).fitted
