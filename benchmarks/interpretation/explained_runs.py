@@ -25,7 +25,7 @@ from haploscribe.interpret.explanation import AlleleNames
 from haploscribe.parallel.open import open_executor
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.explain import observed_effects
-from haploscribe.workflows.finished_run import FinishedRun, finished_run
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 from haploscribe.workflows.run.workflow import run
 
 MARGINAL = "marginal test"
@@ -120,7 +120,7 @@ def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[Explained
     """Yield the effects of every allele by the models of a finished run, gene by gene in genome order."""
     with (
         open_executor(fitting.workers) as executor,
-        finished_run(results, executor, fitting.work, genes=None, models=None) as opened,
+        finished_run(RunFolder.read(results), executor, fitting.work, genes=None, models=None) as opened,
     ):
         by_id = {gene.gene_id: gene for gene in opened.cohort.genes}
         for index, gene_id in enumerate(genome_order(opened.cohort.genes)):

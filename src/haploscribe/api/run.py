@@ -29,11 +29,13 @@ def run(
     backbone: BackboneLike = DEFAULT_BACKBONE,
     store: str | Path | None = None,
     readable_by: str = "owner",
+    force: bool = False,
     **options: Any,
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    An interrupted run resumes when the same call is made again.
+    An interrupted run resumes when the same call is made again; a finished one is read. Further `models` are
+    fitted and compared with those that are there. Other data or options are refused.
 
     Parameters
     ----------
@@ -49,13 +51,15 @@ def run(
         The embedding store; None for one in `out`.
     readable_by
         Who may read the files that are written, as far as your umask lets them: `owner`, `group` or `all`.
+    force
+        Refit all models and replace the results that `out` holds.
     {options}
 
     Returns
     -------
     Results
-        Polars frames `metrics` and `comparison`, and the records `summary` and `run`;
-        `haploscribe.read_predictions(out)` returns every held-out prediction.
+        Polars frames `metrics` and `comparison`, the records `summary` and `run`, and the names of the models
+        that this call has `fitted`; `haploscribe.read_predictions(out)` returns every held-out prediction.
 
     Raises
     ------
@@ -82,6 +86,7 @@ def run(
             None if store is None else Path(store),
             zero_shot,
             workers,
+            force=force,
         )
 
 

@@ -40,6 +40,10 @@ _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
 
+_FORCE = click.option(
+    "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
+)
+
 
 def _out(text: str, kind: click.Path = FILE) -> Decorator:
     return click.option("--out", type=kind, required=True, help=text)
@@ -60,16 +64,22 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
-@with_options(_WORKERS, [_JSON])
+@with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
-def demo(out: Path, as_json: bool, **values: Any) -> None:
+def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     """Run on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
-        workers = taken(WorkerOptions, values)
-        results = run_pipeline(cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=workers)
+        results = run_pipeline(
+            cohort,
+            BackboneOptions(),
+            EvaluationOptions(),
+            out,
+            worker_options=taken(WorkerOptions, values),
+            force=force,
+        )
     print_results(results, out, as_json=as_json)
 
 
@@ -103,14 +113,16 @@ def check(**values: Any) -> None:
     [
         _out("Results folder; created if missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        _FORCE,
         _JSON,
     ],
 )
 @writes_files
-def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
+def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report.
 
-    Interrupt it at any time; rerunning the same command resumes.
+    Interrupt it at any time; rerunning the same command resumes. A finished OUT is kept: further --models are
+    fitted and compared with those that it holds.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
@@ -122,6 +134,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
         store,
         taken(ZeroShotOptions, values),
         taken(WorkerOptions, values),
+        force=force,
     )
     print_results(results, out, as_json=as_json)
 

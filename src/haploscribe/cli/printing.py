@@ -14,6 +14,12 @@ def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     """Print the table of models and the path of the page, or all as JSON."""
     from haploscribe.report.terminal import model_table, results_json
 
+    earlier = [name for name in results.summary["models"] if name not in results.fitted]
+    if not results.fitted:
+        click.echo(printable(f"{out}: complete; nothing to do (--force refits all models)"), err=True)
+    elif earlier:
+        added = ", ".join(results.fitted)
+        click.echo(printable(f"{out}: {added} added to {', '.join(earlier)}"), err=True)
     if as_json:
         click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
     else:
