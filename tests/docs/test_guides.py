@@ -37,6 +37,18 @@ def test_an_explained_line_is_written_somewhere(phrase: str) -> None:
     assert phrase in written_texts()
 
 
+@pytest.mark.parametrize(
+    "page", [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")], ids=lambda path: path.name
+)
+def test_files_of_the_repository_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:benchmarks|docs|src|tests|tools)/[\w./*-]+)`|`(test_\w+\.py)`",
+        page.read_text(encoding="utf-8"),
+    )
+    missing = [path or name for path, name in named if not list(ROOT.glob(path or f"tests/**/{name}"))]
+    assert missing == []
+
+
 def typed() -> Iterator[tuple[str, str]]:
     """Each line with `haploscribe` in a block of shell code, with its file; continued lines joined."""
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:

@@ -1,4 +1,4 @@
-"""Predict and explain with saved models, from Python."""
+"""Apply and explain saved models from a notebook."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from haploscribe.workflows.predict import workflow as prediction
 
 
 class NewPredictions(NamedTuple):
-    """Predictions of new samples by saved models.
+    """Predictions of saved models for new samples.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class NewPredictions(NamedTuple):
 def predict(
     models: str | Path, variants: str | Path, reference: str | Path, **options: Any
 ) -> NewPredictions:
-    """Predict the expression of new samples with the saved models of a run, as `haploscribe predict`.
+    """Predict the expression of new samples with the saved models of a run, as `haploscribe predict` does.
 
     Parameters
     ----------
@@ -47,6 +47,11 @@ def predict(
     variants, reference
         The new samples' phased genotypes, and the FASTA that they were called on.
     {options}
+
+    Returns
+    -------
+    NewPredictions
+        The tables `predictions` and `coverage`.
 
     Raises
     ------
@@ -86,13 +91,14 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
 
     Returns
     -------
-    The tables that the command writes, by the names of their files without the suffix: `variants` and
-    `tiles`; `asked` and `saturation` where these options are given.
+    dict
+        The tables that the subcommand writes, by the names of their files without suffix: `variants` and
+        `tiles`; `asked` and `saturation` where alleles or a stretch were given.
 
     Raises
     ------
     InputError
-        When the run, the gene, an allele or the stretch is at fault.
+        When the run, the gene, an allele or the stretch is invalid.
 
     Examples
     --------

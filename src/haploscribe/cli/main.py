@@ -1,6 +1,5 @@
 """The commands: each parses its options, calls one workflow and prints what it returns."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from haploscribe.cli.options import (
     with_options,
     writes_files,
 )
+from haploscribe.cli.printing import print_line, print_lines, print_results, print_summary, print_table
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
@@ -33,12 +33,15 @@ from haploscribe.config.options import (
 )
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.utils.files import remove_on_error
-from haploscribe.utils.names import printable
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
+)
+
+_FORCE = click.option(
+    "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
 )
 
 
@@ -61,17 +64,23 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
-@with_options(_WORKERS, [_JSON])
+@with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
-def demo(out: Path, as_json: bool, **values: Any) -> None:
+def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     """Run on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
-        workers = taken(WorkerOptions, values)
-        results = run_pipeline(cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=workers)
-    _print_results(results, out, as_json=as_json)
+        results = run_pipeline(
+            cohort,
+            BackboneOptions(),
+            EvaluationOptions(),
+            out,
+            worker_options=taken(WorkerOptions, values),
+            force=force,
+        )
+    print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -91,7 +100,7 @@ def check(**values: Any) -> None:
 
     cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
     taken(BackboneOptions, values), taken(ZeroShotOptions, values)
-    _print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
+    print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
 
 
 @cli.command()
@@ -104,14 +113,16 @@ def check(**values: Any) -> None:
     [
         _out("Results folder; created if missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        _FORCE,
         _JSON,
     ],
 )
 @writes_files
-def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
+def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any) -> None:
     """Embed, train on folds, evaluate and report.
 
-    Interrupt it at any time; rerunning the same command resumes.
+    Interrupt it at any time; rerunning the same command resumes. A finished OUT is kept: further --models are
+    fitted and compared with those that it holds.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
@@ -123,8 +134,9 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
         store,
         taken(ZeroShotOptions, values),
         taken(WorkerOptions, values),
+        force=force,
     )
-    _print_results(results, out, as_json=as_json)
+    print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -140,7 +152,7 @@ def embed(store: Path, **values: Any) -> None:
     from haploscribe.workflows.embed import embed as embed_cohort
 
     cohort, backbone = taken(CohortOptions, values), taken(BackboneOptions, values)
-    _print_summary(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
+    print_summary(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
 
 
 @cli.command()
@@ -161,8 +173,8 @@ def predict(out: Path, **values: Any) -> None:
     weights = ZeroShotOptions.of(taken(ZeroShotWeights, values))
     options = replace(taken(PredictionOptions, values), zero_shot=weights)
     predicted = predict_samples(options, taken(WorkerOptions, values), out)
-    _print_summary(predicted.summary())
-    click.echo(printable(f"Predictions: {out}"))
+    print_summary(predicted.summary())
+    print_line("Predictions", out)
 
 
 @cli.command()
@@ -186,8 +198,8 @@ def explain(out: Path, **values: Any) -> None:
     with remove_on_error(out):
         explained = explain_gene(options, workers, out / ".work")
         write_explanation(out, explained)
-    _print(explanation_table(explained))
-    click.echo(printable(f"Tables and figure: {out}"))
+    print_table(explanation_table(explained))
+    print_line("Tables and figure", out)
 
 
 @cli.group()
@@ -227,8 +239,8 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_predictdb
 
     options = taken(ExportOptions, {**values, "models": model})
-    _print_summary(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).summary())
-    click.echo(printable(f"Weights: {out}"))
+    print_summary(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).summary())
+    print_line("Weights", out)
 
 
 @export.command()
@@ -252,8 +264,8 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_fusion
 
     options = taken(ExportOptions, values)
-    _print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
-    click.echo(printable(f"Weights: {out / panel}.pos"))
+    print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
+    print_line("Weights", f"{out / panel}.pos")
 
 
 @cli.command()
@@ -296,7 +308,7 @@ def simulate(out: Path, **values: Any) -> None:
     from haploscribe.workflows.simulate import simulate as simulate_cohort
 
     options = taken(SimulationOptions, values)
-    _print_summary(simulate_cohort(options, out))
+    print_summary(simulate_cohort(options, out))
     click.echo(run_command(options, out))
 
 
@@ -313,7 +325,7 @@ def pretrain(out: Path, **values: Any) -> None:
     """
     from haploscribe.workflows.pretrain import pretrain as pretrain_backbone
 
-    _print_summary(pretrain_backbone(taken(PretrainingOptions, values), out))
+    print_summary(pretrain_backbone(taken(PretrainingOptions, values), out))
 
 
 @cli.group(invoke_without_command=True)
@@ -325,7 +337,7 @@ def backbones(context: click.Context, as_json: bool) -> None:
         return
     from haploscribe.report.terminal import backbone_lines, backbones_json
 
-    _print_lines(backbone_lines(), backbones_json(), as_json=as_json)
+    print_lines(backbone_lines(), backbones_json(), as_json=as_json)
 
 
 @backbones.command()
@@ -347,7 +359,7 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
     from haploscribe.workflows.score import score_backbone
 
     found = asdict(score_backbone(name, reference, region, **values))
-    _print_lines(score_lines(found), found, as_json=as_json)
+    print_lines(score_lines(found), found, as_json=as_json)
 
 
 @cli.command()
@@ -363,37 +375,10 @@ def report(results: Path, figures: Path | None, png: bool) -> None:
         raise click.UsageError("--png needs a folder for the figures; add --figures DIR")
     written = report_run(results, figures, png=png)
     if figures is not None:
-        click.echo(printable(f"Figures: {len(written.figures)} files in {figures}"))
-    click.echo(printable(f"Report: {written.page}"))
+        print_line("Figures", f"{len(written.figures)} files in {figures}")
+    print_line("Report", written.page)
 
 
 def main() -> None:
     """Run the command line and exit."""
     run_to_exit(cli)
-
-
-def _print_results(results: Any, out: Path, *, as_json: bool) -> None:
-    """Print the table of models and the path of the page, or all as JSON."""
-    from haploscribe.report.terminal import model_table, results_json
-
-    if as_json:
-        click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
-        return
-    _print(model_table(results))
-    click.echo(printable(f"Report: {out / 'report.html'}"))
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    for name, value in summary.items():
-        click.echo(printable(f"{name}: {f'{value:,}' if isinstance(value, int) else value}"))
-
-
-def _print_lines(lines: list[str], record: Any, *, as_json: bool) -> None:
-
-    click.echo(json.dumps(record, indent=2) if as_json else "\n".join(lines))
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    Console().print(table)

@@ -85,7 +85,8 @@ class WorkSpec:
     evaluation
         Estimators and folds; None where nothing is fitted.
     models, model_names
-        Folder of saved models and which of them to query; None where nothing is predicted.
+        Folder of saved models, and which of them to query; None where none is read. A run that adds models
+        to a finished one reads all.
     backbone
         None where no worker embeds.
     store, block_keys

@@ -31,7 +31,7 @@ from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.reference import Reference
-from haploscribe.parallel.open import open_executor
+from haploscribe.parallel.executor import Executor
 from haploscribe.report.page import write_report
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
@@ -142,7 +142,7 @@ def read_variants(case: Case) -> None:
 def check_cohort(case: Case, **files: Path) -> None:
     """Do what `haploscribe check` does, and read every gene's inputs."""
     options = cohort_of(case.truth, **files)
-    with open_executor(WorkerOptions()) as executor, validated_cohort(options, executor) as validated:
+    with validated_cohort(options, Executor(1)) as validated:
         assert all(isinstance(value, int | str) for value in validated.summary().values())
         cohort = validated.cohort
         require_finite(cohort.values)

@@ -1,6 +1,5 @@
 """Tables of predictions of target samples, and of how many known variants their file has."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -61,12 +60,12 @@ def coverage_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.coverage.tsv")
 
 
-def scan_predictions(parts: Sequence[Path]) -> pl.LazyFrame:
+def scan_predictions(parts: list[Path]) -> pl.LazyFrame:
     """Return the rows of Parquet files with the columns of `NEW_PREDICTION_SCHEMA`, in order."""
     return pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
 
 
-def write_new_predictions(path: Path, parts: Sequence[Path], coverage: pl.DataFrame) -> None:
+def write_new_predictions(path: Path, parts: list[Path], coverage: pl.DataFrame) -> None:
     """Write the genes' predictions to one file, with only a part of it in memory, and the coverage beside it.
 
     Parameters

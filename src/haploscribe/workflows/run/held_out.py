@@ -17,6 +17,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.run.cross_gene import read_training
+from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.work import WorkContext
 
 GENES_IN_MEMORY = 64
@@ -86,7 +87,12 @@ def gene_items(
 
 
 def predict_held_out(
-    context: WorkContext, scan: VariantScan, executor: Executor, items: Sequence[GeneItem], results: Path
+    context: WorkContext,
+    scan: VariantScan,
+    executor: Executor,
+    items: Sequence[GeneItem],
+    results: Path,
+    earlier: EarlierRun | None = None,
 ) -> pl.DataFrame:
     """Predict held-out samples with every model, write the predictions, and measure them gene by gene.
 
@@ -102,6 +108,8 @@ def predict_held_out(
         From `gene_items`.
     results
         Folder for the table of predictions.
+    earlier
+        A finished run whose predictions are taken over, to the bit, before those of the run's own models.
 
     Returns
     -------
@@ -124,7 +132,7 @@ def predict_held_out(
     def measured() -> Iterator[pl.DataFrame]:
         for first in range(0, n_genes, GENES_IN_MEMORY):
             numbers = range(first, min(first + GENES_IN_MEMORY, n_genes))
-            part = _read_predictions(context, fits, numbers, fits_genes=fits_genes)
+            part = _read_predictions(context, fits, numbers, earlier, fits_genes=fits_genes)
             metrics.append(_measure(context, scan, part))
             yield part
 
@@ -177,7 +185,12 @@ def _fit_genes(context: WorkContext, fit: MultiGeneFit, path: Path) -> None:
 
 
 def _read_predictions(
-    context: WorkContext, fits: Sequence[MultiGeneFit], numbers: Sequence[int], *, fits_genes: bool
+    context: WorkContext,
+    fits: Sequence[MultiGeneFit],
+    numbers: Sequence[int],
+    earlier: EarlierRun | None,
+    *,
+    fits_genes: bool,
 ) -> pl.DataFrame:
     """Read the predictions of some genes: gene after gene, fold after fold, in the models' order."""
     tables = [pl.read_parquet(_gene_file(context, number)) for number in numbers if fits_genes]
@@ -185,8 +198,12 @@ def _read_predictions(
     if fits:
         found = pl.scan_parquet([_fit_file(context, fit) for fit in fits])
         tables.append(found.filter(pl.col("gene_id").is_in(ids)).collect())
+    models = context.evaluation.models
+    if earlier is not None:
+        tables.append(earlier.predictions(ids))
+        models = (*earlier.models, *models)
     gene_rank = {gene_id: i for i, gene_id in enumerate(ids)}
-    model_rank = {model: i for i, model in enumerate(context.evaluation.models)}
+    model_rank = {model: i for i, model in enumerate(models)}
     return pl.concat(tables).sort(
         pl.col("gene_id").replace_strict(gene_rank),
         "fold",
@@ -202,6 +219,6 @@ def _measure(context: WorkContext, scan: VariantScan, predictions: pl.DataFrame)
     if scan.n_wide_variants is None:
         return metrics
     n_wide = dict(zip(ids, scan.n_wide_variants.tolist(), strict=True))
-    is_wide = pl.col("model").is_in(wide_models(context.evaluation.models))
+    is_wide = pl.col("model").is_in(wide_models(predictions["model"].unique(maintain_order=True).to_list()))
     counted = pl.when(is_wide).then(pl.col("gene_id").replace_strict(n_wide))
     return metrics.with_columns(n_variants=counted.otherwise(pl.col("n_variants")))

@@ -25,10 +25,11 @@ from haploscribe.results.models_folder import (
     write_record,
 )
 from haploscribe.results.provenance import ZeroShotRecord
-from haploscribe.results.state_files import write_state
+from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Int64Array
 from haploscribe.workflows.run.cross_gene import read_training
+from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.run.held_out import GeneItem
 from haploscribe.workflows.validate import ValidatedCohort
 from haploscribe.workflows.work import WorkContext
@@ -44,11 +45,19 @@ class TrainedWith:
         What embedded the tiles; None where no estimator reads deltas.
     zero_shot
         The zero-shot models; None where there are none.
+    earlier
+        A finished run whose models are taken over, before those that are fitted.
     """
 
     backbone: BackboneOptions | None
     backbone_key: str | None
     zero_shot: ZeroShotRecord | None
+    earlier: EarlierRun | None = None
+
+    @property
+    def earlier_models(self) -> tuple[str, ...]:
+        """The names of the models that are taken over."""
+        return () if self.earlier is None else self.earlier.models
 
 
 def save_models(
@@ -77,7 +86,7 @@ def save_models(
         What else they were trained with.
     """
     evaluation = context.evaluation
-    if estimator_factories(evaluation.models, evaluation.seed):
+    if estimator_factories((*trained.earlier_models, *evaluation.models), evaluation.seed):
         with stage("Fitting all samples, to save the models", len(items), "genes") as advance:
             files = [(gene_file(folder, item.number), item) for item in items]
             map_to_files(executor, context.spec, _save_gene, files, advance, context)
@@ -86,13 +95,18 @@ def save_models(
         with stage("Fitting all samples at all genes", len(multi_gene), "models") as advance:
             jobs = [(shared_file(folder, model), model) for model in multi_gene]
             map_to_files(executor, context.spec, _save_multi_gene, jobs, advance, context)
+    if trained.earlier is not None:
+        for model in shared_factories(trained.earlier_models, evaluation.seed):
+            write_state(
+                shared_file(folder, model), read_state(shared_file(trained.earlier.models_folder, model))
+            )
     flank = 0 if trained.zero_shot is None else trained.zero_shot.reach
     _save_variants(folder, validated, flank, context.all_samples.training)
     write_record(folder, _record(context, trained))
 
 
 def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
-    """Fit one gene on all samples and write its models."""
+    """Fit one gene on all samples and write its models, after those of an earlier run."""
     cohort, evaluation, fold = context.cohort, context.evaluation, context.all_samples
     inputs = replace(context.gene_inputs(item.number), zero_shot=item.zero_shot)
     prepared = context.prepared(item.number, fold)
@@ -108,6 +122,10 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
         for model, estimator in fitted.items()
         if estimator.reads_deltas
     }
+    earlier = _earlier_state(context, item.number)
+    if earlier is not None:
+        states = {**earlier.parts["models"].parts, **states}
+        weights = {**earlier.parts["tiles"].parts["weights"].arrays, **weights}
     association = marginal_association(learned.dosages, prepared[fold.fitted])
     parts = {
         "models": State(parts=states),
@@ -115,6 +133,16 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
         "association": State(arrays=asdict(association)),
     }
     write_state(path, State(parts=parts))
+
+
+def _earlier_state(context: WorkContext, number: int) -> State | None:
+    """Read what an earlier run has saved of one gene; None where none of its models has a gene of its own."""
+    if context.spec.models is None:
+        return None
+    models = context.models.record.models
+    if not estimator_factories(models, context.evaluation.seed):
+        return None
+    return read_state(gene_file(context.spec.models, number))
 
 
 def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
@@ -144,7 +172,7 @@ def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
 def _record(context: WorkContext, trained: TrainedWith) -> ModelsRecord:
     cohort, evaluation = context.cohort, context.evaluation
     return ModelsRecord(
-        models=evaluation.models,
+        models=(*trained.earlier_models, *evaluation.models),
         genes=cohort.genes,
         window=cohort.window,
         tile=cohort.tile_size,
