@@ -4,8 +4,14 @@ The source folder is the root of the repository, not `docs/`, so that a link bet
 is the same on the site as where the repository is browsed.
 """
 
+import re
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+
+import numpy.typing as npt
+from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -19,12 +25,9 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "bad_input",
-    "commands",
-    "docstrings",
+    "sphinx_click",
     "models",
-    "readme",
-    "schemas",
+    "tables",
 ]
 
 root_doc = "docs/index"
@@ -48,7 +51,7 @@ default_role = "code"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
-napoleon_custom_sections = [("Attributes", "params_style")]
+napoleon_custom_sections = [("Attributes", "params_style"), "Returns"]  # what is returned is written as prose
 napoleon_use_rtype = False
 napoleon_attr_annotations = False
 # What others document is not on this site, and no inventory is downloaded to link to it.
@@ -68,3 +71,35 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#00558a", "color-brand-content": "#00558a"},
     "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
 }
+
+_ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[[^]]*\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]")
+_ARRAY_LIKE = stringify_annotation(npt.ArrayLike, "smart")
+
+
+def shorten_signature(
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    found: object,
+    _options: object,
+    arguments: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """Shorten the types of arrays; give of a dataclass only names, and of a protocol nothing.
+
+    A dataclass's docstring has its types; a protocol is never called.
+    """
+    if what == "class" and getattr(found, "_is_protocol", False):
+        return "", None
+    if what == "class" and is_dataclass(found):
+        return f"({', '.join(field.name for field in fields(found) if field.init)})", None
+    return _short(arguments), _short(returned)
+
+
+def _short(text: str | None) -> str | None:
+    return text and _ARRAY.sub(r"NDArray[\1]", text.replace(_ARRAY_LIKE, "ArrayLike"))
+
+
+def setup(app: Sphinx) -> None:
+    """Listen to autodoc."""
+    app.connect("autodoc-process-signature", shorten_signature)

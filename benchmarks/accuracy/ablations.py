@@ -13,20 +13,20 @@ import polars as pl
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import lead_lines, stamp, write_page
-from haploscribe.cohort.validated import checked_cohort
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, EffectVariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.evaluation.cross_gene import Lesson
+from haploscribe.evaluation.cross_gene import CrossGeneTraining, adjust_gene
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.metrics import gene_metrics
-from haploscribe.parallel.executor import LocalWorkers
+from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.run.context import OpenedJobs, each_gene, gene_jobs
-from haploscribe.workflows.run.cross_gene import learn_priors, lessons_of
+from haploscribe.workflows.run.cross_gene import learn_across_genes
+from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.work import WorkContext
 
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
 FLAT = EffectVariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
@@ -35,20 +35,21 @@ FLAT = EffectVariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
 
 def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
     """Predict with each of `MEMBERS`, float64 `(n_test,)`."""
-    return [member.predict(tested) for member in DosageEnsemble().fit(inputs, expression).members_]
+    fitted = DosageEnsemble().fit(inputs, expression)
+    return [member.predict(tested) for member in fitted.members_.values()]
 
 
 def variants_of(
-    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, lesson: Lesson
+    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, training: CrossGeneTraining
 ) -> Iterator[tuple[str, Float64Array]]:
     """Yield the name of each ensemble variant and its predictions of the test samples."""
-    learned = replace(inputs, prior=lesson.prior)
+    learned, adjusted = adjust_gene(inputs, alone, training)
     flat = replace(inputs, prior=FLAT)
-    full = members(learned, lesson.expression, tested)
+    full = members(learned, adjusted, tested)
     plain = members(learned, alone, tested)
     yield "ensemble", np.mean(full, axis=0)
     yield "heterogeneity left in", np.mean(plain, axis=0)
-    yield "no prior", np.mean(members(flat, lesson.expression, tested), axis=0)
+    yield "no prior", np.mean(members(flat, adjusted, tested), axis=0)
     yield "neither", np.mean(members(flat, alone, tested), axis=0)
     for index, member in enumerate(MEMBERS):
         yield f"without {member}", np.mean(full[:index] + full[index + 1 :], axis=0)
@@ -56,19 +57,20 @@ def variants_of(
     yield "elastic-net, heterogeneity out", full[-1]
 
 
-def fit_variants(opened: OpenedJobs, number: int, file: Path, priors: Sequence[EffectVariancePrior]) -> None:
-    """Fit all ensemble variants of one gene and write their predictions: a task for `each_gene`."""
-    cohort = opened.cohort
-    inputs = cohort.gene_inputs(cohort.genes[number], None)
+def fit_variants(context: WorkContext, number: int, path: Path) -> None:
+    """Fit all ensemble variants of one gene and write their predictions."""
+    inputs = context.gene_inputs(number)
     tables = []
-    for fold, lesson in zip(opened.folds, lessons_of(opened.jobs, number, priors), strict=True):
-        prepared = opened.prepared(cohort.values[number], fold)
+    for fold in context.folds:
+        prepared = context.prepared(number, fold)
         tested = inputs.take(fold.test)
-        found = variants_of(inputs.take(fold.fitted), tested, prepared[fold.fitted], lesson)
+        found = variants_of(
+            inputs.take(fold.fitted), tested, prepared[fold.fitted], context.cross_gene(number, fold)
+        )
         tables += [
             prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
         ]
-    with atomic_write(file) as aside:
+    with atomic_write(path) as aside:
         pl.concat(tables).write_parquet(aside)
 
 
@@ -78,27 +80,20 @@ def main(argv: Sequence[str]) -> None:
     arguments = parser.parse_args(argv)
     out = arguments.out
     options = benchmark_cohort(arguments.source, out, every=arguments.every)
-    workers = LocalWorkers(arguments.jobs)
-    with checked_cohort(options, workers, out) as checked:
-        cohort = checked.surveyed
-        jobs = gene_jobs(checked, EvaluationOptions(models=MEMBERS), None, out / f"every-{arguments.every}")
-        files = [jobs.finished / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
+    executor = Executor(arguments.jobs)
+    with validated_cohort(options, executor, out) as validated:
+        cohort = validated.cached
+        folder = out / f"every-{arguments.every}"
+        spec = replace(validated.spec, folder=folder, evaluation=EvaluationOptions(models=MEMBERS))
+        context = WorkContext(spec, cohort=cohort)
+        files = [folder / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
         with stage("Comparing genes", len(files), "genes") as advance:
-            priors = learn_priors(jobs, cohort, workers, advance)
+            learn_across_genes(context, executor, advance)
         with stage("Fitting genes", len(files), "genes") as advance:
-            arguments_of_genes = [(learned,) for learned in priors]
-            each_gene(
-                jobs,
-                lambda: OpenedJobs(jobs, cohort),
-                cohort.genes,
-                workers,
-                fit_variants,
-                files.__getitem__,
-                arguments_of_genes,
-                advance,
-            )
+            items = [(files[number], number) for number in cohort.genome_order()]
+            map_to_files(executor, spec, fit_variants, items, advance, context)
         ids = [gene.gene_id for gene in cohort.genes]
-        n_variants = dict(zip(ids, checked.survey.n_variants.tolist(), strict=True))
+        n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
     metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)
     lines = [
         "# What each part of the ensemble is worth",

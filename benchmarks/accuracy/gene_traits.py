@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.heritability import snp_heritability
 from haploscribe.expression.normalise import fit_normaliser, prepare
 from haploscribe.utils.types import Float32Array, Float64Array
@@ -37,7 +38,7 @@ def gene_traits(cohort: Cohort, gene_ids: Collection[str]) -> pl.DataFrame:
     """
     rows = []
     for gene, values in zip(cohort.genes, cohort.values, strict=True):
-        inputs = cohort.gene_inputs(gene, None)
+        inputs = gene_inputs(cohort, gene, None)
         if gene.gene_id not in gene_ids or not inputs.positions.size:
             continue
         normalised = fit_normaliser(values, "inverse-normal").transform(values)

@@ -12,7 +12,7 @@ from benchmarks.common.cohort import benchmark_cohort, read_populations, splits_
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import lead_lines, stamp, write_page
 from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
-from haploscribe.pipeline import run
+from haploscribe.workflows.run.workflow import run
 
 MODELS = ("elastic-net", "blup", "blup-distance", "susie", "adaptive-shrinkage", "ensemble")
 
@@ -46,11 +46,7 @@ def main(argv: Sequence[str]) -> None:
         split = write_split(sets, out / f"split-{number}.txt")
         evaluation = EvaluationOptions(models=MODELS, split=split)
         results = run(
-            cohort,
-            BackboneOptions(),
-            evaluation,
-            out / f"results-{number}",
-            worker_options=workers,
+            cohort, BackboneOptions(), evaluation, out / f"results-{number}", worker_options=workers
         )
         lines += lines_of(name, sets, results.metrics)
     write_page(arguments.table, lines)

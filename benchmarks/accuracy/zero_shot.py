@@ -23,8 +23,10 @@ from benchmarks.common.pages import stamp, write_page
 from haploscribe._version import __version__
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import EvaluationOptions
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.estimators.zero_shot import ZeroShot
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.cross_validation import GeneDataset, evaluate, one_gene
+from haploscribe.evaluation.folds import run_folds
 from haploscribe.evaluation.metrics import (
     FALSE_DISCOVERY_RATE,
     benjamini_hochberg,
@@ -33,7 +35,6 @@ from haploscribe.evaluation.metrics import (
 )
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.run.context import folds_of
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import GenePredictions, predict_gene
 from haploscribe.zero_shot.xpresso import read_xpresso
@@ -65,7 +66,7 @@ class Measured:
 def measure(cohort: Cohort, model: SequenceModel) -> Measured:
     """Predict every gene and evaluate it across the samples of each fold."""
     options = EvaluationOptions()
-    folds = folds_of(options, cohort.match.shared)
+    folds = run_folds(options, cohort.match.shared)
     predictions, tables, n_variants = [], [], {}
     seconds = 0.0
     with stage(f"Predicting with {model.name}", len(cohort.genes), "genes") as advance:
@@ -74,16 +75,16 @@ def measure(cohort: Cohort, model: SequenceModel) -> Measured:
             predictions.append(predict_gene(model, cohort.genotypes, gene))
             seconds += time.monotonic() - started
             zero_shot = {model.name: predictions[-1].samples}
-            inputs = replace(cohort.gene_inputs(gene, None), zero_shot=zero_shot)
+            inputs = replace(gene_inputs(cohort, gene, None), zero_shot=zero_shot)
             n_variants[gene.gene_id] = len(inputs.positions)
             tables.append(
-                evaluate_gene(
-                    inputs,
-                    values,
-                    cohort.covariates,
+                evaluate(
+                    GeneDataset(
+                        {0: inputs}.__getitem__, values[None, :], cohort.covariates, options.normalize
+                    ),
+                    one_gene(0),
                     folds,
-                    estimators={model.name: partial(ZeroShot, model.name)},
-                    normalisation=options.normalize,
+                    {model.name: partial(ZeroShot, model.name)},
                 )
             )
             advance(1)

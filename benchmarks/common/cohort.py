@@ -9,8 +9,7 @@ from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import TileHaplotypes
-from haploscribe.genome.tiles import Tile
-from haploscribe.workflows.run.context import blocks_of
+from haploscribe.genome.tiles import Tile, tile_blocks
 
 EXPRESSION_PCS = 25
 TRAINING_SIZES = (69, 138, 206, 290)
@@ -59,7 +58,7 @@ def haplotypes_of(cohort: Cohort, tiles: Iterable[Tile]) -> list[TileHaplotypes]
     genotypes = cohort.genotypes
     return [
         haplotypes
-        for block in blocks_of(tiles, cohort.options.tile, genotypes.reference.contigs)
+        for block in tile_blocks(tiles, cohort.options.tile, genotypes.reference.contigs)
         for haplotypes in genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
     ]
 

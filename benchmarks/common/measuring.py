@@ -93,7 +93,7 @@ class Peak:
 
 def haploscribe_command(*arguments: object) -> list[str]:
     """Return the command that runs this environment's program."""
-    return [sys.executable, "-c", "from haploscribe.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "haploscribe", *map(str, arguments)]
 
 
 def peak_of(command: Sequence[str], log: Path) -> Peak:

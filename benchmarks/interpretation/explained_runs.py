@@ -15,19 +15,20 @@ from haploscribe.config.options import (
     Normalisation,
     WorkerOptions,
 )
+from haploscribe.embedding.stage import STORE_NAME
+from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation, marginal_association
 from haploscribe.interpret.explanation import AlleleNames
-from haploscribe.parallel.executor import open_workers
+from haploscribe.parallel.open import open_executor
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.explain import observed_effects
-from haploscribe.workflows.finished_run import ReopenedRun, reopened_run
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 from haploscribe.workflows.run.workflow import run
 
 MARGINAL = "marginal test"
-_STORE = "embeddings.zarr"
 _NOBODY = np.empty(0, dtype=np.int64)
 
 
@@ -95,7 +96,7 @@ def halves(sample_ids: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
     return shuffled[::2], shuffled[1::2]
 
 
-def finished_run(cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitting, out: Path) -> Path:
+def run_on(cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitting, out: Path) -> Path:
     """Run on some samples, and save models fitted to all of them; other samples are in no set.
 
     A run needs a test set, so one half predicts the other; these predictions are not used.
@@ -103,7 +104,7 @@ def finished_run(cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitt
     first, second = sample_ids[::2], sample_ids[1::2]
     split = write_split({"train": first, "test": second}, out.with_name(f"{out.name}-split.txt"))
     evaluation = EvaluationOptions(models=fitting.models, split=split, normalize=fitting.normalize)
-    store = fitting.work / _STORE
+    store = fitting.work / STORE_NAME
     run(
         cohort,
         BackboneOptions(fitting.backbone),
@@ -115,11 +116,11 @@ def finished_run(cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitt
     return out
 
 
-def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[ExplainedGene, ReopenedRun]]:
+def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[ExplainedGene, FinishedRun]]:
     """Yield the effects of every allele by the models of a finished run, gene by gene in genome order."""
     with (
-        open_workers(fitting.workers) as workers,
-        reopened_run(results, workers, fitting.work, genes=None, models=None) as opened,
+        open_executor(fitting.workers) as executor,
+        finished_run(RunFolder.read(results), executor, fitting.work, genes=None, models=None) as opened,
     ):
         by_id = {gene.gene_id: gene for gene in opened.cohort.genes}
         for index, gene_id in enumerate(genome_order(opened.cohort.genes)):
@@ -131,7 +132,7 @@ def explained_genes(results: Path, fitting: Fitting) -> Iterator[tuple[Explained
             yield ExplainedGene(gene, index, names, dosages, effects, association), opened
 
 
-def others_association(gene: Gene, opened: ReopenedRun) -> tuple[Float32Array, MarginalAssociation]:
+def others_association(gene: Gene, opened: FinishedRun) -> tuple[Float32Array, MarginalAssociation]:
     """Test the alleles of a gene for association in the samples that no model was trained on.
 
     Their expression is normalised and corrected on these samples alone.
@@ -148,7 +149,7 @@ def others_association(gene: Gene, opened: ReopenedRun) -> tuple[Float32Array, M
     fold = Fold(0, others, _NOBODY, _NOBODY)
     values = cohort.values[cohort.genes.index(gene)]
     prepared = prepare_fold(values, cohort.covariates, fold, opened.evaluation.normalize)
-    dosages = cohort.gene_inputs(gene, None).take(others).dosages
+    dosages = gene_inputs(cohort, gene, None).take(others).dosages
     return dosages, marginal_association(dosages, prepared[others])
 
 

@@ -36,9 +36,9 @@ from benchmarks.interpretation.explained_runs import (
     Fitting,
     causal_alleles,
     explained_genes,
-    finished_run,
     halves,
     others_association,
+    run_on,
 )
 from benchmarks.interpretation.explanation_tables import (
     BASELINE,
@@ -127,7 +127,7 @@ def simulated_rows(
     """Simulate, run, explain, and measure each gene; rows of `rows_of`."""
     name = f"{setting.architecture}-{setting.causal}-{setting.h2:g}-{n_genes}"
     cohort = simulated_cohort(source, setting, n_genes, out / name)
-    results = finished_run(cohort, sample_ids, fitting, out / f"{name}-{fitting.backbone}")
+    results = run_on(cohort, sample_ids, fitting, out / f"{name}-{fitting.backbone}")
     truth = pl.read_csv(out / name / TRUTH, separator="\t").with_columns(
         pl.col("partner_position").cast(pl.Int64)
     )
@@ -184,7 +184,7 @@ def real_rows(
     cohort: CohortOptions, sample_ids: Sequence[str], fitting: Fitting, out: Path, *, in_others: bool
 ) -> pl.DataFrame:
     """Fit to some samples, and compare with eQTLs of the same or of the others; rows of `rows_of`."""
-    results = finished_run(cohort, sample_ids, fitting, out)
+    results = run_on(cohort, sample_ids, fitting, out)
     genes, leads = [], []
     for gene, opened in explained_genes(results, fitting):
         assert opened.fold.training.size == len(sample_ids)

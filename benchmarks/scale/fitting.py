@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # One thread, before numpy is loaded.
@@ -23,12 +23,13 @@ from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.scale.synthetic_cohort import synthetic_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.embedding.stage import LoadedBackbone, embed_tiles
-from haploscribe.stages.checked import checked_cohort
-from haploscribe.workers.workers import LocalWorkers
-from haploscribe.workflows.run.context import gene_jobs
-from haploscribe.workflows.run.cross_gene import learn_priors
-from haploscribe.workflows.run.gene_fits import fit_genes
+from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
+from haploscribe.evaluation.cross_validation import evaluate, one_gene
+from haploscribe.parallel.executor import Executor
+from haploscribe.workflows.embed import embed_windows
+from haploscribe.workflows.run.cross_gene import learn_across_genes
+from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.work import WorkContext, write_block_keys
 
 SIZES = (179, 358, 716, 1_432)
 ALL_GENES = 20_000
@@ -39,30 +40,42 @@ EXTRAPOLATED_TO = 3_202
 class Seconds:
     """Processor seconds per gene of each stage."""
 
-    lessons: float
+    comparing: float
     fits: float
 
 
 def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
     """Time all genes of a cohort but the first, which is done before the clock starts."""
-    workers = LocalWorkers(1)
-    with checked_cohort(options, workers, folder) as checked:
-        loaded = LoadedBackbone.of(BackboneOptions("kmer"), options.tile)
-        store = folder / "embeddings.zarr"
-        embedded = embed_tiles(checked.surveyed, checked.kept, loaded, store, workers)
-        n_genes = len(checked.cohort.genes)
-        jobs = gene_jobs(checked, EvaluationOptions(), embedded, folder / "done")
-        cohort, clock = checked.surveyed, [time.process_time()]
-
-        def look(_: int) -> None:
+    executor = Executor(1)
+    with validated_cohort(options, executor, folder) as validated:
+        cached, store = validated.cached, folder / STORE_NAME
+        loaded = LoadedBackbone.load(BackboneOptions("kmer"), options.tile)
+        embedded = embed_windows(cached, validated.spec, loaded, store, executor)
+        keys, n_genes = folder / "blocks.jsonl", len(cached.genes)
+        write_block_keys(keys, embedded.keys)
+        spec = replace(
+            validated.spec,
+            folder=folder / "done",
+            evaluation=EvaluationOptions(),
+            store=store,
+            block_keys=keys,
+        )
+        context, clock = WorkContext(spec, cohort=cached), list[float]()
+        # The clock is read before the first gene and after each.
+        learn_across_genes(context, executor, lambda _: clock.append(time.process_time()))
+        comparing = clock[-1] - clock[1]
+        clock = []
+        for number in range(n_genes):
+            fit_gene(context, number)
             clock.append(time.process_time())
+        fits = clock[-1] - clock[0]
+    return Seconds(comparing / (n_genes - 1), fits / (n_genes - 1))
 
-        priors = learn_priors(jobs, cohort, workers, look)
-        lessons = clock[-1] - clock[2]
-        clock.clear()
-        fit_genes(jobs, cohort, workers, {}, priors, look)
-        fits = clock[-1] - clock[1]
-    return Seconds(lessons / (n_genes - 1), fits / (n_genes - 1))
+
+def fit_gene(context: WorkContext, number: int) -> None:
+    """Fit one gene in every fold and predict its held-out samples."""
+    makers = {name: spec.make for name, spec in context.estimators.items()}
+    evaluate(context.dataset(), one_gene(number), context.folds, makers)
 
 
 def real_genes(source: Path, folder: Path, n_genes: int) -> CohortOptions:
@@ -94,29 +107,30 @@ def main(argv: Sequence[str]) -> None:
             found = seconds_of(synthetic_options(arguments.source, work, n_samples, arguments.genes), work)
             rows.append((f"{n_samples}, random expression", found))
             synthetic.append(found)
-    lessons, fits = (
-        np.array([getattr(seconds, stage) for seconds in synthetic]) for stage in ("lessons", "fits")
-    )
-    powers = [float(np.log2(seconds[-1] / seconds[-2])) for seconds in (lessons, fits)]
+    powers = [
+        float(np.log2(seconds[-1] / seconds[-2]))
+        for seconds in ([each.comparing for each in synthetic], [each.fits for each in synthetic])
+    ]
     more = EXTRAPOLATED_TO / 358
-    grown = real.lessons * more ** powers[0] + real.fits * more ** powers[1]
+    grown = real.comparing * more ** powers[0] + real.fits * more ** powers[1]
     lines = [
         "# Time of fitting a gene",
         "",
         stamp(f"fitting --source FOLDER --genes {arguments.genes}") + ".",
         "",
         f"Default models of `run` ({', '.join(EvaluationOptions().models)}), 5 folds, backbone `kmer`, one "
-        "thread; processor seconds a gene. `comparing` is the first pass, which learns from other genes.",
+        "thread; processor seconds per gene. `comparing` is the first pass, which learns from other genes.",
         "",
         "| samples | comparing, s | fitting, s |",
         "|---|---|---|",
-        *(f"| {name} | {seconds.lessons:.2f} | {seconds.fits:.2f} |" for name, seconds in rows),
+        *(f"| {name} | {seconds.comparing:.2f} | {seconds.fits:.2f} |" for name, seconds in rows),
         "",
         f"From {SIZES[-2]:,} to {SIZES[-1]:,} samples, comparing grows as samples to the power of "
         f"{powers[0]:.2f}, fitting as to that of {powers[1]:.2f}.",
         "",
-        f"{ALL_GENES:,} genes of 358 samples take {ALL_GENES * (real.lessons + real.fits) / 3600:,.0f} core "
-        f"hours. Those of {EXTRAPOLATED_TO:,} samples, **extrapolated** by these powers, "
+        f"{ALL_GENES:,} genes of 358 samples take "
+        f"{ALL_GENES * (real.comparing + real.fits) / 3600:,.0f} core hours. "
+        f"Those of {EXTRAPOLATED_TO:,} samples, **extrapolated** by these powers, "
         f"{ALL_GENES * grown / 3600:,.0f}.",
         "",
     ]

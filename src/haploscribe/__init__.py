@@ -1,4 +1,4 @@
-"""Haploscribe: each person's gene expression, predicted from both copies of their own DNA."""
+"""Predict gene expression from both haplotypes of each sample with genomic foundation models."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,15 +8,19 @@ from haploscribe._version import __version__ as __version__
 if TYPE_CHECKING:
     from haploscribe.api.cohort import example_cohort as example_cohort
     from haploscribe.api.cohort import open_cohort as open_cohort
+    from haploscribe.api.embeddings import Embeddings as Embeddings
     from haploscribe.api.models import explain as explain
     from haploscribe.api.models import predict as predict
     from haploscribe.api.regressor import GeneRegressor as GeneRegressor
     from haploscribe.api.run import read_predictions as read_predictions
     from haploscribe.api.run import read_results as read_results
     from haploscribe.api.run import run as run
+    from haploscribe.errors import InputError as InputError
 
-_PLACES = {
+_MODULES = {
+    "Embeddings": "haploscribe.api.embeddings",
     "GeneRegressor": "haploscribe.api.regressor",
+    "InputError": "haploscribe.errors",
     "example_cohort": "haploscribe.api.cohort",
     "explain": "haploscribe.api.models",
     "open_cohort": "haploscribe.api.cohort",
@@ -25,15 +29,29 @@ _PLACES = {
     "read_results": "haploscribe.api.run",
     "run": "haploscribe.api.run",
 }
-"""What a notebook uses, imported when first asked for (PEP 562): `import haploscribe` loads nothing heavy."""
+"""The public API, imported on first use (PEP 562), so that `import haploscribe` loads nothing heavy."""
+
+__all__ = [  # names of `_MODULES`, written out for type checkers
+    "Embeddings",
+    "GeneRegressor",
+    "InputError",
+    "__version__",
+    "example_cohort",
+    "explain",
+    "open_cohort",
+    "predict",
+    "read_predictions",
+    "read_results",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_PLACES[name]), name)
+    found = globals()[name] = getattr(import_module(_MODULES[name]), name)
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    return list(__all__)

@@ -1,4 +1,4 @@
-"""What the tests of the Python API share: two genes of the bundled people, and a run on them."""
+"""What the tests of the Python API share: two genes of the bundled samples, and a run on them."""
 
 from collections.abc import Iterator
 

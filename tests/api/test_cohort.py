@@ -25,7 +25,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(example: CohortOptions, **options: object) -> OpenedCohort:
-    """The bundled people, opened as a user opens files: by their names as text."""
+    """The bundled cohort, opened as a user opens files: by their names as text."""
     names = ("variants", "reference", "expression", "covariates")
     return open_cohort(**{name: str(getattr(example, name)) for name in names}, **options)  # type: ignore[arg-type]
 
@@ -56,13 +56,13 @@ def test_expression_is_handed_out_as_read(made: Made, example: CohortOptions) ->
 
 
 def test_expression_that_a_user_changes_stays_as_read_in_the_cohort(made: Made) -> None:
-    first = made.cohort.gene(GENE)[1]
+    first = made.cohort.gene(GENE).y
     first[:] = 0.0
-    assert made.cohort.gene(GENE)[1].any()
+    assert made.cohort.gene(GENE).y.any()
 
 
 def test_a_genes_version_may_be_left_out(made: Made) -> None:
-    assert made.cohort.gene(GENE.partition(".")[0])[0].gene.gene_id == GENE
+    assert made.cohort.gene(GENE.partition(".")[0]).gene_id == GENE
 
 
 def test_an_unknown_gene_is_refused(made: Made) -> None:
@@ -95,7 +95,7 @@ def test_what_is_in_the_store_is_not_embedded_again(made: Made) -> None:
     assert made.cohort.embed("kmer", store=str(made.embedded.store_path)).summary()["forward_passes"] == 0
 
 
-def test_tiles_embedded_for_other_people_are_refused(made: Made) -> None:
+def test_tiles_embedded_for_another_cohort_are_refused(made: Made) -> None:
     with (
         example_cohort(genes=GENE) as other,
         pytest.raises(InputError, match="embedded for another cohort"),
@@ -106,7 +106,7 @@ def test_tiles_embedded_for_other_people_are_refused(made: Made) -> None:
 def test_two_backbones_side_by_side_each_give_their_own_deltas(tmp_path: Path) -> None:
     with example_cohort(genes=GENE, window=6_000, maf=0.05) as cohort:
         embedded = [cohort.embed(name, store=tmp_path / "store.zarr") for name in ("kmer", "nano")]
-        tiles = [cohort.gene(GENE, each)[0].inputs.tiles[0] for each in embedded]
+        tiles = [cohort.gene(GENE, each).X.inputs.tiles[0] for each in embedded]
     # 4^6 counts of 6-mers, and what config.json of nano says
     assert [tile.deltas.shape[2] for tile in tiles] == [4096, 128]
 

@@ -16,7 +16,7 @@ def test_the_page_on_python_does_what_it_says(tmp_path: Path, monkeypatch: pytes
     assert not failures, failures
 
 
-@pytest.mark.parametrize("name", ["cohort", "models", "regressor", "run"])
+@pytest.mark.parametrize("name", ["cohort", "embeddings", "models", "regressor", "run"])
 def test_the_examples_of_docstrings_do_what_they_say(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

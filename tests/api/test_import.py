@@ -1,14 +1,18 @@
 """`import haploscribe` is instant, and offers the Python API all the same."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import haploscribe
+from haploscribe.api.cohort import OpenedCohort
+from haploscribe.api.gene import GeneData, GeneSamples, GeneTile
 
-NAMES = ["GeneRegressor", "example_cohort", "open_cohort", "read_predictions", "read_results", "run"]
+REFERENCE = Path(__file__).parents[2] / "docs" / "python-reference.md"
 
 
 def answer(script: str) -> object:
@@ -24,13 +28,37 @@ def test_importing_loads_no_other_package() -> None:
     assert {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {"haploscribe"}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_name_is_found_where_it_is_made(name: str) -> None:
-    assert getattr(haploscribe, name).__module__.startswith("haploscribe.api.")
+PUBLIC = sorted(set(haploscribe.__all__) - {"__version__"})
 
 
-def test_names_are_listed_for_completion() -> None:
-    assert set(NAMES) <= set(dir(haploscribe))
+def test_completion_shows_the_public_api_only() -> None:
+    script = (
+        "import json, haploscribe, haploscribe.api.run; haploscribe.GeneRegressor\n"
+        "print(json.dumps(dir(haploscribe)))"
+    )
+    assert answer(script) == sorted(haploscribe.__all__)
+
+
+def test_a_star_import_brings_all_of_it() -> None:
+    script = "import json; from haploscribe import *; print(json.dumps([run.__name__, Embeddings.__name__]))"
+    assert answer(script) == ["run", "Embeddings"]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_reference_documents_each_public_name(name: str) -> None:
+    found = getattr(haploscribe, name)
+    listed = re.findall(r"^\.\. auto\w+:: ([\w.]+)", REFERENCE.read_text(), flags=re.MULTILINE)
+    assert f"{found.__module__}.{name}" in listed
+    assert found.__doc__
+
+
+@pytest.mark.parametrize("kind", [OpenedCohort, GeneData, GeneSamples, GeneTile, haploscribe.Embeddings])
+def test_every_public_member_has_a_docstring(kind: type) -> None:
+    name = re.escape(f"{kind.__module__}.{kind.__name__}")
+    assert re.search(rf"autoclass:: {name}(\(\))?\n   :members:", REFERENCE.read_text())
+    described = kind.__doc__ or ""
+    for name in (name for name in dir(kind) if not name.startswith("_")):
+        assert getattr(kind, name).__doc__ or name in described, name
 
 
 def test_another_name_is_no_attribute() -> None:

@@ -16,22 +16,23 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import check_get_params_invariance
 
+from haploscribe.api.gene import GeneSamples
 from haploscribe.api.regressor import GeneRegressor
-from haploscribe.api.samples import GeneSamples
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made
 
 ALL_MODELS = (*MODELS, "blup-distance", "blup-distance-delta", "susie", "adaptive-shrinkage", "ensemble")
 
-# A run takes covariates out of all people at once, we out of those of a fold: BLAS may round the last bit
+# A run takes covariates out of all samples at once, we out of those of a fold: BLAS may round the last bit
 # of a row otherwise. REML's search for the ratio of variances turns that into what its stopping rule allows.
 REML = dict.fromkeys(("blup", "blup-delta"), 1e-6)
 
 
 @pytest.fixture
 def gene(made: Made) -> tuple[GeneSamples, Float64Array]:
-    return made.cohort.gene(GENE, made.embedded)
+    X, y = made.cohort.gene(GENE, made.embedded)
+    return X, y
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -58,22 +59,22 @@ def test_the_mean_score_over_the_runs_folds_is_the_runs_pearson_r(
     assert scores.mean() == pytest.approx(by_run, abs=1e-12)
 
 
-def changed_expression(X: GeneSamples, y: Float64Array, person: int) -> tuple[GeneSamples, Float64Array]:
+def changed_expression(X: GeneSamples, y: Float64Array, sample: int) -> tuple[GeneSamples, Float64Array]:
     changed = y.copy()
-    changed[person] = 1000.0
+    changed[sample] = 1000.0
     return X, changed
 
 
-def changed_covariates(X: GeneSamples, y: Float64Array, person: int) -> tuple[GeneSamples, Float64Array]:
+def changed_covariates(X: GeneSamples, y: Float64Array, sample: int) -> tuple[GeneSamples, Float64Array]:
     assert X.covariates is not None
     changed = X.covariates.copy()
-    changed[person] = 1000.0
+    changed[sample] = 1000.0
     return replace(X, covariates=changed), y
 
 
 @pytest.mark.parametrize("change", [changed_expression, changed_covariates])
 @pytest.mark.parametrize("model", ["elastic-net", "blup-delta"])
-def test_what_a_held_out_person_has_changes_no_prediction_of_their_fold(
+def test_what_a_held_out_sample_has_changes_no_prediction_of_their_fold(
     gene: tuple[GeneSamples, Float64Array],
     model: str,
     change: Callable[[GeneSamples, Float64Array, int], tuple[GeneSamples, Float64Array]],
@@ -86,7 +87,7 @@ def test_what_a_held_out_person_has_changes_no_prediction_of_their_fold(
     assert not np.array_equal(before, after)
 
 
-def test_the_order_of_people_does_not_matter(gene: tuple[GeneSamples, Float64Array]) -> None:
+def test_the_order_of_samples_does_not_matter(gene: tuple[GeneSamples, Float64Array]) -> None:
     X, y = gene
     shuffled = np.random.default_rng(0).permutation(len(X))
     alone = GeneRegressor("elastic-net").fit(X, y).predict(X)
@@ -198,24 +199,24 @@ def test_a_model_of_deltas_needs_embedded_tiles(made: Made) -> None:
         GeneRegressor("blup-delta").fit(*made.cohort.gene(GENE))
 
 
-def test_expression_of_other_people_is_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
-    with pytest.raises(InputError, match=r"y has shape \(357,\) for 358 people"):
+def test_expression_of_other_samples_is_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
+    with pytest.raises(InputError, match=r"y has shape \(357,\) for 358 samples"):
         GeneRegressor("blup").fit(gene[0], gene[1][1:])
 
 
 def test_a_plain_array_for_x_is_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
     X, y = gene
-    with pytest.raises(InputError, match="X is a ndarray, not a gene's people"):
+    with pytest.raises(InputError, match="X is a ndarray, not a gene's samples"):
         GeneRegressor("blup").fit(X.inputs.dosages, y)  # type: ignore[arg-type]
 
 
 def test_another_gene_is_refused(made: Made, gene: tuple[GeneSamples, Float64Array]) -> None:
     other, _ = made.cohort.gene(OTHER_GENE)
-    with pytest.raises(InputError, match=f"asked about <{OTHER_GENE}"):
+    with pytest.raises(InputError, match=f"cannot predict <{OTHER_GENE}"):
         GeneRegressor("top-snp").fit(*gene).predict(other)
 
 
-def test_people_without_the_covariates_are_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
+def test_samples_without_the_covariates_are_refused(gene: tuple[GeneSamples, Float64Array]) -> None:
     X, y = gene
-    with pytest.raises(InputError, match="fitted with 28 covariates and asked with 0"):
+    with pytest.raises(InputError, match="fitted with 28 covariates but given 0"):
         GeneRegressor("top-snp").fit(X, y).score(replace(X, covariates=None), y)

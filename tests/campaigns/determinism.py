@@ -77,7 +77,7 @@ def run_in(environment: Mapping[str, str], arguments: Sequence[object], folder: 
     )
     paths = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, "-c", "from haploscribe.cli.main import main; main()", *map(str, arguments)],
+        [sys.executable, "-m", "haploscribe", *map(str, arguments)],
         env={**os.environ, **paths, **cache, **environment},
         cwd=folder,
         capture_output=True,

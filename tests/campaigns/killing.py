@@ -42,7 +42,7 @@ class Place:
     def prepare(self, verb: str, inputs: Inputs) -> None:
         """Make what the verb finds before it begins."""
         self.temporary.mkdir(parents=True)
-        if verb == "report":
+        if verb in ("report", "run, models added"):
             shutil.copytree(inputs.results, self.out)
 
 

@@ -73,7 +73,7 @@ def test_second_run_embeds_nothing_and_finds_the_same(
     arguments = ["run", *inputs_of(example), *KMER, "--models", "blup-delta"]
     assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
     first = pl.read_parquet(out / "predictions.parquet")
-    assert run_cli(*arguments, "--jobs", 2, "--out", out, monkeypatch=monkeypatch) == 0
+    assert run_cli(*arguments, "--jobs", 2, "--force", "--out", out, monkeypatch=monkeypatch) == 0
     assert json.loads((out / "summary.json").read_text())["embedding"]["forward_passes"] == 0
     assert pl.read_parquet(out / "predictions.parquet").equals(first)
 

@@ -42,4 +42,4 @@ def test_png_without_a_folder_is_one_line(
     write_made(tmp_path, made_results(shifted(0.03)))
     assert run_cli("report", "--results", tmp_path, "--png", monkeypatch=monkeypatch) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "say where with --figures DIR" in line
+    assert "add --figures DIR" in line

@@ -1,5 +1,6 @@
 """A matched cohort that other processes open is the one that was saved."""
 
+import shutil
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -42,15 +43,14 @@ def test_a_saved_cohort_opens_as_it_was(example: CohortOptions, tmp_path: Path, 
 
 def test_other_processes_read_the_saved_cohort_not_the_tables(example: CohortOptions, tmp_path: Path) -> None:
     """They would fail here: the tables are gone."""
-    tables = {}
-    for name in ("expression", "covariates"):
-        path = tmp_path / Path(getattr(example, name)).name
-        path.write_bytes(Path(getattr(example, name)).read_bytes())
-        tables[name] = path
-    options = replace(example, **tables)
+    assert example.covariates is not None
+    expression, covariates = (
+        shutil.copy(path, tmp_path) for path in (example.expression, example.covariates)
+    )
+    options = replace(example, expression=Path(expression), covariates=Path(covariates))
     with validated_cohort(options, Executor(1), tmp_path / "work") as validated:
-        for path in tables.values():
-            path.unlink()
+        for path in (expression, covariates):
+            Path(path).unlink()
         spec = replace(validated.spec, evaluation=EvaluationOptions(models=("blup",)))
         values = list(Executor(2).map(spec, expression_of, range(len(validated.cohort.genes))))
         assert sorted(values) == sorted(map(tuple, validated.cohort.values.tolist()))

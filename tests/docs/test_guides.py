@@ -13,7 +13,7 @@ import pytest
 from haploscribe.cli.main import cli
 from haploscribe.expression.genes import Gene
 from haploscribe.interpret.association import MarginalAssociation
-from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
+from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +35,18 @@ def explained_phrases() -> list[str]:
 @pytest.mark.parametrize("phrase", explained_phrases())
 def test_an_explained_line_is_written_somewhere(phrase: str) -> None:
     assert phrase in written_texts()
+
+
+@pytest.mark.parametrize(
+    "page", [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")], ids=lambda path: path.name
+)
+def test_files_of_the_repository_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:benchmarks|docs|src|tests|tools)/[\w./*-]+)`|`(test_\w+\.py)`",
+        page.read_text(encoding="utf-8"),
+    )
+    missing = [path or name for path, name in named if not list(ROOT.glob(path or f"tests/**/{name}"))]
+    assert missing == []
 
 
 def typed() -> Iterator[tuple[str, str]]:
@@ -77,7 +89,7 @@ def explanation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = Explanation(
         Gene("g", "1", 0), allele, one, association, said, spans, said, said, allele, said, allele, said
     )
-    write_explanation(folder, found)
+    write_tables(folder, found)
     return folder
 
 

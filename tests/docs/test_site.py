@@ -76,7 +76,7 @@ OPTIONS = [
     (path, name)
     for path, command in COMMANDS.items()
     for option in command.params
-    if isinstance(option, click.Option)
+    if isinstance(option, click.Option) and not option.hidden
     for name in (*option.opts, *option.secondary_opts)
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.evaluation.folds import Fold, everyone, make_folds, prepare_fold, read_split
+from haploscribe.evaluation.folds import Fold, all_samples, make_folds, prepare_fold, read_split
 
 names = st.lists(st.text("ABCxyz019_-", min_size=1, max_size=6), min_size=6, max_size=60, unique=True)
 
@@ -42,7 +42,7 @@ def test_everyone_is_whoever_is_in_any_set_by_name(sample_ids: list[str], data: 
         Fold(number + 1, *(np.array(part, dtype=np.int64) for part in sets[3 * number : 3 * number + 3]))
         for number in range(2)
     ]
-    fold = everyone(sample_ids, folds)
+    fold = all_samples(sample_ids, folds)
     assert [sample_ids[i] for i in fold.training] == sorted({sample_ids[i] for part in sets for i in part})
     assert (fold.number, fold.validation.tolist(), fold.test.tolist()) == (0, [], [])
     assert fold.fitted.dtype == fold.test.dtype == np.int64

@@ -180,5 +180,5 @@ def test_every_record_is_found_where_it_is(question: tuple[DrawnContig, int, int
     assume(known.size)
     assert known.all()
     record = joined.alleles[found.row]
-    spelled = trim_allele(int(joined.positions[found.row]), record[0], record[found.number])
+    spelled = trim_allele(int(joined.positions[found.row]), record[0], record[found.index])
     assert spelled == trim_allele(wanted.position, wanted.reference, wanted.alternate)

@@ -103,7 +103,7 @@ def test_the_best_of_many_is_judged_by_the_adjusted_p() -> None:
 def test_one_model_alone_claims_nothing(model: str) -> None:
     told = answer(model_rows(made_results({model: [0.1, 0.3, 0.5]})))
     assert told.verdict == "alone"
-    assert told.question == f"How well does {model} predict each person’s expression?"
+    assert told.question == f"How well does {model} predict each sample’s expression?"
     low, high = mean_intervals(np.array([[0.1], [0.3], [0.5]]), 1)[:, 0]
     interval = f"95 % interval {low:.3f} to {high:.3f}"
     assert f"mean r of 0.300 ({interval}, median 0.300) over 3 genes" in told.sentences
@@ -113,15 +113,18 @@ def test_one_model_alone_claims_nothing(model: str) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "new people, at genes that the models have learned from"),
+        ({}, "new samples, at genes that the models were trained on"),
         (
             {"split": "/a/FIN.txt", "gene_split": None},
-            "the people that /a/FIN.txt sets aside for the test, at genes",
+            "the test samples of /a/FIN.txt, at genes",
         ),
-        ({"split": None, "gene_split": 5}, "new people, at unseen genes: the genes were cut into 5 blocks"),
+        (
+            {"split": None, "gene_split": 5},
+            "new samples, at unseen genes: the genes were split into 5 blocks",
+        ),
         (
             {"split": "FIN.txt", "gene_split": 3},
-            "FIN.txt sets aside for the test, at unseen genes: the genes",
+            "the test samples of FIN.txt, at unseen genes: the genes",
         ),
     ],
     ids=["an older version", "split file", "unseen genes", "both"],

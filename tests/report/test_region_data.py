@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.region_data import json_for_page, region_data, regions_within_budget, shown_variants
 from tests.fixtures.results import made_tracks
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.expression.genes import Gene
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.region_figure import region_svg
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.results import made_tracks

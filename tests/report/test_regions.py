@@ -14,9 +14,9 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, Evaluatio
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.page import write_report
-from haploscribe.report.regions import kept_regions
+from haploscribe.report.region_data import saved_regions
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import read_results
 from haploscribe.workflows.run.workflow import run
@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CohortO
 
 
 def regions_of(out: Path) -> dict[str, RegionTracks]:
-    return kept_regions(read_results(out), out / "models")
+    return saved_regions(read_results(out), out / "models")
 
 
 def test_all_genes_that_fit_have_a_region(finished: tuple[CohortOptions, Path]) -> None:
@@ -103,7 +103,7 @@ def test_a_run_says_what_each_stage_took(finished: tuple[CohortOptions, Path]) -
     assert list(summary["stages"]) == [
         "reading variants",
         "embedding",
-        "fitting and predicting held-out people",
-        "fitting everyone, to keep the models",
+        "fitting and predicting held-out samples",
+        "fitting all samples, to save the models",
     ]
     assert 0.0 < sum(summary["stages"].values()) <= summary["wall_seconds"]

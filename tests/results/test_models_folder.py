@@ -150,7 +150,11 @@ def test_a_changed_default_does_not_change_a_saved_model(name: str, tmp_path: Pa
     write_record(tmp_path, replace(RECORD_OF_ONE, models=(SavedModel.of(spec),)))
     kind = type(spec.capabilities)
     changed = {
-        key: not value if isinstance(value, bool) else value if isinstance(value, str) else 2 * value + 1
+        key: not value
+        if isinstance(value, bool)
+        else 2 * value + 1
+        if isinstance(value, int | float)
+        else value
         for key, value in spec.parameters.items()
     }
     init = kind.__init__

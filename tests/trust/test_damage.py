@@ -135,7 +135,7 @@ def test_a_run_says_what_it_repaired_and_leaves_the_same_results(
     (chunk,) = store.glob("vectors/*/chrX/0/*/embedding/c/0/0/0")
     damaged(chunk, "flipped", 1000)
     capsys.readouterr()
-    assert run_cli("run", *arguments, monkeypatch=monkeypatch) == 0
+    assert run_cli("run", *arguments, "--force", monkeypatch=monkeypatch) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert line.startswith(f"haploscribe: warning: {store} was damaged (vectors/")
     assert "/embedding is unreadable (ValueError: Stored and computed checksum do not match" in line

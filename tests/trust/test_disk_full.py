@@ -223,7 +223,7 @@ def test_closed_streams_are_not_mixed_up_with_files(tmp_path: Path) -> None:
 
 
 CHANGED = {
-    "run": (("--seed", "7"), (150, 400, 1_200)),
+    "run": (("--seed", "7", "--force"), (150, 400, 1_200)),
     "embed": (("--maf", "0.3"), (60, 600)),
     "predict": (("--genes", "on_X"), (8, 60, 160)),
     "export predictdb": (("--build", "b37"), (8, 60, 300)),

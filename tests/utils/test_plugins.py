@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.utils.plugins import find_plugin, load_plugin, registered_names
+from haploscribe.utils.plugins import find_plugin, load_plugin, plugin_name, registered_names
 
 GROUP = "haploscribe.tested"
 
@@ -91,3 +91,19 @@ def test_names_that_installed_packages_register_are_found(folder: Path) -> None:
     found = load_plugin("my-ridge", GROUP, "estimator")
     assert isinstance(found, type)
     assert found.__module__ == "registered_here"
+
+
+def test_what_a_module_holds_has_the_name_that_finds_it(folder: Path) -> None:
+    (folder / "made_here.py").write_text("class Ridge:\n    class Inner: pass\none = Ridge()\n")
+    ridge, inner, one = (
+        load_plugin(f"made_here:{name}", GROUP, "estimator") for name in ("Ridge", "Ridge.Inner", "one")
+    )
+    found = [plugin_name(each) for each in (ridge, inner, one)]
+    assert found == ["made_here:Ridge", "made_here:Ridge.Inner", "made_here:one"]
+
+
+@pytest.mark.parametrize("module", ["__main__", "there_is_no_such_module", __name__])
+def test_what_no_module_holds_has_no_name(module: str) -> None:
+    kind = type("Local", (), {"__module__": module})
+    assert plugin_name(kind) is None
+    assert plugin_name(kind()) is None

@@ -33,10 +33,10 @@ from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.explain import explain
-from haploscribe.workflows.finished_run import finished_run
+from haploscribe.workflows.finished_run import RunFolder, finished_run
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 from tests.fixtures.peers import require_program
 
 VARIANTS, TILES, ASKED, SATURATION = "variants.tsv", "tiles.tsv", "asked.tsv", "saturation.tsv"
@@ -64,7 +64,7 @@ class Explained:
 
     def ask(self, out: Path, **options: object) -> Explanation:
         asked = ExplanationOptions(self.results, GENE)
-        return explain(replace(asked, **options), WorkerOptions(), out)  # type: ignore[arg-type]
+        return explain_into(replace(asked, **options), WorkerOptions(), out)  # type: ignore[arg-type]
 
     def table(self, name: str) -> pl.DataFrame:
         return pl.read_csv(self.out / name, separator="\t")
@@ -81,10 +81,10 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
     with example_cohort() as example:
         cohort = replace(example, genes=GENE, maf=0.05, window=WINDOW)
         run(cohort, BackboneOptions("kmer"), EvaluationOptions(models=MODELS, folds=2), results)
-        explanation = explain(ExplanationOptions(results, GENE), WorkerOptions(), out)
+        explanation = explain_into(ExplanationOptions(results, GENE), WorkerOptions(), out)
         with (
             open_executor(WorkerOptions()) as executor,
-            finished_run(results, executor, out / "work", genes=GENE, models=None) as opened,
+            finished_run(RunFolder.read(results), executor, out / "work", genes=GENE, models=None) as opened,
         ):
             (gene,) = opened.cohort.genes
             inputs, expression = opened.inputs(gene), opened.expression(gene)
@@ -303,7 +303,7 @@ def test_a_named_allele_has_the_effect_that_it_has_among_all(explained: Explaine
     found = explained.ask(tmp_path / "o", variants=spelled)
     for model in SEQUENCE_MODELS:
         expected = explained.explanation.effects[model][column]
-        np.testing.assert_allclose(found.asked_effects[model], expected, atol=1e-6)
+        np.testing.assert_allclose(found.queried_effects[model], expected, atol=1e-6)
     table = pl.read_csv(tmp_path / "o" / ASKED, separator="\t")
     assert table["position"].to_list() == [*[position + 1] * 3, position, position + 1]
     assert table["ref"].to_list()[3:] == [before + ref, ref + behind]
@@ -329,7 +329,7 @@ def test_alleles_that_nobody_carries_have_an_effect(explained: Explained, tmp_pa
         tmp_path / "o", variants=tuple(f"chr22:{p + 1}:{ref}:{alt}" for p, ref, alt in wanted),
         models=("blup-delta",),
     )  # fmt: skip
-    effects = found.asked_effects["blup-delta"]
+    effects = found.queried_effects["blup-delta"]
     assert np.isfinite(effects).all()
     model = explained.model("blup-delta")
     seen = {tile.start for tile in model.basis_.tiles}
@@ -365,7 +365,7 @@ def test_another_base_at_a_known_place_is_not_hidden_by_the_known_one(
     changed = switched(sequence, span[0], position, other)
     expected = float((deltas_of([(changed.encode(), sequence.encode())]) @ per_word_of(model, span[0]))[0])
     assert abs(expected) > 1e-5
-    np.testing.assert_allclose(found.asked_effects["blup-delta"], expected, atol=1e-6)
+    np.testing.assert_allclose(found.queried_effects["blup-delta"], expected, atol=1e-6)
 
 
 def _substitution(base: str) -> tuple[str, str]:
@@ -454,9 +454,9 @@ def test_the_same_command_leaves_the_same_bytes(explained: Explained, tmp_path: 
     first = {name: (explained.out / name).read_bytes() for name in names}
     out = tmp_path / "o"
     asked = ExplanationOptions(explained.results, GENE, variants=(explained.allele(0),))
-    explain(asked, WorkerOptions(), out)
+    explain_into(asked, WorkerOptions(), out)
     assert (out / ASKED).exists()
-    explain(replace(asked, gene=GENE.split(".", maxsplit=1)[0], variants=()), WorkerOptions(jobs=2), out)
+    explain_into(replace(asked, gene=GENE.split(".", maxsplit=1)[0], variants=()), WorkerOptions(jobs=2), out)
     assert {path.name for path in out.iterdir()} == set(names)
     assert {name: (out / name).read_bytes() for name in names} == first
 
@@ -480,7 +480,7 @@ ASKED_WRONGLY: Mapping[str, tuple[dict[str, object], str]] = {
     "no stretch": ({"saturate": "chr22"}, "--saturate"),
     "models of no sequence": (
         {"models": ("blup",), "variants": ("chr22:20000000:A:G",)},
-        "models that read sequence",
+        "model that reads sequence",
     ),
 }  # fmt: skip
 
@@ -536,7 +536,7 @@ def copied(explained: Explained, tmp_path: Path) -> tuple[Path, CohortOptions]:
 def refused(results: Path, message: str, gene: str = GENE) -> None:
     out = results.with_name("o")
     with pytest.raises(InputError, match=message) as caught:
-        explain(ExplanationOptions(results, gene), WorkerOptions(), out)
+        explain_into(ExplanationOptions(results, gene), WorkerOptions(), out)
     assert "\n" not in str(caught.value)
     assert not out.exists()
 
@@ -575,7 +575,7 @@ def test_a_run_without_its_store_is_explained_alike(
     shutil.rmtree(results / "embeddings.zarr")
     before = sorted(results.rglob("*"))
     out = results.with_name("o")
-    explain(ExplanationOptions(results, GENE, models=("blup-delta",)), WorkerOptions(), out)
+    explain_into(ExplanationOptions(results, GENE, models=("blup-delta",)), WorkerOptions(), out)
     found = pl.read_csv(out / VARIANTS, separator="\t")["effect_blup-delta"]
     np.testing.assert_allclose(found, explained.explanation.effects["blup-delta"], atol=1e-6)
     assert sorted(results.rglob("*")) == before
@@ -593,6 +593,6 @@ def test_results_that_may_only_be_read_are_explained(
             path.chmod(mode & ~0o222)
         before = {path: path.stat().st_mtime_ns for path in (results, *results.rglob("*"))}
         out = results.with_name("o")
-        explain(ExplanationOptions(results, GENE, models=("blup-delta",)), WorkerOptions(), out)
+        explain_into(ExplanationOptions(results, GENE, models=("blup-delta",)), WorkerOptions(), out)
         assert {path: path.stat().st_mtime_ns for path in (results, *results.rglob("*"))} == before
     assert (out / TILES).exists()

@@ -16,9 +16,10 @@ from haploscribe.config.options import (
 )
 from haploscribe.expression.table import read_expression
 from haploscribe.parallel.open import open_executor
-from haploscribe.workflows.explain import explain, observed_effects
-from haploscribe.workflows.finished_run import FinishedRun, finished_run
+from haploscribe.workflows.explain import observed_effects
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 
 ALONE = WorkerOptions(1)
 
@@ -41,7 +42,7 @@ def results(example: CohortOptions, named: list[str], tmp_path_factory: pytest.T
 def opened(results: Path, tmp_path: Path) -> Iterator[FinishedRun]:
     with (
         open_executor(ALONE) as executor,
-        finished_run(results, executor, tmp_path / "work", genes=None, models=None) as found,
+        finished_run(RunFolder.read(results), executor, tmp_path / "work", genes=None, models=None) as found,
     ):
         yield found
 
@@ -55,6 +56,6 @@ def test_each_gene_has_the_effects_that_explain_writes(
 ) -> None:
     gene = opened.cohort.genes[1]
     names, effects = observed_effects(opened, gene, 1)
-    explained = explain(ExplanationOptions(results, gene.gene_id), ALONE, tmp_path / "explained")
+    explained = explain_into(ExplanationOptions(results, gene.gene_id), ALONE, tmp_path / "explained")
     np.testing.assert_array_equal(effects["blup"], explained.effects["blup"])
     np.testing.assert_array_equal(names.positions, explained.names.positions)

@@ -1,1 +1,1 @@
-"""What the command line does, for notebooks; `import haploscribe` offers all of it."""
+"""The Python API: what the command line does, and the arrays behind it; all of it is in `haploscribe`."""

@@ -1,27 +1,41 @@
-"""A cohort opened from a notebook: checked, embedded, and handed out gene by gene."""
+"""Open a cohort in a notebook, embed it, and return its data as arrays and frames."""
 
 import tempfile
 import weakref
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
-from haploscribe.api.keywords import option_groups, takes_options
-from haploscribe.api.samples import GeneSamples
+from haploscribe.api.embeddings import BackboneLike, Embeddings, load_backbone_like
+from haploscribe.api.gene import GeneData, GeneSamples, Rows, varied_tiles
+from haploscribe.api.keywords import check_option, option_groups, takes_options
+from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.cohort import open_cohort as open_inputs
-from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, CohortOptions, WorkerOptions
+from haploscribe.config.options import (
+    DEFAULT_BACKBONE,
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    Normalisation,
+    WorkerOptions,
+)
 from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.stage import Embedded, LoadedBackbone
+from haploscribe.embedding.stage import Embedded
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
-from haploscribe.estimators.inputs import gene_inputs
+from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.examples.cohort import example_cohort as example_files
+from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.genes import Gene
+from haploscribe.expression.normalise import prepare
 from haploscribe.parallel.open import open_executor
+from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.embed import embed_windows
@@ -29,11 +43,11 @@ from haploscribe.workflows.validate import INDEX_NAME, ValidatedCohort, validate
 
 
 class OpenedCohort:
-    """Genotypes, sequence and expression of the same people: see `open_cohort`, which makes it.
+    """Genotypes, sequence and expression of the same samples; `open_cohort` and `example_cohort` make it.
 
     Files are opened and matched at once. The variants are read and checked when the first method needs
-    them, and kept in a temporary folder until the cohort is closed: by `close`, at the end of a `with` block,
-    or when nothing holds it any more.
+    them, and cached in a temporary folder until the cohort is closed: by `close`, at the end of a `with`
+    block, or when nothing refers to it any more.
 
     Parameters
     ----------
@@ -42,16 +56,17 @@ class OpenedCohort:
     jobs
         Processes that read the variants, or threads that embed.
     stack
-        What is to be closed with the cohort.
+        Files to close with the cohort.
 
     Attributes
     ----------
     options
         The inputs.
     sample_ids
-        `n_samples` names; the order of all rows.
+        `n_samples` names; the order of every sample axis.
     genes
-        One row a gene: `gene_id`, `contig` as the reference names it, `tss` (0-based) and `strand`.
+        polars frame, one row per gene: `gene_id`, `contig` as the reference names it, `tss` (0-based) and
+        `strand`.
     """
 
     def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
@@ -67,6 +82,7 @@ class OpenedCohort:
                 schema={"gene_id": pl.String, "contig": pl.String, "tss": pl.Int64, "strand": pl.String},
                 orient="row",
             )
+            self._opened = opened
             self._stack = stack.pop_all()
         # Not a method of this object, which would keep it alive.
         self._finalizer = weakref.finalize(self, self._stack.close)
@@ -85,7 +101,7 @@ class OpenedCohort:
         self._finalizer()
 
     def check(self) -> dict[str, str | int]:
-        """Read all inputs and say what was found, as `haploscribe check` does.
+        """Read all inputs and return what was found, as `haploscribe check` prints it.
 
         Raises
         ------
@@ -94,89 +110,163 @@ class OpenedCohort:
         """
         return self._validated.summary()
 
+    @cached_property
+    def expression(self) -> pl.DataFrame:
+        """Expression as read, in the unit of the file: one row per sample, one column per gene.
+
+        Column `sample_id`, then a float64 column for each gene of `genes`, by its ID:
+        `cohort.expression[gene_id]` is the `y` of the gene.
+        """
+        values = zip(self.genes["gene_id"], self._opened.values, strict=True)
+        return pl.DataFrame({"sample_id": list(self.sample_ids), **dict(values)})
+
+    @cached_property
+    def covariates(self) -> pl.DataFrame | None:
+        """Covariates as read: one row per sample, one column per covariate; None if none were given.
+
+        Column `sample_id`, then a float64 column for each covariate, by its name, in the order of the file.
+        """
+        path, values = self.options.covariates, self._opened.covariates
+        if path is None or values is None:
+            return None
+        columns = zip(read_covariates(path).names, values.T, strict=True)
+        return pl.DataFrame({"sample_id": list(self.sample_ids), **dict(columns)})
+
+    def prepared(
+        self, gene_id: str, train: Rows, normalize: Normalisation = "inverse-normal"
+    ) -> Float64Array:
+        """Normalise a gene's expression and regress out covariates, with some samples alone.
+
+        The value of a training sample does not depend on any other sample. With the training samples of a
+        fold (`folds`), these are the values that `run` fits and compares with in that fold.
+
+        Parameters
+        ----------
+        gene_id
+            As in `genes`; its version may be left out.
+        train
+            Training samples: indices on the sample axis, a boolean mask `(n_samples,)`, or a slice.
+        normalize
+            `inverse-normal`, `log2p1` or `none`.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 `(n_samples,)`, all samples; mean 0 and variance 1 (divisor n) over the training samples.
+            All 0 where expression does not vary among them.
+
+        Raises
+        ------
+        InputError
+            When there is no such gene, `train` selects no sample or samples that are not there, or there are
+            more covariates than training samples minus 2.
+        """
+        check_option(EvaluationOptions, "normalize", normalize)
+        number = self._gene_number(gene_id)
+        training = np.zeros(len(self.sample_ids), dtype=np.bool_)
+        try:
+            training[train] = True
+        except IndexError as error:
+            raise InputError(f"train: {error}; there are {training.size} samples") from None
+        if not training.any():
+            raise InputError("train selects no sample; give indices or a mask of the training samples")
+        with threads(1):  # as in a run: sums of several threads have other last bits
+            return prepare(self._opened.values[number], self._opened.covariates, training, normalize)
+
     @takes_options(BackboneOptions)
     def embed(
         self,
-        backbone: str = DEFAULT_BACKBONE,
+        backbone: BackboneLike = DEFAULT_BACKBONE,
         *,
         store: str | Path,
         readable_by: str = "owner",
         **options: Any,
     ) -> Embedded:
-        """Embed the tiles of all genes' cis windows; what the store holds already is not embedded again.
+        """Embed the tiles of all genes' cis windows that are not in the store yet.
 
         Parameters
         ----------
         backbone
-            A short name (`haploscribe backbones` lists them) or the folder of a checkpoint.
+            A short name (`haploscribe backbones` lists them), the folder of a checkpoint, `module:Name`, or a
+            class or an instance that follows `haploscribe.embedding.backbones.base.Backbone`. One that stands
+            in no importable module, such as a class of a notebook, is embedded anew at each call, as nothing
+            says whether its code changed.
         store
-            Folder of the embedding store; made when missing.
+            Folder of the embedding store; created if missing.
         readable_by
-            Who may read the files that are made: see `haploscribe.run`.
+            Who may read the files that are written: see `haploscribe.run`.
         {options}
 
         Returns
         -------
-        What `gene` reads deltas from; its `summary()` says what it took.
+        Embedded
+            What `gene` reads deltas from; its `summary()` counts tiles, sequences and forward passes.
 
         Raises
         ------
         InputError
-            When an input or an option is at fault.
+            When an input or an option is at fault, or the backbone does not follow the protocol.
         """
-        (chosen,) = option_groups((BackboneOptions,), {"backbone": backbone, **options})
+        (chosen,) = option_groups((BackboneOptions,), options)
         validated = self._validated
         with umask_for(readable_by), open_executor(self._jobs) as executor:
-            loaded = LoadedBackbone.load(chosen, self.options.tile)
+            loaded = load_backbone_like(backbone, chosen, self.options.tile)
             embedded = embed_windows(validated.cached, validated.spec, loaded, Path(store), executor)
         stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.keys)
         self._embedded.append((embedded, stored))
         return embedded
 
-    def gene(self, gene_id: str, embedded: Embedded | None = None) -> tuple[GeneSamples, Float64Array]:
-        """Collect one gene as scikit-learn takes it: `X` and `y`.
+    def gene(self, gene_id: str, embedded: Embedded | Embeddings | None = None) -> GeneData:
+        """Return one gene's data; `X, y = cohort.gene(gene_id)` unpacks it for scikit-learn.
 
         Parameters
         ----------
         gene_id
             As in `genes`; its version may be left out.
         embedded
-            What `embed` of this cohort returned; None where no model reads deltas.
+            What `embed` of this cohort returned, or `Embeddings.from_arrays`; None where no model reads
+            deltas.
 
         Returns
         -------
-        X
-            Rows are people: their DNA and covariates.
-        y
-            float64 `(n_samples,)`; expression as read, in the unit of the file. Nothing is fitted to it here:
-            `GeneRegressor` prepares it, with what it learns from the people that it is fitted on.
+        GeneData
+            Dosages, variants, deltas, tiles, `X` and `y`.
 
         Raises
         ------
         InputError
-            When there is no such gene, or `embedded` is of another cohort.
+            When there is no such gene, `embedded` is of another cohort, or it lacks a sequence.
+
+        Examples
+        --------
+        >>> import haploscribe
+        >>> cohort = haploscribe.example_cohort(genes="ENSG00000099899", window=50_000, maf=0.05)
+        >>> gene = cohort.gene("ENSG00000099899")
+        >>> gene.dosages.shape, gene.y.shape
+        ((358, 134), (358,))
+        >>> gene.variants.columns
+        ['chrom', 'pos', 'id', 'ref', 'alt', 'frequency', 'distance']
+        >>> gene.tiles[0]
+        <tile chr22:20091889-20097882: 8 sequences, 358 samples>
         """
-        cohort = self._validated.cached
-        names = [gene.gene_id for gene in cohort.genes]
-        found = [i for i, name in enumerate(names) if gene_id in (name, name.partition(".")[0])]
-        if len(found) != 1:
-            what = "several genes" if found else "no gene"
-            raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {names[0]}")
-        inputs = gene_inputs(cohort, cohort.genes[found[0]], self._deltas(embedded))
-        return GeneSamples(inputs, cohort.covariates), cohort.values[found[0]].copy()
+        number, cohort = self._gene_number(gene_id), self._validated.cached
+        inputs = self._inputs(cohort, cohort.genes[number], embedded)
+        samples = GeneSamples(inputs, cohort.covariates)
+        return GeneData(samples, cohort.values[number].copy(), lambda: self._validated.cached)
 
     def folds(self, n_folds: int = 5, seed: int = 0) -> list[tuple[Int64Array, Int64Array]]:
-        """Give the folds that `run` makes with the same number and seed, for the `cv` of scikit-learn.
+        """Return the folds that `run` makes with the same number and seed, for the `cv` of scikit-learn.
 
         Returns
         -------
-        For each fold, the places of its training people and of its test people, int64 `(n_training,)` and
-        `(n_test,)`.
+        list of tuple
+            For each fold, the indices of its training samples and of its test samples, int64 `(n_training,)`
+            and `(n_test,)`.
 
         Raises
         ------
         InputError
-            When there are fewer than 2 folds, or fewer than 3 people for each.
+            When there are fewer than 2 folds, or fewer than 3 samples for each.
         """
         return [(fold.training, fold.test) for fold in make_folds(self.sample_ids, n_folds, seed)]
 
@@ -191,12 +281,28 @@ class OpenedCohort:
         with open_executor(self._jobs) as executor:
             return self._stack.enter_context(validated_cohort(self.options, executor, self._folder))
 
-    def _deltas(self, embedded: Embedded | None) -> DeltaReader | None:
+    def _gene_number(self, gene_id: str) -> int:
+        """Return the index of a gene."""
+        names = self.genes["gene_id"].to_list()
+        if gene_id in names:
+            return names.index(gene_id)
+        found = [i for i, name in enumerate(names) if gene_id == name.partition(".")[0]]
+        if len(found) != 1:
+            what = "several genes" if found else "no gene"
+            raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {names[0]}")
+        return found[0]
+
+    def _inputs(self, cohort: Cohort, gene: Gene, embedded: Embedded | Embeddings | None) -> GeneInputs:
+        """Collect a gene's inputs, with deltas where something is embedded."""
         if embedded is None:
-            return None
+            return gene_inputs(cohort, gene, None)
+        if isinstance(embedded, Embeddings):
+            found = varied_tiles(cohort, gene, cohort.variants(gene))
+            tiles = tuple(embedded.tile_deltas(tile) for tile in found)
+            return replace(gene_inputs(cohort, gene, None), tiles=tiles)
         for known, stored in self._embedded:
             if known is embedded:
-                return stored
+                return gene_inputs(cohort, gene, stored)
         raise InputError("these tiles were embedded for another cohort; call embed of this one")
 
 
@@ -219,7 +325,7 @@ def open_cohort(
     reference
         The FASTA that the variants were called on, plain or bgzipped.
     expression
-        BED, BED.gz or Parquet with tensorQTL's or QTLtools' columns; the row's end is the TSS.
+        BED, BED.gz or Parquet with tensorQTL's or QTLtools' columns; the end of a row is the TSS, 1-based.
     covariates
         One row per covariate, one column per sample; None for none.
     jobs

@@ -1,4 +1,4 @@
-"""Options as keywords: names, defaults and documentation of Python functions come from the options."""
+"""Take options as keywords: names, defaults and docstrings of Python functions come from `config`."""
 
 import inspect
 import re
@@ -13,9 +13,9 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 def option_groups(kinds: Sequence[type[Options]], keywords: Mapping[str, Any]) -> list[Any]:
-    """Make options of classes of `haploscribe.config` from keywords; what is not given has its default.
+    """Return options of classes of `haploscribe.config` from keywords; the others have their defaults.
 
-    A text is taken for a path where the option is one, any sequence for a tuple, and `500kb` for a length.
+    Strings are read as paths or lengths (`500kb`) where an option is one, any sequence as a tuple.
 
     Raises
     ------
@@ -41,16 +41,16 @@ def check_option(kind: type[Options], name: str, value: Any) -> None:
 
 
 def takes_options(*kinds: type[Options], without: Sequence[str] = ()) -> Callable[[FunctionT], FunctionT]:
-    """Give a function the signature and the documentation of the options in its `**options`.
+    """Return a decorator that adds options to the signature and docstring of a function with `**options`.
 
-    Its docstring has a line `{options}` where they are listed.
+    They are listed at the line `{options}` of its docstring.
 
     Parameters
     ----------
     kinds
         Classes whose options it takes.
     without
-        Names of options that it does not take; its own parameters are left out in any case.
+        Names of options to leave out, besides those that are parameters of the function.
     """
 
     def decorate(function: FunctionT) -> FunctionT:
@@ -76,7 +76,7 @@ def takes_options(*kinds: type[Options], without: Sequence[str] = ()) -> Callabl
 
 
 def _described(field: OptionField, indent: str) -> str:
-    """Write an option as a parameter in a docstring: its name, and below it help and default."""
+    """Format an option as a parameter of a NumPy docstring."""
     default = field.unset if field.default is None else repr(field.default)
     text = field.help if default is None else f"{field.help} Default: {default}."
     lines = wrap(text, 104 - len(indent), break_long_words=False, break_on_hyphens=False)

@@ -1,6 +1,5 @@
-"""Kept models, applied and explained from a notebook."""
+"""Apply and explain saved models from a notebook."""
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +15,19 @@ from haploscribe.config.options import (
     ZeroShotWeights,
 )
 from haploscribe.interpret.explanation import explanation_tables
-from haploscribe.utils.files import temporary_prefix
 from haploscribe.workflows import explain as explanation
 from haploscribe.workflows.predict import workflow as prediction
 
 
 class NewPredictions(NamedTuple):
-    """What kept models say of new people.
+    """Predictions of saved models for new samples.
 
     Attributes
     ----------
     predictions
-        One row a gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
+        One row per gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
     coverage
-        One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
+        One row per gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
     """
 
     predictions: pl.DataFrame
@@ -40,7 +38,7 @@ class NewPredictions(NamedTuple):
 def predict(
     models: str | Path, variants: str | Path, reference: str | Path, **options: Any
 ) -> NewPredictions:
-    """Predict the expression of new samples with the models that a run has kept, as `haploscribe predict`.
+    """Predict the expression of new samples with the saved models of a run, as `haploscribe predict` does.
 
     Parameters
     ----------
@@ -49,6 +47,11 @@ def predict(
     variants, reference
         The new samples' phased genotypes, and the FASTA that they were called on.
     {options}
+
+    Returns
+    -------
+    NewPredictions
+        The tables `predictions` and `coverage`.
 
     Raises
     ------
@@ -69,10 +72,9 @@ def predict(
     given = {"models": models, "variants": variants, "reference": reference, **options}
     chosen, weights, workers = option_groups((PredictionOptions, ZeroShotWeights, WorkerOptions), given)
     chosen = replace(chosen, zero_shot=ZeroShotOptions.of(weights))
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
-        file = Path(folder) / "predictions.parquet"
-        done = prediction.predict(chosen, workers, file)
-        return NewPredictions(pl.read_parquet(file), done.coverage)
+    predicted = prediction.predict(chosen, workers)
+    assert predicted.predictions is not None
+    return NewPredictions(predicted.predictions, predicted.coverage)
 
 
 @takes_options(ExplanationOptions, WorkerOptions)
@@ -84,18 +86,19 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     results
         Folder of a finished run.
     gene
-        Its ID; the version may be left out.
+        Gene ID; the version may be omitted.
     {options}
 
     Returns
     -------
-    The tables that the verb writes, by the names of their files without the suffix: `variants` and `tiles`;
-    `asked` and `saturation` where something was asked.
+    dict
+        The tables that the subcommand writes, by the names of their files without suffix: `variants` and
+        `tiles`; `asked` and `saturation` where alleles or a stretch were given.
 
     Raises
     ------
     InputError
-        When the run, the gene, an allele or the stretch is at fault.
+        When the run, the gene, an allele or the stretch is invalid.
 
     Examples
     --------
@@ -109,5 +112,4 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     """
     given = {"results": results, "gene": gene, **options}
     chosen, workers = option_groups((ExplanationOptions, WorkerOptions), given)
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
-        return explanation_tables(explanation.explain(chosen, workers, Path(folder)))
+    return explanation_tables(explanation.explain(chosen, workers))

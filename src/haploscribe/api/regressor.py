@@ -1,4 +1,4 @@
-"""A model of one gene as a scikit-learn estimator."""
+"""Fit one gene's model as a scikit-learn estimator."""
 
 import inspect
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from haploscribe.api.gene import GeneSamples
 from haploscribe.api.keywords import check_option
-from haploscribe.api.samples import GeneSamples
 from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, GeneEstimator
@@ -32,18 +32,18 @@ _OWN = ("model", "normalize")
 class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """One model of one gene, for scikit-learn's `clone`, `cross_val_predict`, `GridSearchCV` and the like.
 
-    `X` and `y` are as `OpenedCohort.gene` gives them: people's DNA with their covariates, and expression
-    as read. `fit` learns the normalisation and the covariates' effects from the people that it is given, as
-    a fold of a run does, so that cross-validation around it holds nothing of the people held out.
-    Predictions are on the scale of that preparation: mean 0 and variance 1 in the people of `fit`. `prepared`
-    puts held-out expression on this scale, and `score` compares the two. What compares predictions with `y`
+    `X` and `y` are those of `OpenedCohort.gene`: dosages, deltas and covariates, and expression as read.
+    `fit` normalises expression and regresses out covariates with the samples that it is given, as a fold of a
+    run does, so nothing fitted within cross-validation sees a held-out sample. Predictions are on the scale
+    of the prepared expression: mean 0 and variance 1 in the samples of `fit`. `prepared` puts held-out
+    expression on this scale, and `score` correlates the two. A score that compares predictions with `y`
     itself (`scoring="r2"`) compares two scales.
 
-    With the folds of `OpenedCohort.folds`, out-of-fold predictions are those of a run, for models that learn
+    With the folds of `OpenedCohort.folds`, out-of-fold predictions equal those of a run for models that learn
     from their own gene alone. Models that learn from other genes too (`transformer`, `susie`, the ensembles,
-    those named distance) have here, where there are none, the prior that comes with the package.
+    those named distance) use the default prior of the package here.
 
-    The order of people does not matter to a fit.
+    The order of samples does not change a fit.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     estimator_
         The fitted model (`haploscribe.estimators`).
     training_
-        The people that it was fitted on, in alphabetical order.
+        `X` of the samples that it was fitted on, in alphabetical order.
     expression_
-        float64 `(n_training,)`; their expression as given.
+        float64 `(n_training,)`; their expression, as given.
 
     Examples
     --------
@@ -91,12 +91,12 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """List all parameters, the model's own among them; `deep` is scikit-learn's and changes nothing."""
+        """Return all parameters, including the model's own; `deep`, of scikit-learn, changes nothing."""
         own = {name: getattr(self, name, default) for name, default in self._defaults().items()}
         return {"model": self.model, "normalize": self.normalize, **own}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; those of another model may come with its name.
+        """Set parameters; `model` may be set together with parameters of the new model.
 
         Raises
         ------
@@ -110,19 +110,19 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit(self, X: GeneSamples, y: npt.ArrayLike) -> Self:
-        """Prepare expression and learn from it.
+        """Normalise expression, regress out covariates, and fit the model.
 
         Parameters
         ----------
         X
-            The people to learn from.
+            Training samples.
         y
-            `(n_samples,)`; their expression as read.
+            `(n_samples,)`; their expression, as read.
 
         Raises
         ------
         InputError
-            When `X` and `y` do not fit together, values are missing, there are too few people for the
+            When `X` and `y` differ in length, values are missing, there are too few samples for the
             covariates or the model, or the model reads deltas and `X` has none.
         """
         check_option(EvaluationOptions, "normalize", self.normalize)
@@ -130,8 +130,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         params = {name: value for name, value in self.get_params().items() if name not in _OWN}
         estimator = self._factory()(**params)
         assert isinstance(estimator, GeneEstimator)
-        # Any variant that somebody carries is in an embedded tile.
-        if estimator.reads_deltas and not X.inputs.tiles and X.inputs.dosages.any():
+        if estimator.reads_deltas and not X.has_deltas:
             raise InputError(f"{self.model} reads deltas: X, y = cohort.gene(gene_id, cohort.embed(...))")
         by_name = np.argsort(np.asarray(X.sample_ids), kind="stable")
         self.training_, self.expression_ = X[by_name], expression[by_name]
@@ -142,7 +141,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: GeneSamples) -> Float64Array:
-        """Predict expression from DNA; float64 `(n_samples,)`, on the scale of `prepared`.
+        """Predict expression from genotypes; float64 `(n_samples,)`, on the scale of `prepared`.
 
         Raises
         ------
@@ -155,21 +154,22 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(self.estimator_.predict(X.inputs), dtype=np.float64)
 
     def prepared(self, X: GeneSamples, y: npt.ArrayLike) -> Float64Array:
-        """Put people's expression on the scale of predictions, as the people of `fit` have it.
+        """Normalise expression and regress out covariates with what `fit` learned: the scale of predictions.
 
         Parameters
         ----------
         X, y
-            People, held out or not, and their expression as read.
+            Samples, held out or not, and their expression, as read.
 
         Returns
         -------
-        float64 `(n_samples,)`; normalised, covariates taken out, centred and scaled with what `fit` learned.
+        numpy.ndarray
+            float64 `(n_samples,)`; in the samples of `fit`, mean 0 and variance 1.
 
         Raises
         ------
         InputError
-            As `predict`, and when `X` and `y` do not fit together.
+            As `predict`, and when `X` and `y` differ in length.
         """
         check_is_fitted(self)
         self._require_same_gene(X)
@@ -180,7 +180,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return prepare(expression, covariates, training, self.normalize)[~training]
 
     def score(self, X: GeneSamples, y: npt.ArrayLike) -> float:
-        """Correlate predictions with `prepared` expression: Pearson's r, 0 where either is constant.
+        """Return Pearson's r of predicted and `prepared` expression; 0 where either is constant.
 
         The mean over a run's folds is `pearson_r` of its `metrics.tsv`.
         """
@@ -192,7 +192,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return r
 
     def _defaults(self) -> dict[str, Any]:
-        """Parameters of the model that `model` names, and their defaults."""
+        """Return the parameters of the model, and their defaults."""
         parameters = inspect.signature(self._factory()).parameters
         return {name: parameter.default for name, parameter in parameters.items()}
 
@@ -208,7 +208,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return partial(type(able), **spec.parameters)
 
     def _require_same_gene(self, samples: GeneSamples) -> None:
-        """Stop where `samples` are not described as the people of `fit` were."""
+        """Refuse samples of another gene, or with other variants or tiles, than those of `fit`."""
         _require_samples(samples)
         mine, theirs = self.training_.inputs, samples.inputs
         same = mine.gene == theirs.gene and np.array_equal(mine.positions, theirs.positions)
@@ -216,14 +216,16 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             same &= [tile.start for tile in mine.tiles] == [tile.start for tile in theirs.tiles]
         if not same:
             raise InputError(
-                f"{self.model} was fitted on {self.training_} and is asked about {samples}: "
-                "give people of the same cohort and gene"
+                f"{self.model} was fitted on {self.training_} and cannot predict {samples}: "
+                "give samples of the same cohort and gene"
             )
 
 
 def _require_samples(samples: object) -> None:
     if not isinstance(samples, GeneSamples):
-        raise InputError(f"X is a {type(samples).__name__}, not a gene's people: X, y = cohort.gene(gene_id)")
+        raise InputError(
+            f"X is a {type(samples).__name__}, not a gene's samples: X, y = cohort.gene(gene_id)"
+        )
 
 
 def _expression(samples: GeneSamples, values: npt.ArrayLike) -> Float64Array:
@@ -232,19 +234,19 @@ def _expression(samples: GeneSamples, values: npt.ArrayLike) -> Float64Array:
     expression = np.asarray(values, dtype=np.float64)
     if expression.shape != (len(samples),) or not np.isfinite(expression).all():
         raise InputError(
-            f"y has shape {expression.shape} for {len(samples)} people; give each one finite number"
+            f"y has shape {expression.shape} for {len(samples)} samples; give one finite number per sample"
         )
     return expression
 
 
 def _stacked(first: Float64Array | None, second: Float64Array | None) -> Float64Array | None:
-    """Put covariates of two groups of people below each other."""
+    """Concatenate the covariates of two groups of samples."""
     if first is None and second is None:
         return None
     n_covariates = [0 if table is None else table.shape[1] for table in (first, second)]
     if first is None or second is None or n_covariates[0] != n_covariates[1]:
         raise InputError(
-            f"fitted with {n_covariates[0]} covariates and asked with {n_covariates[1]}: give people of the "
-            "same cohort"
+            f"fitted with {n_covariates[0]} covariates but given {n_covariates[1]}: give samples of the same "
+            "cohort"
         )
     return np.concatenate([first, second])

@@ -1,4 +1,4 @@
-"""The main job and its results, from a notebook."""
+"""Run the whole comparison from a notebook, and read its results."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,15 @@ from typing import Any
 import polars as pl
 
 from haploscribe.api.cohort import OpenedCohort
+from haploscribe.api.embeddings import BackboneLike, importable_backbone
 from haploscribe.api.keywords import option_groups, takes_options
-from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.config.options import (
+    DEFAULT_BACKBONE,
+    BackboneOptions,
+    EvaluationOptions,
+    WorkerOptions,
+    ZeroShotOptions,
+)
 from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results
@@ -20,31 +27,43 @@ def run(
     cohort: OpenedCohort,
     out: str | Path,
     *,
+    backbone: BackboneLike = DEFAULT_BACKBONE,
     store: str | Path | None = None,
     readable_by: str = "owner",
+    force: bool = False,
     **options: Any,
 ) -> Results:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
-    An interrupted run resumes when the same call is made again. `models` takes names, and classes or
-    instances of estimators (`haploscribe.estimators.base.GeneEstimator`) that are imported from a file.
+    An interrupted run resumes when the same call is made again; a finished one is read. Further `models` are
+    fitted and compared with those that are there. Other data or options are refused.
+
+    `models` takes names, and classes or instances of estimators (`haploscribe.estimators.base.GeneEstimator`)
+    that are imported from a file.
 
     Parameters
     ----------
     cohort
-        The samples; what was embedded of them is used again where `store` is given.
+        The samples; sequences that are in `store` already are not embedded again.
     out
-        Folder of the results; made when missing.
+        Folder of the results; created if missing.
+    backbone
+        Model that embeds the tiles: a short name (`haploscribe backbones` lists them), the folder of a
+        checkpoint, `module:Name`, or a class or an instance at the top level of an importable module, which
+        workers and later `predict` import by its name.
     store
         The embedding store; None for one in `out`.
     readable_by
-        Who may read the files that are made, as far as your umask lets them: `owner`, `group` or `all`.
+        Who may read the files that are written, as far as your umask lets them: `owner`, `group` or `all`.
+    force
+        Refit all models and replace the results that `out` holds.
     {options}
 
     Returns
     -------
-    Polars tables `metrics` and `comparison`, and the records `summary` and `run`.
-    `haploscribe.read_predictions(out)` gives every held-out prediction.
+    Results
+        Polars frames `metrics` and `comparison`, the records `summary` and `run`, and the names of the models
+        that this call has `fitted`; `haploscribe.read_predictions(out)` returns every held-out prediction.
 
     Raises
     ------
@@ -62,7 +81,8 @@ def run(
     if not isinstance(options.get("models", ""), str):
         options["models"] = [model_name(model) for model in options["models"]]
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
-    chosen, evaluation, zero_shot, workers = option_groups(kinds, options)
+    given = {"backbone": importable_backbone(backbone), **options}
+    chosen, evaluation, zero_shot, workers = option_groups(kinds, given)
     with umask_for(readable_by):
         return pipeline.run(
             cohort.options,
@@ -72,11 +92,12 @@ def run(
             None if store is None else Path(store),
             zero_shot,
             workers,
+            force=force,
         )
 
 
 def read_results(folder: str | Path) -> Results:
-    """Read what `run`, or `haploscribe run`, left in a folder: the same that `run` returned.
+    """Read the results that `run`, or `haploscribe run`, wrote to a folder: what `run` returned.
 
     Raises
     ------
@@ -87,12 +108,13 @@ def read_results(folder: str | Path) -> Results:
 
 
 def read_predictions(folder: str | Path) -> pl.DataFrame:
-    """Read every held-out prediction that a run left in a folder.
+    """Read every held-out prediction that a run wrote to a folder.
 
     Returns
     -------
-    Columns `gene_id`, `sample_id`, `model`, `fold`, `observed` and `predicted`, the last two on the scale of
-    the fold's training people.
+    polars.DataFrame
+        Columns `gene_id`, `sample_id`, `model`, `fold`, `observed` and `predicted`, the last two on the scale
+        of the fold's training samples.
 
     Raises
     ------

@@ -13,10 +13,10 @@ from haploscribe.utils.resources import disk_full_error, out_of_memory_error, re
 
 
 class _Subcommand(click.Command):
-    """A subcommand that checks the limit of memory first; `--help` needs next to none."""
+    """A subcommand that first checks the memory limit; `--help` needs almost none."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
+        """Check the memory limit and run."""
         require_address_space()
         return super().invoke(ctx)
 
@@ -64,12 +64,12 @@ def run_to_exit(cli: click.Group) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Open streams that the shell has closed (`>&-`), so that no file opened later takes their number."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    """Open streams that the shell has closed (`>&-`), so that no file opened later gets their descriptor."""
+    for index, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number
             os.set_inheritable(opened, True)  # workers need theirs too
-            setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w"))
+            setattr(sys, name, os.fdopen(opened, "r" if index == 0 else "w"))
 
 
 def _drop_output() -> None:

@@ -1,6 +1,6 @@
-"""The commands: each parses its options, calls one workflow and prints what was found."""
+"""The commands: each parses its options, calls one workflow and prints what it returns."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,17 @@ import click
 
 from haploscribe._version import __version__
 from haploscribe.cli.exit import Subcommands, run_to_exit
-from haploscribe.cli.options import FILE, OUT_FILE, click_options, listed, taken, with_options, writes_files
+from haploscribe.cli.options import (
+    FILE,
+    OUT_FILE,
+    Decorator,
+    click_options,
+    listed,
+    taken,
+    with_options,
+    writes_files,
+)
+from haploscribe.cli.printing import print_line, print_lines, print_results, print_summary, print_table
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
@@ -22,13 +32,22 @@ from haploscribe.config.options import (
     ZeroShotWeights,
 )
 from haploscribe.config.simulation import SimulationOptions
-from haploscribe.utils.names import printable
+from haploscribe.utils.files import remove_on_error
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
+
+_FORCE = click.option(
+    "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
+)
+
+
+def _out(text: str, kind: click.Path = FILE) -> Decorator:
+    return click.option("--out", type=kind, required=True, help=text)
+
 
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
@@ -40,23 +59,28 @@ _WORKERS = click_options(WorkerOptions)
 )
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
-    """Predict each person's gene expression from both copies of their own DNA."""
+    """Predict gene expression of each sample from both of its haplotypes."""
 
 
 @cli.command()
-@click.option("--out", type=FILE, default=Path("haploscribe-demo"), show_default=True, help="Results folder.")
-@with_options(_WORKERS, [_JSON])
+@click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
+@with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
-def demo(out: Path, as_json: bool, **values: Any) -> None:
-    """Run the main job on the bundled cohort: 358 real samples, 17 genes."""
+def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
+    """Run on the bundled cohort: 358 real samples, 17 genes."""
     from haploscribe.examples.cohort import example_cohort
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
     with example_cohort() as cohort:
-        run_pipeline(
-            cohort, BackboneOptions(), EvaluationOptions(), out, worker_options=taken(WorkerOptions, values)
+        results = run_pipeline(
+            cohort,
+            BackboneOptions(),
+            EvaluationOptions(),
+            out,
+            worker_options=taken(WorkerOptions, values),
+            force=force,
         )
-    _print_results(out, as_json=as_json)
+    print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -68,15 +92,15 @@ def demo(out: Path, as_json: bool, **values: Any) -> None:
     click_options(ZeroShotOptions, hidden=True),
 )
 def check(**values: Any) -> None:
-    """Read all inputs, print what was found, and stop at the first fault.
+    """Read all inputs, print a summary, and stop at the first error.
 
-    Options of `run` that say what is embedded, fitted and evaluated are taken and checked too.
+    Other options of `run` are accepted and checked too.
     """
     from haploscribe.workflows.check import check as check_cohort
 
     cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
     taken(BackboneOptions, values), taken(ZeroShotOptions, values)
-    _print_facts(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
+    print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
 
 
 @cli.command()
@@ -87,20 +111,22 @@ def check(**values: Any) -> None:
     click_options(ZeroShotOptions),
     _WORKERS,
     [
-        click.option("--out", type=FILE, required=True, help="Results folder; made when missing."),
+        _out("Results folder; created if missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        _FORCE,
         _JSON,
     ],
 )
 @writes_files
-def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
-    """Embed, train on folds, evaluate and report: the main job.
+def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any) -> None:
+    """Embed, train on folds, evaluate and report.
 
-    Interrupt it at any time; the same command resumes.
+    Interrupt it at any time; rerunning the same command resumes. A finished OUT is kept: further --models are
+    fitted and compared with those that it holds.
     """
     from haploscribe.workflows.run.workflow import run as run_pipeline
 
-    run_pipeline(
+    results = run_pipeline(
         taken(CohortOptions, values),
         taken(BackboneOptions, values),
         taken(EvaluationOptions, values),
@@ -108,8 +134,9 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
         store,
         taken(ZeroShotOptions, values),
         taken(WorkerOptions, values),
+        force=force,
     )
-    _print_results(out, as_json=as_json)
+    print_results(results, out, as_json=as_json)
 
 
 @cli.command()
@@ -117,7 +144,7 @@ def run(out: Path, store: Path | None, as_json: bool, **values: Any) -> None:
     _COHORT,
     _BACKBONE,
     _WORKERS,
-    [click.option("--store", type=FILE, required=True, help="Embedding store; made when missing.")],
+    [click.option("--store", type=FILE, required=True, help="Embedding store; created if missing.")],
 )
 @writes_files
 def embed(store: Path, **values: Any) -> None:
@@ -125,7 +152,7 @@ def embed(store: Path, **values: Any) -> None:
     from haploscribe.workflows.embed import embed as embed_cohort
 
     cohort, backbone = taken(CohortOptions, values), taken(BackboneOptions, values)
-    _print_facts(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
+    print_summary(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
 
 
 @cli.command()
@@ -133,57 +160,54 @@ def embed(store: Path, **values: Any) -> None:
     click_options(PredictionOptions),
     click_options(ZeroShotWeights, weights_of_run=True),
     _WORKERS,
-    [
-        click.option(
-            "--out",
-            type=OUT_FILE,
-            required=True,
-            help="File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.",
-        )
-    ],
+    [_out("File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.", OUT_FILE)],
 )
 @writes_files
 def predict(out: Path, **values: Any) -> None:
     """Predict the expression of new samples with the fitted models of a run.
 
-    Interrupt it at any time; the same command resumes.
+    Interrupt it at any time; rerunning the same command resumes.
     """
     from haploscribe.workflows.predict.workflow import predict as predict_samples
 
     weights = ZeroShotOptions.of(taken(ZeroShotWeights, values))
     options = replace(taken(PredictionOptions, values), zero_shot=weights)
     predicted = predict_samples(options, taken(WorkerOptions, values), out)
-    _print_facts(predicted.facts())
-    click.echo(printable(f"Predictions: {out}"))
+    print_summary(predicted.summary())
+    print_line("Predictions", out)
 
 
 @cli.command()
 @with_options(
     click_options(ExplanationOptions),
     _WORKERS,
-    [click.option("--out", type=FILE, required=True, help="Folder of tables and figure; made when missing.")],
+    [_out("Folder of tables and figure; created if missing.")],
 )
 @writes_files
 def explain(out: Path, **values: Any) -> None:
     """Compute which variants and tiles drive the prediction of one gene.
 
-    Each variant's effect is what the models predict for a haplotype with it less that without it, on the
-    reference and on its commonest background.
+    A variant's effect is the predicted expression of a haplotype with it minus that without it, on the
+    reference and on its most common background.
     """
     from haploscribe.report.terminal import explanation_table
     from haploscribe.workflows.explain import explain as explain_gene
+    from haploscribe.workflows.explain import write_explanation
 
-    explained = explain_gene(taken(ExplanationOptions, values), taken(WorkerOptions, values), out)
-    _print(explanation_table(explained))
-    click.echo(printable(f"Tables and figure: {out}"))
+    options, workers = taken(ExplanationOptions, values), taken(WorkerOptions, values)
+    with remove_on_error(out):
+        explained = explain_gene(options, workers, out / ".work")
+        write_explanation(out, explained)
+    print_table(explanation_table(explained))
+    print_line("Tables and figure", out)
 
 
 @cli.group()
 def export() -> None:
-    """Write the weights of a finished run's models as tools for transcriptome-wide association read them.
+    """Write the weights of a finished run's models for transcriptome-wide association tools.
 
     Models of dosages are exported as they are. Models that read sequence are made linear: each variant's
-    weight is the effect that the model gives it; what is lost is said for every gene.
+    weight is its effect in the model; the loss is reported for every gene.
     """
 
 
@@ -203,14 +227,9 @@ def export() -> None:
             type=click.Choice(["rsid", "varID"]),
             default="rsid",
             show_default=True,
-            help="Names that the covariances go by; S-PrediXcan's --model_db_snp_key must say the same.",
+            help="Variant names in the covariances; S-PrediXcan's --model_db_snp_key must be the same.",
         ),
-        click.option(
-            "--out",
-            type=OUT_FILE,
-            required=True,
-            help="Database, .db; its covariances are written beside it as NAME.txt.gz.",
-        ),
+        _out("Database, .db; its covariances are written beside it as NAME.txt.gz.", OUT_FILE),
     ],
     _WORKERS,
 )
@@ -220,8 +239,8 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_predictdb
 
     options = taken(ExportOptions, {**values, "models": model})
-    _print_facts(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).facts())
-    click.echo(printable(f"Weights: {out}"))
+    print_summary(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).summary())
+    print_line("Weights", out)
 
 
 @export.command()
@@ -235,9 +254,7 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
             show_default=True,
             help="Name of the set of weights, of the table NAME.pos and of the folder NAME.",
         ),
-        click.option(
-            "--out", type=FILE, required=True, help="Folder of tables and weights; made when missing."
-        ),
+        _out("Folder of tables and weights; created if missing."),
     ],
     _WORKERS,
 )
@@ -247,8 +264,8 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     from haploscribe.workflows.export.workflow import export_fusion
 
     options = taken(ExportOptions, values)
-    _print_facts(export_fusion(options, taken(WorkerOptions, values), out, panel).facts())
-    click.echo(printable(f"Weights: {out / panel}.pos"))
+    print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
+    print_line("Weights", f"{out / panel}.pos")
 
 
 @cli.command()
@@ -266,25 +283,19 @@ def haplotypes(
     variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
 ) -> None:
     """Write both haplotypes of samples over a region as FASTA, as `bcftools consensus -H` does."""
-    from haploscribe.genome.reference import write_fasta
-    from haploscribe.workflows.haplotypes import haplotype_records
+    from haploscribe.workflows.haplotypes import write_haplotypes
 
     samples = listed(sample)
     if not samples or len(set(samples)) < len(samples):
         raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
     if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
         raise click.UsageError(f"--out {out} is an input; name another file")
-    records = haplotype_records(variants, reference, region, samples, assume_phased=assume_phased)
-    write_fasta(records, out)
+    write_haplotypes(variants, reference, region, samples, out, assume_phased=assume_phased)
 
 
 @cli.command()
 @with_options(
-    [
-        click.option(
-            "--out", type=FILE, required=True, help="Folder of the cohort; an earlier one is replaced."
-        )
-    ],
+    [_out("Folder of the cohort; an earlier one is replaced.")],
     click_options(SimulationOptions),
 )
 @writes_files
@@ -297,14 +308,14 @@ def simulate(out: Path, **values: Any) -> None:
     from haploscribe.workflows.simulate import simulate as simulate_cohort
 
     options = taken(SimulationOptions, values)
-    _print_facts(simulate_cohort(options, out))
+    print_summary(simulate_cohort(options, out))
     click.echo(run_command(options, out))
 
 
 @cli.command()
 @with_options(
     click_options(PretrainingOptions),
-    [click.option("--out", type=FILE, required=True, help="Folder of the model; created if missing.")],
+    [_out("Folder of the model; created if missing.")],
 )
 @writes_files
 def pretrain(out: Path, **values: Any) -> None:
@@ -314,26 +325,19 @@ def pretrain(out: Path, **values: Any) -> None:
     """
     from haploscribe.workflows.pretrain import pretrain as pretrain_backbone
 
-    _print_facts(pretrain_backbone(taken(PretrainingOptions, values), out))
+    print_summary(pretrain_backbone(taken(PretrainingOptions, values), out))
 
 
 @cli.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.pass_context
 def backbones(context: click.Context, as_json: bool) -> None:
-    """List the backbones that can be asked for by name, or score one."""
+    """List the backbones that have a name, or score one."""
     if context.invoked_subcommand is not None:
         return
-    import json
-    from dataclasses import asdict
+    from haploscribe.report.terminal import backbone_lines, backbones_json
 
-    from haploscribe.embedding.backbones.registry import BACKBONES
-    from haploscribe.report.terminal import backbone_lines
-
-    if as_json:
-        click.echo(json.dumps([asdict(row) for row in BACKBONES], indent=2))
-    else:
-        click.echo("\n".join(backbone_lines(BACKBONES)))
+    print_lines(backbone_lines(), backbones_json(), as_json=as_json)
 
 
 @backbones.command()
@@ -351,14 +355,11 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
     same 6-mers: an order-5 Markov chain fitted on the rest of the contig, given the five bases before; the
     same chain, given also the five after; and uniform guessing, 2.0.
     """
-    import json
-    from dataclasses import asdict
-
-    from haploscribe.pretraining.scoring import score_backbone
     from haploscribe.report.terminal import score_lines
+    from haploscribe.workflows.score import score_backbone
 
     found = asdict(score_backbone(name, reference, region, **values))
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(score_lines(found)))
+    print_lines(score_lines(found), found, as_json=as_json)
 
 
 @cli.command()
@@ -368,48 +369,16 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
 @writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
-    from haploscribe.report.figures import write_figures
-    from haploscribe.report.page import write_report
-    from haploscribe.report.regions import kept_regions
-    from haploscribe.results.models_folder import MODELS_NAME
-    from haploscribe.results.tables import read_results
+    from haploscribe.workflows.report import report as report_run
 
     if png and figures is None:
-        raise click.UsageError("--png says how to write figures; say where with --figures DIR")
+        raise click.UsageError("--png needs a folder for the figures; add --figures DIR")
+    written = report_run(results, figures, png=png)
     if figures is not None:
-        found = read_results(results)
-        regions = kept_regions(found, results / MODELS_NAME)
-        written = write_figures(found, figures, regions=regions, png=png)
-        click.echo(printable(f"Figures: {len(written)} files in {figures}"))
-    click.echo(printable(f"Report: {write_report(results)}"))
+        print_line("Figures", f"{len(written.figures)} files in {figures}")
+    print_line("Report", written.page)
 
 
 def main() -> None:
     """Run the command line and exit."""
     run_to_exit(cli)
-
-
-def _print_results(out: Path, *, as_json: bool) -> None:
-    """Print the table of models and where the page is, or all as JSON."""
-    import json
-
-    from haploscribe.report.terminal import model_table, results_json
-    from haploscribe.results.tables import read_results
-
-    results = read_results(out)
-    if as_json:
-        click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
-        return
-    _print(model_table(results))
-    click.echo(printable(f"Report: {out / 'report.html'}"))
-
-
-def _print_facts(facts: dict[str, Any]) -> None:
-    for name, value in facts.items():
-        click.echo(printable(f"{name}: {f'{value:,}' if isinstance(value, int) else value}"))
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    Console().print(table)

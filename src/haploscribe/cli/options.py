@@ -1,4 +1,4 @@
-"""Options of the command line, made from `haploscribe.config`, and the file that can hold them."""
+"""Options of the command line, made from `haploscribe.config`, and the TOML file of `--config`."""
 
 import os
 import tomllib
@@ -25,8 +25,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 
 
-class _Place(click.Path):
-    """A path of a file or folder that the system can take."""
+class _CheckedPath(click.Path):
+    """A valid path of a file or folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse an empty path, and one with a name that is too long."""
@@ -38,8 +38,8 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-FILE = _Place(path_type=Path)
-OUT_FILE = _Place(path_type=Path, dir_okay=False)
+FILE = _CheckedPath(path_type=Path)
+OUT_FILE = _CheckedPath(path_type=Path, dir_okay=False)
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg]
@@ -85,9 +85,9 @@ def click_options(
     without
         Names of fields to leave out.
     hidden
-        Take the options, but do not show them in the help.
+        Accept the options, but do not show them in the help.
     weights_of_run
-        Say of each option that it holds the weights of a model of a finished run.
+        Describe each option as the weights of a model of a finished run.
     """
     fields = option_fields(kind)
     made = []
@@ -136,19 +136,19 @@ def _all_cores() -> int | None:
 
 
 def taken(kind: type[OptionsT], values: dict[str, Any]) -> OptionsT:
-    """Take the options of a class out of a command's values.
+    """Remove the options of a class from a command's values and return them.
 
     Raises
     ------
     InputError
-        When one is out of range, or some conflict.
+        When one is out of range, or options conflict.
     """
     names = [name for name in option_fields(kind) if name in values]
     return from_values(kind, {name: values.pop(name) for name in names})
 
 
 def writes_files(command: Command) -> Command:
-    """Let a command's user say who may read what it writes: by default, the owner alone."""
+    """Add `--readable-by` to a command: who may read what it writes, by default the owner alone."""
 
     @wraps(command)
     def private(*arguments: Any, readable_by: str, **values: Any) -> Any:
@@ -160,13 +160,13 @@ def writes_files(command: Command) -> Command:
         type=click.Choice(list(UMASKS)),
         default="owner",
         show_default=True,
-        help="Who may read the files and folders that are made, as far as your umask lets them.",
+        help="Who may read the files and folders that are created, within your umask.",
     )
     return option(private)  # type: ignore[return-value]
 
 
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
-    """Add groups of options to a command, in order, and `--config` behind them."""
+    """Add groups of options to a command, in order, followed by `--config`."""
     config = click.option(
         "--config",
         type=FILE,
@@ -186,7 +186,7 @@ def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
 
 
 def _read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:
-    """Make the file's values the defaults of the command's options."""
+    """Use the file's values as defaults of the command's options."""
     if path is None:
         return
     try:
@@ -195,7 +195,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise InputError(f"--config {path}: cannot be read: {error.strerror}; check the path") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(
-            f"--config {path}: is no TOML: {error}; write it in UTF-8, a line `option = value` each"
+            f"--config {path}: is no TOML: {error}; write it in UTF-8, one line `option = value` per option"
         ) from None
     context.default_map = {}
     for written, value in values.items():
@@ -220,7 +220,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
 
 
 def _commands(command: click.Command) -> Iterator[click.Command]:
-    """List a command and all below it."""
+    """Yield a command and all its subcommands."""
     yield command
     if isinstance(command, click.Group):
         for below in command.commands.values():
@@ -241,7 +241,7 @@ def _refused(value: object, parameter: click.Parameter, context: click.Context) 
 
 
 def _as_typed(value: object, parameter: click.Parameter) -> object:
-    """Give a TOML value as the command line would hold it."""
+    """Return a TOML value as the command line would give it."""
     if isinstance(value, list):
         texts = [str(one) for one in value]
         return texts if getattr(parameter, "multiple", False) else ",".join(texts)
@@ -251,5 +251,5 @@ def _as_typed(value: object, parameter: click.Parameter) -> object:
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Split what commas join."""
+    """Split a text at commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

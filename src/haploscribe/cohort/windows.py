@@ -30,7 +30,7 @@ class GeneWindows:
         Size of the tile grid in base pairs.
     wide
         Whether the dosages of the genes' wide windows are read too.
-    reach
+    flank
         Base pairs to either side of each TSS whose variants are read besides: what zero-shot models see.
     """
 
@@ -39,7 +39,7 @@ class GeneWindows:
     window: int
     tile_size: int
     wide: bool = False
-    reach: int = 0
+    flank: int = 0
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class GeneWindows:
 
     def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
         """Tiles of the widest of a gene's windows: all are about the TSS, so one holds the others."""
-        return self._window_tiles(gene, max(self._inputs_window(), 2 * self.reach))
+        return self._window_tiles(gene, max(self._inputs_window(), 2 * self.flank))
 
     def _inputs_window(self) -> int:
         """Width of the widest window whose dosages are an input."""

@@ -56,7 +56,7 @@ _Device = Annotated[
     str,
     Option(
         "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
-        metavar="auto|cpu|cuda[:N]",
+        metavar="auto|cpu|cuda|cuda:N",
     ),
 ]
 _GENES = Option("Only these genes.", metavar="FILE|ID,ID", unset="all of the table")

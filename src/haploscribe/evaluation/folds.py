@@ -95,8 +95,8 @@ def make_folds(sample_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold
     )
 
 
-def everyone(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
-    """Give the fold, number 0, in which the models that are kept learn: from everyone, nobody held out.
+def all_samples(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
+    """Return the fold 0 of the saved models: all samples train, none is held out.
 
     Parameters
     ----------
@@ -107,8 +107,8 @@ def everyone(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
     """
     found = np.unique(np.concatenate([part for fold in folds for part in (fold.fitted, fold.test)]))
     names = np.asarray(sample_ids, dtype=object)[found]
-    nobody = np.empty(0, dtype=np.int64)
-    return Fold(0, found[np.argsort(names)], nobody, nobody)
+    none = np.empty(0, dtype=np.int64)
+    return Fold(0, found[np.argsort(names)], none, none)
 
 
 def read_split(path: Path, sample_ids: Sequence[str]) -> Split:

@@ -19,6 +19,7 @@ from haploscribe.expression.text_tables import (
     read_text_table,
     refuse_duplicates,
 )
+from haploscribe.utils.files import is_file
 from haploscribe.utils.names import require_printable
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -150,20 +151,13 @@ def find_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> 
 def _named_genes(spec: str) -> list[str]:
     """Return the IDs that a `--genes` value names, without duplicates."""
     path = Path(spec)
-    if _is_file(path):
+    if is_file(path):
         text = read_bytes(path).decode("utf-8-sig", errors="replace")
         lines = (line.split("#")[0].split() for line in text.splitlines())
         return list(dict.fromkeys(fields[0] for fields in lines if fields))
     if "/" in spec:
         raise InputError(f"--genes: there is no file {spec}; give ids with commas between, or a file of ids")
     return list(dict.fromkeys(name for part in spec.split(",") if (name := part.strip())))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a list of ids may be longer than a file name can be
-        return False
 
 
 def _without_version(gene_id: str) -> str:

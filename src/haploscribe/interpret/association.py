@@ -40,8 +40,8 @@ def marginal_association(dosages: Float32Array, expression: Float64Array) -> Mar
     dosages
         float32 `(n_samples, n_variants)`; copies of ALT, none missing.
     expression
-        float64 `(n_samples,)`; covariates already taken out of it. It is compared as if they had cost no
-        degree of freedom, as cross-validation does.
+        float64 `(n_samples,)`; already corrected for covariates; their degrees of freedom are not subtracted,
+        as in cross-validation.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def marginal_correlations(dosages: Float32Array, expression: Float64Array) -> Fl
 
 
 def _log10_p(unexplained: Float64Array, freedom: int) -> Float64Array:
-    """Give log10 of the p-value of a t test from the part of the variance that is left.
+    """Return log10 of the p-value of a t test from the unexplained share of the variance.
 
     With x = 1 − r² = ν / (ν + t²), the two-sided p is the regularised incomplete beta I_x(ν/2, 1/2), and
     I_x(a, b) = x^a / (a B(a, b)) · ₂F₁(a, 1 − b; a + 1; x), whose logarithm needs no small number (NIST

@@ -1,4 +1,4 @@
-"""The tables that explain the predictions of one gene."""
+"""What tests and models find at one gene: as tables, and as tracks along its cis window."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
 
 @dataclass(frozen=True, slots=True)
 class AlleleNames:
-    """What ALT alleles are called.
+    """Positions and names of ALT alleles.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class AlleleNames:
         )
 
     def called(self, contig: str) -> tuple[str, ...]:
-        """Give each its identifier, or `chr:pos:ref:alt`, 1-based, where it has none."""
+        """Return each identifier, or `chr:pos:ref:alt`, 1-based, where there is none."""
         alleles = zip(
             self.positions.tolist(), self.references, self.alternates, self.identifiers, strict=True
         )
@@ -56,7 +56,7 @@ class AlleleNames:
         )
 
     def columns(self, contig: str) -> dict[str, object]:
-        """Give the columns that name alleles in a table; positions are 1-based, as in VCF."""
+        """Return the columns that name alleles in a table; positions are 1-based, as in VCF."""
         return {
             "contig": contig,
             "position": self.positions + 1,
@@ -68,31 +68,35 @@ class AlleleNames:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What models say of the alleles and tiles of one gene.
+    """Effects of alleles and weights of tiles at one gene, model by model.
 
     Attributes
     ----------
     gene
         The gene.
     names
-        The alleles of its window that the models know.
+        The alleles of its window that the models were trained on.
     frequencies
-        float64 `(n_alleles,)`; of ALT among the haplotypes of training.
+        float64 `(n_alleles,)`; frequency of ALT in the training haplotypes.
     association
-        Expression of the training people regressed on each allele alone.
+        Expression of the training samples regressed on each allele alone.
     effects
-        float64 `(n_alleles,)` for each model: change in expression per copy; NaN where it does not see the
-        allele.
+        float64 `(n_alleles,)` for each model: change in expression per copy of ALT; NaN where the
+        model does not read the allele.
     spans
         int64 `(n_tiles, 2)`; start and end of the tiles of the cis window.
     tile_weights
         float64 `(n_tiles,)` for each model; see `haploscribe.interpret.effects.tile_weights`.
     attention
-        float64 `(n_tiles,)` for each model that has attention: its mean over haplotypes of training.
-    asked, asked_effects
-        Alleles that the user has named, and their effects; empty without any.
+        float64 `(n_tiles,)` for each model with attention: its mean over the training haplotypes.
+    queried, queried_effects
+        Alleles given by the user, and their effects; empty without any.
     mutations, mutation_effects
         All single-base substitutions of a stretch, and their effects on the reference; empty without one.
+    neighbours
+        Other genes on the same contig.
+    delta_models
+        Models that read deltas: the figure shows their tile weights.
     """
 
     gene: Gene
@@ -103,16 +107,97 @@ class Explanation:
     spans: Int64Array
     tile_weights: Mapping[str, Float64Array]
     attention: Mapping[str, Float64Array]
-    asked: AlleleNames
-    asked_effects: Mapping[str, Float64Array]
+    queried: AlleleNames
+    queried_effects: Mapping[str, Float64Array]
     mutations: AlleleNames
     mutation_effects: Mapping[str, Float64Array]
+    neighbours: tuple[Gene, ...] = ()
+    delta_models: tuple[str, ...] = ()
+
+    def tracks(self) -> "RegionTracks":
+        """Return what the region figure shows."""
+        return RegionTracks(
+            gene=self.gene,
+            neighbours=self.neighbours,
+            contig=self.gene.contig,
+            start=int(self.spans[0, 0]),
+            end=int(self.spans[-1, 1]),
+            positions=self.names.positions,
+            names=self.names.called(self.gene.contig),
+            log10_p=-self.association.log10_p,
+            effects=self.effects,
+            tiles=self.spans,
+            tile_weights={name: of for name, of in self.tile_weights.items() if name in self.delta_models},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RegionTracks:
+    """A gene's region: genes, variants and tiles, with the results of tests and models.
+
+    Coordinates are 0-based and half-open.
+
+    Attributes
+    ----------
+    gene
+        The gene.
+    neighbours
+        Other genes; those whose TSS lies outside the region are not drawn.
+    contig
+        As the reference FASTA names it.
+    start, end
+        The region.
+    positions
+        int64 `(n_variants,)`: first base of each variant's REF.
+    names
+        `n_variants` names, `22:123:A:G` or an rsID.
+    log10_p
+        float64 `(n_variants,)`: −log10 p of the marginal association with expression; NaN where it could
+        not be tested.
+    effects
+        Model name to float64 `(n_variants,)`: the change in expression per copy of ALT; NaN for none.
+    tiles
+        int64 `(n_tiles, 2)`: start and end of each tile.
+    tile_weights
+        Sequence model's name to float64 `(n_tiles,)`; NaN for none.
+
+    Raises
+    ------
+    ValueError
+        When lengths do not agree, or the region is empty.
+    """
+
+    gene: Gene
+    neighbours: tuple[Gene, ...]
+    contig: str
+    start: int
+    end: int
+    positions: Int64Array
+    names: tuple[str, ...]
+    log10_p: Float64Array
+    effects: Mapping[str, Float64Array]
+    tiles: Int64Array
+    tile_weights: Mapping[str, Float64Array]
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError(f"the region {self.start} to {self.end} is empty")
+        n_variants, n_tiles = len(self.positions), len(self.tiles)
+        lengths = {
+            "names": (len(self.names), n_variants),
+            "log10_p": (len(self.log10_p), n_variants),
+            **{f"effects of {model}": (len(of), n_variants) for model, of in self.effects.items()},
+            **{f"tile weights of {model}": (len(of), n_tiles) for model, of in self.tile_weights.items()},
+        }
+        for what, (found, expected) in lengths.items():
+            if found != expected:
+                raise ValueError(f"{what}: {found} values, not {expected}")
 
 
 def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
-    """Make the tables of one gene: `variants`, `tiles`, and `asked` and `saturation` if these were asked.
+    """Return the tables of one gene: `variants`, `tiles`, and `asked` and `saturation` if requested.
 
-    Positions are 1-based, as in VCF; tiles are 0-based half-open, as in BED. What is not known is null.
+    Positions are 1-based, as in VCF; tiles are 0-based half-open, as in BED. Missing values are null.
     """
     gene, contig = explained.gene, explained.gene.contig
     tables: dict[str, dict[str, object]] = {
@@ -135,7 +220,7 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
         },
     }
     for name, alleles, effects in (
-        (ASKED, explained.asked, explained.asked_effects),
+        (ASKED, explained.queried, explained.queried_effects),
         (SATURATION, explained.mutations, explained.mutation_effects),
     ):
         if alleles.positions.size:
@@ -152,10 +237,10 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
     }
 
 
-def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
-    """Write the tables of one gene, a TSV each, in place of earlier ones: see `explanation_tables`.
+def write_tables(folder: Path, explained: Explanation) -> list[Path]:
+    """Write the tables of `explanation_tables`, one TSV each, replacing earlier ones.
 
-    All are written before the first is put in place.
+    All are written before the first is renamed into place.
 
     Raises
     ------
@@ -168,13 +253,13 @@ def write_explanation(folder: Path, explained: Explanation) -> list[Path]:
         for name, frame in tables.items():
             written.append(folder / f"{name}.tsv")
             frame.write_csv(together.enter_context(atomic_write(written[-1])), separator="\t")
-    for name in {ASKED, SATURATION} - set(tables):  # of what was asked before
+    for name in {ASKED, SATURATION} - set(tables):  # of an earlier call
         (folder / f"{name}.tsv").unlink(missing_ok=True)
     return written
 
 
 def _distances(gene: Gene, positions: Sequence[float] | Int64Array | Float64Array) -> Float64Array:
-    """Count base pairs from the TSS, positive downstream along the gene's strand."""
+    """Return distances from the TSS in base pairs, positive downstream along the gene's strand."""
     return (1.0 if gene.strand == "+" else -1.0) * (np.asarray(positions, dtype=np.float64) - gene.tss)
 
 

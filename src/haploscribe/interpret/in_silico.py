@@ -19,12 +19,12 @@ class Allele:
     ----------
     row
         Index of its record among those of the region.
-    number
-        Its allele number in the record, from 1.
+    index
+        Its index among the ALT alleles of the record, from 1, as in GT.
     """
 
     row: int
-    number: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def in_silico_samples(
     starts = np.array([tile.start for tile in tiles], dtype=np.int64)
     for i, allele in enumerate(alleles):
         alone, with_it, without = range(1 + 3 * i, 4 + 3 * i)
-        carried[allele.row, alone] = allele.number
+        carried[allele.row, alone] = allele.index
         if backgrounds:
             tile = tiles[
                 max(int(np.searchsorted(starts, variants.positions[allele.row], side="right")) - 1, 0)
@@ -88,7 +88,7 @@ def in_silico_samples(
             carried[rows, without] = _most_common(flat, rows, allele)
             carried[_overlapping(variants, allele.row), without] = 0
         carried[:, with_it] = carried[:, without]
-        carried[allele.row, with_it] = allele.number
+        carried[allele.row, with_it] = allele.index
     genotypes = np.zeros((*carried.shape, 2), dtype=np.int8)
     genotypes[:, :, 0] = carried
     names = tuple(f"in-silico-{i}" for i in range(carried.shape[1]))
@@ -98,7 +98,7 @@ def in_silico_samples(
 def _most_common(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
     """Return the most common haplotype of a tile among carriers of an allele, else among all."""
     here = flat[rows]
-    carriers = here[:, flat[allele.row] == allele.number]
+    carriers = here[:, flat[allele.row] == allele.index]
     patterns, counts = np.unique(carriers if carriers.shape[1] else here, axis=1, return_counts=True)
     if not counts.size:
         return np.zeros(len(rows), dtype=np.int8)
@@ -156,6 +156,6 @@ def _index_alleles(variants: Variants) -> dict[tuple[int, bytes, bytes], Allele]
     """Return the first record of each ALT allele, by the `trim_allele` allele."""
     index: dict[tuple[int, bytes, bytes], Allele] = {}
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
-        for number, alternate in enumerate(record[1:], start=1):
-            index.setdefault(trim_allele(position, record[0], alternate), Allele(row, number))
+        for i, alternate in enumerate(record[1:], start=1):
+            index.setdefault(trim_allele(position, record[0], alternate), Allele(row, i))
     return index

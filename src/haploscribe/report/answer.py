@@ -1,4 +1,4 @@
-"""The question a run puts, and its answer in words."""
+"""State the question of a run and its answer in sentences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Verdict = Literal["better", "worse", "undecided", "alone"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a run says about the baseline.
+    """How the models of a run compare with the baseline.
 
     Attributes
     ----------
     question
-        What was asked.
+        The question.
     verdict
         `better` if at least one model is better than the baseline, `worse` if the best of the others is
         worse, `undecided` between, and `alone` where nothing was compared.
@@ -31,7 +31,7 @@ class Answer:
 
 
 def scope(options: Mapping[str, Any]) -> str:
-    """Say of which people, at which genes, a run asks, in one sentence.
+    """State, in one sentence, which samples and genes a run evaluates.
 
     Parameters
     ----------
@@ -39,21 +39,21 @@ def scope(options: Mapping[str, Any]) -> str:
         The run's options, as in `run.json`; of an older version perhaps, without `gene_split`.
     """
     split = options.get("split")
-    people = f"the people that {split} sets aside for the test" if split else "new people"
+    samples = f"the test samples of {split}" if split else "new samples"
     blocks = options.get("gene_split")
     if blocks is None:
-        return f"Asked of {people}, at genes that the models have learned from."
+        return f"Evaluated on {samples}, at genes that the models were trained on."
     return (
-        f"Asked of {people}, at unseen genes: the genes were cut into {blocks} blocks along the genome, and "
-        "no model learned from the expression of any gene in the block that it predicts, or of a gene whose "
-        "cis window overlaps one of them."
+        f"Evaluated on {samples}, at unseen genes: the genes were split into {blocks} blocks along the "
+        "genome, and no model was trained on the expression of any gene in the block that it predicts, or of "
+        "a gene whose cis window overlaps one of them."
     )
 
 
 def answer(rows: Sequence[ModelRow]) -> Answer:
-    """Say which model wins, by how much and how surely.
+    """State which model is best, by how much and how significantly.
 
-    The model that speaks is the one with the highest mean r among those significantly better than the
+    The model that is compared is the one with the highest mean r among those significantly better than the
     baseline, or among all others if there is none. All p-values are adjusted for the number of models, as
     the best of several is picked.
 
@@ -67,7 +67,7 @@ def answer(rows: Sequence[ModelRow]) -> Answer:
     if not compared:
         only = next(row for row in rows if row.model == baseline)
         return Answer(
-            question=f"How well does {baseline} predict each person’s expression?",
+            question=f"How well does {baseline} predict each sample’s expression?",
             verdict="alone",
             sentences=f"{baseline} reaches a mean r of {format_r(only.mean_r)} ({_mean_interval(only)}"
             f"median {format_r(only.median_r)}) over {only.n_genes:,} genes, of which it predicts "
@@ -80,7 +80,7 @@ def answer(rows: Sequence[ModelRow]) -> Answer:
     if others:
         sentences += " " + _others_sentence(others, baseline)
     return Answer(
-        question=f"Does any model predict each person’s expression better than {baseline}?",
+        question=f"Does any model predict each sample’s expression better than {baseline}?",
         verdict=compared[best].direction,
         sentences=sentences,
     )
@@ -117,7 +117,7 @@ def _verdict_sentence(model: str, baseline: str, versus: Versus, *, n_models: in
 
 
 def _others_sentence(others: dict[str, Versus], baseline: str) -> str:
-    """Say of every other model where it stands, grouped by direction."""
+    """State how every other model compares, grouped by direction."""
     parts = []
     for direction, says in (
         ("better", f"also better than {baseline}"),

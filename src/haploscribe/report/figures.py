@@ -1,4 +1,4 @@
-"""The page's figures as files of their own, for papers: SVG always, PNG where it is asked for."""
+"""Write the page's figures as files, for papers: SVG, and PNG on request."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from haploscribe.errors import InputError
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.page import r_by_model
 from haploscribe.report.plots import distribution_svg, scatters_against_baseline
 from haploscribe.report.region_figure import region_svg
@@ -33,13 +33,13 @@ def write_figures(
     Parameters
     ----------
     results
-        What a run found.
+        Tables and records of a run.
     folder
-        Where to: `distribution.svg`, `scatter-MODEL.svg` and `region-GENE.svg`; made when missing.
+        Folder of `distribution.svg`, `scatter-MODEL.svg` and `region-GENE.svg`; created if missing.
     regions
         Genes whose region is drawn.
     png
-        Write each as PNG of 300 dots an inch as well.
+        Write each as PNG of 300 dots per inch too.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def write_figures(
     Raises
     ------
     InputError
-        When the folder cannot be written to, or PNG is asked for and its library or any
+        When the folder cannot be written to, or PNG is requested and its library or any
         font is missing.
     """
     rasterise = png_rasteriser() if png else None
@@ -73,7 +73,7 @@ def write_figure(path: Path, figure: str, rasterise: Callable[[str], bytes] | No
 
 
 def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[str, str]:
-    """Draw all figures of a page, each under a name that may stand in a path."""
+    """Draw all figures of a page, by names that are valid in a path."""
     models = models_in_order(results)
     genes = gene_rows(results.metrics, models)
     series = r_by_model(genes, models)
@@ -87,7 +87,7 @@ def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[
 
 
 def stand_alone(figure: str) -> str:
-    """Give a figure of the page what it needs on its own: a size, the light colours, and paper.
+    """Return a figure of the page as an SVG file: with a size, the light colours and a background.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def stand_alone(figure: str) -> str:
 
 
 def _light_style() -> str:
-    """Put the page's light colours into the style of the figures."""
+    """Return the style of the figures with the page's light colours."""
     folder = files("haploscribe.report")
     light = (folder / "page.css").read_text(encoding="utf-8").split("@media", 1)[0]
     palette = dict(re.findall(r"--(\w+): ([^;]+);", light)) | {"plain": FONTS}
@@ -116,7 +116,7 @@ def _light_style() -> str:
 
 
 def png_rasteriser() -> Callable[[str], bytes]:
-    """Give what turns SVG text into PNG of 300 dots an inch.
+    """Return a function that turns SVG text into PNG of 300 dots per inch.
 
     Raises
     ------

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.plots import (
     axis_digits,
@@ -29,8 +29,7 @@ from haploscribe.report.plots import (
     typeset_sentence,
     typeset_setting,
 )
-from haploscribe.report.region_data import json_for_page, region_data
-from haploscribe.report.regions import kept_regions
+from haploscribe.report.region_data import json_for_page, region_data, saved_regions
 from haploscribe.report.tables import (
     GeneRow,
     ModelRow,
@@ -54,13 +53,15 @@ STATIC_ROWS = 200
 """Genes that the page shows without script and on paper; a script shows all, a few at a time."""
 
 
-def write_report(results: Path) -> Path:
-    """Write `report.html` from what `run` left in a results folder.
+def write_report(folder: Path, results: Results | None = None) -> Path:
+    """Write `report.html` of a finished run.
 
     Parameters
     ----------
-    results
+    folder
         The folder that `haploscribe run --out` wrote.
+    results
+        What it holds; None to read it.
 
     Returns
     -------
@@ -72,24 +73,24 @@ def write_report(results: Path) -> Path:
     InputError
         When a file is missing or is not what `run` writes, or the folder cannot be written to.
     """
-    path = results / "report.html"
-    found = read_results(results)
-    page = render_page(found, kept_regions(found, results / MODELS_NAME))
+    path = folder / "report.html"
+    results = results or read_results(folder)
+    page = render_page(results, saved_regions(results, folder / MODELS_NAME))
     with atomic_write(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 
 
 def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = None) -> str:
-    """Make the page's HTML; the same results give the same bytes.
+    """Return the page's HTML; the same results give the same bytes.
 
     Parameters
     ----------
     results
-        What a run found.
+        Tables and records of the run.
     regions
-        Gene to what its region figure shows; `region_data.regions_within_budget` picks as many as a page
-        can hold. At any other gene the page names the command that draws the figure.
+        Region figures by gene; `region_data.regions_within_budget` picks as many as a page can hold. At any
+        other gene the page names the command that draws the figure.
     """
     models = models_in_order(results)
     rows = model_rows(results)
@@ -136,7 +137,7 @@ def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = N
 
 
 def _sorted_by_r(genes: Sequence[GeneRow], model: int) -> list[GeneRow]:
-    """Put genes with the highest r of one model first, those without r last."""
+    """Sort genes by descending r of one model, those without r last."""
     return sorted(genes, key=lambda gene: (math.isnan(gene.r[model]), -gene.r[model]))
 
 
@@ -168,14 +169,14 @@ def _asset(environment: Environment, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """What one sequence model cost.
+    """Cost of one sequence model.
 
     Attributes
     ----------
     model
         The backbone, or the zero-shot model.
     forward_passes, naive_forward_passes
-        Sequences that it read, and how many it would have read with one a haplotype.
+        Sequences that it read, and how many it would have read with one per haplotype.
     seconds
         Time that this took.
     """
@@ -215,7 +216,7 @@ def cost_rows(summary: Summary) -> list[CostRow]:
 
 
 def r_by_model(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:
-    """Give each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
+    """Return each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
     r = np.array([gene.r for gene in genes], dtype=np.float64).reshape(len(genes), len(models))
     return {model: r[:, i] for i, model in enumerate(models)}
 
@@ -228,7 +229,7 @@ def page_data(
     *,
     sorted_by: int,
 ) -> dict[str, Any]:
-    """Give what the page's script reads, JSON-able.
+    """Return the data of the page's scripts, for JSON.
 
     Parameters
     ----------
@@ -246,15 +247,15 @@ def page_data(
     Returns
     -------
     dict
-        `models`, `genes`, `variants`; `r`, for each model one integer a gene, in thousandths, None for
+        `models`, `genes`, `variants`; `r`, for each model one integer per gene, in thousandths, None for
         none; `constant`, for each model the genes with a constant prediction; `higher[a][b]`, the number of
-        genes where a has the higher r; `pairs`, by the two models' places; `axis` of the scatter;
-        `baseline`, `best` (of the others) and `sorted`, as places in `models`.
+        genes where a has the higher r; `pairs`, by the two models' indices; `axis` of the scatter;
+        `baseline`, `best` (of the others) and `sorted`, as indices in `models`.
     """
     series = list(r_by_model(genes, models).values())
     axis = axis_for(np.concatenate(series))
-    place = {model: i for i, model in enumerate(models)}
-    baseline = place[baseline_of(models)]
+    index = {model: i for i, model in enumerate(models)}
+    baseline = index[baseline_of(models)]
     others = [i for i in range(len(models)) if i != baseline] or [baseline]
     return {
         "models": list(models),
@@ -264,7 +265,7 @@ def page_data(
         "constant": [[k for k, gene in enumerate(genes) if gene.constant[i]] for i in range(len(models))],
         "higher": [[int((a > b).sum()) for b in series] for a in series],
         "pairs": {
-            f"{place[later]} {place[earlier]}": {
+            f"{index[later]} {index[earlier]}": {
                 "genes": versus.n_genes,
                 "means": [_short(versus.mean_r), _short(versus.mean_r_baseline)],
                 "ci": None if versus.difference_ci is None else [_short(end) for end in versus.difference_ci],

@@ -1,4 +1,4 @@
-"""Figures as SVG text, made from arrays; colours come from the page's style sheet by class name."""
+"""Draw figures as SVG text; colours come from the page's style sheet by class name."""
 
 import html
 import math
@@ -62,7 +62,7 @@ def axis_for(values: Float64Array) -> Axis:
 def scatter_svg(
     x: Float64Array, y: Float64Array, labels: Sequence[str], *, x_name: str, y_name: str, axis: Axis
 ) -> str:
-    """Draw one model's r against another's, one point a gene, with the line of equality.
+    """Draw one model's r against another's, one point per gene, with the line of equality.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def scatter_svg(
     """
     left, right, top, bottom = 50.0, 350.0, 10.0, 310.0
     drawn = np.isfinite(x) & np.isfinite(y)
-    x, y, names = x[drawn], y[drawn], [label for label, kept in zip(labels, drawn, strict=True) if kept]
+    x, y, names = x[drawn], y[drawn], [label for label, finite in zip(labels, drawn, strict=True) if finite]
     n_above, n_below = int((y > x).sum()), int((y < x).sum())
     text = (
         f"Scatter of Pearson r per gene, {y_name} against {x_name}: {y_name} is higher in {n_above} genes, "
@@ -116,7 +116,7 @@ def scatter_svg(
 
 
 def _named_points(places: Float64Array, titles: Sequence[str]) -> Iterator[str]:
-    """Draw a circle a point, float64 `(n, 2)`, each with its title."""
+    """Draw one circle per point, float64 `(n, 2)`, each with its title."""
     radius = 3.6 if len(titles) <= 100 else 2.6
     yield '<g class="points">'
     for (x, y), title in zip(places, titles, strict=True):
@@ -194,7 +194,7 @@ def distribution_svg(series: Mapping[str, Float64Array]) -> str:
 
 
 def _bin_edges(values: Float64Array) -> Float64Array:
-    """Give multiples of BIN_WIDTH, float64 `(n_bins + 1,)`, that enclose all values."""
+    """Return multiples of BIN_WIDTH, float64 `(n_bins + 1,)`, that enclose all values."""
     # multiples of 0.05 are not exact: rounding puts a value on an edge into the bin it opens
     places = np.round(values / BIN_WIDTH, 9)
     first = math.floor(places.min()) if values.size else 0
@@ -232,7 +232,7 @@ def _ticks_up(axis: Axis, left: float, right: float, top: float, bottom: float) 
 
 
 def axis_digits(axis: Axis) -> int:
-    """Count the decimals that tell the ticks apart."""
+    """Return the decimals needed to distinguish the ticks."""
     return max(1, -math.floor(math.log10(axis.ticks[1] - axis.ticks[0]) + 1e-9))
 
 
@@ -313,7 +313,7 @@ def typeset_setting(value: object) -> str:
 
 
 def typeset_fact(value: object) -> str:
-    """Write a fact about the data; whole numbers have thousands separators, also within a text."""
+    """Write a summary value; whole numbers have thousands separators, also within a text."""
     if isinstance(value, str):
         return _LONG_NUMBER.sub(lambda digits: f"{int(digits[0]):,}", value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else typeset_setting(value)

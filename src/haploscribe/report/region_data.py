@@ -1,14 +1,18 @@
-"""What a region figure shows, as data that JSON can hold: for SVG files and for the page's script."""
+"""Data of region figures, for SVG files and for the page's script."""
 
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from haploscribe.interpret.tracks import RegionTracks
-from haploscribe.report.tables import BASELINE
+from haploscribe.estimators.registry import ModelSpec
+from haploscribe.interpret.explanation import RegionTracks
+from haploscribe.report.tables import BASELINE, genes_by_best_r
+from haploscribe.results.saved_models import SavedModels
+from haploscribe.results.tables import Results
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
 
 REGION_BUDGET = 4_000_000
@@ -20,17 +24,72 @@ MOST_EFFECTS = 100
 BACKGROUND_BINS = 150
 
 
+def saved_regions(results: Results, models: Path) -> dict[str, RegionTracks]:
+    """Return the regions of the best-predicted genes, as many as a page can hold; no genotypes are read.
+
+    Parameters
+    ----------
+    results
+        Tables and records of the run.
+    models
+        Its folder of saved models; results of older versions have none, and no regions.
+
+    Raises
+    ------
+    InputError
+        When a file of the folder is missing or damaged.
+    """
+    if not models.is_dir():
+        return {}
+    saved = SavedModels(models)
+    indices = {gene.gene_id: index for index, gene in enumerate(saved.record.genes)}
+    return regions_within_budget(
+        genes_by_best_r(results.metrics), lambda gene_id: _tracks(saved, indices[gene_id])
+    )
+
+
+def _tracks(saved: SavedModels, index: int) -> RegionTracks | None:
+    """Return what was saved of a gene's region, and the effects of models of the cis window's dosages."""
+    region = saved.region(index)
+    if region is None:
+        return None
+    gene = saved.record.genes[index]
+    models = saved.of_gene(index, [name for name, spec in saved.specs.items() if _reads_cis_dosages(spec)])
+    weights = {name: model.linear_weights() for name, model in models.items()}
+    return RegionTracks(
+        gene=gene,
+        neighbours=tuple(
+            other for other in saved.record.genes if other.contig == gene.contig and other != gene
+        ),
+        contig=gene.contig,
+        start=int(region.spans[0, 0]),
+        end=int(region.spans[-1, 1]),
+        positions=region.positions,
+        names=region.names,
+        log10_p=-region.association.log10_p,
+        effects={name: found.weights for name, found in weights.items() if found is not None},
+        tiles=region.spans,
+        tile_weights=region.tile_weights,
+    )
+
+
+def _reads_cis_dosages(spec: ModelSpec) -> bool:
+    """Return whether a model reads the dosages of the cis window alone."""
+    able = spec.capabilities
+    return not (able.across_genes or able.zero_shot or able.reads_deltas or able.reads_wide)
+
+
 def regions_within_budget(
     gene_ids: Iterable[str], tracks_of: Callable[[str], RegionTracks | None], budget: int = REGION_BUDGET
 ) -> dict[str, RegionTracks]:
-    """Gather the regions of as many genes as a page can hold, in the order given.
+    """Return the regions of as many genes as a page can hold, in the order given.
 
     Parameters
     ----------
     gene_ids
         Best first, as `tables.genes_by_best_r` puts them.
     tracks_of
-        Gives a gene's tracks, or None where there are none; not called once the budget is used up.
+        Returns a gene's tracks, or None where there are none; not called once the budget is used up.
     budget
         Bytes of JSON that the figures may take together.
     """
@@ -48,27 +107,27 @@ def regions_within_budget(
 
 
 def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
-    """Give what a region figure shows, axes included; numbers have three significant digits.
+    """Return what a region figure shows, axes included; numbers have three significant digits.
 
     Parameters
     ----------
     tracks
         The region.
     thin
-        Leave out variants that a figure can do without, `shown_variants` says which; else keep all.
+        Leave out variants that a figure does not need: see `shown_variants`.
 
     Returns
     -------
     dict
         `gene`, `contig`, `start`, `end` (0-based, half-open); `axis`, its title; `ticks`, 0-based positions
-        and their labels in Mb, 1-based; `genes`, a list of id, 0-based TSS and strand, the gene in question
+        and their labels in Mb, 1-based; `genes`, a list of id, 0-based TSS and strand, the explained gene
         first; `n_variants` before thinning; `positions` and `names` of the variants shown; `p`, −log10 p of
-        each (None where not tested) with `low`, `high` and `ticks`; `effects`, a model each: `model`,
+        each (None where not tested) with `low`, `high` and `ticks`; `effects`, one per model: `model`,
         `title`, `at` (indices into positions), `values`, `low`, `high`, `ticks`; `tiles`, start and end
-        each; `weights`, a model each, as `effects`, `at` being indices into tiles.
+        each; `weights`, one per model, as `effects`, `at` being indices into tiles.
     """
     inside = (tracks.positions >= tracks.start) & (tracks.positions < tracks.end)
-    kept = np.flatnonzero(inside & shown_variants(tracks) if thin else inside)
+    shown = np.flatnonzero(inside & shown_variants(tracks) if thin else inside)
     log10_p = np.where(np.isfinite(tracks.log10_p), tracks.log10_p, np.nan)
     drawn = (tracks.tiles[:, 1] > tracks.start) & (tracks.tiles[:, 0] < tracks.end)
     genes = [tracks.gene, *(gene for gene in tracks.neighbours if gene.gene_id != tracks.gene.gene_id)]
@@ -85,14 +144,14 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
             if gene.contig == tracks.contig and tracks.start <= gene.tss < tracks.end
         ],
         "n_variants": int(inside.sum()),
-        "positions": tracks.positions[kept].tolist(),
-        "names": [tracks.names[i] for i in kept],
-        "p": {"values": [_rounded(value) for value in log10_p[kept]], **_value_axis(log10_p[inside])},
+        "positions": tracks.positions[shown].tolist(),
+        "names": [tracks.names[i] for i in shown],
+        "p": {"values": [_rounded(value) for value in log10_p[shown]], **_value_axis(log10_p[inside])},
         "effects": [
             {
                 "model": model,
                 "title": f"{model}, {'weight' if model == BASELINE else 'effect'} per copy of ALT",
-                **_sparse(effects[kept]),
+                **_sparse(effects[shown]),
                 **_value_axis(effects[inside]),
             }
             for model, effects in tracks.effects.items()
@@ -111,7 +170,7 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
 
 
 def shown_variants(tracks: RegionTracks) -> BoolArray:
-    """Choose the variants that a thinned figure shows.
+    """Select the variants that a thinned figure shows.
 
     These are all with p < 10⁻³; of each model the 100 with the largest effects, if at least 5 % of the
     largest; and of each of 150 equal stretches of the region the one with the smallest p, so that the
@@ -135,7 +194,7 @@ def shown_variants(tracks: RegionTracks) -> BoolArray:
 
 
 def _best_of_each_stretch(tracks: RegionTracks, log10_p: Float64Array) -> Int64Array:
-    """Give the index of the variant with the smallest p in each stretch that has a tested one."""
+    """Return the index of the variant with the smallest p in each stretch that has a tested one."""
     stretch = (tracks.positions - tracks.start) * BACKGROUND_BINS // (tracks.end - tracks.start)
     order = np.lexsort((-log10_p, stretch))
     order = order[log10_p[order] >= 0]
@@ -143,13 +202,13 @@ def _best_of_each_stretch(tracks: RegionTracks, log10_p: Float64Array) -> Int64A
 
 
 def _sparse(values: Float64Array) -> dict[str, list[Any]]:
-    """Keep the values that are there: not NaN and not zero."""
+    """Return the values that are neither NaN nor zero, and their indices."""
     at = np.flatnonzero(np.nan_to_num(values))
     return {"at": at.tolist(), "values": [_rounded(value) for value in values[at]]}
 
 
 def _value_axis(values: Float64Array) -> dict[str, Any]:
-    """Give limits from zero, or around it where signs differ, and a round tick at or below each limit."""
+    """Return limits from zero, or around it where signs differ, and a round tick at or below each limit."""
     finite = values[np.isfinite(values)]
     high, low = max(0.0, float(finite.max(initial=0.0))), min(0.0, float(finite.min(initial=0.0)))
     if low < 0:
@@ -163,13 +222,13 @@ def _value_axis(values: Float64Array) -> dict[str, Any]:
 
 
 def _round_below(limit: float) -> float:
-    """Give the largest of 1, 2, 5 times a power of ten that is not above the limit."""
+    """Return the largest of 1, 2, 5 times a power of ten that is not above the limit."""
     power = 10.0 ** math.floor(math.log10(limit))
     return next(m * power for m in (5, 2, 1) if m * power <= limit or m == 1)
 
 
 def _widened(limit: float) -> float:
-    """Leave a little room beyond the outermost value."""
+    """Return a limit with a margin of 6 %."""
     return float(f"{limit * 1.06:.4g}")
 
 
@@ -182,7 +241,7 @@ def _rounded(value: float) -> float | int | None:
 
 
 def _position_ticks(start: int, end: int) -> list[tuple[int, str]]:
-    """Give four to nine round 1-based positions in a region, as 0-based ones, each with its label in Mb."""
+    """Return four to nine round 1-based positions in a region, as 0-based ones, each with its label in Mb."""
     rough = (end - start) / 8
     power = 10 ** max(0, math.floor(math.log10(max(rough, 1))))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)

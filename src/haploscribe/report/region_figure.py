@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from haploscribe.interpret.tracks import RegionTracks
+from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.region_data import region_data
 
 WIDTH, LEFT, RIGHT_MARGIN = 760, 52, 12
@@ -40,7 +40,7 @@ def region_svg(tracks: RegionTracks) -> str:
 
 
 def draw_region(data: Mapping[str, Any], width: float = WIDTH) -> str:
-    """Draw what `region_data` gives.
+    """Draw what `region_data` returns.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ def draw_region(data: Mapping[str, Any], width: float = WIDTH) -> str:
 
 
 def describe(data: Mapping[str, Any]) -> str:
-    """Say in words what the figure of a region shows."""
-    said = f"Region of {data['gene']}, {_region_text(data)}: {data['n_variants']:,} variants"
+    """Describe the figure of a region in words."""
+    text = f"Region of {data['gene']}, {_region_text(data)}: {data['n_variants']:,} variants"
     top = _top(data)
     if top is not None:
-        said += f"; smallest p at {data['names'][top]}, −log10 p {_signed(data['p']['values'][top])}"
+        text += f"; smallest p at {data['names'][top]}, −log10 p {_signed(data['p']['values'][top])}"
     for track in data["effects"]:
         if track["at"]:
             values = track["values"]
             best = max(range(len(values)), key=lambda i: abs(values[i]))
-            said += f"; largest effect of {track['model']} at {data['names'][track['at'][best]]}"
-    return said + "."
+            text += f"; largest effect of {track['model']} at {data['names'][track['at'][best]]}"
+    return text + "."
 
 
 class _Figure:
@@ -113,7 +113,7 @@ class _Figure:
         self.bottom += LANE * max(1, len(ends)) + GAP
 
     def _name_place(self, name: str, at: float, sign: int) -> tuple[float, float, float, str]:
-        """Give a gene's extent with its name, and where the name stands: ahead of the arrow if it fits."""
+        """Return a gene's extent with its name, and where the name goes: ahead of the arrow if it fits."""
         length = len(name) * CHARACTER
         side = sign if 0 <= at + (17 + length) * sign <= self.width else -sign
         text_x = at + (17 if side == sign else 5) * side
@@ -202,7 +202,7 @@ class _Figure:
 
 
 def _top(data: Mapping[str, Any]) -> int | None:
-    """Give the index of the variant with the smallest p, None where none was tested."""
+    """Return the index of the variant with the smallest p, None where none was tested."""
     values = data["p"]["values"]
     tested = [i for i, value in enumerate(values) if value is not None]
     return max(tested, key=lambda i: values[i], default=None)

@@ -1,4 +1,4 @@
-"""The rows that the page and the terminal both show, and how their numbers are written."""
+"""Rows of the tables that the page and the terminal show, and the format of their numbers."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """A model against another, the baseline unless said otherwise, on the genes that both have.
+    """Comparison of a model with another, by default the baseline, on the genes that both have.
 
     Attributes
     ----------
@@ -106,9 +106,9 @@ class GeneRow:
     n_variants
         Variants in its cis window.
     r
-        One Pearson r a model, in the order asked for; NaN where the model has none.
+        One Pearson r per model, in the requested order; NaN where the model has none.
     constant
-        One truth value a model: was the prediction constant in at least one fold?
+        One value per model: whether the prediction was constant in at least one fold.
     """
 
     gene_id: str
@@ -118,19 +118,22 @@ class GeneRow:
 
 
 def baseline_of(models: Sequence[str]) -> str:
-    """Name the model that the others are held against: elastic-net, or else the first."""
+    """Return the model that the others are compared with: elastic-net, or else the first."""
     return BASELINE if BASELINE in models else models[0]
 
 
 def models_in_order(results: Results) -> list[str]:
-    """Name the models in the order that the run's options ask for them, any others after these."""
+    """Return the models in the order of the run's options, then any others."""
     measured = results.summary["models"]
-    asked = results.run.get("options", {}).get("models", ())
-    return [*(model for model in asked if model in measured), *(m for m in measured if m not in asked)]
+    requested = results.run.get("options", {}).get("models", ())
+    return [
+        *(model for model in requested if model in measured),
+        *(m for m in measured if m not in requested),
+    ]
 
 
 def model_rows(results: Results) -> list[ModelRow]:
-    """Make the table of models, one row a model, in the order of `models_in_order`."""
+    """Return the table of models, one row per model, in the order of `models_in_order`."""
     models = models_in_order(results)
     constant = dict(results.metrics.group_by("model").agg(pl.col("constant").sum()).iter_rows())
     baseline = baseline_of(models)
@@ -160,32 +163,32 @@ def pair_rows(results: Results) -> dict[tuple[str, str], Versus]:
     dict
         The later and the earlier model's name, to the later against the earlier.
     """
-    place = {model: i for i, model in enumerate(models_in_order(results))}
+    index = {model: i for i, model in enumerate(models_in_order(results))}
     earlier, later = (
-        pl.col(name).replace_strict(place, return_dtype=pl.Int64) for name in ("model_b", "model_a")
+        pl.col(name).replace_strict(index, return_dtype=pl.Int64) for name in ("model_b", "model_a")
     )
     return _versus(results.comparison.filter(later > earlier).sort(later, earlier))
 
 
 def gene_rows(metrics: pl.DataFrame, models: Sequence[str]) -> list[GeneRow]:
-    """Make the table of genes, in the order of `metrics`, with one r for each of `models`."""
-    place = {model: i for i, model in enumerate(models)}
+    """Return the table of genes, in the order of `metrics`, with one r for each of `models`."""
+    index = {model: i for i, model in enumerate(models)}
     variants: dict[str, int] = {}
     r: dict[str, list[float]] = {}
     constant: dict[str, list[bool]] = {}
     columns = ("gene_id", "model", "n_variants", "pearson_r", "constant")
     for gene_id, model, n_variants, pearson_r, is_constant in metrics.select(columns).iter_rows():
-        if model not in place:
+        if model not in index:
             continue
         # Models may read a wider window than the cis window.
         variants[gene_id] = min(variants.get(gene_id, n_variants), n_variants)
-        r.setdefault(gene_id, [math.nan] * len(models))[place[model]] = pearson_r
-        constant.setdefault(gene_id, [False] * len(models))[place[model]] = bool(is_constant)
+        r.setdefault(gene_id, [math.nan] * len(models))[index[model]] = pearson_r
+        constant.setdefault(gene_id, [False] * len(models))[index[model]] = bool(is_constant)
     return [GeneRow(gene, variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r]
 
 
 def genes_by_best_r(metrics: pl.DataFrame) -> list[str]:
-    """Name all genes, those that any model predicts best first."""
+    """Return all genes by descending best r of any model."""
     best = metrics.group_by("gene_id").agg(pl.col("pearson_r").fill_nan(None).max())
     return best.sort("pearson_r", "gene_id", descending=[True, False], nulls_last=True)["gene_id"].to_list()
 
@@ -219,7 +222,7 @@ def _interval(low: float | None, high: float | None) -> Interval | None:
 
 
 def _versus(comparison: pl.DataFrame) -> dict[tuple[str, str], Versus]:
-    """Give each row's comparison by its two models, the p-values of all rows adjusted together."""
+    """Return each row's comparison by its two models, with p-values adjusted over all rows."""
     adjusted = benjamini_hochberg(np.asarray(comparison["wilcoxon_p"], dtype=np.float64))
     return {
         (row["model_a"], row["model_b"]): Versus(

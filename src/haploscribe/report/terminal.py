@@ -1,4 +1,4 @@
-"""Tables for a terminal, and that of models for programs."""
+"""Text and JSON that the command line prints."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from haploscribe.embedding.backbones.registry import BackboneEntry
+from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
 from haploscribe.results.tables import Results
 
 
 def model_table(results: Results) -> Table:
-    """Make the table of models that ends a run, in the order of its options; it fits 80 columns."""
+    """Return the table of models of a run, in the order of its options; it fits 80 columns."""
     rows = model_rows(results)
     baseline = baseline_of([row.model for row in rows])
     table = Table(
@@ -26,7 +26,7 @@ def model_table(results: Results) -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
         caption=Text(
-            "\nr: Pearson, held-out people, mean over folds. FDR: genes predicted at a false discovery rate "
+            "\nr: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
             f"of 5 %. Lead: mean r less that of {baseline}, 95 % bootstrap interval over genes. Better, "
             f"worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
         ),
@@ -49,9 +49,9 @@ def model_table(results: Results) -> Table:
 
 
 def results_json(results: Results) -> dict[str, Any]:
-    """Give what `--json` prints: `summary.json`, and as `table` the rows of the table of models.
+    """Return what `--json` prints: `summary.json`, and as `table` the rows of the table of models.
 
-    A number that is not there is None.
+    A missing number is None.
     """
     return {**results.summary, "table": [_without_nan(asdict(row)) for row in model_rows(results)]}
 
@@ -80,18 +80,18 @@ def _cells(row: ModelRow) -> list[str]:
 
 
 def explanation_table(explained: Explanation) -> Table:
-    """Make the table that ends an explanation: the largest effect that each model sees; 80 columns."""
+    """Return the table of an explanation, the largest effect of each model; it fits 80 columns."""
     names = explained.names
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
         padding=(0, 1, 0, 0),
-        title=Text(f"{explained.gene.gene_id}: the largest effect that each model sees"),
+        title=Text(f"{explained.gene.gene_id}: the largest effect of each model"),
         title_justify="left",
         caption=Text(
             "\nEffect: change in expression, in standard deviations, with each copy of ALT. p: marginal "
-            "association in the training people."
+            "association in the training samples."
         ),
         caption_justify="left",
     )
@@ -104,40 +104,45 @@ def explanation_table(explained: Explanation) -> Table:
         if not size.any():
             table.add_row(Text(model), "none", "", "", "")
             continue
-        place = int(size.argmax())
-        position = int(names.positions[place])
+        top = int(size.argmax())
+        position = int(names.positions[top])
         downstream = 1 if explained.gene.strand == "+" else -1
-        called = f"{explained.gene.contig}:{position + 1}:{names.references[place]}:{names.alternates[place]}"
+        name = f"{explained.gene.contig}:{position + 1}:{names.references[top]}:{names.alternates[top]}"
         table.add_row(
             Text(model),
-            Text(called),
+            Text(name),
             f"{downstream * (position - explained.gene.tss):+,}",
-            f"{effects[place]:+.3f}",
-            f"{explained.association.log10_p[place]:.1f}",
+            f"{effects[top]:+.3f}",
+            f"{explained.association.log10_p[top]:.1f}",
         )
     return table
 
 
-def backbone_lines(entries: Sequence[BackboneEntry]) -> list[str]:
-    """Make the lines that `haploscribe backbones` prints; they fit 80 columns."""
+def backbones_json() -> list[dict[str, Any]]:
+    """Return what `haploscribe backbones --json` prints."""
+    return [asdict(entry) for entry in BACKBONES]
+
+
+def backbone_lines(entries: Sequence[BackboneEntry] = BACKBONES) -> list[str]:
+    """Return the lines that `haploscribe backbones` prints; they fit 80 columns."""
     lines = [f"{'name':23} {'family':6} {'dimension':>9} {'layers':>6} {'longest tile':>13}  licence"]
     for entry in entries:
-        unsure = " " if entry.confirmed else "*"
-        sizes = f"{entry.dimension:>8}{unsure} {entry.n_layers or '-':>5}{unsure} {entry.max_tile:>10,} bp"
+        mark = " " if entry.confirmed else "*"
+        sizes = f"{entry.dimension:>8}{mark} {entry.n_layers or '-':>5}{mark} {entry.max_tile:>10,} bp"
         lines.append(f"{entry.name:23} {entry.family:6} {sizes}  {entry.licence}")
         if entry.hub_id is not None:
             lines.append(f"    {entry.hub_id} @ {entry.revision[:12]}")
-    lines.append("* not read off the published files; the checkpoint's own value is what counts")
+    lines.append("* not read off the published files; the checkpoint's own value is used")
     return lines
 
 
 def score_lines(score: Mapping[str, Any]) -> list[str]:
-    """Make the lines that `haploscribe backbones score` prints.
+    """Return the lines that `haploscribe backbones score` prints.
 
     Parameters
     ----------
     score
-        The fields of `haploscribe.pretraining.scoring.Score`.
+        The fields of `haploscribe.workflows.score.Score`.
     """
     rows = (
         (f"{score['model']:.4f} ± {score['model_standard_error']:.4f}", score["backbone"]),

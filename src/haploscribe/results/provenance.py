@@ -1,7 +1,7 @@
 """Record what a run was made from: versions, options, input digests; the content of `run.json`."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +11,7 @@ from haploscribe._version import __version__
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
+from haploscribe.utils.files import is_file
 from haploscribe.utils.hashing import file_digest, folder_digest
 from haploscribe.utils.validated_json import validate_as
 from haploscribe.zero_shot.predictions import TestTimeAugmentation
@@ -31,28 +32,25 @@ _PACKAGES = (
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a folder of weights that decide what its model predicts."""
 
+_LONGEST = 80
+"""Characters of an option's value in a message."""
+
 
 def run_record(
     options: tuple[CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions],
-    zero_shot: Sequence[LoadedModel],
-    data: Mapping[str, str | int],
 ) -> dict[str, Any]:
-    """Record all that the results depend on, and read each input file for its digest.
+    """Record what a command sets, and read each input file for its digest.
 
     Parameters
     ----------
     options
         The run's options; `--seed` is among them.
-    zero_shot
-        Its zero-shot models.
-    data
-        What was found in the inputs.
 
     Returns
     -------
     dict
-        `haploscribe` (version), `versions`, `options`, `inputs` (path and digest each, and of a zero-shot
-        model what is read of its output) and `data`.
+        `haploscribe` (version), `versions`, `options`, and `inputs` (path and digest each). A finished run
+        adds `weights_record` of each zero-shot model to `inputs`, and `data`, what was found in the inputs.
 
     Raises
     ------
@@ -61,16 +59,74 @@ def run_record(
     """
     values = {name: value for group in options for name, value in asdict(group).items()}
     files = {name: value for name, value in values.items() if isinstance(value, Path)}
-    inputs = {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()}
-    for loaded in zero_shot:
-        inputs[loaded.model.name] = weights_record(loaded)
+    if isinstance(values["genes"], str) and is_file(Path(values["genes"])):
+        files["genes"] = Path(values["genes"])
     return {
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "options": {name: _plain(value) for name, value in values.items()},
-        "inputs": inputs,
-        "data": dict(data),
+        "inputs": {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()},
     }
+
+
+def difference(
+    recorded: Mapping[str, Any], record: Mapping[str, Any], ignored: Collection[str]
+) -> str | None:
+    """Return the first difference in options and inputs between a run and a command, in words.
+
+    Input files are compared by their content, wherever they are.
+
+    Parameters
+    ----------
+    recorded
+        The content of the run's `run.json`.
+    record
+        From `run_record`, of the command.
+    ignored
+        Names of options that may differ.
+
+    Returns
+    -------
+    Such as `with --folds 5, this command says --folds 3`; None where there is no difference.
+    """
+    options, inputs = recorded.get("options", {}), recorded.get("inputs", {})
+    for name, value in record["options"].items():
+        if name in ignored:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if name not in options:
+            return f"of another version, which had no {flag}"
+        before, now = _in_words(flag, options[name]), _in_words(flag, value)
+        was, found = inputs.get(name), record["inputs"].get(name)
+        if was and not found and name in ZERO_SHOT_NAMES:  # weights on the hub, or a folder
+            path = Path(value or was["path"])
+            found = {"path": str(path), "digest": _weights_digest(path)} if path.exists() else None
+            if found is None and before == now:
+                continue
+        if was and found:
+            if was["digest"] != found["digest"]:
+                return f"on other content of {flag} than that of {found['path']} now"
+        elif options[name] != value and before != now:
+            said = f"says {now}" if now.startswith("--") else f"is {now}"
+            return f"{before if before.startswith('without') else f'with {before}'}, this command {said}"
+    return None
+
+
+def version_difference(recorded: Mapping[str, Any], record: Mapping[str, Any]) -> str | None:
+    """Return the first difference in versions between a run and this program, in words, or None."""
+    before = {"haploscribe": recorded.get("haploscribe"), **recorded.get("versions", {})}
+    for name, now in {"haploscribe": record["haploscribe"], **record["versions"]}.items():
+        if before.get(name) != now:
+            return f"made with {name} {before.get(name)}, and this is {name} {now}"
+    return None
+
+
+def _in_words(flag: str, value: object) -> str:
+    """Return an option as it would be given."""
+    if value is None or value is False:
+        return f"without {flag}"
+    text = "" if value is True else ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{flag} {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'}".rstrip()
 
 
 def recorded_options(
@@ -135,8 +191,11 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
 def weights_record(loaded: LoadedModel) -> dict[str, str]:
     """Record the weights of a zero-shot model: `path`, `digest`, and `reading`, as of its output."""
     path = loaded.weights
-    digest = folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
-    return {"path": str(path), "digest": digest, "reading": loaded.model.reading}
+    return {"path": str(path), "digest": _weights_digest(path), "reading": loaded.model.reading}
+
+
+def _weights_digest(path: Path) -> str:
+    return folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
 
 
 def _plain(value: object) -> object:
@@ -201,6 +260,13 @@ class ZeroShotRecord:
                 for loaded in models
             },
         )
+
+    def joined(self, added: "ZeroShotRecord | None") -> "ZeroShotRecord":
+        """Return the record of these models and of those that were added with the same options."""
+        if added is None:
+            return self
+        reach = max(self.reach, added.reach)
+        return replace(added, reach=reach, weights={**self.weights, **added.weights})
 
     @property
     def augmentation(self) -> TestTimeAugmentation:

@@ -81,12 +81,15 @@ class Results:
         The run in a few numbers.
     run
         What it was made from: versions, options, seeds, input digests.
+    fitted
+        The models that were fitted now; the others were there already.
     """
 
     metrics: pl.DataFrame
     comparison: pl.DataFrame
     summary: Summary
     run: Mapping[str, Any]
+    fitted: tuple[str, ...] = ()
 
 
 def write_results(folder: Path, results: Results) -> None:
@@ -161,7 +164,7 @@ def read_results(folder: Path) -> Results:
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
         summary=_read_json(folder / SUMMARY, Summary),
-        run=_read_json(folder / RUN, _Run),
+        run=read_run(folder),
     )
     _check_models(folder, results)
     return results
@@ -192,6 +195,23 @@ def read_predictions(folder: Path) -> pl.DataFrame:
         When the file is missing, damaged, or has other columns.
     """
     return _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet)
+
+
+def scan_predictions(folder: Path) -> pl.LazyFrame:
+    """Open the out-of-fold predictions of a results folder, to read some of them."""
+    return pl.scan_parquet(folder / PREDICTIONS)
+
+
+def read_run(folder: Path) -> Mapping[str, Any]:
+    """Read `run.json` of a results folder.
+
+    Raises
+    ------
+    InputError
+        When it is missing or damaged.
+    """
+    content: Mapping[str, Any] = _read_json(folder / RUN, _Run)
+    return content
 
 
 def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
@@ -239,4 +259,6 @@ def _require(path: Path) -> None:
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path} is not as `haploscribe run` leaves it ({reason}); run again to write it anew")
+    return InputError(
+        f"{path} is not as `haploscribe run` leaves it ({reason}); run again with --force to write it anew"
+    )

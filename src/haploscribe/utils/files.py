@@ -156,6 +156,14 @@ def _sync(path: Path) -> None:
             os.fsync(file.fileno())
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path names a file; a list of names may be longer than any path can be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents where they are missing.
 

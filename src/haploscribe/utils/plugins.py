@@ -54,6 +54,33 @@ def find_plugin(text: str, group: str) -> Plugin | None:
     return None if found is None else Plugin(*found.groups())
 
 
+def plugin_name(found: object) -> str | None:
+    """Return the `module:Name` by which any process can import a class or an instance.
+
+    Parameters
+    ----------
+    found
+        A class, or an instance that stands at the top level of the module of its class.
+
+    Returns
+    -------
+    str or None
+        None where there is no such name: it was made in `__main__`, a notebook or a function.
+    """
+    module = (found if isinstance(found, type) else type(found)).__module__
+    if module == "__main__" or module not in sys.modules:
+        return None
+    if isinstance(found, type):
+        names = [found.__qualname__]
+    else:
+        names = [name for name, value in vars(sys.modules[module]).items() if value is found]
+    for name in names:
+        text = f"{module}:{name}"
+        if _PLUGIN.fullmatch(text) and _attribute(sys.modules[module], name) is found:
+            return text
+    return None
+
+
 def load_plugin(text: str, group: str, kind: str, folder: str | None = None) -> object:
     """Import what a text names, from installed packages or the current folder.
 
@@ -97,10 +124,19 @@ def load_plugin(text: str, group: str, kind: str, folder: str | None = None) -> 
         raise InputError(
             f"{kind} {text}: module {plugin.module!r} cannot be imported ({type(error).__name__}: {error})"
         ) from error
-    for name in plugin.attribute.split("."):
-        if not hasattr(found, name):
-            raise InputError(f"{kind} {text}: module {plugin.module!r} has no {plugin.attribute!r}")
-        found = getattr(found, name)
+    found = _attribute(found, plugin.attribute)
+    if found is _MISSING:
+        raise InputError(f"{kind} {text}: module {plugin.module!r} has no {plugin.attribute!r}")
+    return found
+
+
+_MISSING = object()
+
+
+def _attribute(found: object, path: str) -> object:
+    """Return an attribute of attributes, named with dots; `_MISSING` where there is none."""
+    for name in path.split("."):
+        found = getattr(found, name, _MISSING)
     return found
 
 

@@ -18,12 +18,12 @@ def check(
     worker_options
         Where the work is done.
     evaluation_options
-        What a run would fit, whose models are checked first; None for the inputs alone.
+        Evaluation options of a run, whose models are checked first; None for the inputs alone.
 
     Raises
     ------
     InputError
-        When an input or an option is at fault.
+        When an input or an option is invalid.
     """
     if evaluation_options is not None:
         check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)

@@ -76,7 +76,7 @@ def embed_windows(
     Raises
     ------
     InputError
-        When the backbone loses the deltas in the precision asked for, or the store is unusable.
+        When the backbone loses the deltas in the requested precision, or the store is unusable.
     """
     spec = replace(spec, backbone=loaded.options, store=store_path)
     store = EmbeddingStore(store_path)

@@ -1,6 +1,8 @@
-"""The job behind the verb `explain`: which variants and tiles drive the prediction of one gene."""
+"""Compute which variants and tiles drive the prediction of one gene: the subcommand `explain`."""
 
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,63 +18,72 @@ from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
-from haploscribe.interpret.explanation import AlleleNames, Explanation, write_explanation
+from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
 from haploscribe.interpret.in_silico import with_alleles
-from haploscribe.interpret.tracks import RegionTracks
 from haploscribe.interpret.window_alleles import WindowAlleles
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
 from haploscribe.report.region_figure import region_svg
-from haploscribe.utils.files import atomic_write, remove_atomically, remove_on_error
+from haploscribe.utils.files import atomic_write, remove_atomically, temporary_prefix
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array, Int64Array
-from haploscribe.workflows.finished_run import FinishedRun, finished_run
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 
 FIGURE = "region"
-"""Name of the figure, less its suffix."""
+"""Name of the figure, without its suffix."""
 
 
-def explain(options: ExplanationOptions, worker_options: WorkerOptions, out: Path) -> Explanation:
-    """Explain one gene of a finished run, and write the tables and the figure.
+def explain(
+    options: ExplanationOptions, worker_options: WorkerOptions, work: Path | None = None
+) -> Explanation:
+    """Compute effects of variants and weights of tiles at one gene of a finished run.
 
     Parameters
     ----------
     options
-        The run, the gene, and what is asked.
+        The run, the gene, and further alleles.
     worker_options
         Where the work is done.
-    out
-        Folder for the tables and the figure; made when missing.
+    work
+        Folder for intermediate files, which workers on other machines must see too; it is removed. None for
+        a temporary one.
 
     Raises
     ------
     InputError
-        When the run, the gene, an allele or the stretch is at fault. Nothing is written then.
+        When the run, the gene, an allele or the stretch is at fault.
     """
-    work = out / ".work"
-    with remove_on_error(out):
-        try:
-            with (
-                open_executor(worker_options) as executor,
-                finished_run(
-                    options.results, executor, work, genes=options.gene, models=options.models
-                ) as opened,
-            ):
-                explained = _explain(opened, options, worker_options.jobs)
-                tracks = _tracks(explained, opened)
-            with atomic_write(out / f"{FIGURE}.svg") as figure:  # in place once the tables are
-                write_figure(figure.with_suffix(""), region_svg(tracks))
-                write_explanation(out, explained)
-        finally:
-            remove_atomically(work)
-    return explained
+    with ExitStack() as stack:
+        if work is None:
+            work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
+        else:
+            stack.callback(remove_atomically, work)
+        run = RunFolder.read(options.results)
+        executor = stack.enter_context(open_executor(worker_options))
+        opened = stack.enter_context(
+            finished_run(run, executor, work, genes=options.gene, models=options.models)
+        )
+        return _explain(opened, options, worker_options.jobs)
+
+
+def write_explanation(folder: Path, explained: Explanation) -> None:
+    """Write the tables of an explained gene and its region figure, `region.svg`.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
+    with atomic_write(folder / f"{FIGURE}.svg") as figure:  # in place once the tables are
+        write_figure(figure.with_suffix(""), region_svg(explained.tracks()))
+        write_tables(folder, explained)
 
 
 def observed_effects(
     opened: FinishedRun, gene: Gene, n_threads: int
 ) -> tuple[AlleleNames, dict[str, Float64Array]]:
-    """Ask every model of a reopened run about the alleles of a gene's window: `explain` less all else.
+    """Compute the effects of the alleles of a gene's window with every model: the main part of `explain`.
 
     Parameters
     ----------
@@ -95,32 +106,13 @@ def observed_effects(
     return AlleleNames.of(window.observed()), query.observed()
 
 
-def _tracks(explained: Explanation, opened: FinishedRun) -> RegionTracks:
-    """Put together what the figure shows."""
-    gene, names = explained.gene, explained.names
-    reference = opened.cohort.genotypes.reference
-    here = [other for other in opened.cohort.all_genes.genes if other.gene_id != gene.gene_id]
-    near = [
+def _neighbours(gene: Gene, opened: FinishedRun) -> tuple[Gene, ...]:
+    """Return the other genes of the run's expression table on the same contig."""
+    contigs = opened.cohort.genotypes.reference.contigs
+    return tuple(
         replace(other, contig=gene.contig)
-        for other in here
-        if match_contig(other.contig, reference.contigs) == gene.contig
-    ]
-    return RegionTracks(
-        gene=gene,
-        neighbours=tuple(near),
-        contig=gene.contig,
-        start=int(explained.spans[0, 0]),
-        end=int(explained.spans[-1, 1]),
-        positions=names.positions,
-        names=names.called(gene.contig),
-        log10_p=-explained.association.log10_p,
-        effects=explained.effects,
-        tiles=explained.spans,
-        tile_weights={
-            name: of
-            for name, of in explained.tile_weights.items()
-            if opened.saved.specs[name].capabilities.reads_deltas
-        },
+        for other in opened.cohort.all_genes.genes
+        if other.gene_id != gene.gene_id and match_contig(other.contig, contigs) == gene.contig
     )
 
 
@@ -129,24 +121,25 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
         raise InputError(f"--gene {options.gene}: name one gene")
     if (options.variants or options.saturate) and opened.loaded is None:
         raise InputError(
-            f"--variant and --saturate ask models that read sequence, and {', '.join(opened.models)} of "
-            f"{options.results} read none: the alleles that they know are in the table of variants"
+            f"--variant and --saturate need a model that reads sequence, and {', '.join(opened.models)} of "
+            f"{options.results} read none: the table of variants has the alleles that they know"
         )
     (gene,) = opened.cohort.genes
     window = _window(opened, gene)
-    asked = [window.parsed(text) for text in options.variants]
+    queried = [window.parsed(text) for text in options.variants]
     mutations = [] if options.saturate is None else window.substitutions(options.saturate)
     models = opened.models_of(gene)
     inputs, expression = opened.inputs(gene), opened.expression(gene)
     tiles = opened.cohort.tiles(gene)
     spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
     weights = {}
-    with stage("Weighing tiles", len(models), "models") as advance, threads(1):
+    with stage("Computing tile weights", len(models), "models") as advance, threads(1):
         for name, model in models.items():
             weights[name] = tile_weights(model, inputs, spans)
             advance(1)
     query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
+        delta_models=tuple(name for name, model in models.items() if model.reads_deltas),
         gene=gene,
         names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
@@ -155,17 +148,18 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
         spans=spans,
         tile_weights=weights,
         attention=_attention(models, inputs, spans),
-        asked=AlleleNames.of(asked),
-        asked_effects=query.others("Asking about your variants", asked, backgrounds=True),
+        queried=AlleleNames.of(queried),
+        queried_effects=query.others("Computing effects of the given variants", queried, backgrounds=True),
         mutations=AlleleNames.of(mutations),
-        mutation_effects=query.others("Mutating every base", mutations, backgrounds=False),
+        mutation_effects=query.others("Computing effects of substitutions", mutations, backgrounds=False),
+        neighbours=_neighbours(gene, opened),
     )
 
 
 def _attention(
     models: dict[str, Estimator], inputs: GeneInputs, spans: Int64Array
 ) -> dict[str, Float64Array]:
-    """Average the attention of models that have it over the training people; NaN for tiles that they lack."""
+    """Average attention over the training samples, of models that have it; NaN for tiles that they lack."""
     with threads(1):
         found = {
             name: model.attention(inputs) for name, model in models.items() if isinstance(model, HasAttention)
@@ -199,7 +193,9 @@ class _ModelQuery:
                 effects[name] = self._of_cis(weights.weights) if model.reads_wide else weights.weights
             elif not model.reads_deltas:
                 effects[name] = np.full(self.inputs.positions.size, np.nan)
-        effects |= self.others("Asking about each variant", self.window.observed(), backgrounds=True)
+        effects |= self.others(
+            "Computing the effect of each variant", self.window.observed(), backgrounds=True
+        )
         return {name: effects[name] for name in self.models}
 
     def others(
@@ -217,12 +213,12 @@ class _ModelQuery:
         query = AlleleQuery(
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
-        store = self.opened.work / "made-up.zarr"
+        store = self.opened.work / "in-silico.zarr"
         with stage(title, len(alleles), "alleles") as advance:
             return sequence_effects(query, models, self.opened.cohort, loaded, store, self.n_threads, advance)
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
-        """Take the cis window's columns from those of the wide window; NaN where the cis window is wider."""
+        """Return the cis window's columns of those of the wide window; NaN where the cis window is wider."""
         assert self.inputs.wide is not None
         wide_tiles = self.opened.cohort.wide_tiles(self.window.gene)
         positions, wide = self.inputs.positions, self.inputs.wide.positions

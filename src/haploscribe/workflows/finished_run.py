@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import EvaluationOptions
@@ -15,20 +16,70 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import any_model
-from haploscribe.evaluation.folds import Fold, everyone, prepare_fold, run_folds
+from haploscribe.evaluation.folds import Fold, all_samples, prepare_fold, run_folds
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import recorded_options, require_unchanged
 from haploscribe.results.saved_models import SavedModels
-from haploscribe.results.tables import RUN, read_results
+from haploscribe.results.tables import RUN, Results, read_results
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkSpec
 
 _INPUTS = ("variants", "reference", "expression", "covariates")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of a finished run, read once.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    results
+        Its tables and records.
+    saved
+        Its models.
+    """
+
+    folder: Path
+    results: Results
+    saved: SavedModels
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a folder.
+
+        Raises
+        ------
+        InputError
+            When it is not that of a finished run, or a file is damaged.
+        """
+        results = read_results(folder)
+        return cls(folder, results, SavedModels(folder / MODELS_NAME))
+
+    def model_names(self, models: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the models to query: those named, or all but zero-shot ones.
+
+        Raises
+        ------
+        InputError
+            When one was not trained, or none was.
+        """
+        trained = tuple(name for name, spec in self.saved.specs.items() if not spec.capabilities.zero_shot)
+        if models is not None and (not models or len(set(models)) < len(models)):
+            raise InputError(f"--models {','.join(models)}: name each model once, of {', '.join(trained)}")
+        unknown = [name for name in models or () if name not in trained]
+        if unknown or not trained:
+            raise InputError(
+                f"{self.saved.folder} has no trained model {unknown[0] if unknown else ''!r}; it has "
+                f"{', '.join(trained) or 'zero-shot models only'}"
+            )
+        return trained if models is None else tuple(models)
 
 
 @dataclass(frozen=True)
@@ -46,7 +97,7 @@ class FinishedRun:
     evaluation
         How it prepared expression.
     fold
-        All samples that the saved models have learned from.
+        All samples that the saved models were trained on.
     loaded
         The backbone; None where no model to query reads deltas.
     spec
@@ -79,11 +130,11 @@ class FinishedRun:
         return DeltaReader(EmbeddingStore(self.store), embedded.keys)
 
     def inputs(self, gene: Gene) -> GeneInputs:
-        """Read the inputs of all training samples at one of the cohort's genes."""
+        """Return the inputs of the samples that the models were trained on, at one of the cohort's genes."""
         return gene_inputs(self.cohort, gene, self.deltas).take(self.fold.training)
 
     def expression(self, gene: Gene) -> Float64Array:
-        """Prepare their expression, float64 `(n_samples,)`, as the models have learned it."""
+        """Return their expression, float64 `(n_samples,)`, normalised and corrected as in training."""
         values = self.cohort.values[self.cohort.genes.index(gene)]
         prepared = prepare_fold(values, self.cohort.covariates, self.fold, self.evaluation.normalize)
         return prepared[self.fold.training]
@@ -97,25 +148,25 @@ class FinishedRun:
         return {gene.gene_id: index for index, gene in enumerate(self.saved.record.genes)}
 
     def models_of(self, gene: Gene) -> dict[str, Estimator]:
-        """Restore the models to query, at one gene."""
+        """Read the models to query, at one gene."""
         found = self.saved.of_gene(self.index(gene))
         return {name: found[name] for name in self.models}
 
 
 @contextmanager
 def finished_run(
-    results: Path,
+    run: RunFolder,
     executor: Executor,
     work: Path,
     *,
     genes: str | tuple[str, ...] | None,
     models: Sequence[str] | None,
 ) -> Iterator[FinishedRun]:
-    """Open a finished run; its files are closed behind the block.
+    """Open a finished run; its files are closed after the block.
 
     Parameters
     ----------
-    results
+    run
         The folder of the run.
     executor
         Reads and embeds.
@@ -129,13 +180,11 @@ def finished_run(
     Raises
     ------
     InputError
-        When the folder is not that of a finished run, an input is gone or has changed, or there is no such
-        gene or model.
+        When an input is gone or has changed, or there is no such gene or model.
     """
-    record = read_results(results).run
+    results, record, saved = run.folder, run.results.run, run.saved
     cohort_options, backbone_options, evaluation = recorded_options(record, results / RUN)
-    saved = SavedModels(results / MODELS_NAME)
-    queried = queried_models(saved, models)
+    queried = run.model_names(models)
     chosen = saved.record.genes
     if genes is not None:
         chosen = tuple(chosen[i] for i in find_genes(chosen, genes, f"the models of {results}"))
@@ -149,7 +198,7 @@ def finished_run(
         if loaded.key != saved.record.backbone_key:
             raise InputError(
                 f"backbone {backbone_options.backbone} is {loaded.key} now, but was "
-                f"{saved.record.backbone_key} in the run of {results}; put that one back, or run again"
+                f"{saved.record.backbone_key} in the run of {results}; restore that one, or run again"
             )
     options = replace(cohort_options, genes=genes)
     with validated_cohort(options, executor, work, wide=any_model(specs, "reads_wide")) as validated:
@@ -160,30 +209,10 @@ def finished_run(
             models=queried,
             cohort=cohort,
             evaluation=evaluation,
-            fold=everyone(samples, run_folds(evaluation, samples)),
+            fold=all_samples(samples, run_folds(evaluation, samples)),
             loaded=loaded,
             spec=validated.spec,
             store=store if store.exists() else work / STORE_NAME,
             executor=executor,
             work=work,
         )
-
-
-def queried_models(saved: SavedModels, models: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the models to query: those named, or all but zero-shot ones.
-
-    Raises
-    ------
-    InputError
-        When one was not trained, or none was.
-    """
-    there = tuple(name for name, spec in saved.specs.items() if not spec.capabilities.zero_shot)
-    if models is not None and (not models or len(set(models)) < len(models)):
-        raise InputError(f"--models {','.join(models)}: name each model once, of {', '.join(there)}")
-    unknown = [name for name in models or () if name not in there]
-    if unknown or not there:
-        raise InputError(
-            f"{saved.folder} has no trained model {unknown[0] if unknown else ''!r}; it has "
-            f"{', '.join(there) or 'zero-shot models only'}"
-        )
-    return there if models is None else tuple(models)

@@ -1,4 +1,4 @@
-"""Return the haplotypes of samples over a region, for the subcommand `haplotypes`."""
+"""Write the haplotypes of samples over a region as FASTA: the subcommand `haplotypes`."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,26 @@ from haploscribe.errors import InputError
 from haploscribe.genome.contigs import parse_region
 from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
 from haploscribe.genome.readers.open import open_variants
-from haploscribe.genome.reference import Reference
+from haploscribe.genome.reference import Reference, write_fasta
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import check_reference
 from haploscribe.utils.files import temporary_prefix
+
+
+def write_haplotypes(
+    variants: Path,
+    reference: Path,
+    region: str,
+    samples: Sequence[str],
+    out: Path | None,
+    *,
+    assume_phased: bool = False,
+) -> None:
+    """Write both haplotypes of samples over a region; `out` is None for standard output.
+
+    See `haplotype_records`.
+    """
+    write_fasta(haplotype_records(variants, reference, region, samples, assume_phased=assume_phased), out)
 
 
 def haplotype_records(

@@ -55,7 +55,7 @@ class ValidatedCohort:
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
-            "genes that heterogeneity may be told from": len(cohort.all_genes.genes),
+            "genes for expression heterogeneity": len(cohort.all_genes.genes),
             **self.scan.summary(),
         }
 
@@ -64,7 +64,7 @@ class ValidatedCohort:
 def validated_cohort(
     options: CohortOptions, executor: Executor, folder: Path | None = None, *, wide: bool = False
 ) -> Iterator[ValidatedCohort]:
-    """Open the inputs and read them all; they are closed behind the block.
+    """Open the inputs and read them all; they are closed after the block.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _scan_block(context: WorkContext, block: TileBlock, folder: Path | None) -> 
 
 
 def _cache_key(cohort: Cohort) -> str:
-    """Return a name for all that the cache depends on, so that no other run's is taken for it."""
+    """Return a name for all that the cache depends on, so that the cache of another run is never used."""
     return "cohort-" + work_key(
         cohort.options,
         cohort.options.variants,

@@ -1,4 +1,4 @@
-"""What a worker process needs for any item of any workflow: a small spec, and the context that it opens."""
+"""Describe the work of any workflow for worker processes: a small spec, and the context that it opens."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.evaluation.cross_gene import CrossGeneTraining, far_genes
 from haploscribe.evaluation.cross_validation import GeneDataset
-from haploscribe.evaluation.folds import Fold, everyone, gene_splits, prepare_fold, run_folds
+from haploscribe.evaluation.folds import Fold, all_samples, gene_splits, prepare_fold, run_folds
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
@@ -73,7 +73,7 @@ class GenotypeFile:
 
 
 def new_run_id() -> str:
-    """Return an id that no other run has: workers that outlive a run open the files of the next anew."""
+    """Return a unique id, so that workers that outlive a run do not reuse its open files in the next."""
     return uuid.uuid4().hex
 
 
@@ -84,21 +84,22 @@ class WorkSpec:
     Attributes
     ----------
     genotypes
-        The samples' alleles: a variants file, or the cache that a scan has left.
+        The samples' alleles: a variants file, or the cache that a scan has written.
     cohort, cohort_folder
         The options of the cohort and the folder of `save_cohort`; None without expression.
     evaluation
         Estimators and folds; None where nothing is fitted.
     models, model_names
-        Folder of saved models and which of them to query; None where nothing is predicted.
+        Folder of saved models, and which of them to query; None where none is read. A run that adds models
+        to a finished one reads all.
     backbone
         None where no worker embeds.
     store, block_keys
         The embedding store, and the file of the run's blocks in it (`write_block_keys`).
     folder
-        For the files that items leave.
+        For the files that items write.
     plugin_folder
-        Where a plug-in is looked for beside the installed packages.
+        Where plug-ins are looked for besides the installed packages.
     run
         From `new_run_id`.
     """
@@ -206,17 +207,17 @@ class WorkContext:
 
     @cached_property
     def all_samples(self) -> Fold:
-        """All samples that take part in the folds, to learn from."""
-        return everyone(self.cohort.match.shared, self.folds)
+        """All samples of the folds, as one training set."""
+        return all_samples(self.cohort.match.shared, self.folds)
 
     @property
     def fits(self) -> tuple[Fold, ...]:
-        """All in which models are fitted: the folds, and all samples."""
+        """All training sets: those of the folds, and all samples."""
         return (*self.folds, self.all_samples)
 
     @cached_property
     def gene_splits(self) -> tuple[GeneSplit, ...]:
-        """The genes that are learned from and predicted."""
+        """The genes that are trained on and predicted."""
         return gene_splits(self.cohort, self.evaluation.gene_split)
 
     def cross_gene_folder(self, kind: str, fold: Fold) -> Path:
@@ -249,10 +250,10 @@ class WorkContext:
         """Read the inputs of a gene of the cohort, for all samples."""
         return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
 
-    def prepared(self, number: int, fold: Fold) -> Float64Array:
+    def prepared(self, index: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; all samples."""
         cohort = self.cohort
-        return prepare_fold(cohort.values[number], cohort.covariates, fold, self.evaluation.normalize)
+        return prepare_fold(cohort.values[index], cohort.covariates, fold, self.evaluation.normalize)
 
     def dataset(self, zero_shot: Mapping[str, Float64Array] | None = None) -> GeneDataset:
         """Return inputs and expression of all genes, as estimators are fitted on.

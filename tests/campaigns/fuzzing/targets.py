@@ -31,9 +31,8 @@ from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.reference import Reference
-from haploscribe.parallel.open import open_executor
+from haploscribe.parallel.executor import Executor
 from haploscribe.report.page import write_report
-from haploscribe.workflows.explain import explain
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.validate import validated_cohort
@@ -46,6 +45,7 @@ from tests.campaigns.fuzzing.oracles import (
     require_sound_expression,
     require_sound_variants,
 )
+from tests.fixtures.explained import explain_into
 from tests.fixtures.small_cohort import PEOPLE
 
 
@@ -142,7 +142,7 @@ def read_variants(case: Case) -> None:
 def check_cohort(case: Case, **files: Path) -> None:
     """Do what `haploscribe check` does, and read every gene's inputs."""
     options = cohort_of(case.truth, **files)
-    with open_executor(WorkerOptions()) as executor, validated_cohort(options, executor) as validated:
+    with validated_cohort(options, Executor(1)) as validated:
         assert all(isinstance(value, int | str) for value in validated.summary().values())
         cohort = validated.cohort
         require_finite(cohort.values)
@@ -258,7 +258,7 @@ def export_results(case: Case) -> None:
 
 def explain_results(case: Case) -> None:
     """Explain a gene of a finished run."""
-    explained = explain(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
+    explained = explain_into(ExplanationOptions(case.folder, NAMES["on X"]), WorkerOptions(), case.out)
     for effects in explained.effects.values():
         require_finite(effects)
 

@@ -106,11 +106,28 @@ def weights(content: bytes | None) -> Callable[[Case], None]:
     return spoil
 
 
-def older_run(case: Case) -> None:
-    """A results folder of before, and a run into it that is refused."""
-    shutil.rmtree(case.path(f"{RESULTS}/index"), ignore_errors=True)  # what has one is added to
-    case.give("out", RESULTS)
-    case.give("folds", 40)
+def into_finished(models: str = "blup", **options: object) -> Callable[[Case], None]:
+    """Give the command of the finished run again, with its `--out` and some options changed."""
+
+    def spoil(case: Case) -> None:
+        shutil.rmtree(case.path(f"{RESULTS}/index"), ignore_errors=True)  # what has one is added to
+        case.leave_out("covariates")
+        same = {"backbone": "kmer", "normalize": "none", "out": RESULTS}
+        for option, value in {**same, "models": models, **options}.items():
+            case.give(option, value)
+
+    return spoil
+
+
+def changed_expression(case: Case) -> None:
+    """Give the command of the finished run again, on another table."""
+    into_finished()(case)
+    case.replace(EXPRESSION, "0.", "1.", 1)
+
+
+def is_complete(_: Case, ended: Ended) -> None:
+    assert "results: complete; nothing to do" in ended.err
+    assert "Report: results/report.html" in ended.out
 
 
 def _numbers(option: str, *says: str, verb: str = "check", values: tuple[object, ...]) -> tuple[Row, ...]:
@@ -398,8 +415,33 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--png` without `--figures`",
         given("png"),
-        "--png says how to write figures; say where with --figures DIR",
+        "--png needs a folder for the figures; add --figures DIR",
         verbs=("report",),
     ),
-    refused("a refused run into the folder of an older one", older_run, "--folds 40", verbs=("run",)),
+    refused(
+        "`--out` holds a finished run with other options",
+        into_finished(folds=40),
+        "--out results holds a finished run with --folds 2, this command says --folds 40; name another "
+        "--out, or --force to replace it",
+        verbs=("run",),
+    ),
+    refused(
+        "`--out` holds a finished run on other data",
+        changed_expression,
+        "--out results holds a finished run on other content of --expression than that of expression.bed now",
+        verbs=("run",),
+    ),
+    refused(
+        "a refused model, added to a finished run",
+        into_finished("blup,xpresso"),
+        "--models: xpresso needs its weights; give the file with --xpresso FILE",
+        verbs=("run",),
+    ),
+    accepted(
+        "the command of a finished run",
+        into_finished(),
+        "it says that the run is complete, prints its table, and changes nothing",
+        is_complete,
+        verbs=("run",),
+    ),
 )

@@ -19,7 +19,8 @@ import zarr
 
 import haploscribe
 from haploscribe.embedding.backbones.registry import load_backbone
-from haploscribe.embedding.store import DIGEST_BYTES, FORMAT_VERSION, BlockKey, EmbeddingStore
+from haploscribe.embedding.checked_arrays import FORMAT_VERSION
+from haploscribe.embedding.store import DIGEST_BYTES, BlockKey, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.cache import GenotypeCache

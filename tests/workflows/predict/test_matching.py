@@ -17,7 +17,7 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies
 from haploscribe.results.known_variants import KnownVariants
-from haploscribe.workflows.predict.matching import Matched, match_variants
+from haploscribe.workflows.predict.matching import MatchedVariants, match_variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
 
@@ -66,7 +66,7 @@ SEQUENCE = "ACGTACGTACGTACGTACGT"
 
 def matched_of(
     known: tuple[Record, ...], new: tuple[Record, ...], folder: Path, *, absent_is_reference: bool = False
-) -> Matched:
+) -> MatchedVariants:
     fasta = write_fasta(folder / "r.fa", {"c": SEQUENCE})
     training = read_all(write_vcf(folder / "k.vcf.gz", {"c": DrawnContig(SEQUENCE, known)}), 20)
     people = read_all(write_vcf(folder / "n.vcf.gz", {"c": DrawnContig(SEQUENCE, new)}), 20)

@@ -29,9 +29,9 @@ from haploscribe.errors import InputError
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import SavedModels
-from haploscribe.workflows.explain import explain
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.explained import explain_into
 from tests.fixtures.peers import require_program
 from tests.fixtures.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
 
@@ -208,9 +208,9 @@ def test_any_name_of_a_gene_can_be_asked_for(
     asked = ExplanationOptions(kept.results, gene_id)
     if gene_id == "quiet":
         with pytest.raises(InputError, match="no variant"):
-            explain(asked, WorkerOptions(), tmp_path / "o")
+            explain_into(asked, WorkerOptions(), tmp_path / "o")
         return
-    explained = explain(asked, WorkerOptions(), tmp_path / "o")
+    explained = explain_into(asked, WorkerOptions(), tmp_path / "o")
     variants, tiles = (pl.read_csv(tmp_path / "o" / name, separator="\t") for name in (VARIANTS, TILES))
     assert set(tiles["gene_id"]) == {gene_id}
     assert variants["position"].to_list() == positions_near(gene_id, explained)
@@ -234,7 +234,7 @@ def test_models_of_a_wide_window_are_explained_in_the_cis_window(tmp_path: Path)
     kept = SavedModels(results / "models")
     numbers = {gene.gene_id: number for number, gene in enumerate(kept.record.genes)}
     for gene_id in ("a/b <c>, d", "quiet"):
-        explained = explain(ExplanationOptions(results, gene_id), WorkerOptions(), tmp_path / "o")
+        explained = explain_into(ExplanationOptions(results, gene_id), WorkerOptions(), tmp_path / "o")
         table = pl.read_csv(tmp_path / "o" / VARIANTS, separator="\t")
         near = positions_near(gene_id, explained)
         assert table["position"].to_list() == near

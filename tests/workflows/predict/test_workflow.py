@@ -93,7 +93,7 @@ def test_tables_have_their_schemas(trained: tuple[CohortOptions, Path], tmp_path
     assert found["model"].unique(maintain_order=True).to_list() == list(MODELS)
     assert found.filter(model="blup")["standard_error"].is_between(0.0, 1.0).all()
     assert found.filter(model="elastic-net")["standard_error"].is_null().all()
-    assert done.facts()["genes predicted"] == "2 of 2"
+    assert done.summary()["genes predicted"] == "2 of 2"
     assert list(tmp_path.iterdir()) == sorted(tmp_path.iterdir())
     assert {path.name for path in tmp_path.iterdir()} == {"p.parquet", "p.coverage.tsv"}
 
@@ -239,7 +239,7 @@ def test_genes_of_low_coverage_are_refused_by_name(
     found, done = prediction_of(trained, tmp_path, vcf)
     assert done.coverage.filter(~pl.col("predicted"))["gene_id"].to_list() == [second.gene_id]
     assert found["gene_id"].unique().to_list() == [first.gene_id]
-    assert any(second.gene_id in str(fact) for fact in done.facts().values())
+    assert any(second.gene_id in str(fact) for fact in done.summary().values())
 
 
 def test_one_gene_is_predicted_as_among_all(trained: tuple[CohortOptions, Path], tmp_path: Path) -> None:
@@ -278,7 +278,6 @@ def test_what_cannot_be_is_refused_in_words(trained: tuple[CohortOptions, Path],
     cases: list[tuple[PredictionOptions, str, str]] = [
         (options, "p.csv", "ends in .parquet or .tsv"),
         (replace(options, models=models.parent), "p.tsv", "give the `models` folder"),
-        (replace(options, min_coverage=1.5), "p.tsv", "share from 0 to 1"),
         (replace(options, genes="ENSG1"), "p.tsv", "not in the models of"),
         (replace(options, backbone="nano"), "p.tsv", "were trained on kmer"),
     ]

@@ -98,7 +98,7 @@ def test_without_weights_the_others_predict_and_it_is_named(
     found, done = predicted(trained, tmp_path, None)
     assert found["model"].unique().to_list() == ["blup"]
     assert done.left_out == ("xpresso",)
-    assert "xpresso" in str(done.facts())
+    assert "xpresso" in str(done.summary())
 
 
 def test_other_weights_are_refused(trained: tuple[CohortOptions, Path, Path], tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from haploscribe.genome.readers.vcf import VcfReader
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import held_out
-from haploscribe.workflows.run import workflow as pipeline
 from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME, validated_cohort
@@ -170,7 +169,7 @@ def test_permuting_people_drives_mean_r_to_zero(example: CohortOptions, tmp_path
             cohort,
             BackboneOptions("kmer"),
             evaluation,
-            tmp_path / "out",
+            tmp_path / f"out{seed}",
             tmp_path / "s.zarr",
             worker_options=WorkerOptions(jobs=2),
         )
@@ -208,33 +207,6 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
     assert predictions_of(two_genes, tmp_path / "out", ("blup",)).equals(whole)
     assert sorted(fitted + resumed) == sorted(GENES.split(","))
     assert not (tmp_path / "out" / UNFINISHED_NAME).exists()
-
-
-def test_other_options_do_not_go_on_with_unfinished_work(
-    two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
-    first = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=0)
-    monkeypatch.undo()
-    second = predictions_of(two_genes, tmp_path / "out", ("blup",), seed=1)
-    alone = predictions_of(two_genes, tmp_path / "alone", ("blup",), seed=1)
-    assert second.equals(alone)
-    assert not second.equals(first)
-
-
-def test_another_list_of_genes_under_the_same_name_does_not_go_on_with_unfinished_work(
-    two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Work is numbered by gene; the list is a file that was edited meanwhile."""
-    listed = tmp_path / "genes.txt"
-    cohort = replace(two_genes, genes=str(listed))
-    listed.write_text(GENES.replace(",", "\n"))
-    monkeypatch.setattr(pipeline, "remove_atomically", lambda _: None)  # stopped before cleaning up
-    predictions_of(cohort, tmp_path / "out", ("blup",))
-    monkeypatch.undo()
-    listed.write_text(GENES.split(",")[1])
-    found = predictions_of(cohort, tmp_path / "out", ("blup",))
-    assert set(found["gene_id"]) == {GENES.split(",")[1]}
 
 
 def test_variants_are_read_in_one_pass(

@@ -81,7 +81,7 @@ class Runs:
     """Runs the command line on the few people, and reads what it left."""
 
     def __init__(self, cohort: CohortOptions, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.arguments = ["run", *inputs_of(cohort), "--folds", 2, "--jobs", 1, "--out", out]
+        self.arguments = ["run", *inputs_of(cohort), "--folds", 2, "--jobs", 1, "--force", "--out", out]
         self.out = out
         self.monkeypatch = monkeypatch
 

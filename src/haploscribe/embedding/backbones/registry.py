@@ -194,7 +194,8 @@ def load_backbone(
     options |= {"device": device, "precision": precision}
     kind = _kind(name_or_path)
     if isinstance(kind, Plugin):
-        return _load_plugin(kind, name_or_path, options, plugin_folder)
+        found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
+        return make_backbone(found, name_or_path, str(kind), source_digest(kind), options)
     if kind is not None and kind.family == "kmer":
         _refuse_options(kind.name, options, ())
         return KmerCounts()
@@ -213,11 +214,27 @@ def check_backbone(name_or_path: str) -> None:
         load_plugin(name_or_path, GROUP, "backbone")
 
 
-def _load_plugin(
-    plugin: Plugin, text: str, options: Mapping[str, str | int], folder: str | None
+def make_backbone(
+    found: object, text: str, plugin: str, source: str, options: Mapping[str, str | int]
 ) -> ValidatedBackbone:
-    """Load a backbone from outside the package; a class is instantiated."""
-    found = load_plugin(text, GROUP, "backbone", folder)
+    """Make a backbone of a class or an instance from outside the package, and check it.
+
+    Parameters
+    ----------
+    found
+        The class, which is instantiated, or the instance.
+    text
+        What the user called it, for messages.
+    plugin, source
+        As in `ValidatedBackbone`.
+    options
+        `layer`, `pooling`, `device` and `precision`; a class is given those that its `__init__` names.
+
+    Raises
+    ------
+    InputError
+        When it does not follow the protocol, does not take an option, or cannot be instantiated.
+    """
     taken: tuple[str, ...] = ()
     backbone = found
     # Names come from results folders too: nothing is called but a class that is made to embed.
@@ -233,7 +250,7 @@ def _load_plugin(
             raise InputError(f"backbone {text} cannot be made ({type(error).__name__}: {error})") from error
     else:
         _refuse_options(text, options, taken)
-    return ValidatedBackbone(str(plugin), source_digest(plugin), backbone)
+    return ValidatedBackbone(plugin, source, backbone)
 
 
 def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable[str]) -> None:

@@ -3,8 +3,8 @@
 What it reads was taken from https://github.com/gusevlab/fusion_twas: what `FUSION.compute_weights.R` saves,
 and how `FUSION.assoc_test.R` and `utils/make_score.R` use it. Weights there are of genotypes scaled to SD 1
 (`scale(genos$bed)`), and are multiplied with GWAS z-scores and an LD matrix of correlations, so what is
-written is the weight a copy times the SD of the dosage in the training samples. It belongs to the allele A1
-of `snps`: GWAS z-scores are turned to it, and `make_score.R` gives it to `plink --score` as the allele to
+written is the weight per copy times the SD of the dosage in the training samples. It belongs to the allele A1
+of `snps`: GWAS z-scores are aligned to it, and `make_score.R` gives it to `plink --score` as the allele to
 count.
 """
 
@@ -31,7 +31,7 @@ from haploscribe.workflows.export.variant_ids import (
 from haploscribe.workflows.export.weights import ExportCounts, GeneVariants, GeneWeights, nothing_to_export
 
 FUSION_NAMES = {"elastic-net": "enet"}
-"""What FUSION calls a model that we call otherwise; all others keep their names."""
+"""FUSION's names of models; all others have the same name as here."""
 
 MARGINAL = "top1"
 """FUSION's column of marginal z-scores, of which it reports the strongest as the eQTL of a gene."""
@@ -45,8 +45,8 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
 
     `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
 
-    - `wgt.matrix`: a row a variant (all of `GeneVariants` whose dosage varies), a column a model; and `top1`,
-      the marginal z-scores, where they are given;
+    - `wgt.matrix`: one row per variant (all of `GeneVariants` whose dosage varies), one column per model; and
+      `top1`, the marginal z-scores, where they are given;
     - `snps`: as a PLINK .bim, V1 to V6 are chromosome without `chr`, name, 0, 1-based position, A1 = ALT,
       A2 = REF;
     - `cv.performance`: rows `rsq` (`ModelWeights.r_squared`) and `pval`, columns as in `wgt.matrix`; NA for
@@ -59,7 +59,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     Parameters
     ----------
     folder
-        Where to write; made where it is missing. A panel that is there already is replaced.
+        Where to write; created if missing. An existing panel is replaced.
     genes
         Taken one at a time; each id once.
     panel
@@ -71,9 +71,9 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     ------
     InputError
         When the panel's or the build's name, a gene id or a gene's variants cannot be exported, no gene has a
-        weight other than 0, or the place cannot be written to or holds something else.
+        weight other than 0, or the folder cannot be written to or holds other files.
     ValueError
-        When a gene id comes twice.
+        When a gene id is repeated.
     """
     check_label(panel, "panel")
     check_label(build, "build")
@@ -94,8 +94,8 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
             names = variant_names(gene.variants.identifiers, positional, build)
             file = files.of(f"{panel}.{quote(gene.gene_id, safe='')}") + _WEIGHTS_SUFFIX
             rdata.write_rdata(aside / file, gene_objects(gene, names))
-            place = (bare_contig(gene.contig), gene.tss + 1, gene.tss + 1)
-            table[gene.gene_id] = (panel, f"{panel}/{file}", gene.gene_id, *place, gene.n_samples)
+            location = (bare_contig(gene.contig), gene.tss + 1, gene.tss + 1)
+            table[gene.gene_id] = (panel, f"{panel}/{file}", gene.gene_id, *location, gene.n_samples)
             n_weights += n
             n_without_rsid += count_without_rsid(names)
         if not table:
@@ -137,7 +137,7 @@ def gene_objects(gene: GeneWeights, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _varying(gene: GeneWeights) -> GeneWeights:
-    """Drop the variants that do not vary in training, which cannot be scaled; intercepts take them up."""
+    """Drop the variants that do not vary in training, which cannot be scaled; intercepts absorb them."""
     varies = _spread(gene.variants) > 0
     rows, constant = np.flatnonzero(varies), 2 * gene.variants.frequencies[~varies]
     models = tuple(
@@ -153,7 +153,7 @@ def _varying(gene: GeneWeights) -> GeneWeights:
 
 
 def _columns(gene: GeneWeights) -> tuple[Float64Array, Float64Array, list[str]]:
-    """Give `wgt.matrix` `(n_variants, n_columns)`, `cv.performance` `(2, n_columns)`, names of columns."""
+    """Return `wgt.matrix` `(n_variants, n_columns)`, `cv.performance` `(2, n_columns)`, column names."""
     spread = _spread(gene.variants)
     columns = [FUSION_NAMES.get(model.model, model.model) for model in gene.models]
     weights = [model.weights * spread for model in gene.models]
@@ -169,7 +169,7 @@ def _columns(gene: GeneWeights) -> tuple[Float64Array, Float64Array, list[str]]:
 
 
 def _spread(variants: GeneVariants) -> Float64Array:
-    """Give the standard deviation of each dosage in the training samples, float64 `(n_variants,)`."""
+    """Return the standard deviation of each dosage in the training samples, float64 `(n_variants,)`."""
     return np.sqrt(np.diagonal(variants.covariance))
 
 
@@ -188,7 +188,7 @@ def _snps(gene: GeneWeights, names: Sequence[str]) -> bytes:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise InputError where a panel's folder holds anything but weights: writing would remove it."""
+    """Raise InputError if a panel's folder holds anything but weights, which writing would remove."""
     if not folder.exists():
         return
     if not folder.is_dir() or any(not path.name.endswith(_WEIGHTS_SUFFIX) for path in folder.iterdir()):

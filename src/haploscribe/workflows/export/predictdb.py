@@ -35,7 +35,7 @@ SnpKey = Literal["rsid", "varID"]
 """The column of `weights` by whose names a reader looks variants up."""
 
 
-# The journal guards a file that somebody reads; this one is built aside.
+# No journal: the file is built aside, and nobody reads it meanwhile.
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -54,12 +54,12 @@ _TAKEN = "SELECT 1 FROM weights WHERE rsid = ? AND varID <> ? LIMIT 1"
 
 
 def covariance_path(database: Path) -> Path:
-    """Give the covariance file that goes with a database: `blood.db` → `blood.txt.gz`."""
+    """Return the path of the covariance file of a database: `blood.db` → `blood.txt.gz`."""
     return database.with_suffix(".txt.gz")
 
 
 def check_database(database: Path) -> None:
-    """Raise InputError where a database would have a name that MetaXcan does not take, or a folder has it."""
+    """Raise InputError where a database would have a name that MetaXcan does not take, or is a folder."""
     if database.suffix != ".db":
         raise InputError(f"{database} does not end in .db, by which MetaXcan knows models; name it so")
     for path in (database, covariance_path(database)):
@@ -74,9 +74,9 @@ def write_predictdb(
 
     Only weights other than 0 are written, and genes that have one. `weights.rsid` is the variant's name of
     `variant_names`, or its positional name where another variant of any earlier gene has that name already;
-    `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression a copy of
-    it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
-    predictions on the training scale, the intercept, which MetaXcan knows nothing of. `gene_type`, which
+    `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression per
+    copy of it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
+    predictions on the training scale, the intercept, which MetaXcan does not read. `gene_type`, which
     expression tables do not tell, is NULL; FOCUS (https://github.com/mancusolab/focus) imports no database
     without that column.
 
@@ -97,9 +97,9 @@ def write_predictdb(
     ------
     InputError
         When the file name, the build, a gene id or a gene's variants cannot be exported, a gene lacks the
-        model, no gene has a weight other than 0, or the place cannot be written to.
+        model, no gene has a weight other than 0, or a file cannot be written.
     ValueError
-        When a gene id comes twice.
+        When a gene id is repeated.
     """
     check_label(build, "build")
     check_database(database)
@@ -160,12 +160,12 @@ def _write_genes(
 def _untaken(
     connection: sqlite3.Connection, identifiers: Sequence[str], positional: Sequence[str]
 ) -> list[str]:
-    """Put `.` for each identifier that is another variant's name in the database.
+    """Replace each identifier that is another variant's name in the database by `.`.
 
     PrediXcan keeps a name's first alleles for all genes, and would count the wrong allele.
     """
     names = (
-        (identifier.split(";")[0], place) for identifier, place in zip(identifiers, positional, strict=True)
+        (identifier.split(";")[0], name) for identifier, name in zip(identifiers, positional, strict=True)
     )
     return ["." if connection.execute(_TAKEN, pair).fetchone() else pair[0] for pair in names]
 
@@ -186,7 +186,7 @@ def _insert_extra(connection: sqlite3.Connection, gene: GeneWeights, fitted: Mod
 
 
 def _covariance_lines(gene_id: str, labels: Sequence[str], covariance: Float64Array) -> Iterator[str]:
-    """Give the diagonal and what is above it, nine significant digits, all of a row in one string."""
+    """Yield the upper triangle with its diagonal, in nine significant digits, one string per row."""
     for row, label in enumerate(labels):
         start = f"{gene_id} {label} "
         pairs = zip(labels[row:], covariance[row, row:].tolist(), strict=True)

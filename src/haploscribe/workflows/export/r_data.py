@@ -1,7 +1,7 @@
 """R's `save` format: what is needed to write numbers, text, matrices, lists and data frames.
 
 The format is R's serialisation, version 2, big-endian (R Internals, "Serialization Formats"), which R reads
-since 2.4.0. Each function here gives the bytes of one object, and objects are made of objects.
+since 2.4.0. Each function here returns the bytes of one object, and objects are made of objects.
 """
 
 import gzip
@@ -41,22 +41,22 @@ def write_rdata(path: Path, objects: Mapping[str, bytes]) -> None:
 
 
 def real(values: Float64Array) -> bytes:
-    """Give a numeric vector of float64 `(n,)`; NaN becomes NA."""
+    """Return a numeric vector of float64 `(n,)`; NaN becomes NA."""
     return _vector(_REAL, values.size, _real_bytes(values))
 
 
 def integer(values: Int64Array | Sequence[int]) -> bytes:
-    """Give an integer vector; values lie within ±(2³¹ − 1)."""
+    """Return an integer vector; values lie within ±(2³¹ − 1)."""
     return _vector(_INTEGER, len(values), _integer_bytes(values))
 
 
 def text(values: Sequence[str]) -> bytes:
-    """Give a character vector."""
+    """Return a character vector."""
     return _vector(_STRINGS, len(values), b"".join(map(_characters, values)))
 
 
 def real_matrix(values: Float64Array, rows: Sequence[str], columns: Sequence[str]) -> bytes:
-    """Give a numeric matrix of float64 `(n_rows, n_columns)` with both dimnames; NaN becomes NA."""
+    """Return a numeric matrix of float64 `(n_rows, n_columns)` with both dimnames; NaN becomes NA."""
     assert values.shape == (len(rows), len(columns))
     names = _vector(_VECTOR, 2, text(rows) + text(columns))
     attributes = {"dim": integer(values.shape), "dimnames": names}
@@ -64,12 +64,12 @@ def real_matrix(values: Float64Array, rows: Sequence[str], columns: Sequence[str
 
 
 def named_list(items: Mapping[str, bytes]) -> bytes:
-    """Give a list with names."""
+    """Return a list with names."""
     return _vector(_VECTOR, len(items), b"".join(items.values()), {"names": text(list(items))})
 
 
 def data_frame(columns: Mapping[str, bytes], n_rows: int) -> bytes:
-    """Give a data frame of vectors of `n_rows`, with automatic row names."""
+    """Return a data frame of vectors of `n_rows`, with automatic row names."""
     attributes = {
         "names": text(list(columns)),
         "row.names": integer([_INTEGER_NA, -n_rows]),  # R's short form of 1 to n_rows
@@ -85,7 +85,7 @@ def _vector(kind: int, length: int, content: bytes, attributes: Mapping[str, byt
 
 
 def _pairs(items: Mapping[str, bytes]) -> bytes:
-    """Give a pairlist; its tags are written in full each time, which R reads like references."""
+    """Return a pairlist; its tags are written in full each time, which R reads like references."""
     flags = struct.pack(">2i", _PAIRLIST | _HAS_TAG, _SYMBOL)
     return b"".join(flags + _characters(name) + item for name, item in items.items()) + _END
 

@@ -1,4 +1,4 @@
-"""Effects of all of a gene's variants in models that read deltas, gene by gene; a stopped job goes on."""
+"""Compute effects of all variants of genes in models that read deltas; an interrupted export resumes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +22,7 @@ def write_effects(
     spec: WorkSpec,
     genotypes: Genotypes,
     loaded: LoadedBackbone,
-    numbers: Sequence[int],
+    indices: Sequence[int],
     executor: Executor,
     folder: Path,
 ) -> None:
@@ -40,7 +40,7 @@ def write_effects(
         Those of `spec`, open in this process.
     loaded
         The backbone of the training.
-    numbers
+    indices
         Indices of the genes in the models' record.
     executor
         Runs the work.
@@ -49,35 +49,35 @@ def write_effects(
     """
     context = WorkContext(spec, genotypes=genotypes, loaded=loaded)
     genes = context.windows.genes
-    order = sorted(numbers, key=lambda number: (genes[number].contig, genes[number].tss))
+    order = sorted(indices, key=lambda index: (genes[index].contig, genes[index].tss))
     n_threads = 1 if executor.is_remote else executor.count
-    with stage("Computing the effect of each variant", len(numbers), "genes") as advance:
+    with stage("Computing the effect of each variant", len(indices), "genes") as advance:
         map_to_files(
             executor if executor.is_remote else Executor(1),
             spec,
             partial(_write_gene_effects, n_threads=n_threads),
-            [(_file(folder, number), number) for number in order],
+            [(_file(folder, index), index) for index in order],
             advance,
             context,
         )
 
 
-def read_effects(folder: Path, number: int) -> dict[str, Float64Array]:
-    """Read the effects of a gene's variants, float64 `(n_variants,)` for each model, by the gene's place."""
+def read_effects(folder: Path, index: int) -> dict[str, Float64Array]:
+    """Read the effects of the variants of the gene of an index, float64 `(n_variants,)` for each model."""
     return {
         name: np.asarray(found, dtype=np.float64)
-        for name, found in read_state(_file(folder, number)).arrays.items()
+        for name, found in read_state(_file(folder, index)).arrays.items()
     }
 
 
-def _file(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.safetensors"
+def _file(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.safetensors"
 
 
-def _write_gene_effects(context: WorkContext, number: int, path: Path, n_threads: int) -> None:
+def _write_gene_effects(context: WorkContext, index: int, path: Path, n_threads: int) -> None:
     """Compute the effects of the variants of one gene, and write them."""
     windows = context.windows
-    gene = windows.genes[number]
+    gene = windows.genes[index]
     tiles = windows.tiles(gene)
     variants = windows.genotypes.read(tiles)
     rows = np.flatnonzero((variants.positions >= tiles[0].start) & (variants.positions < tiles[-1].end))
@@ -85,7 +85,7 @@ def _write_gene_effects(context: WorkContext, number: int, path: Path, n_threads
         Allele(row, allele) for row in rows.tolist() for allele in range(1, len(variants.alleles[row]))
     ]
     names = context.spec.model_names
-    models = {name: model for name, model in context.models.of_gene(number).items() if name in names}
+    models = {name: model for name, model in context.models.of_gene(index).items() if name in names}
     assert context.spec.store is not None
     found = sequence_effects(
         AlleleQuery(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),

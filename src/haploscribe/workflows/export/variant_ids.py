@@ -18,12 +18,12 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def bare_contig(contig: str) -> str:
-    """Give a contig's name without `chr`: `chr22` → `22`."""
+    """Return a contig's name without `chr`: `chr22` → `22`."""
     return contig[3:] if contig[:3].lower() == "chr" else contig
 
 
 def positional_name(contig: str, position: int, ref: str, alt: str, build: str) -> str:
-    """Name a variant by place and alleles, as GTEx v8 and its PredictDB models do: `chr22_16050075_A_G_b38`.
+    """Name a variant by position and alleles, as GTEx v8 and PredictDB do: `chr22_16050075_A_G_b38`.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def positional_name(contig: str, position: int, ref: str, alt: str, build: str) 
 
 
 def positional_names(contig: str, variants: GeneVariants, build: str) -> tuple[str, ...]:
-    """Name variants by place and alleles, as `positional_name`.
+    """Name variants by position and alleles, as `positional_name`.
 
     Raises
     ------
     InputError
-        When two have the same place and alleles: readers would keep one weight of the two.
+        When two have the same position and alleles: readers would keep one of the two weights.
     """
-    places = zip(variants.positions.tolist(), variants.refs, variants.alts, strict=True)
-    names = tuple(positional_name(contig, position, ref, alt, build) for position, ref, alt in places)
+    alleles = zip(variants.positions.tolist(), variants.refs, variants.alts, strict=True)
+    names = tuple(positional_name(contig, position, ref, alt, build) for position, ref, alt in alleles)
     if len(set(names)) < len(names):
         repeated = next(name for name, count in Counter(names).items() if count > 1)
         raise InputError(
@@ -65,7 +65,7 @@ def variant_names(identifiers: Sequence[str], positional: Sequence[str], build: 
     It is the variant's name in the genotype file, usually an rsID, the first where several are joined by `;`.
     It is the positional name where there is none, where it is a number or holds anything but letters, digits
     and `_.:/+-`, where it ends like positional names but is another, and where an earlier variant of the gene
-    took it: the ALT alleles of one record share an rsID, and tools keep one weight a name.
+    took it: the ALT alleles of one record share an rsID, and tools keep one weight per name.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def variant_names(identifiers: Sequence[str], positional: Sequence[str], build: 
         The assembly that these end in.
     """
     names: dict[str, None] = {}
-    for identifier, place in zip(identifiers, positional, strict=True):
+    for identifier, fallback in zip(identifiers, positional, strict=True):
         name = identifier.split(";")[0]
         plain = _PLAIN_NAME.fullmatch(name) and not _read_as_a_value(name)
         usable = plain and not name.endswith(f"_{build}") and name not in names
-        names[name if usable else place] = None
+        names[name if usable else fallback] = None
     return tuple(names)
 
 

@@ -1,4 +1,4 @@
-"""What is exported of a gene's linear models."""
+"""Linear weights of a gene's models, as they are exported."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -41,7 +41,7 @@ class GeneVariants:
         assert self.covariance.shape == (n, n)
 
     def take(self, rows: Int64Array) -> Self:
-        """Keep the variants of `rows`, int64 `(n_rows,)`, in that order."""
+        """Return the variants of `rows`, int64 `(n_rows,)`, in that order."""
         chosen = rows.tolist()
         return replace(
             self,
@@ -80,7 +80,7 @@ class ModelWeights:
     pearson_q: float
 
     def take(self, rows: Int64Array) -> Self:
-        """Keep the variants of `rows`, int64 `(n_rows,)`, in that order."""
+        """Return the variants of `rows`, int64 `(n_rows,)`, in that order."""
         return replace(self, weights=self.weights[rows])
 
     @property
@@ -91,7 +91,7 @@ class ModelWeights:
 
 @dataclass(frozen=True, slots=True)
 class Heritability:
-    """How much of expression the variants of the cis window explain; see `GeneWeights.heritability`.
+    """Heritability of expression that the variants of the cis window explain; see `GeneWeights.heritability`.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Heritability:
 
 @dataclass(frozen=True, slots=True)
 class GeneWeights:
-    """What is exported of one gene.
+    """Weights of one gene, with its variants.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class GeneWeights:
         assert self.marginal_scores is None or self.marginal_scores.shape == (n,)
 
     def weights_of(self, model: str) -> ModelWeights:
-        """Give the weights of one model.
+        """Return the weights of one model.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class GeneWeights:
 
 @dataclass(frozen=True, slots=True)
 class ExportCounts:
-    """What was written.
+    """Numbers of genes and weights written.
 
     Attributes
     ----------
@@ -190,5 +190,5 @@ class ExportCounts:
 
 
 def nothing_to_export(models: str) -> InputError:
-    """Give the error that says that no gene has a weight."""
+    """Return the error for an export in which no gene has a weight."""
     return InputError(f"no gene has a weight other than 0 in {models}; export another model or more genes")

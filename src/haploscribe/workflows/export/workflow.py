@@ -1,4 +1,4 @@
-"""The job behind the verb `export`: weights of a finished run's models for TWAS tools."""
+"""Export weights of a finished run's models to TWAS tools: the subcommand `export`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -13,8 +13,7 @@ from haploscribe.errors import InputError, StoppedError
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import MODELS_NAME, RECORD
-from haploscribe.results.saved_models import SavedModels
-from haploscribe.results.tables import RUN, read_results
+from haploscribe.results.tables import RUN
 from haploscribe.utils.files import remove_atomically, remove_on_error
 from haploscribe.utils.hashing import work_key
 from haploscribe.workflows.export.fusion import check_replaceable, write_fusion
@@ -24,23 +23,23 @@ from haploscribe.workflows.export.sequence_effects import write_effects
 from haploscribe.workflows.export.variant_ids import check_gene_id, check_label
 from haploscribe.workflows.export.weight_extractor import EFFECTS, Performance, WeightExtractor
 from haploscribe.workflows.export.weights import ExportCounts, GeneWeights
-from haploscribe.workflows.finished_run import FinishedRun, finished_run, queried_models
+from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did.
+    """Summary of an export.
 
     Attributes
     ----------
     n_fitted
         Genes of the run.
     n_passing
-        Those that a model predicts well enough.
+        Genes that at least one model predicts well enough.
     counts
-        What was written.
+        Numbers of genes and weights written.
     linearised
-        What sequence models lost; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
+        Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
     """
 
     n_fitted: int
@@ -48,10 +47,10 @@ class Exported:
     counts: ExportCounts
     linearised: pl.DataFrame
 
-    def facts(self) -> dict[str, str | int]:
-        """Say what was done, for a person to read."""
+    def summary(self) -> dict[str, str | int]:
+        """Return what was done, by its names in print."""
         counts = self.counts
-        facts: dict[str, str | int] = {
+        summary: dict[str, str | int] = {
             "genes of the run": self.n_fitted,
             "predicted well enough": self.n_passing,
             "of these without any weight, left out": counts.n_without_weights,
@@ -62,10 +61,10 @@ class Exported:
         for model in self.linearised["model"].unique(maintain_order=True):
             rows = self.linearised.filter(pl.col("model") == model).drop_nulls("lost")
             for gene_id, most in rows.top_k(1, by="lost").select("gene_id", "lost").iter_rows():
-                facts[f"lost by making {model} linear (1 - r²)"] = (
+                summary[f"lost by making {model} linear (1 - r²)"] = (
                     f"median {float(np.median(rows['lost'])):.2%}, at most {most:.2%} ({gene_id})"
                 )
-        return facts
+        return summary
 
 
 def export_predictdb(
@@ -93,8 +92,10 @@ def export_predictdb(
     check_database(out)
     check_label(options.build, "--build")
     out = out.absolute()
-    performance = _performance(options, _one_model(options))
+    run = RunFolder.read(options.results)
+    performance = _performance(run, _one_model(run, options))
     return _export(
+        run,
         options,
         worker_options,
         performance,
@@ -135,10 +136,12 @@ def export_fusion(
         with remove_on_error(out):
             return write_fusion(out, genes, panel, options.build)
 
+    run = RunFolder.read(options.results)
     return _export(
+        run,
         options,
         worker_options,
-        _performance(options, _models_of_one_window(options)),
+        _performance(run, _models_of_one_window(run, options)),
         out.with_name(f".{out.name}.work"),
         linearised_path(out, panel),
         write,
@@ -146,23 +149,17 @@ def export_fusion(
     )
 
 
-def _kept(options: ExportOptions) -> SavedModels:
-    read_results(options.results)  # says first of all where the run has not finished
-    return SavedModels(options.results / MODELS_NAME)
-
-
-def _one_model(options: ExportOptions) -> tuple[str, ...]:
-    models = queried_models(_kept(options), options.models)
+def _one_model(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:
+    models = run.model_names(options.models)
     if options.models is None or len(models) != 1:
         raise InputError("--model: a PredictDB database has the weights of one model; name one")
     return models
 
 
-def _models_of_one_window(options: ExportOptions) -> tuple[str, ...]:
-    """Find the models that share one list of variants: FUSION has one for all."""
-    saved = _kept(options)
-    models = tuple(dict.fromkeys(queried_models(saved, options.models)))
-    able = {name: saved.specs[name].capabilities for name in models}
+def _models_of_one_window(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:
+    """Return the models to export, which share one list of variants: FUSION has one for all."""
+    models = tuple(dict.fromkeys(run.model_names(options.models)))
+    able = {name: run.saved.specs[name].capabilities for name in models}
     wide = [name for name in models if able[name].reads_wide]
     if options.models is None:
         models = tuple(name for name in models if name not in wide and not able[name].reads_deltas)
@@ -180,9 +177,9 @@ def _models_of_one_window(options: ExportOptions) -> tuple[str, ...]:
     return models
 
 
-def _performance(options: ExportOptions, models: Sequence[str]) -> dict[str, dict[str, Performance]]:
-    """Give, for each model, its performance at each gene; q is over all genes, exported or not."""
-    metrics = read_results(options.results).metrics
+def _performance(run: RunFolder, models: Sequence[str]) -> dict[str, dict[str, Performance]]:
+    """Return the performance of each model at each gene; q is over all genes, exported or not."""
+    metrics = run.results.metrics
     found = {}
     for model in models:
         rows = metrics.filter(pl.col("model") == model)
@@ -197,15 +194,13 @@ def _performance(options: ExportOptions, models: Sequence[str]) -> dict[str, dic
 
 
 def _passing(performance: Mapping[str, Mapping[str, Performance]], options: ExportOptions) -> list[str]:
-    """List the genes that a model predicts well enough."""
-    everything = [(gene_id, found) for by_gene in performance.values() for gene_id, found in by_gene.items()]
+    """Return the genes that at least one model predicts well enough."""
+    pairs = [(gene_id, found) for by_gene in performance.values() for gene_id, found in by_gene.items()]
     passing = dict.fromkeys(
-        gene_id
-        for gene_id, found in everything
-        if max(found.r, 0.0) >= options.min_r and found.p <= options.max_p
+        gene_id for gene_id, found in pairs if max(found.r, 0.0) >= options.min_r and found.p <= options.max_p
     )
     if not passing:
-        gene_id, best = max(everything, key=lambda one: one[1].r)
+        gene_id, best = max(pairs, key=lambda one: one[1].r)
         raise InputError(
             f"no gene of {options.results} has r of {options.min_r:g} or more and p of {options.max_p:g} or "
             f"less in {', '.join(performance)}; the best, {gene_id}, has r {best.r:.3f} and p {best.p:.2g}: "
@@ -215,6 +210,7 @@ def _passing(performance: Mapping[str, Mapping[str, Performance]], options: Expo
 
 
 def _export(
+    run: RunFolder,
     options: ExportOptions,
     worker_options: WorkerOptions,
     performance: Mapping[str, Mapping[str, Performance]],
@@ -224,7 +220,7 @@ def _export(
     *,
     whole_window: bool,
 ) -> Exported:
-    """Open the run, weigh the variants of the genes that pass, and write them as they come."""
+    """Open the run, extract the weights of the genes that pass, and write them gene by gene."""
     passing = _passing(performance, options)
     for gene_id in passing:
         check_gene_id(gene_id)
@@ -237,9 +233,7 @@ def _export(
     with ExitStack() as stack:
         with remove_on_error(works), remove_on_error(work):
             executor = stack.enter_context(open_executor(worker_options))
-            opened = stack.enter_context(
-                finished_run(options.results, executor, work, genes=genes, models=models)
-            )
+            opened = stack.enter_context(finished_run(run, executor, work, genes=genes, models=models))
         _compute_effects(opened)
         weighing = WeightExtractor(opened, performance, whole_window)
         try:
@@ -269,6 +263,6 @@ def _compute_effects(opened: FinishedRun) -> None:
         backbone=opened.loaded.options,
         store=opened.work / "in-silico.zarr",
     )
-    numbers = [opened.index(gene) for gene in opened.cohort.genes]
+    indices = [opened.index(gene) for gene in opened.cohort.genes]
     genotypes, folder = opened.cohort.genotypes, opened.work / EFFECTS
-    write_effects(spec, genotypes, opened.loaded, numbers, opened.executor, folder)
+    write_effects(spec, genotypes, opened.loaded, indices, opened.executor, folder)

@@ -1,4 +1,4 @@
-"""Predicts new people's expression with kept models, gene by gene; a stopped job goes on where it was."""
+"""Predict the expression of target samples at one gene with the saved models."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,45 +20,45 @@ class TargetGene:
 
     Attributes
     ----------
-    number
+    index
         Its index in the models' record.
     absent, wide_absent
-        What the target file lacks of the cis window, and of the wide one.
+        Columns of the cis window, and of the wide one, that the target file lacks.
     """
 
-    number: int
+    index: int
     absent: "AbsentColumns"
     wide_absent: "AbsentColumns"
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentColumns:
-    """Dosage columns that new people's file lacks.
+    """Dosage columns that the target file lacks.
 
     Attributes
     ----------
-    places
-        int64 `(n_absent,)`; among the columns of a window.
+    indices
+        int64 `(n_absent,)`; indices among the columns of a window.
     means
-        float64 `(n_absent,)`; mean dosage of the training people, which everyone is given.
+        float64 `(n_absent,)`; mean dosage of the training samples, which imputes all target samples.
     """
 
-    places: Int64Array
+    indices: Int64Array
     means: Float64Array
 
     def filled(self, dosages: Float32Array, share: Float32Array) -> Float32Array:
-        """Give everyone their share of the means, `(n_samples,)`, where the file has nothing."""
-        if not self.places.size:
+        """Fill the absent columns with the means times each row's share, float32 `(n_samples,)`."""
+        if not self.indices.size:
             return dosages
         filled = dosages.copy()
-        filled[:, self.places] = share[:, None] * self.means
+        filled[:, self.indices] = share[:, None] * self.means
         return filled
 
 
 def absent_columns(columns: ContigColumns, *, filled: bool) -> AbsentColumns:
-    """List the columns of a window that the file lacks; none unless they are to be filled."""
-    places = np.flatnonzero(~columns.found) if filled else np.zeros(0, dtype=np.int64)
-    return AbsentColumns(places, columns.means[places])
+    """Return the columns of a window that the file lacks; none unless they are to be filled."""
+    indices = np.flatnonzero(~columns.found) if filled else np.zeros(0, dtype=np.int64)
+    return AbsentColumns(indices, columns.means[indices])
 
 
 def predict_gene(context: WorkContext, target: TargetGene, path: Path) -> None:
@@ -73,29 +73,29 @@ def predict_gene(context: WorkContext, target: TargetGene, path: Path) -> None:
     path
         Where the table goes, as Parquet.
     """
-    windows, gene = context.windows, context.windows.genes[target.number]
+    windows, gene = context.windows, context.windows.genes[target.index]
     n_samples = len(windows.genotypes.sample_ids)
-    people, apart = (
-        _filled(inputs, target.absent, target.wide_absent, np.array(shares, dtype=np.float32))
-        for inputs, shares in (
+    inputs, haplotypes = (
+        _filled(read, target.absent, target.wide_absent, np.array(shares, dtype=np.float32))
+        for read, shares in (
             (gene_inputs(windows, gene, context.deltas), [1.0] * n_samples),
             (haplotype_inputs(windows, gene, context.deltas), [0.5] * (2 * n_samples) + [0.0]),
         )
     )
     tables = [pl.DataFrame(schema=NEW_PREDICTION_SCHEMA)]
-    for model, estimator in context.models.of_gene(target.number).items():
+    for model, estimator in context.models.of_gene(target.index).items():
         if estimator.zero_shot:
             continue  # see `haploscribe.workflows.predict.zero_shot`
-        alone = estimator.predict(apart)
-        haplotypes = (alone[:-1] - alone[-1]).reshape(n_samples, 2)
+        single = estimator.predict(haplotypes)
+        effects = (single[:-1] - single[-1]).reshape(n_samples, 2)
         columns = {
             "gene_id": gene.gene_id,
-            "sample_id": list(people.sample_ids),
+            "sample_id": list(inputs.sample_ids),
             "model": model,
-            "predicted": estimator.predict(people),
-            "standard_error": estimator.standard_errors(people),
-            "haplotype_0": haplotypes[:, 0],
-            "haplotype_1": haplotypes[:, 1],
+            "predicted": estimator.predict(inputs),
+            "standard_error": estimator.standard_errors(inputs),
+            "haplotype_0": effects[:, 0],
+            "haplotype_1": effects[:, 1],
         }
         tables.append(pl.DataFrame(columns, schema=NEW_PREDICTION_SCHEMA))
     with atomic_write(path) as aside:
@@ -105,7 +105,7 @@ def predict_gene(context: WorkContext, target: TargetGene, path: Path) -> None:
 def _filled(
     inputs: GeneInputs, absent: AbsentColumns, wide_absent: AbsentColumns, share: Float32Array
 ) -> GeneInputs:
-    """Fill in what the file lacks, in both windows."""
+    """Fill the columns that the file lacks, in both windows."""
     wide = inputs.wide
     if wide is not None:
         wide = replace(wide, dosages=wide_absent.filled(wide.dosages, share))

@@ -1,4 +1,4 @@
-"""New people's alleles at the variants that models know."""
+"""Match target samples' variants with those that models were trained on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,20 +13,20 @@ from haploscribe.utils.types import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """What a file of new people says of the variants that models know.
+class MatchedVariants:
+    """Alleles of target samples at the variants that models know.
 
     Attributes
     ----------
     variants
-        The known records, with the new people's alleles.
+        The known records, with the target samples' alleles.
     found
-        bool `(n_variants,)`; whether the file has the record. Where it has not, everyone is given the allele
-        that most training haplotypes had, or the reference.
+        bool `(n_variants,)`; whether the file has the record. If not, all samples get the allele of most
+        training haplotypes, or the reference.
     swapped
-        bool `(n_variants,)`; whether the file has it with REF and ALT in each other's place.
+        bool `(n_variants,)`; whether the file has it with REF and ALT swapped.
     extra
-        int64 `(n_extra,)`; 0-based position of each ALT allele that new people carry and no model knows.
+        int64 `(n_extra,)`; 0-based position of each ALT allele that target samples carry and no model knows.
     """
 
     variants: Variants
@@ -37,28 +37,27 @@ class Matched:
 
 def match_variants(
     known: KnownVariants, read: Variants, reference: Reference, *, absent_is_reference: bool
-) -> Matched:
-    """Find known variants among those read from new people's file.
+) -> MatchedVariants:
+    """Find known variants among those read from the target file.
 
-    Two alleles are the same if they are equal once bases that REF and ALT share are trim_allele, from the
-    right
-    and then from the left; so records of several ALT alleles match records of one each. A record whose REF is
-    not what the FASTA has, and whose only ALT is, has the two swapped, and is read the right way round. A
-    record of several ALT alleles is found if the file has any of them; the others are then carried by nobody.
+    Two alleles are the same if they are equal once the bases that REF and ALT share are trimmed, from the
+    right and then from the left; so multi-allelic records match biallelic ones. A record whose only ALT, but
+    not its REF, is what the FASTA has is swapped, and is flipped. A multi-allelic record is found if the file
+    has any of its ALT alleles; no sample then carries the others.
 
-    Indels are not moved to the left: `bcftools norm -f` does that. A swapped indel whose REF the FASTA has
-    too cannot be told from another indel, and is not found.
+    Indels are not left-aligned: use `bcftools norm -f`. A swapped indel whose REF the FASTA has too cannot be
+    distinguished from another indel, and is not found.
 
     Parameters
     ----------
     known
-        Records of training.
+        Records of the training samples.
     read
-        Records of the same region, in new people.
+        Records of the same region, in the target samples.
     reference
         The FASTA.
     absent_is_reference
-        Give new people the reference, rather than the commonest allele, where the file lacks a record.
+        Where the file lacks a record, give all samples the reference rather than the most common allele.
 
     Raises
     ------
@@ -72,36 +71,36 @@ def match_variants(
     check_reference(flipped.take(near), reference)
 
     columns: dict[AlleleKey, list[tuple[int, int]]] = {}
-    for key, row, number in _alternates(flipped):
-        columns.setdefault(key, []).append((row, number))
+    for key, row, allele in _alternates(flipped):
+        columns.setdefault(key, []).append((row, allele))
     genotypes = np.zeros((len(sites.positions), len(read.sample_ids), 2), dtype=np.int8)
     found, swapped = np.zeros((2, len(sites.positions)), dtype=np.bool_)
-    met: dict[AlleleKey, int] = {}
-    for key, row, number in _alternates(sites):
+    seen: dict[AlleleKey, int] = {}
+    for key, row, allele in _alternates(sites):
         if key in columns:
             # The second of equal records is the second in the file, if it has two.
-            occurrence = min(met.get(key, 0), len(columns[key]) - 1)
-            met[key] = met.get(key, 0) + 1
-            place, allele = columns[key][occurrence]
-            carried = (flipped.genotypes[place] == allele) & (genotypes[row] == 0)
-            genotypes[row][carried] = number
+            occurrence = min(seen.get(key, 0), len(columns[key]) - 1)
+            seen[key] = seen.get(key, 0) + 1
+            target_row, target_allele = columns[key][occurrence]
+            carried = (flipped.genotypes[target_row] == target_allele) & (genotypes[row] == 0)
+            genotypes[row][carried] = allele
             found[row] = True
-            swapped[row] |= bool(swapped_rows[place])
+            swapped[row] |= bool(swapped_rows[target_row])
     if not absent_is_reference:
         genotypes[~found] = known.commonest()[~found, None, None]
     extra = [
         flipped.positions[row]
-        for key, places in columns.items()
-        if key not in met
-        for row, number in places
-        if (flipped.genotypes[row] == number).any()
+        for key, alleles in columns.items()
+        if key not in seen
+        for row, allele in alleles
+        if (flipped.genotypes[row] == allele).any()
     ]
     variants = replace(sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts)
-    return Matched(variants, found, swapped, np.array(sorted(extra), dtype=np.int64))
+    return MatchedVariants(variants, found, swapped, np.array(sorted(extra), dtype=np.int64))
 
 
 def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, BoolArray]:
-    """Turn records round whose REF is not what the FASTA has, and whose only ALT is; and say which."""
+    """Flip records whose only ALT, but not their REF, is what the FASTA has; also return which these are."""
     swapped = np.zeros(len(read.positions), dtype=np.bool_)
     if not len(read.positions):
         return read, swapped
@@ -120,8 +119,7 @@ def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, 
     if not swapped.any():
         return read, swapped
     alleles = tuple(
-        record[::-1] if turned else record
-        for record, turned in zip(read.alleles, swapped.tolist(), strict=True)
+        record[::-1] if flip else record for record, flip in zip(read.alleles, swapped.tolist(), strict=True)
     )
     genotypes = read.genotypes.copy()
     genotypes[swapped] = 1 - genotypes[swapped]
@@ -131,7 +129,7 @@ def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, 
 
 
 def _alternates(variants: Variants) -> Iterator[tuple[AlleleKey, int, int]]:
-    """Go through ALT alleles: what equal ones share, the record's place, and the allele's number."""
+    """Yield a key that equal ALT alleles share, the index of the record, and that of the allele from 1."""
     for row, (position, record) in enumerate(zip(variants.positions.tolist(), variants.alleles, strict=True)):
-        for number, alternate in enumerate(record[1:], start=1):
-            yield trim_allele(position, record[0], alternate), row, number
+        for allele, alternate in enumerate(record[1:], start=1):
+            yield trim_allele(position, record[0], alternate), row, allele

@@ -1,6 +1,5 @@
-"""Predictions of new people, and how much of what the models know their file had, as tables."""
+"""Tables of predictions of target samples, and of how many known variants their file has."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -19,11 +18,11 @@ NEW_PREDICTION_SCHEMA = pl.Schema(
         "haplotype_1": pl.Float64,
     }
 )
-"""The columns of predictions of new people, in order.
+"""The columns of predictions of target samples, in order.
 
-`predicted` is on the training scale: normalised, covariates taken out, mean 0 and variance 1 over the
-training people. `haplotype_0` and `haplotype_1` are what each haplotype adds to the prediction of a person
-who carries the reference on both. `standard_error` is null where the model has none.
+`predicted` is on the training scale: normalised, corrected for covariates, mean 0 and variance 1 over the
+training samples. `haplotype_0` and `haplotype_1` are what each haplotype adds to the prediction of a sample
+that carries the reference on both. `standard_error` is null where the model has none.
 """
 
 COVERAGE_SCHEMA = pl.Schema(
@@ -40,15 +39,15 @@ COVERAGE_SCHEMA = pl.Schema(
 """The columns of the table of coverage, in order.
 
 `n_variants` counts the ALT alleles that the gene's models know, `n_found` those of them that the file has,
-`n_swapped` those that it has with REF and ALT in each other's place, and `n_extra` other ALT alleles that
-its people carry there, which are left out. `predicted` is false where the coverage was too low.
+`n_swapped` those that it has with REF and ALT swapped, and `n_extra` other ALT alleles that its samples
+carry there, which are left out. `predicted` is false where the coverage was too low.
 """
 
 _SUFFIXES = (".parquet", ".tsv")
 
 
-def check_place(path: Path) -> None:
-    """Raise InputError where a file of predictions is to be of no known kind, or a folder has its name."""
+def check_out(path: Path) -> None:
+    """Raise InputError if a file of predictions has an unknown suffix, or a folder has its name."""
     if path.suffix not in _SUFFIXES:
         raise InputError(f"--out {path}: name a file that ends in {' or '.join(_SUFFIXES)}")
     for file in (path, coverage_path(path)):
@@ -57,12 +56,17 @@ def check_place(path: Path) -> None:
 
 
 def coverage_path(path: Path) -> Path:
-    """Name the table of coverage beside a file of predictions: `NAME.coverage.tsv`."""
+    """Return the path of the table of coverage beside a file of predictions: `NAME.coverage.tsv`."""
     return path.with_name(f"{path.stem}.coverage.tsv")
 
 
-def write_new_predictions(path: Path, parts: Iterable[Path], coverage: pl.DataFrame) -> None:
-    """Join the genes' predictions into one file, with only a part of it in memory, and say what was found.
+def scan_predictions(parts: list[Path]) -> pl.LazyFrame:
+    """Return the rows of Parquet files with the columns of `NEW_PREDICTION_SCHEMA`, in order."""
+    return pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
+
+
+def write_new_predictions(path: Path, parts: list[Path], coverage: pl.DataFrame) -> None:
+    """Write the genes' predictions to one file, with only a part of it in memory, and the coverage beside it.
 
     Parameters
     ----------
@@ -76,12 +80,11 @@ def write_new_predictions(path: Path, parts: Iterable[Path], coverage: pl.DataFr
     Raises
     ------
     InputError
-        When the file is to be of no known kind, or cannot be written.
+        When the file has an unknown suffix, or cannot be written.
     """
-    check_place(path)
+    check_out(path)
     assert coverage.schema == COVERAGE_SCHEMA
-    files = list(parts)
-    found = pl.scan_parquet(files) if files else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
+    found = scan_predictions(parts)
     with atomic_write(coverage_path(path)) as table, atomic_write(path) as aside:
         coverage.write_csv(table, separator="\t")
         if path.suffix == ".parquet":

@@ -25,7 +25,7 @@ from haploscribe.results.models_folder import ModelsRecord, read_known_variants
 from haploscribe.results.saved_models import windows_of
 from haploscribe.utils.progress import Advance, stage
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
-from haploscribe.workflows.predict.matching import Matched, match_variants
+from haploscribe.workflows.predict.matching import MatchedVariants, match_variants
 from haploscribe.workflows.validate import INDEX_NAME
 from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
@@ -102,7 +102,7 @@ def target_samples(
     record
         The models' record, perhaps with only some of its genes.
     flank
-        See `GeneWindows.reach`; 0 where no zero-shot model is queried.
+        See `GeneWindows.flank`; 0 where no zero-shot model is queried.
     executor
         Runs the work.
     work
@@ -110,7 +110,7 @@ def target_samples(
 
     Yields
     ------
-    The samples; their files are closed behind the block.
+    The samples; their files are closed after the block.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def target_samples(
             )
         write_variant_samples(folder, samples)
         genotypes = Genotypes(reference, reader, samples)
-        windows = replace(windows_of(record, genotypes), reach=flank)
+        windows = replace(windows_of(record, genotypes), flank=flank)
         blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, reference.contigs))
         file = GenotypeFile(
             variants=options.variants,
@@ -205,12 +205,14 @@ def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
     """Read the variants of a region; none where the file has no such contig."""
     if match_contig(contig, reader.contigs, str(reader.path)) is not None:
         return reader.read(contig, start, end, reader.sample_ids)
-    nobody = np.zeros((0, len(reader.sample_ids), 2), dtype=np.int8)
-    return Variants(contig, np.zeros(0, dtype=np.int64), (), (), nobody, reader.sample_ids, VariantCounts())
+    genotypes = np.zeros((0, len(reader.sample_ids), 2), dtype=np.int8)
+    return Variants(
+        contig, np.zeros(0, dtype=np.int64), (), (), genotypes, reader.sample_ids, VariantCounts()
+    )
 
 
-def _columns(block: TileBlock, known: KnownVariants, matched: Matched) -> ContigColumns:
-    """Give the columns of the variants that start in the block's tiles that are wanted."""
+def _columns(block: TileBlock, known: KnownVariants, matched: MatchedVariants) -> ContigColumns:
+    """Return the columns of the variants that start in the wanted tiles of the block."""
     sites = known.sites
     n_alternates = np.array([len(record) - 1 for record in sites.alleles], dtype=np.int64)
     positions = np.repeat(sites.positions, n_alternates)
@@ -232,6 +234,6 @@ def _starts_in(positions: Int64Array, block: TileBlock) -> BoolArray:
 
 
 def _joined(parts: Sequence[ContigColumns]) -> ContigColumns:
-    """Join neighbouring blocks; at least one."""
+    """Concatenate consecutive blocks; at least one."""
     names = [field.name for field in fields(ContigColumns)]
     return ContigColumns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -1,5 +1,6 @@
 """Predict the expression of new samples from saved models: the subcommand `predict`."""
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,12 +19,22 @@ from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import RECORD, ModelsRecord
 from haploscribe.results.saved_models import SavedModels
-from haploscribe.utils.files import remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.utils.files import (
+    remove_atomically,
+    remove_on_error,
+    remove_on_input_error,
+    temporary_prefix,
+)
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import stage
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.predict.genes import TargetGene, absent_columns, predict_gene
-from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, check_place, write_new_predictions
+from haploscribe.workflows.predict.tables import (
+    COVERAGE_SCHEMA,
+    check_out,
+    scan_predictions,
+    write_new_predictions,
+)
 from haploscribe.workflows.predict.target_samples import TargetSamples, target_samples
 from haploscribe.workflows.predict.zero_shot import predict_zero_shot
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
@@ -32,20 +43,23 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What `predict` did.
+    """Predictions of target samples, and what they took.
 
     Attributes
     ----------
     coverage
-        One row a gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
+        One row per gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
     n_samples
-        New samples.
+        Number of target samples.
     models
         Models that predicted.
     left_out
         Zero-shot models of the run whose weights were not given.
     forward_passes
-        Sequences that the backbone read.
+        Sequences that the backbone embedded.
+    predictions
+        One row per gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
+        None where they were written to a file.
     """
 
     coverage: pl.DataFrame
@@ -53,13 +67,14 @@ class Predicted:
     models: tuple[str, ...]
     left_out: tuple[str, ...]
     forward_passes: int
+    predictions: pl.DataFrame | None = None
 
-    def facts(self) -> dict[str, str | int]:
-        """Say what was done, for a person to read."""
+    def summary(self) -> dict[str, str | int]:
+        """Return what was done, by its names in print."""
         found, known = (int(self.coverage[name].sum()) for name in ("n_found", "n_variants"))
         refused = self.coverage.filter(~pl.col("predicted"))
-        facts: dict[str, str | int] = {
-            "people": self.n_samples,
+        summary: dict[str, str | int] = {
+            "samples": self.n_samples,
             "models": ", ".join(self.models),
             "known variants found, summed over genes": f"{found:,} of {known:,}",
             "of them with REF and ALT swapped": int(self.coverage["n_swapped"].sum()),
@@ -68,7 +83,7 @@ class Predicted:
             "genes predicted": f"{self.coverage.height - refused.height:,} of {self.coverage.height:,}",
         }
         if refused.height:
-            facts["genes refused, as too few of their variants were found"] = listed(
+            summary["genes refused, as too few of their variants were found"] = listed(
                 [
                     f"{gene_id} ({n_found} of {n_variants})"
                     for gene_id, n_found, n_variants in refused.select(
@@ -77,68 +92,84 @@ class Predicted:
                 ]
             )
         if self.left_out:
-            facts["zero-shot models, not asked without their weights"] = ", ".join(self.left_out)
-        return facts
+            summary["zero-shot models left out, as their weights were not given"] = ", ".join(self.left_out)
+        return summary
 
 
-def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path) -> Predicted:
-    """Predict new people's expression with all models of a folder; a stopped job goes on where it was.
+def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path | None = None) -> Predicted:
+    """Predict the expression of target samples with all models of a folder.
 
     Parameters
     ----------
     options
-        The people and the models.
+        The samples and the models.
     worker_options
         Where the work is done.
     out
-        The file of predictions, `.parquet` or `.tsv`; the table of coverage is written beside it.
+        File of predictions, `.parquet` or `.tsv`, of which only a part is ever in memory; the table of
+        coverage is written beside it. An interrupted call resumes when it is repeated. None to return all
+        predictions.
 
     Raises
     ------
     InputError
         When an input is at fault, or no gene's coverage is high enough. Nothing is written then.
     """
-    check_place(out)
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
+            predicted, files = _predict(options, worker_options, Path(folder))
+            return replace(predicted, predictions=scan_predictions(files).collect())
+    check_out(out)
     if worker_options.dask is not None:
         options, out = options.absolute(), out.absolute()
-    kept = SavedModels(options.models)
-    record = kept.record
-    numbers = _numbers(record, options)
+    works = out.with_name(f".{out.name}.work")
+    predicted, files = _predict(options, worker_options, works)
+    write_new_predictions(out, files, predicted.coverage)
+    remove_atomically(works)
+    return predicted
+
+
+def _predict(
+    options: PredictionOptions, worker_options: WorkerOptions, works: Path
+) -> tuple[Predicted, list[Path]]:
+    """Write the predictions of each gene to files in a folder, and return these in order."""
+    saved = SavedModels(options.models)
+    record = saved.record
+    indices = _gene_indices(record, options)
     key = work_key(options, options.models / RECORD, options.variants, options.reference)
-    work = out.with_name(f".{out.name}.work") / key
+    work = works / key
     with ExitStack() as stack:
-        stack.enter_context(remove_on_input_error(work.parent))
-        with remove_on_error(work.parent), remove_on_error(work):
+        stack.enter_context(remove_on_input_error(works))
+        with remove_on_error(works), remove_on_error(work):
             executor = stack.enter_context(open_executor(worker_options))
-            chosen = replace(record, genes=tuple(record.genes[number] for number in numbers))
+            chosen = replace(record, genes=tuple(record.genes[index] for index in indices))
             sequence_models = _zero_shot_models(options, record)
-            models = _models_to_predict(options, kept, sequence_models)
+            models = _model_names(options, saved, sequence_models)
             loaded = _load_backbone(options, record)
             flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
             samples = stack.enter_context(target_samples(options, chosen, flank, executor, work))
             coverage = _coverage(samples, options)
             _require_any(coverage, options)
-        fine = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
-        genes = tuple(samples.windows.genes[i] for i in fine)
+        covered = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
+        genes = tuple(samples.windows.genes[i] for i in covered)
         samples = replace(samples, windows=replace(samples.windows, genes=genes))
         spec, forward_passes = _embed(samples, options, loaded, executor, work)
-        chosen_numbers = [numbers[i] for i in fine]
-        files = [[file] for file in _predict_genes(spec, samples, options, chosen_numbers, executor)]
+        chosen_indices = [indices[i] for i in covered]
+        files = [[file] for file in _predict_genes(spec, samples, options, chosen_indices, executor)]
         if record.zero_shot is not None:
             augmentation = record.zero_shot.augmentation
             more = predict_zero_shot(
-                kept, sequence_models, augmentation, samples.windows, chosen_numbers, work
+                saved, sequence_models, augmentation, samples.windows, chosen_indices, work
             )
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
-        write_new_predictions(out, [file for of_gene in files for file in of_gene], coverage)
         n_samples = len(samples.windows.genotypes.sample_ids)
-    remove_atomically(work.parent)
     left_out = tuple(name for name in record.model_names if name not in models)
-    return Predicted(coverage, n_samples, models, left_out, forward_passes)
+    predicted = Predicted(coverage, n_samples, models, left_out, forward_passes)
+    return predicted, [file for of_gene in files for file in of_gene]
 
 
 def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[LoadedModel]:
-    """Read the weights that are given of the run's zero-shot models."""
+    """Read those of the run's zero-shot models whose weights are given."""
     if record.zero_shot is not None:
         return record.zero_shot.reopened(options.zero_shot, options.device)
     given = [name for name in ZERO_SHOT_NAMES if getattr(options.zero_shot, name) is not None]
@@ -147,10 +178,10 @@ def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[
     return []
 
 
-def _models_to_predict(
+def _model_names(
     options: PredictionOptions, saved: SavedModels, sequence_models: Sequence[LoadedModel]
 ) -> tuple[str, ...]:
-    """Return the names of the models that predict: all trained ones, and those whose weights are given."""
+    """Return the models that predict: all that were trained, and zero-shot ones whose weights are given."""
     given = {loaded.model.name for loaded in sequence_models}
     models = tuple(
         name for name, spec in saved.specs.items() if not spec.capabilities.zero_shot or name in given
@@ -163,21 +194,21 @@ def _models_to_predict(
     return models
 
 
-def _numbers(record: ModelsRecord, options: PredictionOptions) -> list[int]:
-    """Find the genes to predict, by their places in the models' record."""
+def _gene_indices(record: ModelsRecord, options: PredictionOptions) -> list[int]:
+    """Return the indices, in the models' record, of the genes to predict."""
     if options.genes is None:
         return list(range(len(record.genes)))
     return find_genes(record.genes, options.genes, f"the models of {options.models}")
 
 
 def _coverage(samples: TargetSamples, options: PredictionOptions) -> pl.DataFrame:
-    """Count, for every gene, what the file has of the variants of the widest window that a model reads."""
+    """Count, for every gene, which variants of the widest window that a model reads the file has."""
     rows = []
     for gene in samples.windows.genes:
         wide, cis = samples.windows.wide, samples.windows.tiles(gene)
         here = samples.columns[gene.contig].between(samples.windows.wide_tiles(gene) if wide else cis)
         n_variants, n_found = len(here.found), int(here.found.sum())
-        # A file of other chromosomes says nothing of this one, not even that all is reference.
+        # A file without this chromosome does not mean that all samples are reference there.
         whole = options.absent_is_reference and gene.contig in samples.contigs
         share = 1.0 if whole or not n_variants else n_found / n_variants
         counts = (n_variants, n_found, int(here.swapped.sum()), len(here.extra))
@@ -223,7 +254,7 @@ def _embed(
     executor: Executor,
     work: Path,
 ) -> tuple[WorkSpec, int]:
-    """Embed the tiles where a model reads deltas: what predicts the samples, and the passes it took."""
+    """Embed the tiles if a model reads deltas; return the spec to predict with, and the forward passes."""
     if loaded is None:
         return samples.spec, 0
     store, block_keys = options.store or work / STORE_NAME, work / "blocks.jsonl"
@@ -237,19 +268,19 @@ def _predict_genes(
     spec: WorkSpec,
     samples: TargetSamples,
     options: PredictionOptions,
-    numbers: Sequence[int],
+    indices: Sequence[int],
     executor: Executor,
 ) -> list[Path]:
-    """Predict gene after gene; return their files, in order."""
+    """Predict the genes; return their files, in order."""
     windows, files, targets = samples.windows, [], []
-    for gene, number in zip(windows.genes, numbers, strict=True):
+    for gene, index in zip(windows.genes, indices, strict=True):
         columns, filled = samples.columns[gene.contig], not options.absent_is_reference
         cis = absent_columns(columns.between(windows.tiles(gene)), filled=filled)
         wide = absent_columns(columns.between(windows.wide_tiles(gene)), filled=filled and windows.wide)
-        files.append(spec.folder / f"gene-{number:06d}.parquet")
-        targets.append(TargetGene(number, cis, wide))
+        files.append(spec.folder / f"gene-{index:06d}.parquet")
+        targets.append(TargetGene(index, cis, wide))
     items = [(files[i], targets[i]) for i in windows.genome_order()]
     context = WorkContext(spec, genotypes=windows.genotypes)
-    with stage("Predicting", len(numbers), "genes") as advance:
+    with stage("Predicting", len(indices), "genes") as advance:
         map_to_files(executor, spec, predict_gene, items, advance, context)
     return files

@@ -1,4 +1,4 @@
-"""Predicts new people with the zero-shot models of a run, gene by gene, on the run's own scale."""
+"""Predict target samples with the zero-shot models of a run, on the scale of its training samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,56 +20,56 @@ from haploscribe.zero_shot.registry import LoadedModel
 
 
 def predict_zero_shot(
-    kept: SavedModels,
+    saved: SavedModels,
     models: Sequence[LoadedModel],
     augmentation: TestTimeAugmentation,
     windows: GeneWindows,
-    numbers: Sequence[int],
+    indices: Sequence[int],
     work: Path,
 ) -> list[list[Path]]:
-    """Predict every gene with every model; genes done before are not done again.
+    """Predict every gene with every model; genes that have their file are not predicted again.
 
     Parameters
     ----------
-    kept
-        The models that the run has kept, which have the scales.
+    saved
+        The saved models of the run, which have the scales.
     models
-        The zero-shot models, weights read.
+        The zero-shot models, with their weights.
     augmentation
-        What predictions are averaged over.
+        Shifts and strands that predictions are averaged over.
     windows
-        Of the genes to predict, in the new people.
-    numbers
-        Places of these genes in the record.
+        Windows of the genes to predict, in the target samples.
+    indices
+        Indices of these genes in the models' record.
     work
         Folder for the files.
 
     Returns
     -------
-    For each gene, a Parquet file a model with the columns of `NEW_PREDICTION_SCHEMA`.
+    For each gene, one Parquet file per model with the columns of `NEW_PREDICTION_SCHEMA`.
     """
-    files: list[list[Path]] = [[] for _ in numbers]
+    files: list[list[Path]] = [[] for _ in indices]
     for loaded in models:
         name = loaded.model.name
-        with stage(f"Predicting with {name}", len(numbers), "genes") as advance:
-            for gene, number, found in zip(windows.genes, numbers, files, strict=True):
-                found.append(work / f"{name}-{number:06d}.parquet")
+        with stage(f"Predicting with {name}", len(indices), "genes") as advance:
+            for gene, index, found in zip(windows.genes, indices, files, strict=True):
+                found.append(work / f"{name}-{index:06d}.parquet")
                 if not found[-1].exists():
-                    _predict(kept, loaded, augmentation, windows, (gene, number), found[-1])
+                    _predict(saved, loaded, augmentation, windows, (gene, index), found[-1])
                 advance(1)
     return files
 
 
 def _predict(
-    kept: SavedModels,
+    saved: SavedModels,
     loaded: LoadedModel,
     augmentation: TestTimeAugmentation,
     windows: GeneWindows,
     gene: tuple[Gene, int],
     file: Path,
 ) -> None:
-    name, (placed, number) = loaded.model.name, gene
-    scale = cast("ZeroShot", kept.of_gene(number, [name])[name])
+    name, (placed, index) = loaded.model.name, gene
+    scale = cast("ZeroShot", saved.of_gene(index, [name])[name])
     with threads(1):
         try:
             found = predict_gene(loaded.model, windows.genotypes, placed, augmentation)
@@ -78,7 +78,7 @@ def _predict(
                 f"gene {placed.gene_id}: deletions leave too little of the haplotypes around it for {name}; "
                 f"leave out --{name}"
             ) from None
-    # A person's prediction is the mean of the two haplotypes', moved and stretched.
+    # A sample's prediction is the mean of those of its haplotypes, shifted and scaled.
     shares = scale.scale_ * (found.haplotypes - found.reference) / 2.0
     columns = {
         "gene_id": placed.gene_id,

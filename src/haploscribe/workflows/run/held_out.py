@@ -16,6 +16,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
+from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.work import WorkContext
 
 GENES_IN_MEMORY = 64
@@ -72,7 +73,12 @@ def gene_items(context: WorkContext, zero_shot: Mapping[str, Float64Array]) -> l
 
 
 def predict_held_out(
-    context: WorkContext, scan: VariantScan, executor: Executor, items: Sequence[GeneItem], results: Path
+    context: WorkContext,
+    scan: VariantScan,
+    executor: Executor,
+    items: Sequence[GeneItem],
+    results: Path,
+    earlier: EarlierRun | None = None,
 ) -> pl.DataFrame:
     """Predict held-out samples with every model, write the predictions, and measure them gene by gene.
 
@@ -88,6 +94,8 @@ def predict_held_out(
         From `gene_items`.
     results
         Folder for the table of predictions.
+    earlier
+        A finished run whose predictions are taken over, to the bit, before those of the run's own models.
 
     Returns
     -------
@@ -110,8 +118,8 @@ def predict_held_out(
     def measured() -> Iterator[pl.DataFrame]:
         for first in range(0, n_genes, GENES_IN_MEMORY):
             numbers = range(first, min(first + GENES_IN_MEMORY, n_genes))
-            part = _read_predictions(context, fits, numbers, fits_genes=fits_genes)
-            metrics.append(_measure(context, scan, part))
+            part = _read_predictions(context, fits, numbers, earlier, fits_genes=fits_genes)
+            metrics.append(_measure(context, scan, part, earlier))
             yield part
 
     write_predictions(results, measured(), context.spec.folder)
@@ -161,7 +169,12 @@ def _evaluate_genes(context: WorkContext, fit: MultiGeneFit, path: Path) -> None
 
 
 def _read_predictions(
-    context: WorkContext, fits: Sequence[MultiGeneFit], numbers: Sequence[int], *, fits_genes: bool
+    context: WorkContext,
+    fits: Sequence[MultiGeneFit],
+    numbers: Sequence[int],
+    earlier: EarlierRun | None,
+    *,
+    fits_genes: bool,
 ) -> pl.DataFrame:
     """Read the predictions of some genes: gene after gene, fold after fold, in the models' order."""
     tables = [pl.read_parquet(_gene_file(context, number)) for number in numbers if fits_genes]
@@ -169,8 +182,12 @@ def _read_predictions(
     if fits:
         found = pl.scan_parquet([_fit_file(context, fit) for fit in fits])
         tables.append(found.filter(pl.col("gene_id").is_in(ids)).collect())
+    models = context.evaluation.models
+    if earlier is not None:
+        tables.append(earlier.predictions(ids))
+        models = (*earlier.models, *models)
     gene_rank = {gene_id: i for i, gene_id in enumerate(ids)}
-    model_rank = {model: i for i, model in enumerate(context.evaluation.models)}
+    model_rank = {model: i for i, model in enumerate(models)}
     return pl.concat(tables).sort(
         pl.col("gene_id").replace_strict(gene_rank),
         "fold",
@@ -179,14 +196,17 @@ def _read_predictions(
     )
 
 
-def _measure(context: WorkContext, scan: VariantScan, predictions: pl.DataFrame) -> pl.DataFrame:
+def _measure(
+    context: WorkContext, scan: VariantScan, predictions: pl.DataFrame, earlier: EarlierRun | None
+) -> pl.DataFrame:
     """Measure predictions; `n_variants` of models of the wide window counts that window."""
     ids = [gene.gene_id for gene in context.cohort.genes]
     metrics = gene_metrics(predictions, dict(zip(ids, scan.n_variants.tolist(), strict=True)))
     if scan.n_wide_variants is None:
         return metrics
     n_wide = dict(zip(ids, scan.n_wide_variants.tolist(), strict=True))
-    wide = [name for name, spec in context.estimators.items() if spec.capabilities.reads_wide]
+    specs = (*(earlier.specs.values() if earlier else ()), *context.estimators.values())
+    wide = [spec.name for spec in specs if spec.capabilities.reads_wide]
     is_wide = pl.col("model").is_in(wide)
     counted = pl.when(is_wide).then(pl.col("gene_id").replace_strict(n_wide))
     return metrics.with_columns(n_variants=counted.otherwise(pl.col("n_variants")))

@@ -1,6 +1,6 @@
 """Fit every model on all samples and save it, once all are evaluated on samples they had not seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.evaluation.cross_validation import fit_fold, one_gene
 from haploscribe.expression.genes import all_genes_seen
 from haploscribe.genome.tiles import TileBlock, tile_blocks
@@ -25,9 +26,10 @@ from haploscribe.results.models_folder import (
     write_record,
 )
 from haploscribe.results.provenance import ZeroShotRecord
-from haploscribe.results.state_files import write_state
+from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Int64Array
+from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.run.held_out import GeneItem, model_makers
 from haploscribe.workflows.validate import ValidatedCohort
 from haploscribe.workflows.work import WorkContext
@@ -43,11 +45,14 @@ class TrainedWith:
         What embedded the tiles; None where no estimator reads deltas.
     zero_shot
         The zero-shot models; None where there are none.
+    earlier
+        A finished run whose models are taken over, before those that are fitted.
     """
 
     backbone: BackboneOptions | None
     backbone_key: str | None
     zero_shot: ZeroShotRecord | None
+    earlier: EarlierRun | None = None
 
 
 def save_models(
@@ -75,7 +80,8 @@ def save_models(
     trained
         What else they were trained with.
     """
-    if model_makers(context, across_genes=False):
+    earlier = () if trained.earlier is None else tuple(trained.earlier.specs.values())
+    if model_makers(context, across_genes=False) or _has_gene_models(earlier):
         with stage("Fitting all samples, to save the models", len(items), "genes") as advance:
             files = [(gene_file(folder, item.number), item) for item in items]
             map_to_files(executor, context.spec, _save_gene, files, advance, context)
@@ -84,13 +90,18 @@ def save_models(
         with stage("Fitting all samples at all genes", len(multi_gene), "models") as advance:
             jobs = [(multi_gene_file(folder, model), model) for model in multi_gene]
             map_to_files(executor, context.spec, _save_multi_gene, jobs, advance, context)
+    if trained.earlier is not None:
+        for spec in earlier:
+            if spec.capabilities.across_genes:
+                state = read_state(multi_gene_file(trained.earlier.models_folder, spec.name))
+                write_state(multi_gene_file(folder, spec.name), state)
     flank = 0 if trained.zero_shot is None else trained.zero_shot.reach
     _save_variants(folder, validated, flank, context.all_samples.training)
     write_record(folder, _record(context, trained))
 
 
 def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
-    """Fit one gene on all samples and write its models."""
+    """Fit one gene on all samples and write its models, after those of an earlier run."""
     dataset, fold = context.dataset(item.zero_shot), context.all_samples
     makers = model_makers(context, across_genes=False)
     fitted = dict(fit_fold(dataset, one_gene(item.number).training, fold, makers))
@@ -104,6 +115,10 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
         for model, estimator in fitted.items()
         if estimator.reads_deltas
     }
+    earlier = _earlier_state(context, item.number)
+    if earlier is not None:
+        states = {**earlier.parts["models"].parts, **states}
+        weights = {**earlier.parts["tiles"].parts["weights"].arrays, **weights}
     association = marginal_association(learned.dosages, prepared[fold.fitted])
     parts = {
         "models": State(parts=states),
@@ -111,6 +126,20 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
         "association": State(arrays=asdict(association)),
     }
     write_state(path, State(parts=parts))
+
+
+def _earlier_state(context: WorkContext, number: int) -> State | None:
+    """Read what an earlier run has saved of one gene; None where none of its models has a gene of its own."""
+    if context.spec.models is None:
+        return None
+    if not _has_gene_models(context.models.specs.values()):
+        return None
+    return read_state(gene_file(context.spec.models, number))
+
+
+def _has_gene_models(specs: Iterable[ModelSpec]) -> bool:
+    """Return whether any model has learned each gene by itself."""
+    return any(not spec.capabilities.across_genes for spec in specs)
 
 
 def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
@@ -125,7 +154,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
     """Write the variants of all windows and their frequencies in training samples, block by block."""
     cached, contigs = validated.cached, validated.cohort.genotypes.reference.contigs
     in_cache = {(block.contig, block.number) for block in _blocks(cached, contigs)}
-    for block in _blocks(replace(cached, reach=flank), contigs):
+    for block in _blocks(replace(cached, flank=flank), contigs):
         # Zero-shot models may see farther than the scan went.
         cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
         variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
@@ -139,8 +168,9 @@ def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
 
 def _record(context: WorkContext, trained: TrainedWith) -> ModelsRecord:
     cohort, evaluation = context.cohort, context.evaluation
+    earlier = () if trained.earlier is None else tuple(trained.earlier.specs.values())
     return ModelsRecord(
-        models=tuple(SavedModel.of(spec) for spec in context.estimators.values()),
+        models=tuple(SavedModel.of(spec) for spec in (*earlier, *context.estimators.values())),
         genes=cohort.genes,
         window=cohort.window,
         tile=cohort.tile_size,

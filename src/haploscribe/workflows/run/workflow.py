@@ -18,22 +18,35 @@ from haploscribe.config.options import (
 )
 from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
-from haploscribe.estimators.registry import any_model, check_names, model_specs
+from haploscribe.errors import InputError
+from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
+from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
 from haploscribe.results.models_folder import MODELS_NAME
-from haploscribe.results.provenance import ZeroShotRecord, run_record
-from haploscribe.results.tables import SUMMARY, Results, Summary, ZeroShotSummary, write_results
-from haploscribe.utils.files import publish, remove_atomically, remove_on_error, remove_on_input_error
+from haploscribe.results.provenance import ZeroShotRecord, run_record, weights_record
+from haploscribe.results.tables import Results, Summary, ZeroShotSummary, read_results, write_results
+from haploscribe.utils.files import remove_on_error, remove_on_input_error
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.run.cross_gene import learn_across_genes
+from haploscribe.workflows.run.existing import (
+    EarlierRun,
+    begin_work,
+    finish_publishing,
+    finished_models,
+    holds_work,
+    publish_results,
+    require_same,
+    require_same_versions,
+    require_same_work,
+)
 from haploscribe.workflows.run.held_out import gene_items, predict_held_out
 from haploscribe.workflows.run.save_models import TrainedWith, save_models
 from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME, ValidatedCohort, validated_cohort
@@ -44,7 +57,7 @@ from haploscribe.zero_shot.predictions import (
     check_augmentation,
     predict_genes,
 )
-from haploscribe.zero_shot.registry import LoadedModel, read_models
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
 ZERO_SHOT_NAME = "zero_shot"
 
@@ -57,10 +70,14 @@ def run(
     store_path: Path | None = None,
     zero_shot_options: ZeroShotOptions | None = None,
     worker_options: WorkerOptions | None = None,
+    *,
+    force: bool = False,
 ) -> Results:
     """Embed, predict zero-shot, train on folds, evaluate, save the models and report.
 
-    Calling it again with the same arguments resumes a stopped run.
+    Calling it again with the same arguments resumes a stopped run, and does nothing once it is finished. With
+    further models it fits these, and compares them with those that are there, whose predictions and saved
+    states are taken over to the bit; the models that were there come first.
 
     Parameters
     ----------
@@ -74,76 +91,105 @@ def run(
         The zero-shot models among those of `evaluation_options`; None for the defaults.
     worker_options
         Where the work is done; None for this process.
+    force
+        Fit all models anew, and replace what `out` holds once they are done.
 
     Returns
     -------
     Results
-        What was written to `out`, predictions left out: `haploscribe.results.tables.read_predictions`.
+        What `out` holds, predictions left out (`haploscribe.results.tables.read_predictions`), and which
+        models were fitted now: none where all were there.
 
     Raises
     ------
     InputError
-        When an input or an option is at fault. Nothing is left in `out` then.
+        When an input or an option is at fault: nothing is left in a new `out` then. When `out` holds a run
+        of other data or options, or models are added with other versions of the program or its libraries.
     """
-    started, timer = time.monotonic(), Timer()
     worker_options = worker_options or WorkerOptions()
+    zero_shot_options = zero_shot_options or ZeroShotOptions()
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    check_augmentation(_augmentation(zero_shot_options))
+    check_backbone(backbone_options.backbone)  # also where no model reads deltas
+    options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
+    finish_publishing(out)
+    record, earlier = None, None
+    if holds_work(out):
+        record = run_record(options)
+        there = None if force else finished_models(out)
+        if there is not None:
+            require_same(out, record)
+            if set(evaluation_options.models) <= set(there):
+                return read_results(out)
+            require_same_versions(out, record)
+            earlier = EarlierRun.open(out)
+            record["options"]["models"] = [*dict.fromkeys((*there, *evaluation_options.models))]
+            record["inputs"] |= earlier.zero_shot_inputs()
+        require_same_work(out, record, force=force)
+    return _run(options, out, store_path or out / STORE_NAME, worker_options, record, earlier)
+
+
+def _run(
+    options: tuple[CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions],
+    out: Path,
+    store: Path,
+    worker_options: WorkerOptions,
+    record: dict[str, Any] | None,
+    earlier: EarlierRun | None,
+) -> Results:
+    """Do the work of `run`; `record` is None where `out` held nothing, `earlier` has models to add to."""
+    started, timer = time.monotonic(), Timer()
+    cohort_options, backbone_options, evaluation_options, zero_shot_options = options
+    if earlier is not None:
+        evaluation_options, zero_shot_options = _without_earlier(*options[2:], earlier)
     specs = tuple(model_specs(evaluation_options.models, evaluation_options.seed).values())
-    zero_shot_options = zero_shot_options or ZeroShotOptions()
-    augmentation = TestTimeAugmentation(zero_shot_options.shifts, zero_shot_options.reverse_complement)
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
             stack.enter_context(remove_on_input_error(folder))
         with remove_on_error(out):
-            check_augmentation(augmentation)
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            check_backbone(backbone_options.backbone)  # also where no model reads deltas
             loaded = None
             if any_model(specs, "reads_deltas"):
                 loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
+                _require_backbone(loaded, earlier)
             executor = stack.enter_context(open_executor(worker_options))
+            wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
             with timer.timed("reading variants"):
-                validated = stack.enter_context(
-                    validated_cohort(cohort_options, executor, out, wide=any_model(specs, "reads_wide"))
-                )
+                validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
             _rehearse(validated.cohort, evaluation_options)
-            options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
-            record = run_record(options, sequence_models, validated.summary())
+            record = record or run_record(options)
+            begin_work(out, record)
+            record["inputs"] |= {model.model.name: weights_record(model) for model in sequence_models}
+            record["data"] = validated.summary()
         cached, embedded = validated.cached, None
         if loaded is not None:
             with timer.timed("embedding"):
-                store = store_path or out / STORE_NAME
                 embedded = embed_windows(cached, validated.spec, loaded, store, executor)
         zero_shot = _predict_zero_shot(
-            validated.cohort, sequence_models, augmentation, record, out / ZERO_SHOT_NAME, timer
+            validated.cohort,
+            sequence_models,
+            _augmentation(zero_shot_options),
+            record,
+            out / ZERO_SHOT_NAME,
+            timer,
         )
-        folder = (
-            out
-            / UNFINISHED_NAME
-            / _run_key(record, validated.cohort, embedded, [spec.source for spec in specs])
-        )
+        key = _run_key(record, specs, validated.cohort, embedded)
+        folder = out / UNFINISHED_NAME / key
         results_folder = folder / "results"
-        context = WorkContext(_spec(validated, evaluation_options, embedded, folder), cohort=cached)
-        if any_model(specs, "uses_other_genes"):
-            with (
-                timer.timed("comparing genes"),
-                stage("Comparing genes", len(cached.genes), "genes") as advance,
-            ):
-                learn_across_genes(context, executor, advance)
+        spec = _spec(validated, evaluation_options, embedded, folder, earlier)
+        context = WorkContext(spec, cohort=cached)
+        _learn_across_genes(context, executor, timer)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
         items = gene_items(context, by_model)
         with timer.timed("fitting and predicting held-out samples"):
-            metrics = predict_held_out(context, validated.scan, executor, items, results_folder)
-        trained = TrainedWith(
-            backbone=loaded.options if loaded else None,
-            backbone_key=loaded.key if loaded else None,
-            zero_shot=ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"]),
-        )
+            metrics = predict_held_out(context, validated.scan, executor, items, results_folder, earlier)
+        zero_shot_record = ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"])
+        trained = _trained_with(loaded, zero_shot_record, earlier)
         with timer.timed("fitting all samples, to save the models"):
             save_models(context, validated, executor, items, results_folder / MODELS_NAME, trained)
 
@@ -156,7 +202,9 @@ def run(
     )
     if zero_shot:
         summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
-    results = Results(metrics, compare_models(metrics, order), summary, record)
+    if earlier is not None:
+        _add_earlier(summary, earlier.results.summary)
+    results = Results(metrics, compare_models(metrics, order), summary, record, evaluation_options.models)
     _publish(results, results_folder, out)
     return results
 
@@ -164,13 +212,67 @@ def run(
 def _publish(results: Results, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
     write_results(made, results)
-    write_report(made)
-    publish(made, out, last=SUMMARY)
-    remove_atomically(out / UNFINISHED_NAME)
+    write_report(made, results)
+    publish_results(made, out)
+
+
+def _augmentation(options: ZeroShotOptions) -> TestTimeAugmentation:
+    return TestTimeAugmentation(options.shifts, options.reverse_complement)
+
+
+def _add_earlier(summary: Summary, earlier: Summary) -> None:
+    """Add what an earlier run took: all times and counts are those of both."""
+    stages = summary.get("stages", {})
+    before = earlier.get("stages", {})
+    names = dict.fromkeys((*before, *stages))
+    summary["stages"] = {name: before.get(name, 0.0) + stages.get(name, 0.0) for name in names}
+    summary["wall_seconds"] += earlier["wall_seconds"]
+    if "zero_shot" in earlier:
+        summary["zero_shot"] = {**earlier["zero_shot"], **summary.get("zero_shot", {})}
+    embedded, embedding = earlier["embedding"], summary["embedding"]
+    if embedded is not None and embedding is not None:
+        embedding["forward_passes"] += embedded["forward_passes"]
+        embedding["seconds"] += embedded["seconds"]
+    summary["embedding"] = embedding or embedded
+
+
+def _without_earlier(
+    evaluation: EvaluationOptions, zero_shot: ZeroShotOptions, earlier: EarlierRun
+) -> tuple[EvaluationOptions, ZeroShotOptions]:
+    """Return the options that fit only the models that an earlier run lacks."""
+    models = tuple(name for name in evaluation.models if name not in earlier.models)
+    read: dict[str, Any] = {name: None for name in ZERO_SHOT_NAMES if name in earlier.models}
+    return replace(evaluation, models=models), replace(zero_shot, **read)
+
+
+def _require_backbone(loaded: LoadedBackbone, earlier: EarlierRun | None) -> None:
+    """Stop where the backbone is no longer the one that earlier models were trained on."""
+    if earlier is not None and earlier.record.backbone_key not in (None, loaded.key):
+        raise InputError(
+            f"--out {earlier.folder} holds a finished run with backbone {earlier.record.backbone_key}, and "
+            f"{loaded.options.backbone} is {loaded.key} now; name another --out, or --force to replace it"
+        )
+
+
+def _trained_with(
+    loaded: LoadedBackbone | None, zero_shot: ZeroShotRecord | None, earlier: EarlierRun | None
+) -> TrainedWith:
+    """Say what all models of the results folder were trained with."""
+    backbone, key = (loaded.options, loaded.key) if loaded else (None, None)
+    if earlier is not None:
+        if loaded is None:
+            backbone, key = earlier.record.backbone, earlier.record.backbone_key
+        if earlier.record.zero_shot is not None:
+            zero_shot = earlier.record.zero_shot.joined(zero_shot)
+    return TrainedWith(backbone, key, zero_shot, earlier)
 
 
 def _spec(
-    validated: ValidatedCohort, evaluation: EvaluationOptions, embedded: Embedded | None, folder: Path
+    validated: ValidatedCohort,
+    evaluation: EvaluationOptions,
+    embedded: Embedded | None,
+    folder: Path,
+    earlier: EarlierRun | None,
 ) -> WorkSpec:
     """Describe the work on a run's genes, and write the list of its blocks for the workers."""
     block_keys = None
@@ -181,9 +283,18 @@ def _spec(
         validated.spec,
         folder=folder,
         evaluation=evaluation,
+        models=earlier.models_folder if earlier else None,
         store=embedded.store_path if embedded else None,
         block_keys=block_keys,
     )
+
+
+def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) -> None:
+    """Learn across genes, where a model uses other genes."""
+    if any_model(context.estimators.values(), "uses_other_genes"):
+        n_genes = len(context.cohort.genes)
+        with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
+            learn_across_genes(context, executor, advance)
 
 
 def _predict_zero_shot(
@@ -225,7 +336,7 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
 
 
 def _run_key(
-    record: dict[str, Any], cohort: Cohort, embedded: Embedded | None, sources: Sequence[str | None]
+    record: dict[str, Any], fitted: Sequence[ModelSpec], cohort: Cohort, embedded: Embedded | None
 ) -> str:
     """Return a key of all that a gene's predictions depend on: a stopped run resumes its own work only.
 
@@ -233,11 +344,14 @@ def _run_key(
     """
     inputs = record["inputs"]
     options = {
-        name: value for name, value in record["options"].items() if name not in inputs and name != "genes"
+        name: value
+        for name, value in record["options"].items()
+        if name not in inputs and name not in ("genes", "device")
     }
     contents = {
         name: {what: value for what, value in read.items() if what != "path"} for name, read in inputs.items()
     }
     genes = [gene.gene_id for gene in cohort.genes]
     keys = embedded.keys if embedded else ()
-    return work_key(record["haploscribe"], record["versions"], options, contents, genes, keys, sources)
+    models = [(spec.name, spec.source) for spec in fitted]
+    return work_key(record["haploscribe"], record["versions"], options, contents, models, genes, keys)

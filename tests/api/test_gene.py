@@ -1,4 +1,4 @@
-"""A gene's people are rows to scikit-learn, whatever picks them."""
+"""A gene's samples are rows to scikit-learn, whatever picks them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
-from haploscribe.api.samples import GeneSamples, Rows
+from haploscribe.api.gene import GeneSamples, Rows
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 
@@ -23,8 +23,8 @@ ROWS = st.one_of(
 )
 
 
-def people() -> GeneSamples:
-    """Each number of a person is made of the person's place."""
+def samples() -> GeneSamples:
+    """Every number of a sample is its index."""
     index = np.column_stack([NUMBERS, NUMBERS]).astype(np.int32)
     inputs = GeneInputs(
         gene=Gene("G", "1", 100),
@@ -38,7 +38,7 @@ def people() -> GeneSamples:
 
 @given(rows=ROWS)
 def test_rows_are_picked_as_numpy_picks_them(rows: Rows) -> None:
-    found, wanted = _safe_indexing(people(), rows), NUMBERS[rows].tolist()
+    found, wanted = _safe_indexing(samples(), rows), NUMBERS[rows].tolist()
     assert found.covariates is not None
     assert found.sample_ids == tuple(f"S{i}" for i in wanted)
     assert found.covariates[:, 0].tolist() == wanted
@@ -48,20 +48,20 @@ def test_rows_are_picked_as_numpy_picks_them(rows: Rows) -> None:
     assert found.shape == (len(wanted), N_VARIANTS)
 
 
-def test_one_person_stays_a_row() -> None:
-    assert people()[2].sample_ids == ("S2",)
+def test_a_single_sample_stays_a_row() -> None:
+    assert samples()[2].sample_ids == ("S2",)
 
 
-def test_scikit_learn_counts_people_and_takes_the_table_as_it_is() -> None:
-    table = people()
+def test_scikit_learn_counts_samples_and_takes_the_table_as_it_is() -> None:
+    table = samples()
     assert _num_samples(table) == N_SAMPLES
     assert indexable(table)[0] is table
 
 
 def test_columns_are_refused() -> None:
-    with pytest.raises(IndexError, match="by rows alone"):
-        people()[:, 1]  # type: ignore[index]
+    with pytest.raises(IndexError, match="by samples alone"):
+        samples()[:, 1]  # type: ignore[index]
 
 
 def test_a_table_says_what_it_holds() -> None:
-    assert repr(people()) == "<G: 7 samples, 3 variants, 1 embedded tiles, 1 covariates>"
+    assert repr(samples()) == "<G: 7 samples, 3 variants, 1 embedded tiles, 1 covariates>"
