@@ -1,6 +1,6 @@
 """Find estimators by the names of `--models`: built-in ones, and plug-ins from outside the package."""
 
-import ast
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,7 +104,7 @@ def model_specs(names: Sequence[str], seed: int, plugin_folder: str | None = Non
     ----------
     names
         Each a name of `ESTIMATOR_NAMES`, `module:Name`, or the short name that an installed package
-        registers; with parameters in brackets, such as `my_ridge:Ridge(penalty=3.0;scaled=True)`, where
+        registers; with parameters in brackets, such as `my_ridge:Ridge(penalty=3.0;scaled=true)`, where
         they differ from the defaults.
     seed
         For each estimator with a parameter `seed` that the name does not set.
@@ -199,7 +199,7 @@ def model_name(model: object) -> str:
         raise InputError(
             f"models: {name} has a parameter with a comma, semicolon or bracket, which a name cannot hold"
         )
-    written = ";".join(f"{key}={value!r}" for key, value in changed.items())
+    written = ";".join(f"{key}={json.dumps(value)}" for key, value in changed.items())
     return f"{name}({written})" if written else name
 
 
@@ -250,15 +250,17 @@ def _parse(name: str) -> "tuple[str, dict[str, Parameter]]":
     found = _NAME.fullmatch(name)
     if found is None or not found["parameters"]:
         return name if found is None else found["estimator"], {}
+    from haploscribe.utils.validated_json import parse_json  # noqa: PLC0415 - imports pydantic
+
     parameters: dict[str, Parameter] = {}
     for part in found["parameters"].split(";"):
         key, _, text = part.partition("=")
         try:
-            value = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
+            value = parse_json(text)
+        except ValueError:
             value = ()
         if not isinstance(value, bool | int | float | str | None):
-            raise InputError(f"--models {name}: {part!r} is no parameter; write name=value, text in quotes")
+            raise InputError(f"--models {name}: {part!r} is no parameter; write name=value, as in JSON")
         parameters[key.strip()] = value
     return found["estimator"], parameters
 
