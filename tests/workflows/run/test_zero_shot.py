@@ -56,7 +56,8 @@ class Runs:
     """Runs the command line on two genes, and reads what it left."""
 
     def __init__(self, example: CohortOptions, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.arguments = ["run", *inputs_of(example), "--genes", ",".join(GENES), "--force", "--out", str(out)]
+        options = ["--genes", ",".join(GENES), "--force", "--out", str(out)]
+        self.arguments = ["run", *inputs_of(example), *options]
         self.out = out
         self.monkeypatch = monkeypatch
 
