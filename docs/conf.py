@@ -9,7 +9,9 @@ import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+import numpy.typing as npt
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -71,6 +73,7 @@ html_theme_options = {
 }
 
 _ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[[^]]*\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]")
+_ARRAY_LIKE = stringify_annotation(npt.ArrayLike, "smart")
 
 
 def shorten_signature(
@@ -82,7 +85,7 @@ def shorten_signature(
     arguments: str | None,
     returned: str | None,
 ) -> tuple[str | None, str | None]:
-    """Write an array's type as `NDArray[float64]`, of a dataclass names only, and of a protocol nothing.
+    """Shorten the types of arrays; give of a dataclass only names, and of a protocol nothing.
 
     A dataclass's docstring has its types; a protocol is never called.
     """
@@ -90,8 +93,11 @@ def shorten_signature(
         return "", None
     if what == "class" and is_dataclass(found):
         return f"({', '.join(field.name for field in fields(found) if field.init)})", None
-    arguments, returned = (text and _ARRAY.sub(r"NDArray[\1]", text) for text in (arguments, returned))
-    return arguments, returned
+    return _short(arguments), _short(returned)
+
+
+def _short(text: str | None) -> str | None:
+    return text and _ARRAY.sub(r"NDArray[\1]", text.replace(_ARRAY_LIKE, "ArrayLike"))
 
 
 def setup(app: Sphinx) -> None:

@@ -278,7 +278,6 @@ def test_what_cannot_be_is_refused_in_words(trained: tuple[CohortOptions, Path],
     cases: list[tuple[PredictionOptions, str, str]] = [
         (options, "p.csv", "ends in .parquet or .tsv"),
         (replace(options, models=models.parent), "p.tsv", "give the `models` folder"),
-        (replace(options, min_coverage=1.5), "p.tsv", "share from 0 to 1"),
         (replace(options, genes="ENSG1"), "p.tsv", "not in the models of"),
         (replace(options, backbone="nano"), "p.tsv", "were trained on kmer"),
     ]

@@ -124,16 +124,16 @@ class GenotypeCache:
         Where `write_variant_block` wrote them.
     tile_size
         Size of the tile grid in base pairs.
+    bytes_kept
+        Of genotypes kept in memory, at least one block: neighbouring genes read the same blocks.
     """
 
-    BYTES_KEPT = 16 << 20
-    """Of genotypes kept in memory, at least one block: neighbouring genes read the same blocks."""
-
-    def __init__(self, folder: Path, tile_size: int) -> None:
+    def __init__(self, folder: Path, tile_size: int, *, bytes_kept: int = 16 << 20) -> None:
         self.path = folder
         self.sample_ids = read_variant_samples(folder)
         self.contigs = tuple(sorted(place.name for place in folder.iterdir() if place.is_dir()))
         self._span = TILES_PER_BLOCK * tile_size
+        self._bytes_kept = bytes_kept
         self._kept: dict[tuple[str, int], Variants] = {}
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
@@ -171,7 +171,7 @@ class GenotypeCache:
         if place not in self._kept:
             block = _read(_path(self.path, contig, number), contig, self.sample_ids)
             kept = sum(other.genotypes.nbytes for other in self._kept.values())
-            while self._kept and kept + block.genotypes.nbytes > self.BYTES_KEPT:
+            while self._kept and kept + block.genotypes.nbytes > self._bytes_kept:
                 kept -= self._kept.pop(next(iter(self._kept))).genotypes.nbytes
             self._kept[place] = block
         return self._kept[place]
