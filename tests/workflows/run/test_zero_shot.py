@@ -56,8 +56,15 @@ class Runs:
     """Runs the command line on two genes, and reads what it left."""
 
     def __init__(self, example: CohortOptions, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        options = ["--genes", ",".join(GENES), "--force", "--out", str(out)]
-        self.arguments = ["run", *inputs_of(example), *options]
+        self.arguments = [
+            "run",
+            *inputs_of(example),
+            "--genes",
+            ",".join(GENES),
+            "--force",
+            "--out",
+            str(out),
+        ]
         self.out = out
         self.monkeypatch = monkeypatch
 
