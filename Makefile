@@ -41,7 +41,9 @@ lint: .venv/installed-dev
 audit:
 	$(PYTHON) -m venv build/audit
 	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+	rm -f build/audit/report.json
+	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off \
+	  --format json --output build/audit/report.json
 
 ## docs: the documentation's site, in docs/_build/html; a warning is an error
 docs: .venv/installed-docs
