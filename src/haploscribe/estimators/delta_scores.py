@@ -38,7 +38,7 @@ class TileScores:
     index: Int32Array
 
     def distances(self, gene: Gene) -> Float32Array:
-        """Count base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
+        """Return base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
         n_bins = self.scores.shape[1]
         centres = self.start + (np.arange(n_bins) + 0.5) * ((self.end - self.start) / n_bins) - 0.5
         downstream = 1.0 if gene.strand == "+" else -1.0
@@ -111,7 +111,7 @@ class DeltaWhitening:
         return found
 
     def state(self) -> State:
-        """Give axes and centres, the bins of all tiles one after another."""
+        """Return axes and centres, the bins of all tiles one after another."""
         return State(
             arrays={
                 "axes": self.axes,
@@ -125,7 +125,7 @@ class DeltaWhitening:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make the basis again from what `state` gave."""
+        """Restore the basis from what `state` returned."""
         arrays = state.arrays
         means = np.split(arrays["means"], np.cumsum(arrays["n_bins"])[:-1])
         places = (arrays[name].tolist() for name in ("starts", "ends"))
@@ -133,7 +133,7 @@ class DeltaWhitening:
         return cls(arrays["axes"], tuple(TileCentre(*tile) for tile in tiles))
 
     def split(self, rows: Float64Array) -> list[Float64Array]:
-        """Part the rows of all tiles' bins, float64 `(n_all_bins, n_scores)`, into one array a tile."""
+        """Split the rows of all tiles' bins, float64 `(n_all_bins, n_scores)`, into one array a tile."""
         return np.split(rows, np.cumsum([len(tile.mean) for tile in self.tiles])[:-1])
 
 

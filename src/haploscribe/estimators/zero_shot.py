@@ -56,11 +56,11 @@ class ZeroShot(GeneEstimator):
         return predicted
 
     def state(self) -> State:
-        """Give level and stretch; see `Estimator.state`."""
+        """Return level and stretch; see `Estimator.state`."""
         return State({"intercept": self.intercept_, "centre": self.centre_, "scale": self.scale_})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self.centre_ = state.numbers["intercept"], state.numbers["centre"]
         self.scale_ = state.numbers["scale"]
         return self

@@ -255,7 +255,7 @@ def test_fewer_samples_than_folds_are_refused() -> None:
 
 @pytest.mark.parametrize("for_validation", [False, True])
 def test_split_without_training_or_validation_samples_is_refused(for_validation: bool) -> None:
-    with pytest.raises(InputError, match="mend the split"):
+    with pytest.raises(InputError, match="fix the split"):
         ElasticNet().fit(_inputs(np.ones((20, 1))), np.arange(20.0), np.full(20, for_validation))
 
 

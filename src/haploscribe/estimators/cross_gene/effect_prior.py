@@ -30,7 +30,7 @@ class EffectVariancePrior:
     weights: tuple[float, ...]
 
     def variances(self, distances: Float32Array | Float64Array) -> Float64Array:
-        """Give the expected variances of variants or tiles, relative to those of a variant at the TSS.
+        """Return the expected variances of variants or tiles, relative to those of a variant at the TSS.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class EffectVariancePrior:
 
 
 def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:
-    """Give the shapes of which a prior is a sum: exp(−|d| / reach) on either side of the TSS, and 1.
+    """Return the shapes of which a prior is a sum: exp(−|d| / reach) on either side of the TSS, and 1.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:
 DEFAULT_PRIOR = EffectVariancePrior(
     (0.0, 0.0, 0.0, 3.292e-4, 2.296e-5, 1.089e-2, 0.0, 0.0, 7.549e-4, 6.464e-5, 0.0)
 )
-"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 people (Geuvadis),
+"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 samples (Geuvadis),
 those at least 1 Mb from every gene of the bundled example. `tools/learn_variance_prior.py` prints it."""
 
 

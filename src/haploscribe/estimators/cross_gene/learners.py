@@ -136,7 +136,7 @@ class EffectPriorModel:
 
 @dataclass(frozen=True, slots=True)
 class PriorAdjustment:
-    """Give a gene its effect-size prior."""
+    """Return a gene its effect-size prior."""
 
     prior: EffectVariancePrior
 

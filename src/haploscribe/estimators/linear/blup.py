@@ -65,17 +65,17 @@ class DosageBlup(DosageModel):
         return self
 
     def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
-        """Give the posterior standard deviation; see `Estimator.standard_errors`."""
+        """Return the posterior standard deviation; see `Estimator.standard_errors`."""
         posterior = self._known_posterior()
         return None if posterior is None else posterior.standard_errors(inputs.dosages)
 
     def state(self) -> State:
-        """Give coefficients and their posterior; see `Estimator.state`."""
+        """Return coefficients and their posterior; see `Estimator.state`."""
         posterior, state = self._known_posterior(), super().state()
         return state if posterior is None else replace(state, parts={POSTERIOR: posterior.state()})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         super().restore(state)
         self._summary = None
         kept = state.parts.get(POSTERIOR)
@@ -159,14 +159,14 @@ class DeltaBlup(GeneEstimator):
         return prediction
 
     def state(self) -> State:
-        """Give level, basis and effects, the bins of all tiles one after another; see `Estimator.state`."""
+        """Return level, basis and effects, the bins of all tiles one after another; see `Estimator.state`."""
         numbers = {"intercept": self.intercept_, "h2": self.h2_}
         if self.basis_ is None:
             return State(numbers)
         return State(numbers, {"effects": np.concatenate(self.effects_)}, {"basis": self.basis_.state()})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self.h2_ = state.numbers["intercept"], state.numbers["h2"]
         self.basis_, self.effects_ = None, ()
         if "basis" in state.parts:

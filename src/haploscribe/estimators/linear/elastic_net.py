@@ -83,7 +83,7 @@ class ElasticNet(DosageModel):
             if validation.all() or not validation.any():
                 raise InputError(
                     f"elastic net: {validation.sum()} of {n_samples} samples are for validation, "
-                    "but some must be and some not: mend the split"
+                    "but some must be and some not: fix the split"
                 )
             return [np.flatnonzero(validation)]
         if n_samples < self.n_folds:

@@ -71,7 +71,7 @@ class EffectPosterior:
 
     @classmethod
     def of(cls, summary: "BlupSummary") -> Self:
-        """Find it for a fit of the kernel ZZᵀ."""
+        """Compute it for a fit of the kernel ZZᵀ."""
         features, fit = summary.features, summary.fit
         n_samples, varying = len(features), summary.scale > 0.0
         values, vectors = summary.spectrum.values, summary.spectrum.vectors
@@ -86,7 +86,7 @@ class EffectPosterior:
         return cls(summary.means, prior_scale, learned, fit.variance_ratio * variance / n_samples)
 
     def standard_errors(self, dosages: Float32Array) -> Float64Array:
-        """Give the posterior standard deviation of µ + Xb, float64 `(n_samples,)`.
+        """Return the posterior standard deviation of µ + Xb, float64 `(n_samples,)`.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class EffectPosterior:
         return np.asarray(np.sqrt(np.maximum(prior - learned, 0.0) + self.level_variance))
 
     def state(self) -> State:
-        """Give the factors."""
+        """Return the factors."""
         return State(
             {"level_variance": self.level_variance},
             {"means": self.means, "prior_scale": self.prior_scale, "learned": self.learned},
@@ -107,6 +107,6 @@ class EffectPosterior:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make the posterior again from what `state` gave."""
+        """Restore the posterior from what `state` returned."""
         arrays = state.arrays
         return cls(arrays["means"], arrays["prior_scale"], arrays["learned"], state.numbers["level_variance"])

@@ -53,7 +53,7 @@ def _know(columns: GramCache, wanted: Int64Array, gradient: Float64Array) -> Non
 
 @compiled
 def _grown(gram: Float64Array, size: int) -> Float64Array:
-    """Give a matrix room for `size` rows and columns, twice as much as it had or more."""
+    """Return a matrix room for `size` rows and columns, twice as much as it had or more."""
     if size <= len(gram):
         return gram
     larger = np.empty((max(size, 2 * len(gram)), max(size, 2 * len(gram))))

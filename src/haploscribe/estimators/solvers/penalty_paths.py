@@ -14,7 +14,7 @@ _CONSTANT = 1e-10  # a variance this much smaller than among all samples is roun
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Sums over samples, from which means, variances and correlations with y follow; x is a row a column."""
+    """Sums over samples that give means, variances and correlations with y; one row of x per column."""
 
     n_samples: int
     x: Float64Array

@@ -103,7 +103,7 @@ class Transformer(GeneEstimator):
         if held_out.sum() < 2 or (~held_out).sum() < 2:
             raise InputError(
                 f"transformer: {held_out.sum()} of {held_out.size} samples are for validation, but it takes "
-                "two and two others: mend the split or give more samples"
+                "two and two others: fix the split or give more samples"
             )
         self.intercept_, self.n_epochs_ = float(expression.mean()), 0
         self.network_: HaplotypeNetwork | None = None
@@ -145,14 +145,14 @@ class Transformer(GeneEstimator):
         return {tile.start: float(part.sum()) for tile, part in zip(tiles, by_tile, strict=True)}
 
     def state(self) -> State:
-        """Give level, scale, basis and weights; see `Estimator.state`."""
+        """Return level, scale, basis and weights; see `Estimator.state`."""
         numbers = {"intercept": self.intercept_, "scale": self._scale, "n_epochs": self.n_epochs_}
         if self.basis_ is None or self.network_ is None:
             return State(numbers)
         return State(numbers, parts={"basis": self.basis_.state(), "network": weights_state(self.network_)})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self._scale = state.numbers["intercept"], state.numbers["scale"]
         self.n_epochs_ = int(state.numbers["n_epochs"])
         self.basis_ = self.network_ = None

@@ -103,7 +103,7 @@ def fit_multi_gene_axes(genes: Iterable[GeneInputs], n_scores: int) -> MultiGene
 
 
 def _space(dimension: int) -> Float32Array:
-    """Give orthonormal columns, float32 `(dimension, n)`, that span where axes are sought."""
+    """Return orthonormal columns, float32 `(dimension, n)`, that span where axes are sought."""
     if dimension <= _WIDEST:
         return np.eye(dimension, dtype=np.float32)
     drawn = np.random.default_rng(0).normal(size=(dimension, _PROJECTED))
@@ -111,7 +111,7 @@ def _space(dimension: int) -> Float32Array:
 
 
 def _each_tile_once(genes: Iterable[GeneInputs]) -> Iterator[tuple[str, TileDeltas]]:
-    """Go through the tiles in which anyone differs from the reference; with each, the first gene of it."""
+    """Iterate over the tiles in which anyone differs from the reference; with each, the first gene of it."""
     seen: set[TileKey] = set()
     for inputs in genes:
         for tile in inputs.drop_reference_tiles().tiles:

@@ -51,7 +51,7 @@ class TrainedGene:
     effects: Float32Array
 
     def state(self) -> State:
-        """Give all of it."""
+        """Return all of it."""
         return State(
             {"intercept": self.intercept, "network": self.network},
             {"tiles": np.array(self.tiles, dtype=np.int64).reshape(-1, 2), "effects": self.effects},
@@ -59,7 +59,7 @@ class TrainedGene:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make it again from what `state` gave."""
+        """Restore it from what `state` returned."""
         tiles = tuple((start, end) for start, end in state.arrays["tiles"].tolist())
         numbers, effects = state.numbers, state.arrays["effects"]
         return cls(numbers["intercept"], int(numbers["network"]), tiles, effects)
@@ -74,9 +74,9 @@ class MultiGeneTransformer(MultiGeneEstimator):
     (`haploscribe.estimators.transformer.multi_gene_network`). The loss is that of signed differences
     between two samples at
     one gene, over all pairs, so that the level of a gene, which sequence predicts across genes but which says
-    nothing of a person, earns nothing.
+    nothing of differences between samples, earns nothing.
 
-    A network that learned from a gene remembers its people, and says of that gene more than it knows. So the
+    A network overfits the samples of the genes that it learned from, and predicts these too well. So the
     genes are cut into three blocks along the genome, and each block has a network that learned from the
     others. Together these say by held-out genes how many epochs help, which may be none. A gene never seen
     gets their mean. A gene that was seen gets the network that did not learn from it, and beside it what is
@@ -152,7 +152,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
         if validation is not None and min(validation.sum(), (~validation).sum()) < 2:
             raise InputError(
                 f"transformer-all: {validation.sum()} of {validation.size} samples are for validation, but "
-                "it takes two and two others: mend the split or give more samples"
+                "it takes two and two others: fix the split or give more samples"
             )
         self.axes_ = fit_multi_gene_axes(genes, self.n_scores)
         self.n_epochs_ = 0
@@ -200,7 +200,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
         return seen.intercept + self.networks_[seen.network].outputs(gene) + own_outputs(gene, seen.effects)
 
     def state(self) -> State:
-        """Give axes, networks and what is particular to genes; see `MultiGeneEstimator.state`."""
+        """Return axes, networks and what is particular to genes; see `MultiGeneEstimator.state`."""
         networks = {str(i): weights_state(network) for i, network in enumerate(self.networks_)}
         genes = {gene_id: seen.state() for gene_id, seen in self.genes_.items()}
         return State(
@@ -210,7 +210,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
         )
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `MultiGeneEstimator.restore`."""
+        """Set what `state` returned; see `MultiGeneEstimator.restore`."""
         self.n_epochs_ = int(state.numbers["n_epochs"])
         self.axes_, self.networks_ = None, []
         genes = state.parts["genes"].parts
@@ -295,7 +295,7 @@ def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneSplit, ...]:
 
 
 def _with_tiles(inputs: GeneInputs, seen: TrainedGene, dimension: int) -> GeneInputs:
-    """Give a gene the tiles it had in training."""
+    """Return a gene the tiles it had in training."""
     tiles = {(tile.start, tile.end): tile for tile in inputs.tiles}
     reference = np.zeros((1, len(seen.effects) // len(seen.tiles), dimension), dtype=np.float32)
     index = np.zeros((len(inputs.sample_ids), 2), dtype=np.int32)

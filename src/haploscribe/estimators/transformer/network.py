@@ -187,7 +187,7 @@ class HaplotypeNetwork(nn.Module):
         return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
 
     def _attended(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """Give each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
+        """Return each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
         index = tokens.index.flatten(0, 1)
         # Projected once a unique row, gathered after: n_rows is a fiftieth of n_samples × n_tokens.
         encoded = functional.embedding(index, tokens.rows @ self.embedding) + self.features @ self.position
@@ -269,7 +269,7 @@ def layer_normalised(tokens: Tensor) -> Tensor:
 
 
 def weights_state(network: nn.Module) -> State:
-    """Give a network's weights and buffers by name."""
+    """Return a network's weights and buffers by name."""
     return State(arrays={name: weights.numpy() for name, weights in network.state_dict().items()})
 
 
