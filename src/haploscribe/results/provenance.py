@@ -181,11 +181,11 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
             path = Path(record["inputs"][name]["path"])
             if not path.exists():
                 raise InputError(
-                    f"{path}, which {source} names, is not there; put it back, or work in the folder that "
+                    f"{path}, listed in {source}, does not exist; restore it, or work in the folder that "
                     "the run was started in"
                 )
             if file_digest(path) != record["inputs"][name]["digest"]:
-                raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
+                raise InputError(f"{path} has changed since the run that read it; run again, or restore it")
 
 
 def weights_record(loaded: LoadedModel) -> dict[str, str]:

@@ -83,7 +83,9 @@ def read_as_kept(path: Path) -> Iterator[None]:
         RuntimeError,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is damaged or no kept model ({reason}); copy or make it again") from None
+        raise InputError(
+            f"{path} is damaged or not a saved model ({reason}); copy or make it again"
+        ) from None
 
 
 _Content = tuple[str, tuple[int, ...], bytes]

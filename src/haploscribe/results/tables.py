@@ -260,5 +260,6 @@ def _require(path: Path) -> None:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path} is not as `haploscribe run` leaves it ({reason}); run again with --force to write it anew"
+        f"{path} is damaged or was not written by `haploscribe run` ({reason}); "
+        "run again with --force to rewrite it"
     )

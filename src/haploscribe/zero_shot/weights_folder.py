@@ -43,7 +43,7 @@ def locate(source: str, hub_names: Collection[str]) -> Path:
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(
-            f"{source} is no folder; give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}, or "
+            f"{source} is not a folder; give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}, or "
             f"{' or '.join(hub_names)}"
         )
     return folder

@@ -150,13 +150,13 @@ ROWS = (
     refused(
         "results whose input is gone",
         without(VARIANTS),
-        "variants.vcf, which results/run.json names, is not there; put it back",
+        "variants.vcf, listed in results/run.json, does not exist; restore it",
         verbs=ASKS,
     ),
     refused(
         "results whose genotypes have changed",
         changed_variants,
-        "variants.vcf has changed since the run that read it; run again, or put it back",
+        "variants.vcf has changed since the run that read it; run again, or restore it",
         verbs=ASKS,
     ),
     refused(

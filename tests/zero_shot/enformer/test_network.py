@@ -215,7 +215,7 @@ def test_a_sequence_without_whole_bins_or_a_middle_is_refused(length: int) -> No
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere is no folder; give .* or EleutherAI/enformer-official"):
+    with pytest.raises(InputError, match=r"nowhere is not a folder; give .* or EleutherAI/enformer-official"):
         locate(str(tmp_path / "nowhere"), HUB_NAMES)
 
 

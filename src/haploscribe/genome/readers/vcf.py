@@ -137,7 +137,7 @@ def _open_lines(indexed: Path) -> pysam.TabixFile:
 def _header_samples(path: Path) -> list[str]:
     """Read the sample names of a VCF whose header htslib refuses."""
     with (
-        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: nothing can be said of its samples
+        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: its samples are unknown
         path.open("rb") if compression(path) == "plain" else gzip.open(path) as file,
     ):
         for line in itertools.takewhile(lambda line: line.startswith(b"#"), file):
@@ -174,35 +174,35 @@ def _contigs_with_records(
 
 
 def _with_index(path: Path, folder: Path) -> Path:
-    """Find or make a path at which htslib finds the records and a sound index of them."""
+    """Return a path at which htslib finds the records with a valid index, creating them where needed."""
     kind = compression(path)
     beside = [index for index in (Path(f"{path}.csi"), Path(f"{path}.tbi")) if index.is_file()]
     if kind == "bgzf" and beside and all(is_fresh(path, one) and is_sound_index(one, path) for one in beside):
         return path
     name = derived_name(path)
-    place = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
-    index = Path(f"{place}.csi")
+    indexed_path = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
+    index = Path(f"{indexed_path}.csi")
     if index.is_file():
-        return place
+        return indexed_path
     make_folder(folder)
     if kind == "bgzf":
-        place.unlink(missing_ok=True)
-        place.symlink_to(path.resolve())
+        indexed_path.unlink(missing_ok=True)
+        indexed_path.symlink_to(path.resolve())
     else:
-        with atomic_write(place) as copy:
+        with atomic_write(indexed_path) as copy:
             _bgzip(path, kind == "gzip", copy)
     try:
         with atomic_write(index) as new, quiet():
-            source = str(place.absolute())  # a name that begins with - would be an option
+            source = str(indexed_path.absolute())  # a name that begins with - would be an option
             pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
     except pysam.SamtoolsError:
-        raise InputError(f"{path} cannot be indexed: {_fault(place, path.name)}") from None
-    return place
+        raise InputError(f"{path} cannot be indexed: {_fault(indexed_path, path.name)}") from None
+    return indexed_path
 
 
-def _fault(place: Path, name: str) -> str:
+def _fault(indexed_path: Path, name: str) -> str:
     try:
-        with gzip.open(place) as lines:
+        with gzip.open(indexed_path) as lines:
             return vcf_fault(lines, name)
     except (OSError, EOFError, zlib.error) as error:
         return f"it is damaged ({error}); copy or make it again"

@@ -29,7 +29,7 @@ _POLYPLOID = re.compile(r"[|/]?([0-9]+|\.)([|/]([0-9]+|\.)){2,}")
 
 
 class MalformedRecordError(ValueError):
-    """A record that breaks the format; the message says what and where, and follows a file's name."""
+    """A record that violates the format; the message (what and where) is appended to a file name."""
 
 
 def decode_records(
@@ -51,7 +51,7 @@ def decode_records(
     lines
         Records of a VCF without their line ends, in file order.
     start, end
-        0-based half-open; records without a REF base there are left out, whatever INFO/END says.
+        0-based half-open; records without a REF base in it are left out, whatever their INFO/END.
     n_samples
         Number of samples in each record.
     columns

@@ -11,7 +11,7 @@ from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
 from haploscribe.estimators.registry import estimator_factories, shared_factories
 from haploscribe.evaluation.cross_validation import fit_fold, fit_shared_fold
-from haploscribe.expression.genes import all_genes_seen
+from haploscribe.expression.genes import single_split
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
@@ -147,7 +147,7 @@ def _earlier_state(context: WorkContext, number: int) -> State | None:
 
 def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
     """Fit one model on all genes and all samples, and write it."""
-    (everything,) = all_genes_seen(len(context.cohort.genes))
+    (everything,) = single_split(len(context.cohort.genes))
     make = shared_factories([model], context.evaluation.seed)[model]
     estimator = fit_shared_fold(context.many_genes(), context.all_samples, everything, make)
     write_state(path, estimator.state())
