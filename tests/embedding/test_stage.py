@@ -9,7 +9,7 @@ from scipy.spatial.distance import cosine
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
-from haploscribe.embedding.engine import delta_cosines, check_half_precision
+from haploscribe.embedding.engine import check_half_precision, delta_cosines
 from haploscribe.errors import InputError
 from haploscribe.workflows.embed import embed
 

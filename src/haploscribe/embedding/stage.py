@@ -17,10 +17,10 @@ from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import (
     EmbeddingCounts,
+    check_half_precision,
     check_tile_size,
     delta_cosines,
     embed_block,
-    check_half_precision,
 )
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, backbone_key
 from haploscribe.errors import RepairedWarning

@@ -19,8 +19,9 @@ Layout of the store, format version 4::
 
 A vector depends on its haplotype (the sequence, and the edits that change its length) and on the backbone
 alone, so later runs reuse it whatever their samples, genes or frequency floor. A block's KEY digests all that
-its haplotypes depend on. Every group is written under a temporary name, renamed, and never
-changed: runs that share a store, also from several machines, can at worst both embed a haplotype. PART is named by the digests in it.
+its haplotypes depend on. Every group is written under a temporary name, renamed, and never changed: runs that
+share a store, also from several machines, can at worst both embed a haplotype. PART is named after its
+digests.
 
 Every array is one chunk with a CRC32C checksum (Zarr's own codec), so a changed, truncated or missing file is
 noticed whenever an array is read. `EmbeddingStore.repair` removes damaged pieces of a block before it is

@@ -97,8 +97,8 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
 
     Returns
     -------
-    One row per model, sorted, with the columns of `MODEL_CALIBRATION_SCHEMA`. The slope is null where a model's
-    predictions never vary; its ends also with a single gene.
+    One row per model, sorted, with the columns of `MODEL_CALIBRATION_SCHEMA`. The slope is null where the
+    predictions of a model never vary; its interval also with a single gene.
     """
     index_of = {gene: i for i, gene in enumerate(genome_order)}
     ordered = genes.sort(pl.col("gene_id").replace_strict(index_of, return_dtype=pl.Int64))
@@ -147,10 +147,10 @@ def calibrate_bins(genes: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
 
     Returns
     -------
-    One row per model and bin with at least one gene, sorted: `model`; `bin`, 0 below the first edge; `n_genes`; the
-    means over genes of `predicted_variance`, of `explained_variance`, of `r2`, which is 1 − SSE / SST, and of
-    `squared_r`, the squared correlation within folds, of which chance alone gives 1 / (n_samples − n_folds).
-    R² and r² are 0 where they are 0 / 0.
+    One row per model and bin with at least one gene, sorted: `model`; `bin`, 0 below the first edge;
+    `n_genes`; the means over genes of `predicted_variance`, of `explained_variance`, of `r2`, which is
+    1 − SSE / SST, and of `squared_r`, the squared correlation within folds, whose expectation under chance is
+    1 / (n_samples − n_folds). R² and r² are 0 where they are 0 / 0.
     """
     r2 = pl.col("explained_variance") / pl.col("held_out_variance")
     squared_r = pl.col("covariance") ** 2 / (pl.col("held_out_spread") * pl.col("predicted_spread"))

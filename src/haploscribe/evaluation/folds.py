@@ -119,7 +119,7 @@ def read_split(path: Path, sample_ids: Sequence[str]) -> Split:
     ------
     InputError
         When the file cannot be read; when a line has another number of columns, an unknown set or a
-        sample seen before; when fewer than 3 samples of the cohort are in train or in test.
+        repeated sample; when fewer than 3 samples of the cohort are in train or in test.
     """
     set_of = _read_sets(path)
     by_name = np.argsort(np.asarray(sample_ids))

@@ -27,7 +27,7 @@ from haploscribe.results.models_folder import (
     read_record,
     shared_file,
 )
-from haploscribe.results.state_files import read_as_kept, read_state
+from haploscribe.results.state_files import damage_as_input_error, read_state
 from haploscribe.utils.types import Float64Array, Int64Array
 
 
@@ -112,14 +112,14 @@ class SavedModels:
         wanted = self.record.models if names is None else names
         makers = {name: make for name, make in self._own.items() if name in wanted}
         path = gene_file(self.folder, number)
-        with read_as_kept(path):
+        with damage_as_input_error(path):
             states = read_state(path).parts["models"].parts if makers else {}
         missing = [name for name in makers if name not in states]
         if missing:
             raise InputError(
                 f"{path} lacks the model {missing[0]}; copy the whole folder again, or run again"
             )
-        with read_as_kept(path):
+        with damage_as_input_error(path):
             found: dict[str, Estimator | SharedEstimator] = {
                 name: make().restore(states[name]) for name, make in makers.items()
             }

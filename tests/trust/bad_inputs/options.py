@@ -421,7 +421,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--out` holds a finished run with other options",
         into_finished(folds=40),
-        "--out results holds a finished run with --folds 2, this command says --folds 40; name another "
+        "--out results holds a finished run with --folds 2, this command has --folds 40; name another "
         "--out, or --force to replace it",
         verbs=("run",),
     ),

@@ -169,7 +169,7 @@ class RotaryAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, hidden: Tensor, rotation: Tensor) -> Tensor:
-        """Apply attention between all positions of `(n, length, width)`; `rotation` as `rotations` returns it."""
+        """Apply attention between all positions of `(n, length, width)`; `rotation` is from `rotations`."""
         n, length, _ = hidden.shape
         by_head = self.query_key_value(hidden).view(n, length, 2 * self.n_heads, -1).transpose(1, 2)
         query = by_head[:, : self.n_heads]
