@@ -72,7 +72,7 @@ def read_configuration(folder: Path) -> tuple[dict[str, Any], str]:
     except ValueError:  # neither UTF-8 nor JSON
         content = None
     if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object; save or download it again")
+        raise InputError(f"{file} is not a JSON object; save or download it again")
     return content, str(file)
 
 

@@ -227,7 +227,7 @@ def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("written", [b"{", b"[]", b"\xff\xfe"])
 def test_a_configuration_that_is_no_json_object_is_refused(written: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(written)
-    with pytest.raises(InputError, match="holds no JSON object"):
+    with pytest.raises(InputError, match="is not a JSON object"):
         read_network(tmp_path)
 
 

@@ -79,7 +79,7 @@ class VcfReader:
 
     def close(self) -> None:
         """Close the file and remove the temporary folder."""
-        with quiet(), contextlib.suppress(OSError):  # closing a damaged file fails once more
+        with quiet(), contextlib.suppress(OSError):  # closing a damaged file fails again
             self._file.close()
         if self._lines is not None:
             self._lines.close()
@@ -135,7 +135,7 @@ def _open_lines(indexed: Path) -> pysam.TabixFile:
 
 
 def _header_samples(path: Path) -> list[str]:
-    """Read the sample names of a VCF whose header htslib refuses."""
+    """Read the sample names of a VCF whose header htslib rejects."""
     with (
         contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: its samples are unknown
         path.open("rb") if compression(path) == "plain" else gzip.open(path) as file,
@@ -151,7 +151,7 @@ def _named_contigs(file: pysam.VariantFile, path: Path) -> tuple[str, ...]:
     try:
         return tuple(file.header.contigs)
     except UnicodeDecodeError:
-        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+        raise InputError(f"{path} has a contig name that is not UTF-8; rename it") from None
     except AssertionError:  # pysam's, for a contig that has a number but no name
         raise InputError(
             f"{path} has records of a contig that its header does not name; write it again with bcftools view"
@@ -168,7 +168,7 @@ def _contigs_with_records(
                 return tuple(file.contigs)  # of the index
             return tuple(name for name in named if next(file.fetch(name), None) is not None)
     except UnicodeDecodeError:
-        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+        raise InputError(f"{path} has a contig name that is not UTF-8; rename it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); copy or make it again") from None
 
@@ -220,7 +220,7 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
                 plain = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
                 is_header = plain.startswith(b"#")
                 n_other += not is_header
-                if is_header and n_other:  # htslib ends there without a word
+                if is_header and n_other:  # htslib stops there silently
                     raise InputError(
                         f"{path} has a header line behind record {n_other}, as files have that were joined "
                         "with cat; join them with bcftools concat"

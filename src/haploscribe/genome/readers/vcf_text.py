@@ -17,7 +17,7 @@ from haploscribe.genome.readers.calls import (
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 CHUNK_CHARACTERS = 1 << 19
-"""Text that is decoded at once; more leaves the processor's cache."""
+"""Bytes of text decoded at once, to stay within the processor's cache."""
 
 _CHROM, _POSITION, _IDENTIFIER, _REF, _ALT, _FORMAT, _CALLS = 0, 1, 2, 3, 4, 8, 9
 _TAB, _COLON, _PHASED, _UNPHASED, _ZERO, _DOT = b"\t:|/0."

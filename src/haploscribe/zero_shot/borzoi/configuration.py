@@ -169,7 +169,7 @@ TRACKS: Mapping[str, tuple[Track, ...]] = {
 
 
 def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
-    """Return tracks by names of `TRACKS`; a name may stand for several tracks.
+    """Return tracks by names of `TRACKS`; a name may denote several tracks.
 
     Raises
     ------
