@@ -47,7 +47,7 @@ def verify(folder: Path, names: Sequence[str]) -> str | None:
 
 
 class _DamagedError(Exception):
-    """A group of the store is not as it was written."""
+    """Error: a group of the store is damaged."""
 
 
 def read_arrays(folder: Path, names: Sequence[str]) -> list[Any]:

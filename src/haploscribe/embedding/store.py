@@ -241,7 +241,7 @@ class EmbeddingStore:
             write_array(group, "embedding", embeddings)
 
     def has_haplotypes(self, key: BlockKey) -> bool:
-        """Whether the block's haplotypes are stored."""
+        """Return whether the block's haplotypes are stored."""
         return self._haplotypes(key).is_dir()
 
     def write_haplotypes(self, key: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:

@@ -14,7 +14,7 @@ from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import Float64Array, Int64Array
 
 MIN_SAMPLES = 3
-"""Fewest samples in a training or test set: a correlation of two is 1 or −1 whatever they are."""
+"""Smallest size of a training or test set: the correlation of two samples is always 1 or −1."""
 
 _SETS = ("train", "validation", "test")
 

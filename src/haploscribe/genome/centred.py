@@ -55,12 +55,12 @@ class CentredWindow:
 
     @property
     def left(self) -> int:
-        """Base pairs needed towards lower coordinates, should the base itself be deleted."""
+        """Base pairs needed towards lower coordinates in case the base itself is deleted."""
         return self.downstream if self.reverse else self.upstream
 
     @property
     def right(self) -> int:
-        """Base pairs needed towards higher coordinates, should the base itself be deleted."""
+        """Base pairs needed towards higher coordinates in case the base itself is deleted."""
         return self.upstream if self.reverse else self.downstream
 
 

@@ -1,4 +1,4 @@
-"""Compute the unique haplotype sequences of tiles and regions, and which samples carry them."""
+"""Compute the unique haplotype sequences of tiles and regions, and the samples that carry them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

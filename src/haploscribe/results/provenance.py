@@ -30,7 +30,7 @@ _PACKAGES = (
 )
 
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
-"""Files of a folder of weights that decide what its model predicts."""
+"""Files of a weights folder that determine its model's predictions."""
 
 _MAX_SHOWN = 80
 """Characters of an option's value shown in a message, at most."""

@@ -20,7 +20,7 @@ WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 _DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "*.safetensors", INDEX_FILE)
 HUB_TIMEOUT = 10.0
-"""Seconds to wait for the hub before the cache is tried."""
+"""Seconds to wait for the hub before using the cache."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 

@@ -69,7 +69,7 @@ class EsmV2(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Token embeddings; positions come in with the attention."""
+    """Token embeddings; positions enter in the attention."""
 
     def __init__(self, configuration: EsmConfiguration) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class Attention(nn.Module):
 
 
 class MaskedTokenHead(nn.Module):
-    """From hidden states to logits over the vocabulary."""
+    """Map hidden states to logits over the vocabulary."""
 
     def __init__(self, configuration: EsmConfiguration) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ def _layer_norm(configuration: EsmConfiguration) -> nn.LayerNorm:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Start a model that is to be trained: normal weights, zero biases, as BERT and ESM do."""
+    """Initialise weights for training: normal weights, zero biases, as in BERT and ESM."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_STANDARD_DEVIATION)
     if isinstance(module, nn.Linear) and module.bias is not None:

@@ -152,7 +152,7 @@ BACKBONES: tuple[BackboneEntry, ...] = (
     _second_version("250m", dimension=768, n_layers=24, confirmed=False),
     _second_version("500m", dimension=1024, n_layers=29, confirmed=True),
 )
-"""Every backbone by short name, smallest idea first."""
+"""Every backbone by short name, simplest first."""
 
 DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
@@ -267,7 +267,7 @@ def _source(plugin: Plugin) -> str:
 
 
 def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable[str]) -> None:
-    """Refuse options that a backbone does not take, unless they are the defaults."""
+    """Raise InputError for options that a backbone does not take, unless they are the defaults."""
     defaults = {"layer": DEFAULT_LAYER, "pooling": DEFAULT_POOLING, "precision": DEFAULT_PRECISION}
     refused = [key for key in defaults if key not in taken and options[key] != defaults[key]]
     if refused:

@@ -90,7 +90,7 @@ def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
 
 @dataclass(frozen=True, slots=True)
 class CachedGenotypes:
-    """Where a genotype cache is: small, hashable, and opened in any process.
+    """Location of a genotype cache: small, hashable, and opened in any process.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class CallRules:
-    """What to accept in a genotype file.
+    """Rules for accepting the calls of a genotype file.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
         unphased = np.zeros((0, n_samples), dtype=np.bool_)
         return Calls(np.zeros(0, np.int64), (), (), np.zeros((0, n_samples, 2), np.int8), unphased)
     positions = np.concatenate([part.positions for part in parts])
-    if all(part.phased.all() for part in parts):  # as it mostly is: no memory then
+    if all(part.phased.all() for part in parts):  # the usual case, which needs no memory
         phased = np.broadcast_to(np.True_, (len(positions), n_samples))
     else:
         phased = np.concatenate([part.phased for part in parts])
@@ -142,7 +142,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     sample_ids
         `n_samples` names.
     rules
-        What to accept.
+        Rules for accepting calls.
 
     Raises
     ------

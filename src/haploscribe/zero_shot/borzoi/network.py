@@ -18,7 +18,7 @@ from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLaye
 
 _STEM_KERNEL, _TOWER_KERNEL, _UP_KERNEL = 15, 5, 3
 _EPSILON = 1e-3
-"""Of batch and layer norms: the default of TensorFlow."""
+"""Epsilon of batch and layer norms: TensorFlow's default."""
 
 
 class BorzoiNetwork(SignalNetwork):
