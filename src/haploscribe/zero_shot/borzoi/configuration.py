@@ -17,7 +17,7 @@ from haploscribe.zero_shot.configuration import Track, positive_integer
 
 BORZOI_HUB_NAMES = tuple(f"johahi/borzoi-replicate-{i}" for i in range(4))
 FLASHZOI_HUB_NAMES = tuple(f"johahi/flashzoi-replicate-{i}" for i in range(4))
-"""The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`; four trainings of each."""
+"""The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`; four of each."""
 
 PUBLISHED_SIZES = {"dim": 1536, "depth": 8, "heads": 8, "attn_dim_key": 64, "attn_dim_value": 192}
 """Sizes of the published models; used for sizes that a `config.json` leaves out."""
