@@ -80,7 +80,7 @@ def test_values_become_what_the_fields_are() -> None:
     [
         (EvaluationOptions, {"folds": 1}, "--folds 1: at least 2 are needed"),
         (EvaluationOptions, {"folds": "five"}, "--folds five: give a whole number"),
-        (EvaluationOptions, {"gene_split": 1}, "--gene-split 1: give 2 blocks or more"),
+        (EvaluationOptions, {"gene_split": 1}, "--gene-split 1: give 2 splits or more"),
         (EvaluationOptions, {"normalize": "zscore"}, f"give one of {', '.join(NORMALISATIONS)}"),
         (EvaluationOptions, {"seed": 1 << 63}, "give a whole number from 0 to below 2\\^63"),
         (BackboneOptions, {"precision": "half"}, "--precision half: give one of float32, mixed"),

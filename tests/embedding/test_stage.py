@@ -1,4 +1,4 @@
-"""Half precision is refused where deltas do not survive it."""
+"""Half precision is refused where it makes deltas inaccurate."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from scipy.spatial.distance import cosine
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
-from haploscribe.embedding.engine import delta_cosines, require_surviving
+from haploscribe.embedding.engine import check_half_precision, delta_cosines
 from haploscribe.errors import InputError
 from haploscribe.workflows.embed import embed
 
@@ -27,9 +27,9 @@ def test_a_delta_that_vanishes_has_cosine_zero() -> None:
 
 
 def test_one_bad_delta_in_a_hundred_may_be() -> None:
-    require_surviving(np.array([0.5, *np.ones(199)]), "x")
+    check_half_precision(np.array([0.5, *np.ones(199)]), "x")
     with pytest.raises(InputError, match="--precision float32"):
-        require_surviving(np.array([0.5] * 5 + [1.0] * 95), "x")
+        check_half_precision(np.array([0.5] * 5 + [1.0] * 95), "x")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_backbone_whose_deltas_drown_is_refused_before_anything_is_stored(
         return found + np.float32(1e-3) * noise
 
     monkeypatch.setattr(NucleotideTransformer, "embed", noisy)
-    with pytest.raises(InputError, match="do not survive it"):
+    with pytest.raises(InputError, match="are too inaccurate"):
         embed(
             one_gene, BackboneOptions(precision="mixed", device="cpu"), tmp_path / "s.zarr", WorkerOptions()
         )

@@ -177,7 +177,8 @@ def test_something_else_is_not_taken_for_a_store(tmp_path: Path, content: str) -
 def test_stored_deltas_keep_few_blocks_and_find_every_tile(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     addresses = [
-        BlockKey("chr22", block, ADDRESS.backbone, "0c" * 16) for block in range(DeltaReader.BLOCKS_KEPT + 3)
+        BlockKey("chr22", block, ADDRESS.backbone, "0c" * 16)
+        for block in range(DeltaReader.BLOCKS_CACHED + 3)
     ]
     for address in addresses:
         store.write_haplotypes(address, [indexed_tile(address.block * 16, ["r", "s"])], 5)

@@ -86,8 +86,8 @@ def test_a_byte_order_mark_before_the_header_is_no_part_of_it(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("S1\ttrain", "S1\ttraining", "line 3: 'training' is no set; write train, validation or test"),
-        ("S1\ttrain", "S0\ttrain", "line 3: sample S0 stands a second time"),
+        ("S1\ttrain", "S1\ttraining", "line 3: 'training' is not a set; write train, validation or test"),
+        ("S1\ttrain", "S0\ttrain", "line 3: sample S0 is listed twice"),
         ("S1\ttrain", "S1", "line 3 has 1 columns"),
         ("S7\ttest\nS8\ttest", "S8\ttest", r"2 samples of the cohort are in set test \(2 listed\)"),
         ("S", "T", r"0 samples of the cohort are in set train \(4 listed\)"),

@@ -13,7 +13,7 @@ from haploscribe.estimators.base import MultiGeneEstimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, GeneDataset, evaluate
 from haploscribe.evaluation.folds import Fold, make_folds
-from haploscribe.expression.genes import GeneSplit, all_genes_seen
+from haploscribe.expression.genes import GeneSplit, single_split
 from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import BoolArray, Float64Array
 from tests.fixtures.synthetic import synthetic_gene
@@ -147,7 +147,7 @@ def test_the_expression_of_a_gene_not_learned_from_changes_no_prediction(
 
 
 def test_without_a_split_of_genes_all_are_learned_from_and_predicted(genes: GeneDataset, fold: Fold) -> None:
-    (everything,) = all_genes_seen(6)
+    (everything,) = single_split(6)
     predictions = evaluated(genes, fold, everything)
     assert SharedRidge.seen[-1].gene_ids == predictions["gene_id"].unique(maintain_order=True).to_list()
 

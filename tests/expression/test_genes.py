@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.expression.genes import Gene, all_genes_seen, split_genes
+from haploscribe.expression.genes import Gene, single_split, split_genes
 
 PLACES = st.lists(
     st.tuples(st.sampled_from(["21", "22"]), st.integers(0, 60), st.integers(1, 12)), min_size=2, max_size=25
@@ -67,5 +67,5 @@ def test_windows_that_touch_without_overlap_leave_a_gene_to_learn_from() -> None
 
 
 def test_without_a_split_every_gene_is_learned_from_and_predicted() -> None:
-    (block,) = all_genes_seen(3)
+    (block,) = single_split(3)
     assert block.training.tolist() == block.held_out.tolist() == [0, 1, 2]

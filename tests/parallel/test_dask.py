@@ -96,7 +96,7 @@ def test_killing_a_worker_in_mid_run_changes_nothing(
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("tcp://127.0.0.1:1", "no Dask scheduler answers there"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler responds"),
         ("tcp://127.0.0.1", "give local:N, or an address"),
         ("local:0", "give a number of processes"),
     ],

@@ -117,7 +117,7 @@ def test_a_file_that_is_cut_short_is_refused(kept: int, tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     write_state(path, State({}, {"a": np.arange(100.0)}))
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match="is damaged or no kept model"):
+    with pytest.raises(InputError, match="is damaged or not a saved model"):
         read_state(path)
 
 

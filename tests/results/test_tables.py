@@ -119,10 +119,10 @@ def spoil_number(path: Path) -> None:
     [
         ("metrics.tsv", Path.unlink, "has no metrics.tsv; give the --out folder"),
         ("run.json", Path.unlink, "has no run.json"),
-        ("predictions.parquet", cut_short, "predictions.parquet is not as"),
-        ("summary.json", cut_short, "summary.json is not as"),
+        ("predictions.parquet", cut_short, "predictions.parquet is damaged or"),
+        ("summary.json", cut_short, "summary.json is damaged or"),
         ("metrics.tsv", rename_column, "its columns are gene_id"),
-        ("metrics.tsv", spoil_number, "metrics.tsv is not as"),
+        ("metrics.tsv", spoil_number, "metrics.tsv is damaged or"),
     ],
 )
 def test_a_spoilt_folder_is_told(tmp_path: Path, name: str, spoil: Callable[[Path], None], told: str) -> None:

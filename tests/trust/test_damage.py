@@ -139,7 +139,7 @@ def test_a_run_says_what_it_repaired_and_leaves_the_same_results(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert line.startswith(f"haploscribe: warning: {store} was damaged (vectors/")
     assert "/embedding is unreadable (ValueError: Stored and computed checksum do not match" in line
-    assert line.endswith("these pieces were embedded again")
+    assert line.endswith("these parts were embedded again")
     assert (tmp_path / "out" / "predictions.parquet").read_bytes() == before
 
 

@@ -30,18 +30,18 @@ _OWN = ("model", "normalize")
 
 
 class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """One model of one gene, for scikit-learn's `clone`, `cross_val_predict`, `GridSearchCV` and the like.
+    """Fit one model of one gene, as an estimator of scikit-learn (`cross_val_predict`, `GridSearchCV`).
 
     `X` and `y` are those of `OpenedCohort.gene`: dosages, deltas and covariates, and expression as read.
-    `fit` normalises expression and regresses out covariates with the samples that it is given, as a fold of a
-    run does, so nothing fitted within cross-validation sees a held-out sample. Predictions are on the scale
+    `fit` normalises expression and regresses out covariates with the given samples, as in a fold of a run, so
+    nothing fitted within cross-validation sees a held-out sample. Predictions are on the scale
     of the prepared expression: mean 0 and variance 1 in the samples of `fit`. `prepared` puts held-out
     expression on this scale, and `score` correlates the two. A score that compares predictions with `y`
     itself (`scoring="r2"`) compares two scales.
 
-    With the folds of `OpenedCohort.folds`, out-of-fold predictions equal those of a run for models that learn
-    from their own gene alone. Models that learn from other genes too (`transformer`, `susie`, the ensembles,
-    those named distance) use the default prior of the package here.
+    With the folds of `OpenedCohort.folds`, out-of-fold predictions equal those of a run for models that are
+    trained on one gene alone. Models that also use other genes (`transformer`, `susie`, the ensembles,
+    those named distance) use the default prior of the package.
 
     The order of samples does not change a fit.
 
@@ -134,9 +134,9 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"{self.model} reads deltas: X, y = cohort.gene(gene_id, cohort.embed(...))")
         by_name = np.argsort(np.asarray(X.sample_ids), kind="stable")
         self.training_, self.expression_ = X[by_name], expression[by_name]
-        everyone = np.ones(len(X), dtype=np.bool_)
-        with threads(1):  # as in a run: sums of several threads have other last bits
-            prepared = prepare(self.expression_, self.training_.covariates, everyone, self.normalize)
+        all_samples = np.ones(len(X), dtype=np.bool_)
+        with threads(1):  # as in a run: several threads change the last bits of sums
+            prepared = prepare(self.expression_, self.training_.covariates, all_samples, self.normalize)
             self.estimator_ = estimator.fit(self.training_.inputs, prepared)
         return self
 
@@ -154,7 +154,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(self.estimator_.predict(X.inputs), dtype=np.float64)
 
     def prepared(self, X: GeneSamples, y: npt.ArrayLike) -> Float64Array:
-        """Normalise expression and regress out covariates with what `fit` learned: the scale of predictions.
+        """Normalise expression and regress out covariates as fitted by `fit`: the scale of predictions.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return {name: parameter.default for name, parameter in parameters.items()}
 
     def _factory(self) -> Callable[..., Estimator]:
-        """Return what makes new models; takes their parameters as keywords."""
+        """Return the class or function that creates an unfitted model from its parameters."""
         check_names((self.model,))
         (spec,) = model_specs((self.model,), seed=0).values()
         able = spec.capabilities
@@ -208,7 +208,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return partial(type(able), **spec.parameters)
 
     def _require_same_gene(self, samples: GeneSamples) -> None:
-        """Refuse samples of another gene, or with other variants or tiles, than those of `fit`."""
+        """Raise InputError for samples of another gene, or with other variants or tiles, than in `fit`."""
         _require_samples(samples)
         mine, theirs = self.training_.inputs, samples.inputs
         same = mine.gene == theirs.gene and np.array_equal(mine.positions, theirs.positions)
@@ -229,7 +229,7 @@ def _require_samples(samples: object) -> None:
 
 
 def _expression(samples: GeneSamples, values: npt.ArrayLike) -> Float64Array:
-    """Take `y` as an array that belongs to `X`."""
+    """Return `y` as a float64 array, checked against `X`."""
     _require_samples(samples)
     expression = np.asarray(values, dtype=np.float64)
     if expression.shape != (len(samples),) or not np.isfinite(expression).all():

@@ -1,1 +1,1 @@
-"""Genotypes and expression of the same samples: open, match, validate; gene windows."""
+"""Open and match genotypes and expression of the same samples; cis windows of genes."""

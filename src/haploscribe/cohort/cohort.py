@@ -1,4 +1,4 @@
-"""The inputs of a run, opened and matched: who is in it, and which genes."""
+"""Open the inputs of a run, and match their samples and contigs."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from haploscribe.utils.types import Float64Array
 
 @dataclass(frozen=True, slots=True)
 class SampleMatch:
-    """The samples that all inputs have.
+    """Samples that all inputs share.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class SampleMatch:
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def describe(self) -> str:
-        """Say in one line how many are shared, and who is left out of what."""
+        """Describe in one line how many samples are shared, and which are left out of each input."""
         parts = [f"{len(self.shared)} samples shared"]
         parts += [
             f"{len(names)} of {source} left out ({listed(names)})"
@@ -52,23 +52,23 @@ class SampleMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort(GeneWindows):
-    """Genotypes, sequence and expression of the same people.
+    """Genotypes, reference sequence and expression of matched samples.
 
     Attributes
     ----------
     options
-        What it was opened with.
+        Options that it was opened with.
     expression
         The table of `genes` in the matched samples, as read; in the order of the reference's contigs, then of
         TSS and name, whatever that of the file.
     all_genes
-        The whole expression table, genes that the run leaves out among them, contigs named as in the file.
+        The whole expression table, including genes that the run leaves out; contigs named as in the file.
     covariates
         float64 `(n_samples, n_covariates)`, or None.
     hidden_factors
         float64 `(n_samples, n_factors)`, or None.
     match
-        Who is in and who was left out; `match.shared` is the order of every sample axis.
+        The samples used and left out; `match.shared` is the order of every sample axis.
     genes_without_variants_file
         Genes left out because the variants file does not cover their contig.
     """
@@ -109,7 +109,7 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:
         reference = stack.enter_context(Reference.open(options.reference, index_folder))
-        # Missing calls are judged over the whole run (haploscribe.cohort.scan), not region by region.
+        # Missing calls are checked over the whole run (haploscribe.cohort.scan), not region by region.
         reader = stack.enter_context(
             open_variants(
                 options.variants, index_folder, assume_phased=options.assume_phased, max_missing=1.0
@@ -118,8 +118,8 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
         match = match_samples(
             reader.sample_ids, table.sample_ids, None if covariates is None else covariates.sample_ids
         )
-        expression = _place_genes(table.take_samples(match.shared), reference, reader.contigs, options)
-        stack.pop_all()  # all is well: the cohort closes its files itself
+        expression = _match_genes(table.take_samples(match.shared), reference, reader.contigs, options)
+        stack.pop_all()  # the cohort closes its files itself
     return Cohort(
         options=options,
         genotypes=Genotypes(reference, reader, match.shared, options.maf),
@@ -141,12 +141,12 @@ _ARRAYS = ("expression", "all_expression", "covariates", "hidden_factors")
 
 
 def save_cohort(folder: Path, cohort: Cohort) -> None:
-    """Write a matched cohort, its genotypes left out, for the processes that will work on it.
+    """Write a matched cohort, without its genotypes, for other processes to open.
 
     Parameters
     ----------
     folder
-        Where; what is there already stays, as it is named after its content.
+        Output folder, named after the content; an existing one is left as it is.
     cohort
         The cohort.
     """
@@ -167,14 +167,14 @@ def save_cohort(folder: Path, cohort: Cohort) -> None:
 
 
 def open_saved_cohort(folder: Path, options: CohortOptions, genotypes: Genotypes, *, wide: bool) -> Cohort:
-    """Open what `save_cohort` wrote; arrays are mapped, so processes of one machine share them.
+    """Open a cohort that `save_cohort` wrote; processes of one machine share its memory-mapped arrays.
 
     Parameters
     ----------
     folder
-        Where it was written.
+        The folder that `save_cohort` wrote.
     options
-        What the cohort was opened with.
+        Options that the cohort was opened with.
     genotypes
         The samples' alleles.
     wide
@@ -218,13 +218,13 @@ def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Floa
     return factors.take_samples(sample_ids).values
 
 
-def placed_genes(genes: Sequence[Gene], reference: Reference, source: Path) -> list[Gene]:
-    """Name genes' contigs as the reference does.
+def match_gene_contigs(genes: Sequence[Gene], reference: Reference, source: Path) -> list[Gene]:
+    """Return genes with their contigs named as in the reference.
 
     Parameters
     ----------
     genes
-        As a table has them.
+        Genes of a table.
     reference
         The FASTA.
     source
@@ -248,27 +248,27 @@ def placed_genes(genes: Sequence[Gene], reference: Reference, source: Path) -> l
     return placed
 
 
-def _place_genes(
+def _match_genes(
     table: ExpressionTable, reference: Reference, covered: tuple[str, ...], options: CohortOptions
 ) -> ExpressionTable:
-    """Name contigs as the reference does; keep genes on those of the variants file, in genome order."""
-    placed = placed_genes(table.genes, reference, options.expression)
+    """Return the genes on contigs of the variants file, in genome order, named as in the reference."""
+    placed = match_gene_contigs(table.genes, reference, options.expression)
     if not covered:
-        raise InputError(f"{options.variants} has no variants; check that it was written to its end")
-    file, rank = str(options.variants), {name: place for place, name in enumerate(reference.contigs)}
+        raise InputError(f"{options.variants} has no variants; check that the file is complete")
+    file, rank = str(options.variants), {name: index for index, name in enumerate(reference.contigs)}
     with_variants = {name for name in rank if match_contig(name, covered, file) is not None}
-    kept = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
-    if not kept:
+    covered_genes = [i for i, gene in enumerate(placed) if gene.contig in with_variants]
+    if not covered_genes:
         raise InputError(
             f"{options.variants} has no contig of the {len(placed)} genes (such as {placed[0].contig}); "
             f"it has {', '.join(sorted(covered)[:5])}; give the file of the genes' contigs"
         )
-    kept.sort(key=lambda i: (rank[placed[i].contig], placed[i].tss, placed[i].gene_id))
-    return replace(table, genes=tuple(placed)).take_genes(np.array(kept, dtype=np.int64))
+    covered_genes.sort(key=lambda i: (rank[placed[i].contig], placed[i].tss, placed[i].gene_id))
+    return replace(table, genes=tuple(placed)).take_genes(np.array(covered_genes, dtype=np.int64))
 
 
 def _in_order(table: ExpressionTable) -> ExpressionTable:
-    """Put genes in an order of their own: sums over genes must not depend on that of the file."""
+    """Sort genes by contig, TSS and name, so that sums over genes do not depend on the order of the file."""
     genes = table.genes
     order = sorted(range(len(genes)), key=lambda i: (genes[i].contig, genes[i].tss, genes[i].gene_id))
     return table.take_genes(np.array(order, dtype=np.int64))
@@ -289,7 +289,7 @@ def match_samples(
         sources["covariates"] = set(covariate_ids)
     shared = set.intersection(*sources.values())
     if not shared:
-        names = "; ".join(f"{source}: {listed(sorted(ids)) or 'nobody'}" for source, ids in sources.items())
+        names = "; ".join(f"{source}: {listed(sorted(ids)) or 'none'}" for source, ids in sources.items())
         transposed = " (rows are covariates, columns samples)" if covariate_ids is not None else ""
         raise InputError(
             f"{' and '.join(sources)} share no sample ({names}); "

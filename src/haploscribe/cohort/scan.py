@@ -1,4 +1,4 @@
-"""Scan the variants near genes: count them, check REF, phase and missing calls, and cache what is used."""
+"""Scan the variants near genes: count them, check REF, phase and missing calls, and cache those used."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.utils.types import Int64Array
 
 MAX_MISSING = 0.1
-"""Largest share of missing calls a run may have; they count as reference."""
+"""Largest allowed share of missing calls; missing calls count as reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class VariantScan:
     counts: VariantCounts
 
     def summary(self) -> dict[str, str | int]:
-        """Return the counts by their names in print."""
+        """Return the counts by the labels under which they are printed."""
         counts = self.counts
         return {
             "variants used (REF equals the FASTA at each)": self.n_used,
@@ -125,7 +125,7 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
         n_used += scanned.n_used
         n_rare += scanned.n_rare
         n_overlaps += scanned.n_overlaps
-    require_called(counts, cohort.options.variants)
+    check_missing_calls(counts, cohort.options.variants)
     if n_used == 0 and len(cohort.genes) == 1:
         raise InputError(
             f"{cohort.options.variants}: {cohort.genes[0].gene_id} has no variant with MAF "
@@ -142,11 +142,11 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
 
 
 def _within(variants: Variants, block: TileBlock) -> Variants:
-    """Keep the variants that start in the tiles wanted of a block."""
-    keep = np.zeros(len(variants.positions), dtype=np.bool_)
+    """Return the variants that start in the wanted tiles of a block."""
+    inside = np.zeros(len(variants.positions), dtype=np.bool_)
     for tile in block.wanted:
-        keep |= (variants.positions >= tile.start) & (variants.positions < tile.end)
-    return variants.take(keep)
+        inside |= (variants.positions >= tile.start) & (variants.positions < tile.end)
+    return variants.take(inside)
 
 
 def _dosage_columns(variants: Variants) -> Int64Array:
@@ -176,8 +176,8 @@ def sum_counts(a: VariantCounts, b: VariantCounts) -> VariantCounts:
     return VariantCounts(*(getattr(a, name) + getattr(b, name) for name in names))
 
 
-def require_called(counts: VariantCounts, variants: Path) -> None:
-    """Refuse a variants file in which too many calls are missing.
+def check_missing_calls(counts: VariantCounts, variants: Path) -> None:
+    """Raise InputError if too many calls of a variants file are missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The DNA of samples around genes: a gene's tiles and variants, and who carries what there."""
+"""Cis windows of genes: their tiles and the variants of the samples in them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +11,12 @@ from haploscribe.genome.tiles import Tile, cis_tiles
 from haploscribe.genome.variants import Variants
 
 WIDE_WINDOW = 2_000_000
-"""Width of the wide window in base pairs: 1 Mb to either side of the TSS, as PrediXcan has it."""
+"""Width of the wide window in base pairs: 1 Mb to either side of the TSS, as PrediXcan uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneWindows:
-    """Samples' alleles around genes.
+    """Genes, their cis windows and the samples' genotypes in them.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class GeneWindows:
     wide
         Whether the dosages of the genes' wide windows are read too.
     flank
-        Base pairs to either side of each TSS whose variants are read besides: what zero-shot models see.
+        Base pairs on either side of each TSS whose variants are also read, for zero-shot models.
     """
 
     genotypes: Genotypes
@@ -51,17 +51,17 @@ class GeneWindows:
         """Close the variants file and the FASTA."""
         self.genotypes.close()
 
-    def reading_from(self, folder: Path) -> Self:
-        """Read variants from the blocks that a survey left in a folder.
+    def with_cached_genotypes(self, folder: Path) -> Self:
+        """Return these windows with variants read from a genotype cache (`scan_block`).
 
-        The file that they came from stays open in what was opened.
+        The variants file stays open in the original object.
         """
         reader = GenotypeCache(folder, self.tile_size)
-        # What is rarer than the floor was left out when the blocks were written.
+        # Variants below the frequency floor were dropped when the blocks were written.
         return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
 
     def genome_order(self) -> list[int]:
-        """List the indices of the genes along the genome: neighbours share tiles."""
+        """Return the indices of the genes in genome order, in which neighbours share tiles."""
         return sorted(range(len(self.genes)), key=lambda i: (self.genes[i].contig, self.genes[i].tss))
 
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
@@ -69,7 +69,7 @@ class GeneWindows:
         return self._window_tiles(gene, self.window)
 
     def all_tiles(self) -> list[Tile]:
-        """List the tiles of all genes' cis windows, each once, in order."""
+        """List the tiles of the cis windows of all genes, each once, in order."""
         return sorted({tile for gene in self.genes for tile in self.tiles(gene)})
 
     def wide_tiles(self, gene: Gene) -> tuple[Tile, ...]:
@@ -77,15 +77,15 @@ class GeneWindows:
         return self._window_tiles(gene, WIDE_WINDOW)
 
     def tiles_to_read(self) -> list[Tile]:
-        """List the tiles whose variants any gene's inputs hold, each once, in order."""
+        """List the tiles whose variants are read for any gene, each once, in order."""
         return sorted({tile for gene in self.genes for tile in self._tiles_to_read(gene)})
 
     def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
-        """Tiles of the widest of a gene's windows: all are about the TSS, so one holds the others."""
+        """Return the tiles of a gene's widest window, which contains the others: all are about the TSS."""
         return self._window_tiles(gene, max(self._inputs_window(), 2 * self.flank))
 
     def _inputs_window(self) -> int:
-        """Width of the widest window whose dosages are an input."""
+        """Return the width of the widest window whose dosages are an input, in base pairs."""
         return max(self.window, WIDE_WINDOW if self.wide else 0)
 
     def _window_tiles(self, gene: Gene, window: int) -> tuple[Tile, ...]:

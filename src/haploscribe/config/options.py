@@ -134,7 +134,7 @@ class EvaluationOptions(Options):
         Option(
             "Folds of cross-validation.",
             metavar="K",
-            check=at_least(2, "at least 2 are needed, one to learn from and one to test"),
+            check=at_least(2, "at least 2 are needed, one to train on and one to test"),
         ),
     ] = 5
     split: Annotated[
@@ -147,7 +147,7 @@ class EvaluationOptions(Options):
             "Predict unseen genes: K blocks of genes along the genome are held out in turn, in held-out "
             "samples.",
             metavar="K",
-            check=at_least(2, "give 2 blocks or more, and no more than genes"),
+            check=at_least(2, "give 2 splits or more, and no more than genes"),
             unset="learn from every gene",
         ),
     ] = None

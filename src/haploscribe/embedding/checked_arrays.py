@@ -1,4 +1,4 @@
-"""Read and write Zarr groups of arrays, each one chunk with a checksum, so that damage is noticed."""
+"""Read and write Zarr groups of arrays, each one chunk with a checksum that reveals damage."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
 FORMAT_VERSION = 4
-"""Of the embedding store, which every group of arrays carries."""
+"""Version of the embedding store's format, an attribute of every group of arrays."""
 
 RECORD = "zarr.json"
 VERSION = "format_version"
@@ -22,11 +22,11 @@ _CODECS = ["bytes", "zstd", "crc32c"]
 """The codecs of every array, in order; arrays with others are not decoded."""
 
 _NONE = {"format": None}
-"""Stands for the attributes of a group that has no sound record: no group's are these."""
+"""Returned as the attributes of a group whose record is missing or damaged; no valid group has these."""
 
 
 def verify(folder: Path, names: Sequence[str]) -> str | None:
-    """Read a group of the store as it was written.
+    """Verify that a group of the store can be read and its checksums match.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def verify(folder: Path, names: Sequence[str]) -> str | None:
 
     Returns
     -------
-    What is damaged, as `/ARRAY reason`; None where all is sound.
+    What is damaged, as `/ARRAY reason`; None if the group is intact.
     """
     try:
         _decode(folder, names)
@@ -47,7 +47,7 @@ def verify(folder: Path, names: Sequence[str]) -> str | None:
 
 
 class _DamagedError(Exception):
-    """A group of the store is not as it was written."""
+    """Error: a group of the store is damaged."""
 
 
 def read_arrays(folder: Path, names: Sequence[str]) -> list[Any]:
@@ -76,13 +76,13 @@ def _decode(folder: Path, names: Sequence[str]) -> list[Any]:
 
 
 def _decode_array(group: zarr.Group, name: str) -> Any:
-    """Read an array; nothing but what `write_array` writes is decoded."""
+    """Read an array; only the encoding of `write_array` is decoded."""
     try:
         array = group.get(name)
         plain = isinstance(array, zarr.Array) and _is_plain(array)
         if plain and array.nchunks_initialized == array.nchunks:
             return array[...]
-    except Exception as error:  # damaged metadata and chunks raise what each library of the codecs raises
+    except Exception as error:  # each codec raises errors of its own for damaged data
         reason = str(error).partition("\n")[0]
         raise _DamagedError(f"/{name} is unreadable ({type(error).__name__}: {reason})") from None
     raise _DamagedError(
@@ -91,7 +91,7 @@ def _decode_array(group: zarr.Group, name: str) -> Any:
 
 
 def _is_plain(array: zarr.Array) -> bool:
-    """Whether an array is of numbers, in one chunk, with the store's codecs."""
+    """Return whether an array is numeric, in one chunk, with the store's codecs."""
     codecs: list[dict[str, Any]] = array.metadata.to_dict()["codecs"]
     return (
         array.dtype.kind in "iuf"
@@ -101,7 +101,7 @@ def _is_plain(array: zarr.Array) -> bool:
 
 
 def read_attributes(group: Path) -> Mapping[str, Any]:
-    """Read the attributes of a Zarr group; none where its record is missing or damaged."""
+    """Read the attributes of a Zarr group; `_NONE` if its record is missing or damaged."""
     try:
         record = json.loads((group / RECORD).read_bytes())
         if (record["zarr_format"], record["node_type"]) != (3, "group"):
@@ -113,7 +113,7 @@ def read_attributes(group: Path) -> Mapping[str, Any]:
 
 
 def write_attributes(group: Path, attributes: Mapping[str, Any]) -> None:
-    """Write the record of a Zarr group, with these attributes."""
+    """Write the metadata record (`zarr.json`) of a group, with these attributes."""
     content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     with atomic_write(group / RECORD) as aside:
         aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
@@ -122,7 +122,7 @@ def write_attributes(group: Path, attributes: Mapping[str, Any]) -> None:
 def write_array(
     group: zarr.Group, name: str, values: Float32Array | Int32Array | Int64Array | UInt8Array
 ) -> None:
-    """Write an array as one chunk, also where it is all zeros: a chunk that is absent was lost."""
+    """Write an array as one chunk, even if all zero, so that an absent chunk always means damage."""
     group.create_array(
         name,
         data=values,

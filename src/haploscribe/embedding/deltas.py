@@ -38,41 +38,40 @@ class DeltaReader:
     ----------
     store
         An embedding store.
-    addresses
-        The blocks of the run, as the engine returned them.
+    keys
+        The blocks of the run, from `embed_block`.
     """
 
-    BLOCKS_KEPT = 4
-    """A cis window of the usual size lies in 3 blocks."""
+    BLOCKS_CACHED = 4
+    """Blocks held in memory; a cis window of the default width lies in 3."""
 
-    def __init__(self, store: EmbeddingStore, addresses: Iterable[BlockKey]) -> None:
+    def __init__(self, store: EmbeddingStore, keys: Iterable[BlockKey]) -> None:
         self._store = store
-        self._addresses = {(address.contig, address.block): address for address in addresses}
-        self._kept: dict[tuple[str, int], _Block] = {}
+        self._keys = {(key.contig, key.block): key for key in keys}
+        self._cached: dict[tuple[str, int], _Block] = {}
 
     def tile(self, contig: str, number: int) -> EmbeddedTile | None:
-        """Read one embedded tile; None where the tile carries no variant.
+        """Read one embedded tile; None for a tile without variants.
 
         Raises
         ------
         KeyError
-            When the tile or a sequence of it was not embedded: it was not among the run's, or the store
-            lost it.
+            When the tile or one of its sequences was not embedded in this run, or is missing from the store.
         """
-        place = (contig, number // TILES_PER_BLOCK)
-        if place not in self._kept:
-            if len(self._kept) >= self.BLOCKS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[place] = _Block(self._store, self._addresses[place])
-        return self._kept[place].tile(number)
+        block = (contig, number // TILES_PER_BLOCK)
+        if block not in self._cached:
+            if len(self._cached) >= self.BLOCKS_CACHED:
+                self._cached.pop(next(iter(self._cached)))
+            self._cached[block] = _Block(self._store, self._keys[block])
+        return self._cached[block].tile(number)
 
 
 class _Block:
     """The embeddings of a block, in memory; deltas are computed for one tile at a time."""
 
-    def __init__(self, store: EmbeddingStore, address: BlockKey) -> None:
-        self._indexed = {tile.number: tile for tile in store.read_haplotypes(address)}
-        self._vectors = store.read_vectors(address)
+    def __init__(self, store: EmbeddingStore, key: BlockKey) -> None:
+        self._indexed = {tile.number: tile for tile in store.read_haplotypes(key)}
+        self._vectors = store.read_vectors(key)
 
     def tile(self, number: int) -> EmbeddedTile | None:
         found = self._indexed.get(number)
@@ -83,7 +82,7 @@ class _Block:
 
 
 def subtract_reference(embeddings: Float32Array) -> Float32Array:
-    """Subtract the reference's embedding, in float32: one SNP moves a pooled embedding by a thousandth.
+    """Subtract the reference's embedding, in float32: one SNP changes a pooled embedding by about 0.1 %.
 
     Parameters
     ----------

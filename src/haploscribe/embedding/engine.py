@@ -1,4 +1,4 @@
-"""Embed each unique haplotype sequence of each tile once, and check what half precision does to deltas."""
+"""Embed each unique haplotype of each tile once, and check deltas in half precision."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
 HAPLOTYPES_PER_CALL = 1024
-"""Haplotypes handed to a backbone at once: bounds memory; the backbone makes its own batches."""
+"""Haplotypes passed to a backbone at once, to bound memory; the backbone batches them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class EmbeddingCounts:
     seconds
         Wall-clock time of the stage.
     damaged
-        One phrase for each damaged piece of the store that was embedded again.
+        One phrase per damaged part of the store that was embedded again.
     """
 
     tiles: int = 0
@@ -71,9 +71,9 @@ def embed_block(
     Parameters
     ----------
     block
-        Neighbouring tiles.
+        Block of consecutive tiles.
     genotypes
-        The alleles of each sample.
+        Genotypes of the samples.
     backbone
         The frozen model.
     store
@@ -83,28 +83,28 @@ def embed_block(
 
     Returns
     -------
-    address
+    key
         Key of the block in the store.
     counts
         Counts of tiles, haplotypes and forward passes.
     """
     variants = genotypes.common(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
-    key = haplotypes_key(tile_size, reference, variants)
-    address = BlockKey(block.contig, block.number, backbone_key(backbone), key)
-    damaged = store.repair(address, backbone)
+    haplotypes = haplotypes_key(tile_size, reference, variants)
+    key = BlockKey(block.contig, block.number, backbone_key(backbone), haplotypes)
+    damaged = store.repair(key, backbone)
 
     found = genotypes.haplotypes(variants, block.tiles)
     carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
     indexed = {number: _indexed(tile) for number, tile in carriers.items()}
     wanted = [tile.number for tile in block.wanted if tile.number in carriers]
-    missing = _missing(wanted, carriers, indexed, store.known_digests(address))
+    missing = _missing(wanted, carriers, indexed, store.known_digests(key))
     if missing:
         embedded = _embed(list(missing.values()), backbone)
-        store.write_vectors(address, backbone, list(missing), embedded)
-    if not store.has_haplotypes(address):
-        store.write_haplotypes(address, list(indexed.values()), len(genotypes.sample_ids))
-    return address, EmbeddingCounts(
+        store.write_vectors(key, backbone, list(missing), embedded)
+    if not store.has_haplotypes(key):
+        store.write_haplotypes(key, list(indexed.values()), len(genotypes.sample_ids))
+    return key, EmbeddingCounts(
         tiles=len(wanted),
         unique_haplotypes=sum(len(carriers[number].sequences) for number in wanted),
         forward_passes=len(missing),
@@ -144,7 +144,7 @@ def _embed(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Ar
 
 
 def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
-    """Digest all that a block's haplotypes depend on.
+    """Return the digest of everything that a block's haplotypes depend on.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
     reference
         The reference sequence of the block.
     variants
-        The variants that decide the block's sequences, and the samples that carry them.
+        The variants that determine the block's sequences, with the genotypes of the samples.
 
     Returns
     -------
@@ -170,13 +170,13 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
         np.ascontiguousarray(variants.genotypes).tobytes(),
     ]
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))  # so that no two lists of parts read the same
+        digest.update(len(part).to_bytes(8, "little"))  # length-prefixed, so that the digest is unambiguous
         digest.update(part)
     return digest.hexdigest()
 
 
-LEAST_COSINE = 0.99
-"""Lowest cosine between half-precision and float32 deltas at the first percentile."""
+MIN_COSINE = 0.99
+"""Smallest accepted 1st percentile of the cosine between half-precision and float32 deltas."""
 
 
 def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
@@ -189,7 +189,7 @@ def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
 
     Returns
     -------
-    float64 `(n,)`; cosines of the angles between them, 0 where one of two is zero.
+    float64 `(n,)`; cosines, 0 where either delta is zero.
     """
     a, b = (values.reshape(len(values), -1).astype(np.float64) for values in (deltas, exact))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
@@ -197,8 +197,8 @@ def delta_cosines(deltas: Float32Array, exact: Float32Array) -> Float64Array:
     return np.asarray(np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0))
 
 
-def require_surviving(cosines: Float64Array, backbone: str) -> None:
-    """Check that deltas keep their direction in half precision.
+def check_half_precision(cosines: Float64Array, backbone: str) -> None:
+    """Check that the directions of deltas are preserved in half precision.
 
     Parameters
     ----------
@@ -210,11 +210,11 @@ def require_surviving(cosines: Float64Array, backbone: str) -> None:
     Raises
     ------
     InputError
-        When the 1st percentile is below `LEAST_COSINE`.
+        When the 1st percentile is below `MIN_COSINE`.
     """
-    if cosines.size and (least := float(np.quantile(cosines, 0.01))) < LEAST_COSINE:
+    if cosines.size and (least := float(np.quantile(cosines, 0.01))) < MIN_COSINE:
         raise InputError(
-            f"--precision mixed: deltas of backbone {backbone} do not survive it (cosine to float32 "
-            f"{least:.3f} in {cosines.size} haplotypes of these people, {LEAST_COSINE} wanted); "
-            "use --precision float32"
+            f"--precision mixed: deltas of backbone {backbone} are too inaccurate (1st percentile of the "
+            f"cosine to float32 {least:.3f} over {cosines.size} haplotypes of the samples, at least "
+            f"{MIN_COSINE} required); use --precision float32"
         )

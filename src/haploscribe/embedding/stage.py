@@ -1,4 +1,4 @@
-"""Embed the tiles of a run, block by block, straight into the store."""
+"""Embed the tiles of a run, block by block, into the embedding store."""
 
 import time
 import warnings
@@ -17,10 +17,10 @@ from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import (
     EmbeddingCounts,
+    check_half_precision,
     check_tile_size,
     delta_cosines,
     embed_block,
-    require_surviving,
 )
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, backbone_key
 from haploscribe.errors import RepairedWarning
@@ -32,13 +32,13 @@ from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 
 STORE_NAME = "embeddings.zarr"
-"""A run's own store, in its results."""
+"""Name of a run's own store in its results folder."""
 
-DAMAGED_NAMED = 3
-"""How many damaged pieces of a store are named."""
+MAX_DAMAGED_NAMED = 3
+"""Damaged parts of a store that are named in a warning, at most."""
 
 BLOCKS_COMPARED, HAPLOTYPES_COMPARED = 8, 4
-"""What reduced precision is judged by: blocks along the run, and haplotypes of one tile of each."""
+"""Sample on which reduced precision is checked: blocks along the run, and haplotypes of one tile of each."""
 
 
 class EmbeddingSummary(TypedDict):
@@ -67,9 +67,9 @@ class Embedded:
     store_path
         The embedding store.
     keys
-        The run's blocks in it.
+        Keys of the run's blocks in it.
     counts
-        What it took.
+        Counts of tiles, haplotypes and forward passes.
     """
 
     backbone: str
@@ -92,16 +92,16 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class LoadedBackbone:
-    """A backbone in memory, and the options that load it in another process.
+    """A loaded backbone, with the options that load it in another process.
 
     Attributes
     ----------
     options
-        What loads it.
+        Options that load it.
     backbone
         The frozen model.
     plugin_folder
-        Where a plug-in is looked for; None for the current folder.
+        Folder in which a plug-in is searched; None for the current folder.
     """
 
     options: BackboneOptions
@@ -121,7 +121,7 @@ class LoadedBackbone:
         tile_size
             Size in base pairs of the tiles that it will embed; None to check none.
         plugin_folder
-            Where a plug-in is looked for; None for the current folder.
+            Folder in which a plug-in is searched; None for the current folder.
 
         Raises
         ------
@@ -142,12 +142,12 @@ class LoadedBackbone:
 
     @property
     def key(self) -> str:
-        """The name of the backbone with all its settings and weights."""
+        """Key of the backbone with all its settings and weights: `backbone_key`."""
         return backbone_key(self.backbone)
 
 
 class EmbeddingContext(Protocol):
-    """What a process has open while it embeds."""
+    """Resources that a process holds open while it embeds."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -155,7 +155,7 @@ class EmbeddingContext(Protocol):
 
     @property
     def genotypes(self) -> Genotypes:
-        """The samples' alleles."""
+        """Genotypes of the samples."""
         ...
 
     @property
@@ -178,8 +178,8 @@ def embed_tiles(
 ) -> Embedded:
     """Embed the tiles that are not yet in the store.
 
-    On this machine one process embeds, on a GPU or with as many threads as there are workers: the model is in
-    memory once. On a cluster every worker has the model and embeds blocks.
+    On one machine, one process embeds, on a GPU or with as many threads as the executor has workers, so that
+    the model is in memory once. On a cluster every worker loads the model and embeds blocks.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def embed_tiles(
     tile_size
         Size of the grid in base pairs.
     executor
-        Runs the work.
+        Runs the tasks.
     spec
         Opens genotypes, backbone and store in other processes.
     context
@@ -197,12 +197,12 @@ def embed_tiles(
     Raises
     ------
     InputError
-        When the backbone loses the deltas in the precision asked for, or the store is unusable.
+        When deltas are too inaccurate in the requested precision, or the store is unusable.
 
     Warns
     -----
     RepairedWarning
-        When a piece of the store was damaged; it was embedded again.
+        When a part of the store was damaged; it was embedded again.
     """
     started = time.monotonic()
     backbone, store = context.loaded.backbone, context.store
@@ -229,7 +229,7 @@ def embed_tiles(
 
 @dataclass(frozen=True, slots=True)
 class _EmbeddedBlock:
-    """Where a block is in the store, and what it took."""
+    """An embedded block: its key in the store, and counts."""
 
     block: TileBlock
     key: BlockKey
@@ -253,21 +253,21 @@ def _embed_here(
 
 def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:
     if damaged:
-        named = "; ".join(damaged[:DAMAGED_NAMED])
-        more = f" and {len(damaged) - DAMAGED_NAMED} more" if len(damaged) > DAMAGED_NAMED else ""
-        message = f"{store} was damaged ({named}{more}); these pieces were embedded again"
+        named = "; ".join(damaged[:MAX_DAMAGED_NAMED])
+        more = f" and {len(damaged) - MAX_DAMAGED_NAMED} more" if len(damaged) > MAX_DAMAGED_NAMED else ""
+        message = f"{store} was damaged ({named}{more}); these parts were embedded again"
         warnings.warn(message, RepairedWarning, stacklevel=2)
 
 
 def _require_precision(
     executor: Executor, spec: Spec[EmbeddingContext], context: EmbeddingContext, blocks: Sequence[TileBlock]
 ) -> None:
-    """Stop where deltas of real haplotypes do not survive the precision, on the device that will embed."""
+    """Check the precision of deltas of the samples' haplotypes, on the device that will embed."""
     if executor.is_remote:
         (cosines,) = executor.map(spec, _cosines_to_float32, [blocks])
     else:
         cosines = _cosines_to_float32(context, blocks)
-    require_surviving(cosines, context.loaded.backbone.name)
+    check_half_precision(cosines, context.loaded.backbone.name)
 
 
 def _cosines_to_float32(context: EmbeddingContext, blocks: Sequence[TileBlock]) -> Float64Array:

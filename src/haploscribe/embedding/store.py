@@ -19,8 +19,9 @@ Layout of the store, format version 4::
 
 A vector depends on its haplotype (the sequence, and the edits that change its length) and on the backbone
 alone, so later runs reuse it whatever their samples, genes or frequency floor. A block's KEY digests all that
-its haplotypes depend on. Every group is built aside, renamed into place, and never changed: runs that share a
-store, also from several machines, can at worst both embed a haplotype. PART is named by the digests in it.
+its haplotypes depend on. Every group is written under a temporary name, renamed, and never changed: runs that
+share a store, also from several machines, can at worst both embed a haplotype. PART is named after its
+digests.
 
 Every array is one chunk with a CRC32C checksum (Zarr's own codec), so a changed, truncated or missing file is
 noticed whenever an array is read. `EmbeddingStore.repair` removes damaged pieces of a block before it is
@@ -127,12 +128,12 @@ def _made_by(backbone: Backbone) -> dict[str, str | int]:
 
 
 class EmbeddingStore:
-    """A folder of embedded haplotypes, which several processes, on several machines, may read and add to.
+    """A folder of embedded haplotypes that several processes and machines may read and extend.
 
     Parameters
     ----------
     path
-        The store. Made when it does not exist.
+        The store; created if it does not exist.
 
     Raises
     ------
@@ -142,7 +143,7 @@ class EmbeddingStore:
     Warns
     -----
     RepairedWarning
-        When the store's own record is damaged, but not its content: the record is written again.
+        When only the store's own record is damaged; it is rewritten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -152,7 +153,7 @@ class EmbeddingStore:
                 zarr.create_group(aside, attributes=_STORE)
         elif read_attributes(path) != _STORE and self._has_a_group_of_this_format():
             write_attributes(path, _STORE)
-            message = f"{path / RECORD} was damaged; it was written again"
+            message = f"{path / RECORD} was damaged; it was rewritten"
             warnings.warn(message, RepairedWarning, stacklevel=2)
         self._check_format()
 
@@ -169,51 +170,51 @@ class EmbeddingStore:
             )
             raise InputError(
                 f"{self.path} has store format {version}, this Haploscribe has {FORMAT_VERSION}: {remedy} "
-                "store to embed anew"
+                "store to embed again"
             )
 
     def _has_a_group_of_this_format(self) -> bool:
-        """Whether this is a store whose record alone is damaged."""
+        """Return whether the store has a group of this format, so that only its own record is damaged."""
         groups = self.path.glob(f"{VECTORS}/*/*/*/*/{RECORD}")
         return any(read_attributes(record.parent).get(VERSION) == FORMAT_VERSION for record in groups)
 
-    def repair(self, address: BlockKey, backbone: Backbone) -> tuple[str, ...]:
-        """Remove what is damaged of a block, so that it is embedded and written again.
+    def repair(self, key: BlockKey, backbone: Backbone) -> tuple[str, ...]:
+        """Remove the damaged parts of a block, so that they are embedded and written again.
 
         Parameters
         ----------
-        address
+        key
             The block.
         backbone
-            What embeds it.
+            The backbone that embeds it.
 
         Returns
         -------
-        One phrase for each damaged piece: where in the store, and what was wrong.
+        One phrase per damaged part: its path in the store, and the fault.
         """
         found = []
-        pieces = [(part, _PART_ARRAYS) for part in self._parts(address)]
-        for group, arrays in [*pieces, (self._haplotypes(address), _BLOCK_ARRAYS)]:
+        pieces = [(part, _PART_ARRAYS) for part in self._parts(key)]
+        for group, arrays in [*pieces, (self._haplotypes(key), _BLOCK_ARRAYS)]:
             fault = verify(group, arrays) if group.is_dir() else None
             if fault is not None:
                 remove_atomically(group)
                 found.append(f"{group.relative_to(self.path)}{fault}")
         for folder, attributes in (
-            (self._vectors(address), {2: _made_by(backbone)}),
-            (self._haplotypes(address).parent, {}),
+            (self._vectors(key), {2: _made_by(backbone)}),
+            (self._haplotypes(key).parent, {}),
         ):
             if folder.is_dir():
                 found += self._make_groups(folder, attributes)
         return tuple(found)
 
-    def known_digests(self, address: BlockKey) -> frozenset[bytes]:
+    def known_digests(self, key: BlockKey) -> frozenset[bytes]:
         """Return the digests of the block's haplotypes that the backbone has embedded."""
-        digests = (read_arrays(part, ("digest",))[0] for part in self._parts(address))
+        digests = (read_arrays(part, ("digest",))[0] for part in self._parts(key))
         return frozenset(row.tobytes() for part in digests for row in part)
 
     def write_vectors(
         self,
-        address: BlockKey,
+        key: BlockKey,
         backbone: Backbone,
         digests: Sequence[bytes],
         embeddings: Float32Array,
@@ -222,7 +223,7 @@ class EmbeddingStore:
 
         Parameters
         ----------
-        address
+        key
             Of the block.
         backbone
             What embedded them.
@@ -231,7 +232,7 @@ class EmbeddingStore:
         embeddings
             float32 `(n, n_bins, dimension)`.
         """
-        folder = self._vectors(address)
+        folder = self._vectors(key)
         self._make_groups(folder, {2: _made_by(backbone)})
         name = hashlib.blake2b(b"".join(digests), digest_size=DIGEST_BYTES).hexdigest()
         with write_if_absent(folder / name) as aside:
@@ -239,13 +240,13 @@ class EmbeddingStore:
             write_array(group, "digest", _as_rows(digests))
             write_array(group, "embedding", embeddings)
 
-    def has_haplotypes(self, address: BlockKey) -> bool:
-        """Whether the block's haplotypes are stored."""
-        return self._haplotypes(address).is_dir()
+    def has_haplotypes(self, key: BlockKey) -> bool:
+        """Return whether the block's haplotypes are stored."""
+        return self._haplotypes(key).is_dir()
 
-    def write_haplotypes(self, address: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
+    def write_haplotypes(self, key: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
         """Write the haplotypes of a block's tiles that carry variants, in order."""
-        folder = self._haplotypes(address)
+        folder = self._haplotypes(key)
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
         with write_if_absent(folder) as aside:
@@ -261,47 +262,41 @@ class EmbeddingStore:
                 group, "index", np.stack(index) if index else np.zeros((0, n_samples, 2), dtype=np.int32)
             )
 
-    def read_haplotypes(self, address: BlockKey) -> tuple[IndexedTile, ...]:
+    def read_haplotypes(self, key: BlockKey) -> tuple[IndexedTile, ...]:
         """Read the haplotypes of a stored block's tiles, in order."""
-        *grid, digests, index = read_arrays(self._haplotypes(address), _BLOCK_ARRAYS)
+        *grid, digests, index = read_arrays(self._haplotypes(key), _BLOCK_ARRAYS)
         numbers, starts, ends, offsets = (values.tolist() for values in grid)
         return tuple(
             IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
             for i, number in enumerate(numbers)
         )
 
-    def read_vectors(self, address: BlockKey) -> dict[bytes, Float32Array]:
+    def read_vectors(self, key: BlockKey) -> dict[bytes, Float32Array]:
         """Read all embedded haplotypes of a block: digest to float32 `(n_bins, dimension)`."""
         found: dict[bytes, Float32Array] = {}
-        for part in self._parts(address):
+        for part in self._parts(key):
             digests, embeddings = read_arrays(part, _PART_ARRAYS)
             for digest, embedding in zip(digests, embeddings, strict=True):
                 found.setdefault(digest.tobytes(), embedding)
         return found
 
-    def _vectors(self, address: BlockKey) -> Path:
-        return (
-            self.path
-            / VECTORS
-            / address.backbone
-            / folder_name(address.contig, "contig")
-            / str(address.block)
-        )
+    def _vectors(self, key: BlockKey) -> Path:
+        return self.path / VECTORS / key.backbone / folder_name(key.contig, "contig") / str(key.block)
 
-    def _haplotypes(self, address: BlockKey) -> Path:
-        contig = folder_name(address.contig, "contig")
-        return self.path / HAPLOTYPES / contig / f"{address.block}.{address.haplotypes}"
+    def _haplotypes(self, key: BlockKey) -> Path:
+        contig = folder_name(key.contig, "contig")
+        return self.path / HAPLOTYPES / contig / f"{key.block}.{key.haplotypes}"
 
-    def _parts(self, address: BlockKey) -> list[Path]:
+    def _parts(self, key: BlockKey) -> list[Path]:
         """List the parts of a block, sorted; those still being built have names that start with a dot."""
-        folder = self._vectors(address)
+        folder = self._vectors(key)
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(part for part in found if part.is_dir() and not part.name.startswith("."))
 
     def _make_groups(
         self, folder: Path, attributes: Mapping[int, Mapping[str, str | int]]
     ) -> tuple[str, ...]:
-        """Make a folder and those above it Zarr groups; `attributes` by depth below the store.
+        """Create Zarr groups for a folder and its parents; `attributes` by depth below the store.
 
         Return one phrase for each group whose record was damaged.
         """

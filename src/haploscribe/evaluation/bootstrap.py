@@ -1,4 +1,4 @@
-"""Bootstrap intervals over genes, for genes whose neighbours are not independent."""
+"""Compute bootstrap intervals over genes whose neighbours are not independent."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from haploscribe.utils.types import Float64Array
 CONFIDENCE = 0.95
 N_RESAMPLES = 10_000
 
-_DRAWS_AT_ONCE = 1 << 22  # keeps the counts of one batch of resamples at 32 MiB, however many genes
+_DRAWS_AT_ONCE = 1 << 22  # bounds the counts of one batch of resamples to 32 MiB
 
 
 def genome_order(genes: Sequence[Gene]) -> list[str]:
-    """Name the genes in the order of their TSS along the genome."""
+    """Return the gene IDs in the order of their TSS along the genome."""
     return [gene.gene_id for gene in sorted(genes, key=lambda gene: (gene.contig, gene.tss))]
 
 
 def block_length(n_genes: int) -> int:
-    """Give the block length for genes in genome order: ∛n, the rate that is best for a mean's variance.
+    """Return the block length for genes in genome order: ∛n, the optimal rate for the variance of a mean.
 
     Hall, Horowitz & Jing 1995, Biometrika 82:561.
     """
@@ -44,11 +44,11 @@ def resampled_means(
     values
         float64 `(n_genes, n_columns)`; finite; rows in genome order if `block` is above 1.
     block
-        Genes a block.
+        Genes per block.
     n_resamples
-        How often to resample.
+        Number of resamples.
     seed
-        Of the draws; the same seed gives the same resamples of as many genes.
+        Seed of the draws; the same seed gives the same resamples of as many genes.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def resampled_means(
     """
     n_genes = len(values)
     assert 1 <= block <= n_genes
-    # A resample's mean is the mean of its blocks' means, so blocks are averaged once and drawn as such.
+    # A resample's mean is the mean of its blocks' means, so each block is averaged once.
     cumulated = np.cumsum(np.vstack([np.zeros_like(values[:1]), values, values[: block - 1]]), axis=0)
     means = (cumulated[block:] - cumulated[:-block]) / block
     n_blocks = -(-n_genes // block)
@@ -72,18 +72,18 @@ def resampled_means(
 
 
 def tail_probability(n_blocks: float) -> float:
-    """Give the quantile of the resampled means at which an interval ends, for `n_blocks` blocks.
+    """Return the quantile of the resampled means at which an interval ends, for `n_blocks` blocks.
 
     Φ(t √(n / (n − 1))), t the 2.5 % quantile of Student's t with n − 1 degrees of freedom (Hesterberg 2015,
-    The American Statistician 69:371): percentile intervals of few blocks are else as much too short as
-    normal ones that neither divide the variance by n − 1 nor know t.
+    The American Statistician 69:371): otherwise percentile intervals of few blocks are as much too short as
+    normal ones that neither divide the variance by n − 1 nor use t.
     """
     t = stdtrit(n_blocks - 1, (1 - CONFIDENCE) / 2)
     return float(ndtr(t * np.sqrt(n_blocks / (n_blocks - 1))))
 
 
 def interval(resampled: Float64Array, n_blocks: float) -> Float64Array:
-    """Give the ends of the 95 % interval, float64 `(2, n_columns)`, of a statistic resampled over genes.
+    """Return the ends of the 95 % interval, float64 `(2, n_columns)`, of a statistic resampled over genes.
 
     Expanded percentile intervals (`tail_probability`); BCa intervals have no agreed form for blocks.
 
@@ -100,14 +100,14 @@ def interval(resampled: Float64Array, n_blocks: float) -> Float64Array:
 
 
 def mean_intervals(values: Float64Array, block: int | None = None) -> Float64Array:
-    """Give the 95 % interval of every column's mean over genes.
+    """Compute the 95 % interval of every column's mean over genes.
 
     Parameters
     ----------
     values
         float64 `(n_genes, n_columns)`; rows in genome order, NaN where a column has no such gene.
     block
-        Genes a block, 1 where their order is unknown; None for `block_length`.
+        Genes per block, 1 where their order is unknown; None for `block_length`.
 
     Returns
     -------

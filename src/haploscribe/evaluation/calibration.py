@@ -1,4 +1,4 @@
-"""Whether predictions are as large as they should be: slopes, and predicted against explained variance."""
+"""Measure the calibration of predictions: slopes, and predicted against explained variance."""
 
 from collections.abc import Sequence
 
@@ -37,19 +37,19 @@ MODEL_CALIBRATION_SCHEMA = pl.Schema(
 
 
 def calibrate_genes(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Give, for each gene and model, what calibration is judged by.
+    """Compute the calibration statistics of each gene and model.
 
     All are averages over held-out samples, in units of the variance of training expression, about the
     training mean (`haploscribe.expression.normalise`):
 
     - `held_out_variance`: mean of observed²;
-    - `predicted_variance`: mean of predicted², what the model says it explains;
-    - `explained_variance`: mean of observed² less mean of (observed − predicted)², what it does explain;
+    - `predicted_variance`: mean of predicted², the variance that the model predicts to explain;
+    - `explained_variance`: mean of observed² minus mean of (observed − predicted)², the variance explained;
       R² is this over `held_out_variance`;
     - `held_out_spread`, `predicted_spread`, `covariance`: variances of observed and predicted, and their
       covariance, within folds. The slope of observed on predicted is `covariance` / `predicted_spread`.
 
-    Where the observed are right on average whatever was predicted, E[observed | predicted] = predicted, the
+    For calibrated predictions, E[observed | predicted] = predicted, the
     slope is 1 and `explained_variance` equals `predicted_variance` in expectation, as the two differ by the
     mean of 2 · predicted · (observed − predicted).
 
@@ -60,7 +60,7 @@ def calibrate_genes(predictions: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    One row a gene and model, sorted by them, with the columns of `GENE_CALIBRATION_SCHEMA`.
+    One row per gene and model, sorted by both, with the columns of `GENE_CALIBRATION_SCHEMA`.
     """
     fold = ["gene_id", "model", "fold"]
     observed, predicted = pl.col("observed"), pl.col("predicted")
@@ -86,7 +86,7 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
 
     The pooled slope is Σ `covariance` / Σ `predicted_spread` over genes, so that a gene counts as much as its
     predictions vary, and one whose predictions hardly do, not at all. Its 95 % interval is over genes,
-    neighbours resampled together (`haploscribe.evaluation.bootstrap`).
+    with neighbours resampled together (`haploscribe.evaluation.bootstrap`).
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
 
     Returns
     -------
-    One row a model, sorted, with the columns of `MODEL_CALIBRATION_SCHEMA`. The slope is null where a model's
-    predictions never vary; its ends also with a single gene.
+    One row per model, sorted, with the columns of `MODEL_CALIBRATION_SCHEMA`. The slope is null where the
+    predictions of a model never vary; its interval also with a single gene.
     """
-    place = {gene: i for i, gene in enumerate(genome_order)}
-    placed = genes.sort(pl.col("gene_id").replace_strict(place, return_dtype=pl.Int64))
+    index_of = {gene: i for i, gene in enumerate(genome_order)}
+    ordered = genes.sort(pl.col("gene_id").replace_strict(index_of, return_dtype=pl.Int64))
     rows = []
     for model in sorted(set(genes["model"])):
-        of_model = placed.filter(pl.col("model") == model)
+        of_model = ordered.filter(pl.col("model") == model)
         slope, low, high = _pooled_slope(of_model.select("covariance", "predicted_spread").to_numpy())
         rows.append(
             {
@@ -121,7 +121,7 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
 
 
 def _pooled_slope(sums: Float64Array) -> tuple[float | None, float | None, float | None]:
-    """Divide the sums of covariance and spread, float64 `(n_genes, 2)`; give the interval of that too."""
+    """Return the ratio of summed covariance and spread, float64 `(n_genes, 2)`, and its interval."""
     n_genes = len(sums)
     covariance, spread = sums.sum(axis=0)
     if spread <= 0:
@@ -136,21 +136,21 @@ def _pooled_slope(sums: Float64Array) -> tuple[float | None, float | None, float
 
 
 def calibrate_bins(genes: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
-    """Average predicted and explained variance over genes whose predicted variance is alike.
+    """Average predicted and explained variance over genes binned by predicted variance.
 
     Parameters
     ----------
     genes
         The columns of `GENE_CALIBRATION_SCHEMA`.
     edges
-        Rising bounds of predicted variance between bins; a gene on a bound is in the bin above it.
+        Increasing bounds of predicted variance between bins; a gene on a bound is in the bin above it.
 
     Returns
     -------
-    One row a model and bin that holds a gene, sorted: `model`; `bin`, 0 below the first edge; `n_genes`; the
-    means over genes of `predicted_variance`, of `explained_variance`, of `r2`, which is 1 − SSE / SST, and of
-    `squared_r`, the squared correlation within folds, of which chance alone gives 1 / (n_samples − n_folds).
-    R² and r² are 0 where they are 0 / 0.
+    One row per model and bin with at least one gene, sorted: `model`; `bin`, 0 below the first edge;
+    `n_genes`; the means over genes of `predicted_variance`, of `explained_variance`, of `r2`, which is
+    1 − SSE / SST, and of `squared_r`, the squared correlation within folds, whose expectation under chance is
+    1 / (n_samples − n_folds). R² and r² are 0 where they are 0 / 0.
     """
     r2 = pl.col("explained_variance") / pl.col("held_out_variance")
     squared_r = pl.col("covariance") ** 2 / (pl.col("held_out_spread") * pl.col("predicted_spread"))

@@ -1,4 +1,4 @@
-"""Folds: which samples are learned from and which are held out, the same for every estimator."""
+"""Split samples into folds, the same for every estimator, and genes into training and held-out sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,34 +9,33 @@ import numpy as np
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
-from haploscribe.expression.genes import GeneSplit, all_genes_seen, split_genes
+from haploscribe.expression.genes import GeneSplit, single_split, split_genes
 from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import Float64Array, Int64Array
 
 MIN_SAMPLES = 3
-"""Fewest samples in a training or test set: a correlation of two is 1 or −1 whatever they are."""
+"""Smallest size of a training or test set: the correlation of two samples is always 1 or −1."""
 
 _SETS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One split of the samples.
+    """One split of the samples into training, validation and test sets.
 
-    The places in each array follow the sample names' alphabetical order, so that sums over samples do
-    not depend on the order of the input.
+    Indices are sorted by sample name, so that sums over samples do not depend on the order of the input.
 
     Attributes
     ----------
     number
-        1-based; as in `predictions.parquet`. 0 for the fold of `everyone`.
+        1-based; as in `predictions.parquet`. 0 for the fold of `all_samples`.
     training
-        int64 `(n_training,)`; places of the samples everything is fitted on.
+        int64 `(n_training,)`; indices of the samples on which everything is fitted.
     validation
-        int64 `(n_validation,)`; places of the samples for stopping early; empty unless a split file
-        names some.
+        int64 `(n_validation,)`; indices of the samples for early stopping; empty unless a split file names
+        some.
     test
-        int64 `(n_test,)`; places of the samples to predict.
+        int64 `(n_test,)`; indices of the samples to predict.
     """
 
     number: int
@@ -46,7 +45,7 @@ class Fold:
 
     @property
     def fitted(self) -> Int64Array:
-        """Places of all samples that estimators are fitted on: training, then validation."""
+        """Indices of all samples that estimators are fitted on: training, then validation."""
         return np.concatenate([self.training, self.validation])
 
 
@@ -70,9 +69,9 @@ class Split:
 
 
 def make_folds(sample_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold, ...]:
-    """Deal the samples at random into folds whose sizes differ by one at most.
+    """Split the samples at random into folds whose sizes differ by at most one.
 
-    Who shares a fold depends on the names and the seed alone, not on the order of `sample_ids`.
+    The folds depend on the sample names and the seed alone, not on the order of `sample_ids`.
 
     Raises
     ------
@@ -80,23 +79,23 @@ def make_folds(sample_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold
         When there are fewer than 2 folds, or fewer than 3 samples for each.
     """
     if n_folds < 2:
-        raise InputError(f"--folds {n_folds}: at least 2 are needed, one to learn from and one to test")
+        raise InputError(f"--folds {n_folds}: at least 2 are needed, one to train on and one to test")
     if len(sample_ids) < MIN_SAMPLES * n_folds:
         raise InputError(
             f"--folds {n_folds}: {len(sample_ids)} samples leave some fold fewer than {MIN_SAMPLES}; "
-            "ask for fewer folds or bring more samples"
+            "use fewer folds or more samples"
         )
     by_name = np.argsort(np.asarray(sample_ids))
     fold_of_rank = np.random.default_rng(seed).permutation(len(sample_ids)) % n_folds
-    nobody = np.empty(0, dtype=np.int64)
+    empty = np.empty(0, dtype=np.int64)
     return tuple(
-        Fold(number + 1, by_name[fold_of_rank != number], nobody, by_name[fold_of_rank == number])
+        Fold(number + 1, by_name[fold_of_rank != number], empty, by_name[fold_of_rank == number])
         for number in range(n_folds)
     )
 
 
 def all_samples(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
-    """Return the fold 0 of the saved models: all samples train, none is held out.
+    """Return fold 0, of the saved models: all samples are training samples, none is held out.
 
     Parameters
     ----------
@@ -107,12 +106,12 @@ def all_samples(sample_ids: Sequence[str], folds: Sequence[Fold]) -> Fold:
     """
     found = np.unique(np.concatenate([part for fold in folds for part in (fold.fitted, fold.test)]))
     names = np.asarray(sample_ids, dtype=object)[found]
-    none = np.empty(0, dtype=np.int64)
-    return Fold(0, found[np.argsort(names)], none, none)
+    empty = np.empty(0, dtype=np.int64)
+    return Fold(0, found[np.argsort(names)], empty, empty)
 
 
 def read_split(path: Path, sample_ids: Sequence[str]) -> Split:
-    """Read a split file: one line a sample, `sample_id` and `set` (train, validation or test).
+    """Read a split file: one line per sample, `sample_id` and `set` (train, validation or test).
 
     A first line `sample_id set` is a header. Columns are delimited by tabs or blanks.
 
@@ -120,7 +119,7 @@ def read_split(path: Path, sample_ids: Sequence[str]) -> Split:
     ------
     InputError
         When the file cannot be read; when a line has another number of columns, an unknown set or a
-        sample seen before; when fewer than 3 samples of the cohort are in train or in test.
+        repeated sample; when fewer than 3 samples of the cohort are in train or in test.
     """
     set_of = _read_sets(path)
     by_name = np.argsort(np.asarray(sample_ids))
@@ -155,14 +154,14 @@ def _read_sets(path: Path) -> dict[str, str]:
         fields = line.split()
         if not fields or fields == ["sample_id", "set"]:
             continue
-        place = f"{path} line {line_number}"
+        where = f"{path} line {line_number}"
         if len(fields) != 2:
-            raise InputError(f"{place} has {len(fields)} columns; write a sample id and its set")
+            raise InputError(f"{where} has {len(fields)} columns; write a sample id and its set")
         sample_id, word = fields
         if word not in _SETS:
-            raise InputError(f"{place}: {word!r} is no set; write train, validation or test")
+            raise InputError(f"{where}: {word!r} is not a set; write train, validation or test")
         if sample_id in set_of:
-            raise InputError(f"{place}: sample {sample_id} stands a second time; list it once")
+            raise InputError(f"{where}: sample {sample_id} is listed twice; list it once")
         set_of[sample_id] = word
     return set_of
 
@@ -170,7 +169,7 @@ def _read_sets(path: Path) -> dict[str, str]:
 def prepare_fold(
     expression: Float64Array, covariates: Float64Array | None, fold: Fold, method: Normalisation
 ) -> Float64Array:
-    """Prepare a gene's expression with what a fold's training samples teach.
+    """Prepare a gene's expression, with normalisation and covariates fitted on a fold's training samples.
 
     Parameters
     ----------
@@ -181,7 +180,7 @@ def prepare_fold(
     fold
         The fold.
     method
-        How to normalise.
+        The normalisation.
 
     Returns
     -------
@@ -193,33 +192,33 @@ def prepare_fold(
 
 
 def run_folds(options: EvaluationOptions, sample_ids: Sequence[str]) -> tuple[Fold, ...]:
-    """Make the folds that every estimator of a run sees: those of its split file, or random ones."""
+    """Return the folds of a run: that of its split file, or random ones."""
     if options.split is not None:
         return (read_split(options.split, sample_ids).fold,)
     return make_folds(sample_ids, options.folds, options.seed)
 
 
 def gene_splits(windows: GeneWindows, n_splits: int | None) -> tuple[GeneSplit, ...]:
-    """Split genes into those that are learned from and those that are predicted.
+    """Split genes into training and held-out sets.
 
     Parameters
     ----------
     windows
         The genes and their cis windows.
     n_splits
-        Number of splits along the genome; None to learn from and predict every gene.
+        Number of splits along the genome; None to train on and predict every gene.
 
     Raises
     ------
     InputError
-        When there are fewer than 2 splits, fewer genes than splits, or one with nothing to learn from.
+        When there are fewer than 2 splits, fewer genes than splits, or a split without training genes.
     """
     n_genes = len(windows.genes)
     if n_splits is None:
-        return all_genes_seen(n_genes)
+        return single_split(n_genes)
     if not 2 <= n_splits <= n_genes:
         raise InputError(
-            f"--gene-split {n_splits}: give 2 blocks or more, and no more than genes ({n_genes})"
+            f"--gene-split {n_splits}: give 2 splits or more, and no more than genes ({n_genes})"
         )
     tiles = [windows.tiles(gene) for gene in windows.genes]
     spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
@@ -227,8 +226,8 @@ def gene_splits(windows: GeneWindows, n_splits: int | None) -> tuple[GeneSplit, 
     for split in splits:
         if not split.training.size:
             raise InputError(
-                f"--gene-split {n_splits}: the cis windows of all other genes overlap those of block "
-                f"{split.number}, so none is left to learn from; bring genes from farther away, or narrow "
+                f"--gene-split {n_splits}: the cis windows of all other genes overlap those of split "
+                f"{split.number}, so none is left to train on; add more distant genes, or narrow "
                 "--window"
             )
     return splits

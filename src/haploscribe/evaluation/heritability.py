@@ -1,4 +1,4 @@
-"""SNP heritability of a gene's expression: how much of it the variants of its cis window could predict."""
+"""Estimate the SNP heritability of a gene's expression from the variants of its cis window."""
 
 import numpy as np
 
@@ -13,20 +13,20 @@ def snp_heritability(
     """Estimate the share of expression's variance, beyond covariates, that all variants explain together.
 
     y = Cα + g + e, g ~ N(0, σ²_g K), e ~ N(0, σ²_e I), K = ZZᵀ with each variant standardised (Yang et al.
-    2011, AJHG 88:76), by restricted maximum likelihood: that of the contrasts which the mean and covariates
-    do not touch. The share is σ²_g / (σ²_g + σ²_e) with K scaled to a mean diagonal of 1 on these contrasts.
+    2011, AJHG 88:76), by restricted maximum likelihood, that is of contrasts free of the mean and
+    covariates. The share is σ²_g / (σ²_g + σ²_e) with K scaled to a mean diagonal of 1 on these contrasts.
 
-    Fitted on all samples given: where these include held-out ones, it may sort genes into classes, but no
-    prediction may see it.
+    Fitted on all samples given: where these include held-out ones, use it to classify genes only, never in a
+    prediction.
 
     Parameters
     ----------
     dosages
         float32 `(n_samples, n_variants)`; copies of the ALT allele.
     expression
-        float64 `(n_samples,)`; normalised, with covariates still in it or not.
+        float64 `(n_samples,)`; normalised, before or after regressing out covariates.
     covariates
-        float64 `(n_samples, n_covariates)`, without an intercept; None for none.
+        float64 `(n_samples, n_covariates)`, without an intercept, or None.
 
     Returns
     -------

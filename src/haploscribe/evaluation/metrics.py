@@ -1,4 +1,4 @@
-"""How well each model predicts each gene across people."""
+"""Measure how well each model predicts each gene across samples."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,8 +28,8 @@ METRIC_SCHEMA = pl.Schema(
 
 FALSE_DISCOVERY_RATE = 0.05
 
-# Predictions that spread by less than this part of the observed SD (and of their own size, for float32
-# models) are one number with rounding on it: their correlation with anything is noise.
+# Predictions whose range is below this share of the observed SD (and of their own size, for float32 models)
+# are constant up to rounding: their correlation with anything is noise.
 _CONSTANT_SPREAD = 1e-7
 
 
@@ -53,7 +53,7 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
     - `pearson_r`, `spearman_r`: the mean over folds of the correlation of observed and predicted in the
       fold's test samples; 0 in a fold where either is constant.
     - `pearson_p`: one-sided, for correlation above 0. Each fold's r gives a t test (n − 2 degrees of
-      freedom), whose normal scores `joined_p` puts together. A constant fold has score 0. One-sided,
+      freedom), whose normal scores `combine_fold_scores` combines. A constant fold has score 0. One-sided,
       since a model that predicts the opposite has not succeeded.
     - `r2`: 1 − Σ(observed − predicted)² / Σ observed² over all test samples of all folds. Prepared
       expression has mean 0 in training, so the denominator is what predicting the training mean would
@@ -67,11 +67,11 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
     predictions
         The columns of `haploscribe.evaluation.cross_validation.PREDICTION_SCHEMA`.
     n_variants
-        For each gene, how many variants its cis window holds.
+        For each gene, the number of variants in its cis window.
 
     Returns
     -------
-    One row a gene and model, sorted by them, with the columns of `METRIC_SCHEMA`.
+    One row per gene and model, sorted by both, with the columns of `METRIC_SCHEMA`.
     """
     group = ["gene_id", "model", "fold"]
     observed, predicted = pl.col("observed"), pl.col("predicted")
@@ -111,14 +111,14 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
         )
         .sort("gene_id", "model")
     )
-    joined = ("score", "weight", "n_samples", "n_folds")
+    combined = ("score", "weight", "n_samples", "n_folds")
     return genes.select(
         "gene_id",
         "model",
         pl.col("n_samples").cast(pl.Int64),
         pl.col("gene_id").replace_strict(n_variants, return_dtype=pl.Int64).alias("n_variants"),
         "pearson_r",
-        pl.Series("pearson_p", joined_p(*(genes[name].to_numpy() for name in joined))),
+        pl.Series("pearson_p", combine_fold_scores(*(genes[name].to_numpy() for name in combined))),
         "spearman_r",
         "r2",
         "constant",
@@ -126,14 +126,14 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
 
 
 def fold_scores(r: Float64Array, n_samples: Int64Array) -> Float64Array:
-    """Turn correlations into standard normal scores, through the one-sided t test of zero correlation.
+    """Convert correlations to standard normal scores, through the one-sided t test of zero correlation.
 
     Parameters
     ----------
     r
         float64 `(n_folds,)`; correlations.
     n_samples
-        int64 `(n_folds,)`; of how many samples each, at least 3.
+        int64 `(n_folds,)`; number of samples of each, at least 3.
 
     Returns
     -------
@@ -141,19 +141,19 @@ def fold_scores(r: Float64Array, n_samples: Int64Array) -> Float64Array:
     """
     freedom = n_samples - 2.0
     t = np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, np.finfo(np.float64).eps))
-    # A tail of 0 would be an infinite score, and one fold would silence all others.
+    # A tail of 0 would give an infinite score, and one fold would override all others.
     tail = np.maximum(stdtr(freedom, -t), np.finfo(np.float64).tiny)
     scores: Float64Array = -np.sign(r) * ndtri(tail)
     return scores
 
 
-def joined_p(
+def combine_fold_scores(
     score: Float64Array, weight: Float64Array, n_samples: Int64Array, n_folds: Int64Array
 ) -> Float64Array:
-    """Join the scores of a gene's folds by Stouffer's method, for folds that are not independent.
+    """Combine the scores of a gene's folds by Stouffer's method, for folds that are not independent.
 
-    A fold's score has weight √n (Whitlock 2005, J Evol Biol 18:1368). Where nothing is to be found,
-    the scores of k cross-validation folds still correlate by about 1 / (k − 1): for predictions linear
+    A fold's score has weight √n (Whitlock 2005, J Evol Biol 18:1368). Without any signal, the
+    scores of k cross-validation folds still correlate by about 1 / (k − 1): for predictions linear
     in the training expression, a score is a sum over pairs of a test and a training sample, and the
     pairs between two folds, one part in k − 1 of either's, are in both their scores. Stouffer's sum so
     has about twice the variance that independent folds would give, and is divided by its root (Strube
@@ -191,7 +191,7 @@ def benjamini_hochberg(p_values: Float64Array) -> Float64Array:
 def r_by_model(
     metrics: pl.DataFrame, models: Sequence[str], genome_order: Sequence[str] | None = None
 ) -> Float64Array:
-    """Lay out `pearson_r` as float64 `(n_genes, n_models)`, NaN where a model lacks a gene.
+    """Return `pearson_r` as float64 `(n_genes, n_models)`, NaN where a model lacks a gene.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def summarise_models(
         The columns of `METRIC_SCHEMA`.
     genome_order
         All genes, in genome order: neighbours are resampled together. None where it is unknown: intervals
-        then take genes for independent, which makes them too short.
+        then assume independent genes, which makes them too short.
     """
     models = sorted(set(metrics["model"]))
     block = None if genome_order is not None else 1
@@ -245,7 +245,7 @@ def summarise_models(
 
 
 def _correlation(a: str, b: str) -> pl.Expr:
-    """Pearson's correlation of two columns; null or NaN where one does not vary."""
+    """Return Pearson's correlation of two columns; null or NaN where one does not vary."""
     x = pl.col(a) - pl.col(a).mean()
     y = pl.col(b) - pl.col(b).mean()
     return ((x * y).sum() / ((x**2).sum() * (y**2).sum()).sqrt()).clip(-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Paired tests: two models on the same genes."""
+"""Compare pairs of models on the same genes."""
 
 from collections.abc import Sequence
 from itertools import combinations, permutations
@@ -28,14 +28,14 @@ COMPARISON_SCHEMA = pl.Schema(
 )
 """The columns of `comparison.tsv`, in order."""
 
-# Differences of r below this are rounding: two models that say the same are equal.
+# Differences of r below this are rounding: two models with the same predictions are equal.
 _EQUAL = 1e-12
 
 
 def compare_models(metrics: pl.DataFrame, genome_order: Sequence[str] | None = None) -> pl.DataFrame:
     """Compare the `pearson_r` of every ordered pair of models over the genes that both have.
 
-    `median_delta_r` is the median of r_a − r_b; `wilcoxon_p` is two-sided and as tested, before any
+    `median_delta_r` is the median of r_a − r_b; `wilcoxon_p` is two-sided, without
     correction for several pairs (`haploscribe.evaluation.metrics.benjamini_hochberg`); `ci_low` and
     `ci_high` are the 95 % interval of mean_r_a − mean_r_b, null for a single gene
     (`haploscribe.evaluation.bootstrap`). Both (a, b) and (b, a) have a row.
@@ -46,11 +46,11 @@ def compare_models(metrics: pl.DataFrame, genome_order: Sequence[str] | None = N
         The columns of `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
     genome_order
         All genes, in genome order: neighbours are resampled together. None where it is unknown: intervals
-        then take genes for independent, which makes them too short.
+        then assume independent genes, which makes them too short.
 
     Returns
     -------
-    One row an ordered pair, sorted by model names, with the columns of `COMPARISON_SCHEMA`; no row for
+    One row per ordered pair, sorted by model names, with the columns of `COMPARISON_SCHEMA`; no row for
     a pair that shares no gene.
     """
     models = sorted(metrics["model"].unique().to_list())
@@ -86,7 +86,7 @@ def compare_models(metrics: pl.DataFrame, genome_order: Sequence[str] | None = N
 def _difference_intervals(
     metrics: pl.DataFrame, models: Sequence[str], genome_order: Sequence[str] | None
 ) -> dict[tuple[str, str], tuple[float | None, float | None]]:
-    """Give the interval of the mean of r_a − r_b for every ordered pair; None for a single gene."""
+    """Compute the interval of the mean of r_a − r_b for every ordered pair; None for a single gene."""
     r = r_by_model(metrics, models, genome_order)
     pairs = list(combinations(models, 2))
     if not pairs:
@@ -95,15 +95,15 @@ def _difference_intervals(
     found: dict[tuple[str, str], tuple[float | None, float | None]] = {}
     ends = mean_intervals(differences, None if genome_order is not None else 1)
     for (a, b), (low, high) in zip(pairs, ends.T.tolist(), strict=True):
-        # one resampling for both directions, so that they say the same
+        # one resampling for both directions, so that they agree
         found[a, b], found[b, a] = ((low, high), (-high, -low)) if low <= high else ((None, None),) * 2
     return found
 
 
 def signed_rank_p(delta: Float64Array) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test on differences `(n_pairs,)`.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test on differences `(n_pairs,)`.
 
-    Zero differences are left out, as Wilcoxon (1945) has it; without any other, p is 1.
+    Zero differences are left out, as in Wilcoxon (1945); p is 1 if all differences are zero.
     """
     differing = delta[delta != 0]
     return float(wilcoxon(differing).pvalue) if differing.size else 1.0

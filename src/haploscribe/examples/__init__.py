@@ -1,1 +1,1 @@
-"""The bundled real cohort."""
+"""Bundled example cohort of real samples."""

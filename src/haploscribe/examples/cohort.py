@@ -1,4 +1,4 @@
-"""Where the bundled cohort lies."""
+"""Locate the bundled example cohort."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from haploscribe.config.options import CohortOptions
 
 @contextmanager
 def example_cohort() -> Iterator[CohortOptions]:
-    """Give the bundled cohort's files: one megabase of chr22, 358 people, 17 genes (see its README)."""
+    """Yield the files of the bundled cohort: 1 Mb of chr22, 358 samples, 17 genes (see its README)."""
     with as_file(files("haploscribe.examples") / "geuvadis-chr22-1mb") as folder:
         yield CohortOptions(
             variants=folder / "genotypes.vcf.gz",

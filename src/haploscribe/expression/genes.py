@@ -1,4 +1,4 @@
-"""Genes, and their splits along the genome into those to train on and those held out."""
+"""Genes, and splits of genes along the genome into training and held-out sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,14 +52,14 @@ class GeneSplit:
     held_out: Int64Array
 
 
-def all_genes_seen(n_genes: int) -> tuple[GeneSplit, ...]:
-    """Return the one split that trains on all genes and predicts all: for new samples at trained genes."""
+def single_split(n_genes: int) -> tuple[GeneSplit, ...]:
+    """Return one split in which every gene is both trained on and predicted (new samples, known genes)."""
     indices = np.arange(n_genes, dtype=np.int64)
     return (GeneSplit(1, indices, indices),)
 
 
 def split_genes(genes: Sequence[Gene], spans: Int64Array, n_splits: int) -> tuple[GeneSplit, ...]:
-    """Split genes along the genome into contiguous sets of equal size (to one gene), each held out once.
+    """Split genes along the genome into contiguous sets, sizes within one gene; hold out each set once.
 
     Neighbouring genes share variants, tiles and regulatory elements, so a gene whose neighbour was trained on
     is not unseen. Sets are therefore contiguous, and a gene whose span overlaps that of any held-out gene is

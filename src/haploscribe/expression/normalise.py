@@ -59,7 +59,7 @@ class InverseNormal:
 
 @dataclass(frozen=True, slots=True)
 class Log2PlusOne:
-    """log2(x + 1); nothing is fitted."""
+    """Transform x to log2(x + 1); nothing is fitted."""
 
     def transform(self, expression: Float64Array) -> Float64Array:
         """Normalise float64 `(n_samples,)`, each value independently."""
@@ -70,7 +70,7 @@ class Log2PlusOne:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """No transformation."""
+    """Leave expression unchanged."""
 
     def transform(self, expression: Float64Array) -> Float64Array:
         """Return float64 `(n_samples,)` unchanged."""

@@ -99,8 +99,8 @@ def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> Expressio
     InputError
         When no gene is named, or an ID matches no gene or several.
     """
-    places = find_genes(table.genes, spec, "the expression table")
-    return table.take_genes(np.array(places, dtype=np.int64))
+    indices = find_genes(table.genes, spec, "the expression table")
+    return table.take_genes(np.array(indices, dtype=np.int64))
 
 
 def find_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> list[int]:
@@ -120,19 +120,19 @@ def find_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> 
     InputError
         When no gene is named, or an ID matches no gene or several.
     """
-    place = {gene.gene_id: i for i, gene in enumerate(genes)}
-    if isinstance(spec, str) and spec in place:  # whatever is in its name
-        return [place[spec]]
+    index_of = {gene.gene_id: i for i, gene in enumerate(genes)}
+    if isinstance(spec, str) and spec in index_of:  # an ID may contain commas
+        return [index_of[spec]]
     wanted = _named_genes(spec) if isinstance(spec, str) else list(dict.fromkeys(spec))
     if not wanted:
         raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
     by_stem: dict[str, list[int]] = {}
-    for gene_id, i in place.items():
+    for gene_id, i in index_of.items():
         by_stem.setdefault(_without_version(gene_id), []).append(i)
     chosen: set[int] = set()
     unknown: list[str] = []
     for gene_id in wanted:
-        matches = [place[gene_id]] if gene_id in place else by_stem.get(_without_version(gene_id), [])
+        matches = [index_of[gene_id]] if gene_id in index_of else by_stem.get(_without_version(gene_id), [])
         if len(matches) > 1:
             versions = listed([genes[i].gene_id for i in matches])
             raise InputError(f"--genes: {gene_id} may be any of {versions}; write the version wanted")
@@ -184,7 +184,7 @@ def _read_parquet(path: Path) -> ExpressionTable:
 def _interpret(
     header: tuple[str, ...], cells: pl.DataFrame, path: Path, at_line: Callable[[int], str]
 ) -> ExpressionTable:
-    """Separate gene columns from samples by the header, and check both."""
+    """Parse a table: split its columns into those of genes and those of samples, and check both."""
     described = _gene_columns(header, path)
     samples = [i for i in range(len(header)) if i not in described.values()]
     sample_ids = tuple(header[i] for i in samples)
@@ -208,17 +208,17 @@ def _interpret(
 
 def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
     """Return the indices of the columns that describe the gene; every other column is a sample."""
-    place = {name.lower(): i for i, name in reversed(list(enumerate(header)))}
+    index_of = {name.lower(): i for i, name in reversed(list(enumerate(header)))}
 
     def find(names: tuple[str, ...]) -> int | None:
-        return next((place[name] for name in names if name in place), None)
+        return next((index_of[name] for name in names if name in index_of), None)
 
     found = {"contig": find(_CONTIG_NAMES), "start": find(("start",)), "end": find(("end",))}
     found["id"] = find(_ID_NAMES)
     if None in found.values():
         begins = " ".join(header[:4])
         raise InputError(f"{path}: the header begins {begins!r}; {_HEADER_ADVICE}")
-    if found["id"] == place.get("pid"):
+    if found["id"] == index_of.get("pid"):
         found |= {"group": find(("gid",)), "strand": find(("strand",))}
     return {name: i for name, i in found.items() if i is not None}
 
@@ -231,16 +231,16 @@ def _read_genes(columns: dict[str, pl.Series], path: Path, at_line: Callable[[in
     for row, (gene_id, contig, start, end, strand) in enumerate(
         zip(ids, contigs, starts, ends, strands, strict=True)
     ):
-        place = f"{path}: gene {gene_id or '(no id)'}{at_line(row)}"
+        where = f"{path}: gene {gene_id or '(no id)'}{at_line(row)}"
         if not gene_id or not contig:
-            raise InputError(f"{place} lacks an id or a contig; write both")
+            raise InputError(f"{where} lacks an id or a contig; write both")
         if start is None or end is None or not 0 <= start <= end or end == 0:
             raise InputError(
-                f"{place} has start {columns['start'][row]}, end {columns['end'][row]}; "
+                f"{where} has start {columns['start'][row]}, end {columns['end'][row]}; "
                 "they must be whole numbers, 0 <= start <= end, end the 1-based TSS"
             )
         if strand not in ("+", "-", "."):
-            raise InputError(f"{place} has strand {strand!r}; write +, - or .")
+            raise InputError(f"{where} has strand {strand!r}; write +, - or .")
         genes.append(Gene(gene_id, contig, end - 1, "-" if strand == "-" else "+"))
     return tuple(genes)
 

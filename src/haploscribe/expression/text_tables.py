@@ -1,4 +1,4 @@
-"""Delimited text with one header line, as BED and covariate files are: cells, numbers, line numbers."""
+"""Read delimited text with one header line, such as BED and covariate files."""
 
 import gzip
 import zlib
@@ -96,16 +96,16 @@ def finite_numbers(
     -------
     float64 `(n_rows, n_columns)`.
     """
-    by_place = columns.rename({name: str(i) for i, name in enumerate(columns.columns)})
-    trim_allele = by_place.with_columns(pl.col(pl.String).str.strip_chars())
+    by_index = columns.rename({name: str(i) for i, name in enumerate(columns.columns)})
+    stripped = by_index.with_columns(pl.col(pl.String).str.strip_chars())
     try:
-        numbers = trim_allele.with_columns(pl.all().cast(pl.Float64, strict=False))
+        numbers = stripped.with_columns(pl.all().cast(pl.Float64, strict=False))
     except pl.exceptions.PolarsError:
         raise InputError(f"{path}: columns are not numeric; {advice}") from None
     # Almost every file is clean: search only the columns that have an invalid cell.
     suspect = [name for name in numbers.columns if not _usable(numbers[name]).all()]
     if suspect:
-        _refuse_first_cell(trim_allele.select(suspect), numbers.select(suspect), path, describe_cell, advice)
+        _refuse_first_cell(stripped.select(suspect), numbers.select(suspect), path, describe_cell, advice)
     values: Float64Array = numbers.to_numpy(order="c")
     return values
 
@@ -120,7 +120,7 @@ def refuse_duplicates(names: Sequence[str], what: str, path: Path) -> None:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first few names, and the number of the others."""
+    """Return the first few names joined by commas, and the number of the others."""
     shown = ", ".join(names[:_EXAMPLES_SHOWN])
     return f"{shown}, … {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else shown
 
@@ -197,8 +197,8 @@ def _refuse_first_cell(
             f"{advice}"
         )
     count = "1 cell is" if len(missing) == 1 else f"{len(missing)} cells are"
-    places = listed([describe_cell(row, column) for row, column in missing])
-    raise InputError(f"{path}: {count} missing: {places}; {advice}")
+    cells = listed([describe_cell(row, column) for row, column in missing])
+    raise InputError(f"{path}: {count} missing: {cells}; {advice}")
 
 
 def _usable(numbers: pl.Series) -> pl.Series:

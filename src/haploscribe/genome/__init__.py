@@ -1,1 +1,1 @@
-"""Who carries which DNA: reference, variants, tiles, haplotypes."""
+"""Reference sequence, variants, tiles, and the haplotypes of samples."""

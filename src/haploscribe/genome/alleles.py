@@ -8,7 +8,7 @@ import numpy as np
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 AlleleKey: TypeAlias = tuple[int, bytes, bytes]
-"""0-based position, REF and ALT, trim_allele: equal for equal alleles."""
+"""0-based position, REF and ALT as `trim_allele` returns them: equal for equal alleles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class AlleleEdit:
     anchored: bool
 
     def clipped(self, start: int, end: int) -> tuple[int, int, bytes]:
-        """Clip the replacement to `[start, end)`.
+        """Return the replacement clipped to `[start, end)`.
 
         ALT is aligned to REF from the first base; bases beyond REF's length stay with REF's last base. A tile
         thus holds the part of ALT that is aligned to its own part of REF, and a deletion that extends into
@@ -143,8 +143,8 @@ def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int
     """Return runs `[first, last)` of two or more records, each overlapping an earlier one of its run."""
     if len(starts) < 2:
         return []
-    reached = np.maximum.accumulate(ends)
-    breaks = np.flatnonzero(starts[1:] >= reached[:-1]) + 1
+    covered_upto = np.maximum.accumulate(ends)
+    breaks = np.flatnonzero(starts[1:] >= covered_upto[:-1]) + 1
     borders = np.concatenate(([0], breaks, [len(starts)]))
     runs = zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True)
     return [(first, last) for first, last in runs if last - first > 1]
@@ -155,8 +155,8 @@ def _apply_chain(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], 
     occupied = np.full(applied.shape[1], -1, dtype=np.int64)
     inserted = np.zeros(applied.shape[1], dtype=np.bool_)
     for row, position, record in zip(applied, positions.tolist(), alleles, strict=True):
-        for number, alternate in enumerate(record[1:], start=1):
-            carriers = np.flatnonzero(row == number)  # mostly few
+        for allele, alternate in enumerate(record[1:], start=1):
+            carriers = np.flatnonzero(row == allele)  # mostly few
             free: BoolArray = occupied[carriers] < position
             if is_anchored(record[0], alternate):
                 free |= (occupied[carriers] == position) & ~inserted[carriers]

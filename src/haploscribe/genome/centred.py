@@ -55,12 +55,12 @@ class CentredWindow:
 
     @property
     def left(self) -> int:
-        """Base pairs needed towards lower coordinates, should the base itself be deleted."""
+        """Base pairs needed towards lower coordinates in case the base itself is deleted."""
         return self.downstream if self.reverse else self.upstream
 
     @property
     def right(self) -> int:
-        """Base pairs needed towards higher coordinates, should the base itself be deleted."""
+        """Base pairs needed towards higher coordinates in case the base itself is deleted."""
         return self.upstream if self.reverse else self.downstream
 
 
@@ -98,16 +98,16 @@ def centred_haplotypes(genotypes: Genotypes, window: CentredWindow) -> CentredHa
     left, base, right = _sides(genotypes, window)
     carried = np.column_stack([part.index.ravel() for part in (left, base, right)])
     reference = np.zeros((1, 3), dtype=carried.dtype)
-    patterns, places = _unique_rows(np.concatenate([reference, carried]))
+    patterns, pattern_of = _unique_rows(np.concatenate([reference, carried]))
     spelled = [
         _crop(left.sequences[i], base.sequences[j], right.sequences[k], window)
         for i, j, k in patterns.tolist()
     ]
-    first = spelled[int(places[0])]
+    first = spelled[int(pattern_of[0])]
     sequences = (first, *sorted(set(spelled) - {first}))
-    number = {sequence: place for place, sequence in enumerate(sequences)}
-    numbers = np.array([number[sequence] for sequence in spelled], dtype=np.int32)
-    return CentredHaplotypes(sequences, numbers[places[1:]].reshape(left.index.shape))
+    index_of = {sequence: i for i, sequence in enumerate(sequences)}
+    indices = np.array([index_of[sequence] for sequence in spelled], dtype=np.int32)
+    return CentredHaplotypes(sequences, indices[pattern_of[1:]].reshape(left.index.shape))
 
 
 def _sides(
@@ -153,5 +153,5 @@ def _crop(left: bytes, base: bytes, right: bytes, window: CentredWindow) -> byte
 
 def _unique_rows(rows: Int32Array) -> tuple[Int32Array, Int64Array]:
     """Return the distinct rows of int32 `(n_rows, 3)`, and the index of each row among them."""
-    distinct, places = np.unique(rows, axis=0, return_inverse=True)
-    return distinct, np.asarray(places, dtype=np.int64).ravel()
+    distinct, indices = np.unique(rows, axis=0, return_inverse=True)
+    return distinct, np.asarray(indices, dtype=np.int64).ravel()

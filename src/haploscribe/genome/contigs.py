@@ -23,8 +23,8 @@ def match_contig(name: str, available: Iterable[str], where: str = "") -> str | 
         return name
     candidates = [other for other in names if _bare(other) == _bare(name)]
     if len(candidates) > 1:
-        place = f" in {where}" if where else ""
-        raise InputError(f"contig {name} could be {' or '.join(candidates)}{place}; rename one of them")
+        location = f" in {where}" if where else ""
+        raise InputError(f"contig {name} could be {' or '.join(candidates)}{location}; rename one of them")
     return candidates[0] if candidates else None
 
 

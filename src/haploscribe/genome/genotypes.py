@@ -1,4 +1,4 @@
-"""Genotypes of chosen samples on the reference, as sequence models and dosage models share them."""
+"""Read the genotypes of samples, and compute their haplotypes on the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

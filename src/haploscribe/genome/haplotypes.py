@@ -1,4 +1,4 @@
-"""Compute the unique haplotype sequences of tiles and regions, and which samples carry them."""
+"""Compute the unique haplotype sequences of tiles and regions, and the samples that carry them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class LengthEdit(NamedTuple):
     Attributes
     ----------
     start
-        First replaced base of the tile's reference sequence, 0-based; an insertion stands before it.
+        First replaced base of the tile's reference sequence, 0-based; an insertion lies before it.
     reference_length
         Number of reference bases replaced: 0 for an insertion.
     alternate_length
-        Number of bases in their place: 0 for a deletion. Never `reference_length`.
+        Number of bases that replace them: 0 for a deletion. Never equal to `reference_length`.
     """
 
     start: int
@@ -141,13 +141,13 @@ def tile_haplotypes(
     replacements = allele_edits(variants.positions, variants.alleles)
     ends = variants.ends
     # Sorted by start, records that can overlap a tile lie between these two bounds.
-    reached = np.maximum.accumulate(ends) if len(ends) else ends
+    covered_upto = np.maximum.accumulate(ends) if len(ends) else ends
     flat = applied.reshape(len(applied), 2 * applied.shape[1])
     carried: BoolArray = flat.max(axis=1, initial=0) > 0
     result = []
     for tile, reference in zip(tiles, references, strict=True):
         assert len(reference) == tile.end - tile.start, (tile, len(reference))
-        first = int(np.searchsorted(reached, tile.start, side="right"))
+        first = int(np.searchsorted(covered_upto, tile.start, side="right"))
         last = int(np.searchsorted(variants.positions, tile.end, side="left"))
         rows = np.arange(first, max(first, last))
         rows = rows[(ends[rows] > tile.start) & carried[rows]]
@@ -166,10 +166,10 @@ def region_haplotypes(
     records that cross the region's borders:
 
     - Older releases (1.16) ignore a record that starts before the region; here, as in 1.24, a deletion that
-      reaches into the region removes its bases there. Drop those records (`Variants.starting_in`) to get what
+      extends into the region removes its bases there. Drop those records (`Variants.starting_in`) to get what
       older releases write.
-    - 1.24 misplaces a base of a reaching-in record whose ALT has more than one base, and may crash on it;
-      here the part of ALT that faces the region is used.
+    - 1.24 misplaces a base of a record that extends into the region and whose ALT has more than one base, and
+      may crash on it; here the part of ALT that faces the region is used.
     - `bcftools` does not see that such a record is itself displaced by one further left; here it is.
     - `bcftools` may stop at a deletion that begins on the last base of another and crosses the region's end.
 
@@ -257,9 +257,9 @@ def _encode(
             edits_of[sequence] = min(known, found, key=lambda edits: (len(edits), edits))
     sequences = (reference, *sorted(edits_of.keys() - {reference}))
     haplotypes = tuple(TileHaplotype(sequence, edits_of[sequence]) for sequence in sequences)
-    number = {sequence: place for place, sequence in enumerate(sequences)}
-    places = np.array([number[sequence] for sequence in spelled], dtype=np.int32)
-    return TileHaplotypes(tile, haplotypes, places[carried].reshape(-1, 2))
+    index_of = {sequence: i for i, sequence in enumerate(sequences)}
+    indices = np.array([index_of[sequence] for sequence in spelled], dtype=np.int32)
+    return TileHaplotypes(tile, haplotypes, indices[carried].reshape(-1, 2))
 
 
 def _length_edits(
@@ -289,14 +289,14 @@ def _length_edits(
 
 
 def _trimmed(first: int, replaced: bytes, inserted: bytes) -> tuple[int, bytes, bytes]:
-    """Take shared bases off the end, then off the start, of a replacement at `first`."""
-    shared = _n_shared(replaced[::-1], inserted[::-1])
+    """Trim shared bases off the end, then off the start, of a replacement at `first`."""
+    shared = _prefix_length(replaced[::-1], inserted[::-1])
     replaced, inserted = replaced[: len(replaced) - shared], inserted[: len(inserted) - shared]
-    shared = _n_shared(replaced, inserted)
+    shared = _prefix_length(replaced, inserted)
     return first + shared, replaced[shared:], inserted[shared:]
 
 
-def _n_shared(one: bytes, other: bytes) -> int:
+def _prefix_length(one: bytes, other: bytes) -> int:
     """Return the length of the common prefix."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
@@ -332,7 +332,7 @@ def _pack_rows(alleles: Int8Array) -> Iterator[tuple[UInt8Array, int]]:
 
 
 def _renumber(keys: Int64Array, n_keys: int, table_size: int) -> tuple[Int64Array, Int64Array]:
-    """Renumber the keys that occur without gaps; return a haplotype with each, and all new keys.
+    """Replace keys by consecutive integers; return a haplotype that has each new key, and the new keys.
 
     Keys are below `n_keys`; nothing is sorted if a table of `table_size` can hold them.
     """

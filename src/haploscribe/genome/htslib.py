@@ -1,4 +1,4 @@
-"""Prepare files for htslib: silence it, tell compressions apart, check indexes, locate format errors."""
+"""Prepare files for htslib: detect compression, check indexes, locate format errors, silence messages."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ _TABIX_HEADER = 28
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence htslib's own messages within the block: an InputError will say what is wrong."""
+    """Suppress htslib's own messages within the block; errors are reported as InputError."""
     before = pysam.set_verbosity(0)
     try:
         yield
@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 
 def compression(path: Path) -> Compression:
-    """Tell plain, gzip and BGZF ("bgzipped") files apart by content.
+    """Return the compression of a file, by its content: plain, gzip or BGZF ("bgzipped").
 
     Raises
     ------
@@ -178,8 +178,8 @@ def vcf_fault(lines: Iterable[bytes], name: str) -> str:
             return f"line {number} is not a tab-separated record of CHROM, POS, …; make it again"
         here = int(cells[1])
         if (here < position) if cells[0] == contig else (cells[0] in seen):
-            place = f"{cells[0].decode('utf-8', 'replace')}:{here}"
-            return f"line {number}, {place}, is not sorted; run bcftools sort -Oz {name}"
+            site = f"{cells[0].decode('utf-8', 'replace')}:{here}"
+            return f"line {number}, {site}, is not sorted; run bcftools sort -Oz {name}"
         contig, position = cells[0], here
         seen.add(contig)
     if not has_header:

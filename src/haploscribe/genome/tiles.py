@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 TILES_PER_BLOCK = 16
-"""A killed run loses at most one block: about 16 × 17 forward passes for 358 samples."""
+"""Tiles of a block; an interrupted run loses at most one: about 16 × 17 forward passes for 358 samples."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -26,7 +26,7 @@ class VariantCounts:
         ALT alleles skipped: symbolic (`<DEL>`), breakend, or `*` (deleted by another record). Its
         carriers count as reference there.
     n_calls
-        Genotype calls in the kept records: records × samples.
+        Genotype calls in the records used: records × samples.
     n_missing_calls
         Calls with at least one missing allele; that allele counts as reference.
     n_haploid_calls
@@ -64,7 +64,7 @@ class Variants:
     sample_ids
         `n_samples` names.
     counts
-        Counts made while reading; not changed by `take`.
+        Counts of the records read; not changed by `take`.
     imputed_mask
         bool `(n_variants, n_samples, 2)`; where a 0 of `genotypes` was imputed: the allele is missing, the
         absent second copy of a haploid call, or skipped. None if none was.
@@ -240,10 +240,10 @@ def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
         float32 `(n_samples, n_columns)`; 0, 1 or 2.
     """
     rows = np.array([row for row, record in enumerate(variants.alleles) for _ in record[1:]], dtype=np.int64)
-    numbers = np.array(
-        [number for record in variants.alleles for number in range(1, len(record))], dtype=np.int8
+    allele_of = np.array(
+        [allele for record in variants.alleles for allele in range(1, len(record))], dtype=np.int8
     )
-    copies = np.count_nonzero(variants.genotypes[rows] == numbers[:, None, None], axis=2)
+    copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
     return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
 
 

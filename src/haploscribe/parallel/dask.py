@@ -24,10 +24,10 @@ _ADDRESS = re.compile(r"\w+://.+:\d+")
 
 
 class DaskExecutor(Executor):
-    """Run tasks on the workers of a Dask cluster; those of a worker that dies run on another.
+    """Run tasks on the workers of a Dask cluster; the tasks of a worker that dies run on another.
 
-    Only a few items per worker are known to the scheduler at a time, so it holds as little for 20,000 genes
-    as for 20.
+    Only a few items per worker are submitted at a time, so the scheduler's memory does not grow with the
+    number of genes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class DaskExecutor(Executor):
 
     @property
     def count(self) -> int:
-        """How many workers there are; they come and go."""
+        """Current number of workers, which may change; at least 1."""
         return max(1, len(self._client.nthreads()))
 
     def _pool(self) -> futures.Executor:
@@ -86,7 +86,7 @@ class DaskExecutor(Executor):
 def _run_item(
     mask: int, spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item
 ) -> Result:
-    """Run a task for one item; a worker that was started elsewhere does not inherit the umask."""
+    """Run a task for one item under the client's umask, which a remote worker does not inherit."""
     with umask(mask):
         return run_item(spec, task, item)
 
@@ -95,14 +95,14 @@ def _run_item(
 def dask_executor(
     address: str, *, seconds_to_connect: float = 10, seconds_for_workers: float = 60
 ) -> Iterator[Executor]:
-    """Connect to a Dask cluster, or start one on this machine for the block.
+    """Open an executor on a Dask cluster: a running one, or one started on this machine for the block.
 
     Parameters
     ----------
     address
         `local:N`, or a scheduler's address.
     seconds_to_connect, seconds_for_workers
-        How long to wait for a scheduler to answer, and for its first worker.
+        Seconds to wait for the scheduler to respond, and for its first worker.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def dask_executor(
         "distributed",
         "distributed.client",
         "tornado.application",
-    ):  # what becomes of the cluster is said in one line
+    ):  # failures of the cluster are reported in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         kind, _, count = address.partition(":")
@@ -155,7 +155,7 @@ def _remote_client(
         client = distributed.Client(address, timeout=seconds_to_connect)
     except (OSError, ValueError, TimeoutError):
         raise InputError(
-            f"--dask {address}: no Dask scheduler answers there within {seconds_to_connect} s; "
+            f"--dask {address}: no Dask scheduler responds within {seconds_to_connect} s; "
             "start one with `dask scheduler`, or check the address"
         ) from None
     with client:
@@ -170,22 +170,22 @@ def _remote_client(
 
 
 def _require_one_thread(client: distributed.Client, address: str) -> None:
-    """Refuse workers of several threads: all but one would stand idle."""
+    """Raise InputError for workers with several threads, all but one of which would be idle."""
     threads: dict[str, int] = client.nthreads()
     several = {worker: count for worker, count in threads.items() if count > 1}
     if several:
         worker, count = next(iter(several.items()))
         raise InputError(
-            f"--dask {address}: worker {worker} has {count} threads, but a worker does one piece at a time; "
+            f"--dask {address}: worker {worker} has {count} threads, but a worker runs one task at a time; "
             f"start workers with `dask worker {address} --nworkers {count} --nthreads 1`"
         )
 
 
 def _require_same_version(client: distributed.Client, address: str) -> None:
-    """Refuse workers of another version: they would compute something else."""
+    """Raise InputError for workers of another version, whose results could differ."""
     try:
         versions: dict[str, Any] = client.run(_version)
-    except Exception as error:  # a worker without this package cannot even read the question
+    except Exception as error:  # a worker without this package cannot unpickle the call
         raise InputError(
             f"--dask {address}: the workers cannot load Haploscribe ({error}); "
             f"install haploscribe[cluster] {__version__} where they run"

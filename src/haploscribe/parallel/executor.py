@@ -1,4 +1,4 @@
-"""Run one function over many items: in this process, in several of this machine, or on a Dask cluster."""
+"""Run one function over many items: in this process, in several processes, or on a Dask cluster."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Context(Protocol):
-    """What a process keeps open while it works on items: files, models, tables."""
+    """Resources that a process holds open while it runs tasks: files, models, tables."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -44,11 +44,11 @@ class Spec(Protocol[ContextT_co]):
 
 
 ITEMS_PER_WORKER = 3
-"""Items submitted at once for each worker: one in work, one on the way, one to spare."""
+"""Items submitted at once per worker: one running, one in transit, one queued."""
 SECONDS_IDLE = 300
-"""After which worker processes end."""
+"""Idle time after which worker processes end."""
 SECONDS_BETWEEN_CHECKS = 0.5
-"""Of a worker for its parent process."""
+"""Interval at which a worker checks that its parent process is alive."""
 
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1"
@@ -62,12 +62,12 @@ class Executor:
     Parameters
     ----------
     count
-        Worker processes of this machine; 1 for this process alone.
+        Number of worker processes on this machine; 1 runs tasks in this process.
 
     Attributes
     ----------
     is_remote
-        Whether tasks run on another machine, or may.
+        Whether tasks may run on another machine.
     """
 
     is_remote = False
@@ -77,7 +77,7 @@ class Executor:
 
     @property
     def count(self) -> int:
-        """How many items can be in work at a time."""
+        """Number of tasks that can run at a time."""
         return self._count
 
     def map(
@@ -92,19 +92,19 @@ class Executor:
         Parameters
         ----------
         spec
-            Opens the task's context. A process opens it once and keeps it for the next item.
+            Opens the task's context. A process opens it once and reuses it for its next items.
         task
-            A function of a module, so that other processes find it. It may run twice for an item where a
-            worker dies, so files that it writes are put in place by a rename.
+            A module-level function, so that it can be pickled. It may run twice for an item if a worker
+            dies, so it must write files atomically.
         items
-            Small: they travel to the worker.
+            Small: each is pickled and sent to a worker.
         local
-            The context of `spec`, if it is open already in this process; used where the work is done here,
-            and not closed.
+            The context of `spec`, if already open in this process; used for tasks that run in this
+            process, and not closed.
 
         Yields
         ------
-        What the task returned, in the order in which items are done.
+        The results of the task, in the order of completion.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Executor:
         if not self.is_remote and min(self.count, len(items)) <= 1:
             context = None
             for item in items:
-                context = context or local or kept_open(spec)
+                context = context or local or cached_context(spec)
                 with threads(1):
                     result = task(context, item)
                 yield result
@@ -135,11 +135,11 @@ class Executor:
                 self._cancel(pool, pending)
 
     def _pool(self) -> futures.Executor:
-        """Return the processes to submit to."""
+        """Return the pool of worker processes."""
         pool: futures.Executor = get_reusable_executor(
             self.count,
             timeout=SECONDS_IDLE,
-            initializer=_start_worker,  # workers are kept from call to call, unless this differs
+            initializer=_start_worker,  # workers are reused by the next call if this is equal
             initargs=(os.getpid(), current_umask()),
             env=_ONE_THREAD,
         )
@@ -155,16 +155,16 @@ class Executor:
         return pool.submit(run_item, spec, task, item)
 
     def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
-        """Stop work that nobody waits for any more."""
+        """Cancel pending tasks."""
         for future in pending:
             future.cancel()
         pool.shutdown(kill_workers=True)  # type: ignore[call-arg]
 
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:
-        """Turn what becomes of workers into errors of one line."""
+        """Convert failures of workers to one-line errors."""
         with warnings.catch_warnings():
-            # A worker that has grown by 300 MB, as one does that loads a model, is replaced.
+            # A worker that has grown by 300 MB, for example by loading a model, is replaced.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
             try:
                 yield
@@ -183,18 +183,18 @@ def map_to_files(
     advance: Advance,
     local: ContextT | None = None,
 ) -> None:
-    """Run a task for every item whose file does not exist yet: a stopped job resumes.
+    """Run a task for every item whose output file does not exist yet, so that an interrupted call resumes.
 
     Parameters
     ----------
     executor, spec, local
         As for `Executor.map`.
     task
-        Writes the file of an item, atomically.
+        Writes the output file of an item atomically.
     items
-        Each with its file, in the order in which they are handed out.
+        Output file and item, in the order of submission.
     advance
-        Called with the number of items done, those of an earlier, stopped job included.
+        Called with the number of items done, including those of an earlier, interrupted call.
     """
     remaining = [(task, path, item) for path, item in items if not path.exists()]
     advance(len(items) - len(remaining))
@@ -208,17 +208,17 @@ def _write_file(context: ContextT, work: tuple[Callable[[ContextT, Item, Path], 
 
 
 _open: dict[Any, Any] = {}
-_one_at_a_time = threading.Lock()
+_lock = threading.Lock()
 
 
 def run_item(spec: Spec[ContextT], task: Callable[[ContextT, Item], Result], item: Item) -> Result:
-    """Run a task for one item in a worker process; a worker of several threads runs one after another."""
-    with _one_at_a_time, threads(1):
-        return task(kept_open(spec), item)
+    """Run a task for one item in a worker process; threads of one worker take turns."""
+    with _lock, threads(1):
+        return task(cached_context(spec), item)
 
 
-def kept_open(spec: Spec[ContextT]) -> ContextT:
-    """Return the context of a spec, opened once in a process's life; the one before it is closed."""
+def cached_context(spec: Spec[ContextT]) -> ContextT:
+    """Return the context of a spec, opened once per process; the context of another spec is closed."""
     if spec not in _open:
         for context in _open.values():
             context.close()
@@ -229,9 +229,9 @@ def kept_open(spec: Spec[ContextT]) -> ContextT:
 
 
 def _start_worker(parent: int, mask: int) -> None:
-    """Set up a worker of this machine: files as private as its parent's, and an end soon after its parent's.
+    """Set the umask of a worker process to its parent's, and end the worker when its parent has ended.
 
-    The signal that kills the parent may not reach its workers.
+    A signal that kills the parent may not be delivered to its workers.
     """
     os.umask(mask)
 

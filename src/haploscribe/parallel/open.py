@@ -9,7 +9,7 @@ from haploscribe.parallel.executor import Executor
 
 @contextmanager
 def open_executor(options: WorkerOptions) -> Iterator[Executor]:
-    """Open the executor that the options name; a cluster that is started for it ends with the block.
+    """Open the executor that the options name; a cluster started for it ends with the block.
 
     Raises
     ------
@@ -19,7 +19,7 @@ def open_executor(options: WorkerOptions) -> Iterator[Executor]:
     if options.dask is None:
         yield Executor(options.jobs)
         return
-    from haploscribe.parallel.dask import dask_executor  # noqa: PLC0415 - an extra, for clusters alone
+    from haploscribe.parallel.dask import dask_executor  # noqa: PLC0415 - an optional extra
 
     with dask_executor(options.dask) as executor:
         yield executor

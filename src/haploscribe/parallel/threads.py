@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let numerical libraries use this many threads for the block; one gives the same bits everywhere."""
+    """Limit the threads of numerical libraries within the block; one thread gives reproducible bits."""
     # Imported here because it takes seconds, and before the limit is set: a limit holds for libraries that
     # are loaded at the time, and each of these brings its own.
     import scipy.linalg  # noqa: F401, PLC0415

@@ -1,4 +1,4 @@
-"""Batches of masked-language-model training, each determined by the seed and its step alone."""
+"""Draw batches for masked-language-model training, each determined by the seed and step alone."""
 
 from collections.abc import Sequence
 from itertools import product

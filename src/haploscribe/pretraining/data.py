@@ -1,4 +1,4 @@
-"""Training sequence of a genome: intervals without N, random windows, and samples' haplotypes."""
+"""Read training sequences: intervals of a genome without N, random windows, and samples' haplotypes."""
 
 import hashlib
 import re
@@ -169,7 +169,7 @@ class WindowSampler:
 
 
 class GenomeSequences:
-    """Read windows of a reference and of the samples' haplotypes; a context manager made by `open`.
+    """Read windows of a reference and of the samples' haplotypes; a context manager from `open`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The model: its initial weights, its checkpoint folder, and its model card."""
+"""Initialise a backbone, and write its checkpoint folder and model card."""
 
 import json
 import math
@@ -118,7 +118,7 @@ def checkpoint_weights(configuration: EsmConfiguration, tensors: dict[str, Tenso
 def published_configuration(
     *, hidden_size: int, layers: int, heads: int, feed_forward: int, window: int
 ) -> dict[str, Any]:
-    """Return the content of `config.json`, as the published models of the second version have it.
+    """Return the content of `config.json`, as in the published models of the second version.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def model_card(
     Parameters
     ----------
     data
-        Description of the training data, as `pretrain` makes it.
+        Description of the training data, from `pretrain`.
     options
         Options of the run.
     n_parameters

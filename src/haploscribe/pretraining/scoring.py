@@ -1,4 +1,4 @@
-"""Masked-token loss of backbones, and of a Markov chain of bases on the same 6-mers."""
+"""Compute the masked-token loss of backbones, and of a Markov chain of bases on the same 6-mers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

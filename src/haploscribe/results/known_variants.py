@@ -1,4 +1,4 @@
-"""The variants that models were trained on, and how often each allele was there: no person's genotype."""
+"""Store the variants that models were trained on with their allele counts, but no genotypes of samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
 
 @dataclass(frozen=True, slots=True)
 class KnownVariants:
-    """Records of training, of one block of tiles.
+    """Training variants of one block of tiles, with allele counts.
 
     Attributes
     ----------
     sites
-        The records, with nobody who carries them.
+        The records, without samples.
     counts
-        int64 `(n_alleles,)`; how many training haplotypes carried each allele, record by record, REF first.
+        int64 `(n_alleles,)`; number of training haplotypes with each allele, record by record, REF first.
     """
 
     sites: Variants
@@ -29,40 +29,40 @@ class KnownVariants:
 
     @classmethod
     def of(cls, variants: Variants) -> Self:
-        """Count the alleles of training people."""
+        """Count the alleles of training samples."""
         flat = variants.genotypes.reshape(len(variants.genotypes), 2 * variants.genotypes.shape[1])
         counts = [
             np.bincount(carried, minlength=len(record))
             for carried, record in zip(flat, variants.alleles, strict=True)
         ]
-        nobody = np.zeros((len(flat), 0, 2), dtype=np.int8)
+        no_genotypes = np.zeros((len(flat), 0, 2), dtype=np.int8)
         sites = Variants(
             variants.contig,
             variants.positions,
             variants.identifiers,
             variants.alleles,
-            nobody,
+            no_genotypes,
             (),
             variants.counts,
         )
         return cls(sites, np.concatenate([np.zeros(0, dtype=np.int64), *counts]))
 
-    def commonest(self) -> Int8Array:
-        """Find each record's most frequent allele, the first of equals; int8 `(n_variants,)`."""
+    def major_alleles(self) -> Int8Array:
+        """Return the index of each record's most frequent allele, the first of ties; int8 `(n_variants,)`."""
         return np.array([part.argmax() for part in self._by_record()], dtype=np.int8)
 
     def mean_dosages(self) -> Float64Array:
-        """Mean copies of each ALT allele in a training person, in the order of `dosages`; `(n_columns,)`."""
+        """Return the mean training dosage of each ALT allele, float64 `(n_columns,)`, as in `dosages`."""
         means = [2.0 * part[1:] / max(part.sum(), 1) for part in self._by_record()]
         return np.concatenate([np.zeros(0), *means])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Write it as arrays: undone by `from_arrays`."""
+        """Return the variants and counts as arrays; `from_arrays` is the inverse."""
         return {**site_arrays(self.sites), "counts": self.counts}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Self:
-        """Make what `arrays` gave again."""
+        """Create an instance from the result of `arrays`."""
         return cls(read_sites(arrays, contig), arrays["counts"])
 
     def _by_record(self) -> list[Int64Array]:

@@ -27,7 +27,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.provenance import ZeroShotRecord
-from haploscribe.results.state_files import read_as_kept, read_state, write_state
+from haploscribe.results.state_files import damage_as_input_error, read_state, write_state
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.hashing import json_checksum
 from haploscribe.utils.names import folder_name, require_printable
@@ -223,5 +223,5 @@ def read_known_variants(folder: Path, contig: str, block: int) -> KnownVariants:
     variants = folder / "variants"
     named = match_contig(contig, (place.name for place in variants.iterdir())) if variants.is_dir() else None
     path = variants / folder_name(named or contig, f"{folder}: contig") / f"{block}.safetensors"
-    with read_as_kept(path):
+    with damage_as_input_error(path):
         return KnownVariants.from_arrays(read_state(path).arrays, contig)

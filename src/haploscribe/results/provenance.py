@@ -1,4 +1,4 @@
-"""Record what a run was made from: versions, options, input digests; the content of `run.json`."""
+"""Record the provenance of a run in `run.json`: versions, options and input digests."""
 
 import platform
 from collections.abc import Collection, Mapping, Sequence
@@ -30,16 +30,16 @@ _PACKAGES = (
 )
 
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
-"""Files of a folder of weights that decide what its model predicts."""
+"""Files of a weights folder that determine its model's predictions."""
 
-_LONGEST = 80
-"""Characters of an option's value in a message."""
+_MAX_SHOWN = 80
+"""Characters of an option's value shown in a message, at most."""
 
 
 def run_record(
     options: tuple[CohortOptions, BackboneOptions, EvaluationOptions, ZeroShotOptions],
 ) -> dict[str, Any]:
-    """Record what a command sets, and read each input file for its digest.
+    """Return the record of a command: versions, options, and the digest of each input file.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def run_record(
     -------
     dict
         `haploscribe` (version), `versions`, `options`, and `inputs` (path and digest each). A finished run
-        adds `weights_record` of each zero-shot model to `inputs`, and `data`, what was found in the inputs.
+        adds `weights_record` of each zero-shot model to `inputs`, and `data`, a summary of the inputs.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def run_record(
     }
 
 
-def difference(
+def describe_difference(
     recorded: Mapping[str, Any], record: Mapping[str, Any], ignored: Collection[str]
 ) -> str | None:
-    """Return the first difference in options and inputs between a run and a command, in words.
+    """Describe the first difference in options and inputs between a run and a command.
 
     Input files are compared by their content, wherever they are.
 
@@ -87,7 +87,7 @@ def difference(
 
     Returns
     -------
-    Such as `with --folds 5, this command says --folds 3`; None where there is no difference.
+    Such as `with --folds 5, this command has --folds 3`; None where there is no difference.
     """
     options, inputs = recorded.get("options", {}), recorded.get("inputs", {})
     for name, value in record["options"].items():
@@ -107,32 +107,32 @@ def difference(
             if was["digest"] != found["digest"]:
                 return f"on other content of {flag} than that of {found['path']} now"
         elif options[name] != value and before != now:
-            said = f"says {now}" if now.startswith("--") else f"is {now}"
-            return f"{before if before.startswith('without') else f'with {before}'}, this command {said}"
+            differing = f"has {now}" if now.startswith("--") else f"is {now}"
+            return f"{before if before.startswith('without') else f'with {before}'}, this command {differing}"
     return None
 
 
-def version_difference(recorded: Mapping[str, Any], record: Mapping[str, Any]) -> str | None:
-    """Return the first difference in versions between a run and this program, in words, or None."""
+def describe_version_difference(recorded: Mapping[str, Any], record: Mapping[str, Any]) -> str | None:
+    """Describe the first difference in versions between a run and this program, or return None."""
     before = {"haploscribe": recorded.get("haploscribe"), **recorded.get("versions", {})}
     for name, now in {"haploscribe": record["haploscribe"], **record["versions"]}.items():
         if before.get(name) != now:
-            return f"made with {name} {before.get(name)}, and this is {name} {now}"
+            return f"written with {name} {before.get(name)}, but {name} {now} is installed"
     return None
 
 
 def _in_words(flag: str, value: object) -> str:
-    """Return an option as it would be given."""
+    """Return an option as written on the command line."""
     if value is None or value is False:
         return f"without {flag}"
     text = "" if value is True else ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{flag} {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'}".rstrip()
+    return f"{flag} {text if len(text) <= _MAX_SHOWN else f'{text[:_MAX_SHOWN]}…'}".rstrip()
 
 
 def recorded_options(
     record: Mapping[str, Any], source: Path
 ) -> tuple[CohortOptions, BackboneOptions, EvaluationOptions]:
-    """Make a run's options again from its record.
+    """Return the options of a run from its record.
 
     Parameters
     ----------
@@ -157,8 +157,8 @@ def recorded_options(
         raise InputError(f"{source} is damaged: {error.name} {error.value}: {error.advice}") from None
 
 
-def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:
-    """Stop where an input is no longer what a run has read.
+def check_inputs_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[str]) -> None:
+    """Check that the inputs of a run still have the digests recorded.
 
     Parameters
     ----------
@@ -167,12 +167,12 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
     source
         That file, for messages.
     names
-        Of the inputs that are about to be read again.
+        Names of the inputs to check.
 
     Raises
     ------
     InputError
-        Naming the file.
+        When a file is missing or has changed; names it.
     """
     if "inputs" not in record:
         raise InputError(f"{source} lacks the digests of the inputs; run again with this version")
@@ -181,15 +181,15 @@ def require_unchanged(record: Mapping[str, Any], source: Path, names: Sequence[s
             path = Path(record["inputs"][name]["path"])
             if not path.exists():
                 raise InputError(
-                    f"{path}, which {source} names, is not there; put it back, or work in the folder that "
+                    f"{path}, listed in {source}, does not exist; restore it, or work in the folder that "
                     "the run was started in"
                 )
             if file_digest(path) != record["inputs"][name]["digest"]:
-                raise InputError(f"{path} has changed since the run that read it; run again, or put it back")
+                raise InputError(f"{path} has changed since the run that read it; run again, or restore it")
 
 
 def weights_record(loaded: LoadedModel) -> dict[str, str]:
-    """Record the weights of a zero-shot model: `path`, `digest`, and `reading`, as of its output."""
+    """Return the record of a zero-shot model's weights: `path`, `digest`, and `reading`."""
     path = loaded.weights
     return {"path": str(path), "digest": _weights_digest(path), "reading": loaded.model.reading}
 
@@ -199,14 +199,14 @@ def _weights_digest(path: Path) -> str:
 
 
 def _plain(value: object) -> object:
-    """Turn a value into what JSON has."""
+    """Convert a value to a JSON type."""
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-_ROOM = 20_000
-"""Base pairs beyond a model's window: haplotypes with deletions reach that far for as many bases."""
+_DELETION_MARGIN = 20_000
+"""Base pairs added to a model's input: haplotypes with deletions extend further along the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +218,9 @@ class ZeroShotRecord:
     enformer_tracks, borzoi_tracks, shifts, reverse_complement
         As in `ZeroShotOptions`.
     reach
-        Base pairs to either side of a TSS in which the variants of training are kept for them.
+        Base pairs on either side of a TSS within which training variants are saved for these models.
     weights
-        For each model, `digest` of its weights and `reading`, what is read of its output.
+        For each model, `digest` of its weights and `reading` (see `SequenceModel`).
     """
 
     enformer_tracks: tuple[str, ...]
@@ -234,15 +234,15 @@ class ZeroShotRecord:
     def of(
         cls, models: Sequence[LoadedModel], options: ZeroShotOptions, inputs: Mapping[str, Mapping[str, str]]
     ) -> "ZeroShotRecord | None":
-        """Record a run's models; None where it has none.
+        """Return the record of a run's models; None if it has none.
 
         Parameters
         ----------
         models, options
-            The run's.
+            The run's models and options.
         inputs
-            What `weights_record` says of each, by name, others among them: weights are large, and digested
-            once.
+            `weights_record` of each model by name, and other inputs; weights are large, so they are digested
+            only once.
         """
         if not models:
             return None
@@ -252,7 +252,7 @@ class ZeroShotRecord:
             options.borzoi_tracks,
             options.shifts,
             options.reverse_complement,
-            widest + max(map(abs, options.shifts)) + _ROOM,
+            widest + max(map(abs, options.shifts)) + _DELETION_MARGIN,
             {
                 loaded.model.name: {
                     name: value for name, value in inputs[loaded.model.name].items() if name != "path"
@@ -261,8 +261,8 @@ class ZeroShotRecord:
             },
         )
 
-    def joined(self, added: "ZeroShotRecord | None") -> "ZeroShotRecord":
-        """Return the record of these models and of those that were added with the same options."""
+    def merge(self, added: "ZeroShotRecord | None") -> "ZeroShotRecord":
+        """Return the record of these models and of models added with the same options."""
         if added is None:
             return self
         reach = max(self.reach, added.reach)
@@ -270,16 +270,16 @@ class ZeroShotRecord:
 
     @property
     def augmentation(self) -> TestTimeAugmentation:
-        """What predictions are averaged over."""
+        """Shifts and strands over which predictions are averaged."""
         return TestTimeAugmentation(self.shifts, self.reverse_complement)
 
-    def reopened(self, given: ZeroShotOptions, device: str) -> list[LoadedModel]:
-        """Read the weights that are given, and hold them against those of the run.
+    def load_models(self, given: ZeroShotOptions, device: str) -> list[LoadedModel]:
+        """Load models from the weights given, and check these against the record of the run.
 
         Parameters
         ----------
         given
-            Whose weights are set is read; all else is as in the run.
+            The weights of the models to load; all other options are those of the run.
         device
             As `BackboneOptions.device`.
 
@@ -289,8 +289,8 @@ class ZeroShotRecord:
             When weights cannot be read, or are not those of the run; when some are given for a model that
             the run does not have.
         """
-        asked = [name for name in ZERO_SHOT_NAMES if getattr(given, name) is not None]
-        for name in asked:
+        names = [name for name in ZERO_SHOT_NAMES if getattr(given, name) is not None]
+        for name in names:
             if name not in self.weights:
                 raise InputError(f"--{name}: the models are not of a run with {name}; leave it out")
         options = replace(
@@ -300,12 +300,12 @@ class ZeroShotRecord:
             shifts=self.shifts,
             reverse_complement=self.reverse_complement,
         )
-        models = read_models(asked, options, device)
+        models = read_models(names, options, device)
         for loaded in models:
             name, found = loaded.model.name, weights_record(loaded)
             if any(found[part] != value for part, value in self.weights[name].items()):
                 raise InputError(
-                    f"--{name} {loaded.weights}: other weights than those of the run, or read otherwise; "
-                    "give the ones that the run had"
+                    f"--{name} {loaded.weights}: other weights than those of the run, or another reading "
+                    "of their output; give the weights of the run"
                 )
         return models

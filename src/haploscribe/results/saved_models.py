@@ -21,7 +21,7 @@ from haploscribe.results.models_folder import (
     read_known_variants,
     read_record,
 )
-from haploscribe.results.state_files import read_as_kept, read_state
+from haploscribe.results.state_files import damage_as_input_error, read_state
 from haploscribe.utils.types import Float64Array, Int64Array
 
 
@@ -109,7 +109,7 @@ class SavedModels:
         wanted = {name: self.specs[name] for name in (self.specs if names is None else names)}
         own = [name for name, spec in wanted.items() if not spec.capabilities.across_genes]
         path = gene_file(self.folder, number)
-        with read_as_kept(path):
+        with damage_as_input_error(path):
             states = read_state(path).parts["models"].parts if own else {}
         missing = [name for name in own if name not in states]
         if missing:
@@ -121,7 +121,7 @@ class SavedModels:
             if spec.capabilities.across_genes:
                 found[name] = self._restore_multi_gene(spec)
                 continue
-            with read_as_kept(path):
+            with damage_as_input_error(path):
                 found[name] = spec.make().restore(states[name])
         return found
 

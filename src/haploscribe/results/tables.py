@@ -1,4 +1,4 @@
-"""The tables and records that a run leaves in its results folder."""
+"""Write and read the tables and records of a results folder."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -26,10 +26,10 @@ _LARGEST_R = 1.0 + 1e-9  # rounded
 
 
 class ZeroShotSummary(TypedDict):
-    """What the predictions of one zero-shot model took.
+    """The cost of predicting with one zero-shot model.
 
     `forward_passes` counts the sequences that it read in this run; `naive_forward_passes`, how many it
-    would have read with one sequence a sample, haplotype and gene.
+    would have read with one sequence per sample, haplotype and gene.
     """
 
     forward_passes: int
@@ -38,10 +38,10 @@ class ZeroShotSummary(TypedDict):
 
 
 class Summary(TypedDict):
-    """A run in a few numbers.
+    """Summary of a run: the content of `summary.json`.
 
-    `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is left out where
-    the run has none. `stages`, the seconds that each stage of the run took, is left out by older versions.
+    `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is absent if
+    the run has none. `stages`, the seconds that each stage of the run took, is absent in older versions.
     """
 
     models: dict[str, ModelSummary]
@@ -58,7 +58,7 @@ class _Input(TypedDict):
 
 
 class _Run(TypedDict, total=False):
-    """The content of `run.json`; its options are held against their types where they are used again."""
+    """The content of `run.json`; its options are validated where they are used again."""
 
     haploscribe: str
     versions: dict[str, str]
@@ -69,20 +69,20 @@ class _Run(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a run found.
+    """Results of a run.
 
     Attributes
     ----------
     metrics
-        One row a gene and model; `METRIC_SCHEMA`.
+        One row per gene and model; `METRIC_SCHEMA`.
     comparison
-        One row an ordered pair of models; `COMPARISON_SCHEMA`.
+        One row per ordered pair of models; `COMPARISON_SCHEMA`.
     summary
-        The run in a few numbers.
+        Summary of the run.
     run
-        What it was made from: versions, options, seeds, input digests.
+        Provenance: versions, options, seeds, input digests.
     fitted
-        The models that were fitted now; the others were there already.
+        The models fitted by this command; the others were present already.
     """
 
     metrics: pl.DataFrame
@@ -93,10 +93,10 @@ class Results:
 
 
 def write_results(folder: Path, results: Results) -> None:
-    """Write the tables and records into a folder, made where it is missing; predictions are there already.
+    """Write the tables and records to a folder, created if missing, that has the predictions already.
 
-    Each file appears whole or not at all; `summary.json` is written last, so that a folder that has one
-    is complete. Numbers in tables read back as they were.
+    Each file is written atomically; `summary.json` is written last, so that a folder that has one is
+    complete. Numbers in tables are read back exactly.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def write_results(folder: Path, results: Results) -> None:
 
 
 def write_predictions(folder: Path, parts: Iterable[pl.DataFrame], aside: Path) -> None:
-    """Write out-of-fold predictions, of which only a part is ever in memory.
+    """Write out-of-fold predictions, of which only one part is in memory at a time.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def write_predictions(folder: Path, parts: Iterable[pl.DataFrame], aside: Path) 
     parts
         At least one table with the columns of `PREDICTION_SCHEMA`, in the order of the file.
     aside
-        Folder for the parts until all are there; emptied of them.
+        Folder for temporary files of the parts, which are deleted at the end.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _check_columns(frame: pl.DataFrame, schema: pl.Schema) -> None:
 
 
 def read_results(folder: Path) -> Results:
-    """Read back what `write_results` wrote.
+    """Read results that `write_results` wrote.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def read_results(folder: Path) -> Results:
 
 
 def _check_models(folder: Path, results: Results) -> None:
-    """Stop where numbers cannot be, or the tables and the summary are not of the same models."""
+    """Check that numbers are possible, and that the tables and the summary have the same models."""
     for name, table in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
         if table.select(pl.any_horizontal(pl.selectors.float().is_infinite().any())).item():
             raise _damaged(folder / name, "it has infinite numbers")
@@ -198,7 +198,7 @@ def read_predictions(folder: Path) -> pl.DataFrame:
 
 
 def scan_predictions(folder: Path) -> pl.LazyFrame:
-    """Open the out-of-fold predictions of a results folder, to read some of them."""
+    """Open the out-of-fold predictions of a results folder as a lazy table."""
     return pl.scan_parquet(folder / PREDICTIONS)
 
 
@@ -215,7 +215,7 @@ def read_run(folder: Path) -> Mapping[str, Any]:
 
 
 def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    # The header is read before the types are asked for: polars gives a schema's names to any columns.
+    # The header is checked before types are applied: polars gives a schema's names to any columns.
     def read(file: Path) -> pl.DataFrame:
         if not file.read_bytes().endswith(b"\n"):
             raise _damaged(file, "its last line is cut")
@@ -248,7 +248,7 @@ def _read_json(path: Path, shape: type) -> Any:
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
     validate_as(shape, content, path)
-    return content  # with what the shape does not name
+    return content  # including fields that the shape does not name
 
 
 def _require(path: Path) -> None:
@@ -260,5 +260,6 @@ def _require(path: Path) -> None:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
-        f"{path} is not as `haploscribe run` leaves it ({reason}); run again with --force to write it anew"
+        f"{path} is damaged or was not written by `haploscribe run` ({reason}); "
+        "run again with --force to rewrite it"
     )

@@ -1,1 +1,1 @@
-"""Simulation of cohorts with known causal variants."""
+"""Simulate cohorts with known causal variants."""

@@ -1,4 +1,4 @@
-"""Genetic architectures: causal alleles, their effects, and the genetic value of each haplotype."""
+"""Draw genetic architectures: causal alleles, their effects, and the genetic value of each haplotype."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -271,7 +271,7 @@ def usable_pairs(carried: BoolArray, tiles: Int64Array, minimum_frequency: float
 def additive_share(carried: BoolArray, terms: CausalTerms) -> float:
     """Return the share of genetic variance explained by linear regression on the causal alleles' dosages.
 
-    1 for terms without partners; the rest is out of reach of any model linear in these dosages.
+    1 for terms without partners; the rest cannot be explained by any model linear in these dosages.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ RECORD = "simulation.json"
 
 INDEXES = (f"{VARIANTS}.tbi", f"{VARIANTS}.csi", f"{REFERENCE}.fai", f"{REFERENCE}.gzi")
 FILES = frozenset({VARIANTS, REFERENCE, EXPRESSION, TRUTH, GENES, GENETIC_VALUES, RECORD, *INDEXES})
-"""Every name that a simulated cohort's folder may hold."""
+"""All file names of a simulated cohort's folder."""
 
 GENE_SCHEMA = pl.Schema(
     {

@@ -1,4 +1,4 @@
-"""Simulated genes: their position, candidate causal alleles, causal terms and expression."""
+"""Simulate genes: choose positions and candidate alleles, draw causal terms, compute expression."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -152,11 +152,11 @@ def place_genes(
     window
         Width of the cis window in base pairs.
     n_genes
-        Number of genes wanted.
+        Number of genes to simulate.
     generator
         Draws the order of the cells, the TSSs and the strands.
     simulate
-        Simulates a gene; returns None if its cis window does not suit.
+        Simulates a gene; returns None if its cis window has too few candidates.
 
     Returns
     -------
@@ -191,14 +191,14 @@ def choose_genes(
     generator: np.random.Generator,
     simulate: Callable[[Gene], Simulated | None],
 ) -> list[Simulated]:
-    """Try given genes in random order until enough can be simulated.
+    """Choose genes in random order until enough have been simulated.
 
     Parameters
     ----------
     genes
         Genes to choose from.
     n_genes
-        Number of genes wanted; None for all that suit.
+        Number of genes to simulate; None for all that can be simulated.
     generator
         Draws the order.
     simulate
@@ -207,14 +207,14 @@ def choose_genes(
     Returns
     -------
     list
-        Results of `simulate`; fewer than `n_genes` if no more genes suit.
+        Results of `simulate`; fewer than `n_genes` if no more genes can be simulated.
     """
-    listed = list(genes)
+    candidates = list(genes)
     found: list[Simulated] = []
-    for i in generator.permutation(len(listed)).tolist():
+    for i in generator.permutation(len(candidates)).tolist():
         if len(found) == n_genes:
             break
-        simulated = simulate(listed[i])
+        simulated = simulate(candidates[i])
         if simulated is not None:
             found.append(simulated)
     return found
@@ -240,14 +240,14 @@ def candidate_alleles(variants: Variants, minimum_maf: float) -> CandidateAllele
     least = minimum_maf * n_haplotypes - 1e-9  # counts are whole numbers; 0.05 · 20 is not quite 1
     common = np.minimum(counts, n_haplotypes - counts) >= least
     varying = np.ptp(np.count_nonzero(carried, axis=2), axis=1) > 0
-    kept = np.flatnonzero(common & varying).tolist()
+    chosen = np.flatnonzero(common & varying).tolist()
     return CandidateAlleles(
         contig=variants.contig,
-        positions=variants.positions[rows[kept]],
-        ref=tuple(variants.alleles[rows[i]][0].decode() for i in kept),
-        alt=tuple(variants.alleles[rows[i]][numbers[i]].decode() for i in kept),
-        identifiers=tuple(variants.identifiers[rows[i]] for i in kept),
-        carried=carried[kept],
+        positions=variants.positions[rows[chosen]],
+        ref=tuple(variants.alleles[rows[i]][0].decode() for i in chosen),
+        alt=tuple(variants.alleles[rows[i]][numbers[i]].decode() for i in chosen),
+        identifiers=tuple(variants.identifiers[rows[i]] for i in chosen),
+        carried=carried[chosen],
     )
 
 
@@ -290,7 +290,7 @@ def simulate_gene(
 
 
 def _alt_alleles(variants: Variants) -> tuple[Int64Array, Int8Array]:
-    """Return each ALT allele's variant and its number within the variant, `(n_alleles,)` each."""
+    """Return the index of each ALT allele's variant, and of the allele in it, `(n_alleles,)` each."""
     rows = [row for row, record in enumerate(variants.alleles) for _ in record[1:]]
     numbers = [number for record in variants.alleles for number in range(1, len(record))]
     return np.array(rows, dtype=np.int64), np.array(numbers, dtype=np.int8)

@@ -1,4 +1,4 @@
-"""Haplotypes of a simulated cohort: of real samples, copied from a file, or by coalescent simulation."""
+"""Provide haplotypes of a simulated cohort: copied from a file, or from coalescent simulation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -175,7 +175,7 @@ def copy_variants(
 
 
 def lay_out_loci(n_genes: int, window: int, tile: int) -> list[Locus]:
-    """Place one locus per gene, end to end on at most 22 contigs.
+    """Arrange one locus per gene, end to end on at most 22 contigs.
 
     A locus is a whole number of tiles long and holds all tiles of the cis window around its centre.
 
@@ -230,7 +230,7 @@ def simulate_haplotypes(
 
 
 def require_msprime() -> None:
-    """Raise an InputError that says how to install msprime if it is missing."""
+    """Raise InputError if msprime is not installed."""
     try:
         import msprime  # noqa: F401, PLC0415 (an optional extra)
     except ImportError:

@@ -21,7 +21,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.models_folder import MODELS_NAME
-from haploscribe.results.provenance import recorded_options, require_unchanged
+from haploscribe.results.provenance import check_inputs_unchanged, recorded_options
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, Results, read_results
 from haploscribe.utils.types import Float64Array
@@ -190,7 +190,7 @@ def finished_run(
         chosen = tuple(chosen[i] for i in find_genes(chosen, genes, f"the models of {results}"))
     if genes is not None or cohort_options.genes is not None:
         genes = tuple(gene.gene_id for gene in chosen)
-    require_unchanged(record, results / RUN, _INPUTS)
+    check_inputs_unchanged(record, results / RUN, _INPUTS)
     loaded = None
     specs = [saved.specs[name] for name in queried]
     if any_model(specs, "reads_deltas"):

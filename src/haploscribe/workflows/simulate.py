@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe._version import __version__
-from haploscribe.cohort.cohort import placed_genes
+from haploscribe.cohort.cohort import match_gene_contigs
 from haploscribe.config.options import CohortOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
@@ -207,7 +207,7 @@ def _needed(options: SimulationOptions) -> str:
 
 def _genes_of_table(path: Path, genotypes: Genotypes) -> list[Gene]:
     """Read a table's genes, on contigs named as in the reference."""
-    genes = placed_genes(read_expression(path).genes, genotypes.reference, path)
+    genes = match_gene_contigs(read_expression(path).genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):
         raise InputError(

@@ -44,7 +44,7 @@ class ValidatedCohort:
     def cached(self) -> Cohort:
         """The cohort, reading the genotype cache that the scan has left in place of the file."""
         assert isinstance(self.spec.genotypes, CachedGenotypes)
-        return self.cohort.reading_from(self.spec.genotypes.folder)
+        return self.cohort.with_cached_genotypes(self.spec.genotypes.folder)
 
     def summary(self) -> dict[str, str | int]:
         """Return what was found, by its names in print."""

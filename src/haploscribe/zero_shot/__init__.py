@@ -1,1 +1,1 @@
-"""Published sequence models, which predict expression from a haplotype without training on the cohort."""
+"""Published sequence models that predict expression from haplotypes without training on the cohort."""

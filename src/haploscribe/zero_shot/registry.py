@@ -10,7 +10,7 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
 
-if TYPE_CHECKING:  # the command line imports the names, and should not wait for numpy
+if TYPE_CHECKING:  # the command line imports the names and does not need numpy
     from haploscribe.config.options import ZeroShotOptions
     from haploscribe.zero_shot.base import SequenceModel
 
@@ -31,7 +31,7 @@ class LoadedModel:
     weights: Path
 
 
-# Importing torch takes a second: only runs that use a model pay for it.
+# torch is slow to import and needed only by runs that use a model.
 
 
 def _xpresso(options: "ZeroShotOptions", _: str) -> LoadedModel:

@@ -132,7 +132,7 @@ class SignalAtTss(SingleSequenceModel):
         self._network = network.to(self._device)
 
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
-        """See `SingleSequenceModel.predict_one`."""
+        """Predict from one sequence: see `SingleSequenceModel.predict_one`."""
         bins = list(self.bins)
         if reverse_complement:
             sequence = reverse_complement_of(sequence)

@@ -63,7 +63,7 @@ class RelativeAttention(nn.Module):
         self.out = nn.Linear(n_heads * value_size, width)
 
     def forward(self, hidden: Tensor, positions: Tensor) -> Tensor:
-        """Attend from and to every bin of `(n, bins, width)`.
+        """Apply attention between all bins of `(n, bins, width)`.
 
         `positions` is `(2 * bins - 1, n_position_features)`, one row per distance from `-(bins - 1)` up.
         """
@@ -84,13 +84,13 @@ class RelativeAttention(nn.Module):
         return joined
 
     def _by_head(self, projected: Tensor) -> Tensor:
-        """View `(n, length, heads * size)` as `(n, heads, length, size)`."""
+        """Return `(n, length, heads * size)` viewed as `(n, heads, length, size)`."""
         n, length, _ = projected.shape
         return projected.view(n, length, self.n_heads, -1).transpose(1, 2)
 
 
 def by_key(by_distance: Tensor) -> Tensor:
-    """View logits by distance, `(n, heads, bins, 2 * bins - 1)`, as logits by key, `(n, heads, bins, bins)`.
+    """Return logits by distance `(n, heads, bins, 2 * bins - 1)` as logits by key `(n, heads, bins, bins)`.
 
     Query i and key j are j - i apart, which is entry j - i + bins - 1 of row i: a view of the same memory
     whose rows start one element earlier for each query.

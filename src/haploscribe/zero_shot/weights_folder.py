@@ -43,7 +43,7 @@ def locate(source: str, hub_names: Collection[str]) -> Path:
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(
-            f"{source} is no folder; give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}, or "
+            f"{source} is not a folder; give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}, or "
             f"{' or '.join(hub_names)}"
         )
     return folder
@@ -72,7 +72,7 @@ def read_configuration(folder: Path) -> tuple[dict[str, Any], str]:
     except ValueError:  # neither UTF-8 nor JSON
         content = None
     if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object; save or download it again")
+        raise InputError(f"{file} is not a JSON object; save or download it again")
     return content, str(file)
 
 

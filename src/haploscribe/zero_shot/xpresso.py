@@ -27,7 +27,7 @@ N_FEATURES = 6
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One layer of the published network: what a file must state."""
+    """One layer of the published network, as a file must describe it."""
 
     kind: str
     inputs: tuple[int, ...]
@@ -137,7 +137,7 @@ class Xpresso(SingleSequenceModel):
         self.network = network
 
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
-        """See `SingleSequenceModel.predict_one`; the model is strand-specific."""
+        """Predict from one sequence, along the gene's strand: see `SingleSequenceModel.predict_one`."""
         with torch.inference_mode():
             return float(self.network(torch.from_numpy(one_hot(sequence)[None]), torch.zeros(1, N_FEATURES)))
 
@@ -145,7 +145,7 @@ class Xpresso(SingleSequenceModel):
 def read_xpresso(path: Path) -> Xpresso:
     """Read the published weights, a whole model that Keras 2 saved as HDF5; nothing in the file is run.
 
-    The layers stand as JSON in the file's attribute `model_config`, the weights in the group
+    The layers are JSON in the file's attribute `model_config`, the weights in the group
     `model_weights`: one group per layer, whose attribute `weight_names` lists its arrays.
 
     Raises
@@ -183,7 +183,7 @@ def read_xpresso(path: Path) -> Xpresso:
 
 
 class _DifferenceError(Exception):
-    """What differs from the published file."""
+    """A difference from the published file."""
 
 
 def _check_layers(file: "h5py.File") -> list[str]:
@@ -237,7 +237,7 @@ def _read_weights(
 
 
 def _own_dataset(file: "h5py.File", path: str) -> "h5py.Dataset":
-    """Open an array that lies in the file itself: HDF5 could also have it read any file of the machine."""
+    """Open an array stored in the file itself: HDF5 links could read any other file of the machine."""
     import h5py  # noqa: PLC0415 - imported before
 
     parts = path.split("/")

@@ -114,7 +114,12 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wr
         ('"mine"', '"../mine"', "Mine", "name must be a short name .* not '../mine'"),
         ('{"k": 1}', '{"k": 1.5}', "Mine", "settings must be a mapping of names to strings or integers"),
         ("1, 1000", "0, 1000", "Mine", "tile_multiple must be a positive integer, not 0"),
-        ("def embed", "def __init__(self, path): pass\n    def embed", "Mine", "cannot be made .TypeError"),
+        (
+            "def embed",
+            "def __init__(self, path): pass\n    def embed",
+            "Mine",
+            "cannot be created .TypeError",
+        ),
         ("class Mine", "class Other", "Mine", "module 'mine_here' has no 'Mine'"),
         ("import numpy", "def make(): raise SystemExit\nimport numpy", "make", "it lacks name, settings"),
     ],

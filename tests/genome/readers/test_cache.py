@@ -73,14 +73,14 @@ def test_tiles_are_read_as_from_the_file(drawn: DrawnContig, data: st.DataObject
                 )
 
 
-@pytest.mark.parametrize("bytes_kept", [0, 40, 1 << 20])
-def test_what_is_kept_in_memory_changes_nothing(bytes_kept: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cache_bytes", [0, 40, 1 << 20])
+def test_what_is_kept_in_memory_changes_nothing(cache_bytes: int, tmp_path: Path) -> None:
     records = tuple(Record(position, "A", ("C",), ("0|1", "1|1")) for position in range(0, 64, 5))
     vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": DrawnContig("A" * 64, records)})
     tiles = overlapping_tiles("c", 0, 64, 1, 64)
     with open_variants(vcf) as reader:
         left_in_blocks(reader, list(tiles), 64, tmp_path / "blocks")
-        blocks = GenotypeCache(tmp_path / "blocks", 1, bytes_kept=bytes_kept)
+        blocks = GenotypeCache(tmp_path / "blocks", 1, cache_bytes=cache_bytes)
         for first in (0, 40, 10, 33, 0):
             run = tiles[first : first + 30]
             assert_equal_variants(read_for_tiles(blocks, run, SAMPLES), read_for_tiles(reader, run, SAMPLES))

@@ -226,7 +226,7 @@ ROWS = (
     refused(
         "fewer samples than folds need",
         columns(EXPRESSION, 9),
-        "--folds 2: 5 samples leave some fold fewer than 3; ask for fewer folds",
+        "--folds 2: 5 samples leave some fold fewer than 3; use fewer folds",
         verbs=("run",),
     ),
     refused(

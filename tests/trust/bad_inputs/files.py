@@ -262,12 +262,12 @@ ROWS = (
     refused(
         "variants: PGEN without .psam",
         lambda case: pgen(case, lambda case: gone(case, "v.psam")),
-        "v.psam is missing; put the .psam of v.pgen beside it",
+        "v.psam is missing; copy the .psam of v.pgen next to it",
     ),
     refused(
         "variants: PGEN without .pvar",
         lambda case: pgen(case, lambda case: gone(case, "v.pvar")),
-        "v.pvar is missing; put the .pvar of v.pgen beside it",
+        "v.pvar is missing; copy the .pvar of v.pgen next to it",
     ),
     refused(
         "variants: PGEN, cut",

@@ -108,7 +108,7 @@ ROWS = (
     refused(
         "results: predictions.parquet cut",
         partial(cut, name=f"{RESULTS}/predictions.parquet"),
-        "results/predictions.parquet is not as",
+        "results/predictions.parquet is damaged or",
         "run again",
         verbs=USES,
         elsewhere=r"\(.*\)",
@@ -116,13 +116,13 @@ ROWS = (
     refused(
         "results: metrics.tsv cut",
         lines_lost,
-        r"results/metrics.tsv is not as .* \(its last line is cut\); run again",
+        r"results/metrics.tsv is damaged or .* \(its last line is cut\); run again",
         verbs=USES,
     ),
     refused(
         "results: summary.json cut",
         partial(cut, name=f"{RESULTS}/summary.json"),
-        "results/summary.json is not as",
+        "results/summary.json is damaged or",
         "run again",
         verbs=USES,
         elsewhere=r"\(.*\)",
@@ -150,13 +150,13 @@ ROWS = (
     refused(
         "results whose input is gone",
         without(VARIANTS),
-        "variants.vcf, which results/run.json names, is not there; put it back",
+        "variants.vcf, listed in results/run.json, does not exist; restore it",
         verbs=ASKS,
     ),
     refused(
         "results whose genotypes have changed",
         changed_variants,
-        "variants.vcf has changed since the run that read it; run again, or put it back",
+        "variants.vcf has changed since the run that read it; run again, or restore it",
         verbs=ASKS,
     ),
     refused(

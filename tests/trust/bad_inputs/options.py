@@ -266,13 +266,13 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--split` with an unknown set",
         split(train=PEOPLE[:20], holdout=PEOPLE[20:]),
-        "split.tsv line 21: 'holdout' is no set; write train, validation or test",
+        "split.tsv line 21: 'holdout' is not a set; write train, validation or test",
         verbs=("run",),
     ),
     refused(
         "`--split` with a sample twice",
         split(train=PEOPLE[:20], test=PEOPLE[19:]),
-        "split.tsv line 21: sample Zq019 stands a second time",
+        "split.tsv line 21: sample Zq019 is listed twice",
         verbs=("run",),
     ),
     refused(
@@ -421,7 +421,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--out` holds a finished run with other options",
         into_finished(folds=40),
-        "--out results holds a finished run with --folds 2, this command says --folds 40; name another "
+        "--out results holds a finished run with --folds 2, this command has --folds 40; name another "
         "--out, or --force to replace it",
         verbs=("run",),
     ),

@@ -177,7 +177,7 @@ ROWS = (
         lambda case: case.replace(VARIANTS, "\tZq002\t", "\tZq001\t"),
         "variants.vcf names 1 samples twice, first Zq001; rename",
     ),
-    refused("VCF without samples", cut_columns(VARIANTS, 8), "share no sample .genotypes: nobody"),
+    refused("VCF without samples", cut_columns(VARIANTS, 8), "share no sample .genotypes: none"),
     refused(
         "one sample, in a run",
         cut_columns(VARIANTS, 10),

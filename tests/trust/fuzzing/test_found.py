@@ -287,7 +287,7 @@ def test_tables_of_results_that_contradict_each_other(
 ) -> None:
     write_some_results(tmp_path)
     change(pl.read_csv(tmp_path / name, separator="\t")).write_csv(tmp_path / name, separator="\t")
-    with pytest.raises(InputError, match=rf"{name} is not as .*{line}"):
+    with pytest.raises(InputError, match=rf"{name} is damaged or .*{line}"):
         read_results(tmp_path)
 
 

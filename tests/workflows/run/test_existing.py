@@ -122,7 +122,7 @@ def test_what_no_model_of_a_run_has_used_may_differ(
     other = replace(weights, shifts=(-1, 1))
     found = run_models(cohort, tmp_path / "out", "blup-delta", "xpresso", zero_shot=other)
     assert found.fitted == ("blup-delta", "xpresso")
-    with pytest.raises(InputError, match="with --shifts -1,1, this command says --shifts 0;"):
+    with pytest.raises(InputError, match="with --shifts -1,1, this command has --shifts 0;"):
         run_models(cohort, tmp_path / "out", "blup", zero_shot=weights)
 
 
@@ -149,28 +149,28 @@ def changes(cohort: CohortOptions, folder: Path) -> dict[str, tuple[CohortOption
     genes = folder / "genes.txt"
     genes.write_text("quiet\n")
     return {
-        "folds": (cohort, {"folds": 3}, "with --folds 2, this command says --folds 3;"),
-        "window": (replace(cohort, window=1_000), {}, "with --window 2000, this command says --window 1000;"),
+        "folds": (cohort, {"folds": 3}, "with --folds 2, this command has --folds 3;"),
+        "window": (replace(cohort, window=1_000), {}, "with --window 2000, this command has --window 1000;"),
         "flag": (
             replace(cohort, assume_phased=True),
             {},
-            "without --assume-phased, this command says --assume-phased;",
+            "without --assume-phased, this command has --assume-phased;",
         ),
         "content": (replace(cohort, expression=expression), {}, "on other content of --expression than that"),
         "another input": (
             replace(cohort, covariates=covariates),
             {},
-            f"without --covariates, this command says --covariates {covariates};",
+            f"without --covariates, this command has --covariates {covariates};",
         ),
         "genes": (
             replace(cohort, genes=str(genes)),
             {},
-            f"without --genes, this command says --genes {genes};",
+            f"without --genes, this command has --genes {genes};",
         ),
         "backbone": (
             cohort,
             {"backbone": BackboneOptions("nano")},
-            "with --backbone kmer, this command says --backbone nano;",
+            "with --backbone kmer, this command has --backbone nano;",
         ),
     }
 
@@ -206,7 +206,7 @@ def test_models_are_not_added_with_other_versions(cohort: CohortOptions, tmp_pat
     record["versions"]["numpy"] = "1.0"
     path.write_text(json.dumps(record))
     assert run_models(cohort, tmp_path / "out", "blup").fitted == ()
-    with pytest.raises(InputError, match=r"a finished run made with numpy 1\.0, and this is numpy 2"):
+    with pytest.raises(InputError, match=r"a finished run written with numpy 1\.0, but numpy 2"):
         run_models(cohort, tmp_path / "out", "blup", "lasso")
 
 
@@ -230,8 +230,8 @@ def test_unfinished_work_is_resumed_by_its_own_command_alone(
     out = tmp_path / "out"
     stop_before_the_page(cohort, out, "blup", monkeypatch=monkeypatch)
     for models, folds, said in (
-        (("blup",), 3, "with --folds 2, this command says --folds 3"),
-        (("blup", "lasso"), 2, "with --models blup, this command says --models blup,lasso"),
+        (("blup",), 3, "with --folds 2, this command has --folds 3"),
+        (("blup", "lasso"), 2, "with --models blup, this command has --models blup,lasso"),
     ):
         with pytest.raises(InputError, match=f"holds an unfinished run {said}; name another --out"):
             run_models(cohort, out, *models, folds=folds)

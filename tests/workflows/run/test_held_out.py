@@ -136,9 +136,9 @@ def test_a_zero_shot_model_may_stand_beside(
             "--models elastic-net,transformer-all --gene-split 2",
             "--gene-split: elastic-net learns a gene from",
         ),
-        ("--models transformer-all --gene-split 1", "--gene-split 1: give 2 blocks or more"),
+        ("--models transformer-all --gene-split 1", "--gene-split 1: give 2 splits or more"),
         ("--models transformer-all --gene-split 5", "no more than genes (4)"),
-        ("--models transformer-all --gene-split 2 --window 3000000", "none is left to learn from"),
+        ("--models transformer-all --gene-split 2 --window 3000000", "none is left to train on"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused_in_one_line(

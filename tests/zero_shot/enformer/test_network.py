@@ -215,7 +215,7 @@ def test_a_sequence_without_whole_bins_or_a_middle_is_refused(length: int) -> No
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere is no folder; give .* or EleutherAI/enformer-official"):
+    with pytest.raises(InputError, match=r"nowhere is not a folder; give .* or EleutherAI/enformer-official"):
         locate(str(tmp_path / "nowhere"), HUB_NAMES)
 
 
@@ -227,7 +227,7 @@ def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("written", [b"{", b"[]", b"\xff\xfe"])
 def test_a_configuration_that_is_no_json_object_is_refused(written: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(written)
-    with pytest.raises(InputError, match="holds no JSON object"):
+    with pytest.raises(InputError, match="is not a JSON object"):
         read_network(tmp_path)
 
 

@@ -13,7 +13,7 @@ from haploscribe.utils.types import Float32Array
 
 
 class Backbone(Protocol):
-    """A frozen model that turns the haplotypes of tiles into vectors.
+    """A frozen model that embeds the haplotypes of tiles as vectors.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 _DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "*.safetensors", INDEX_FILE)
 HUB_TIMEOUT = 10.0
-"""Seconds to wait for the hub before the cache is tried."""
+"""Seconds to wait for the hub before using the cache."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -50,27 +50,27 @@ class Checkpoint:
 
 
 def download(hub_id: str, revision: str) -> tuple[Path, str]:
-    """Fetch a checkpoint's files from the Hugging Face hub, or find them in its cache; no code is fetched.
+    """Download a checkpoint's files from the Hugging Face hub, or find them in its cache; never code.
 
     `revision` is resolved on the hub once; the cache is used as is only when the hub does not answer.
 
     Returns
     -------
     tuple
-        The folder, and the commit hash that `revision` stands for.
+        The folder, and the commit hash of `revision`.
 
     Raises
     ------
     InputError
         When the hub cannot be reached and the cache has no copy, or has no such revision.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # is read when the library is imported
-    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - only who asks for the hub pays
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - slow to import; only needed for the hub
 
     try:
         commit = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT).sha
         folder = snapshot_download(hub_id, revision=commit, allow_patterns=list(_DOWNLOADED))
-    except Exception as error:  # connection errors are of another library in each version of the hub's
+    except Exception as error:  # connection errors differ between versions of huggingface_hub
         cached = _cached(hub_id, revision)
         if cached is None:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -158,7 +158,7 @@ def _weight_files(folder: Path) -> list[Path]:
         shards = [folder / name for name in names]
         missing = [shard.name for shard in shards if not shard.is_file()]
         if missing or not shards:
-            raise InputError(f"{folder / INDEX_FILE} names shards that are not there: {', '.join(missing)}")
+            raise InputError(f"{folder / INDEX_FILE} lists missing shards: {', '.join(missing)}")
         return shards
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
@@ -191,7 +191,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{file} is not JSON (line {error.lineno}); download it again") from None
     if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object; download it again")
+        raise InputError(f"{file} is not a JSON object; download it again")
     return content
 
 

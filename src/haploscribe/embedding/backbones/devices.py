@@ -57,7 +57,7 @@ def each_by_one_thread(function: Callable[[Item], Result], items: Sequence[Item]
         One result per item, in order.
     """
     allowed = torch.get_num_threads()
-    # The number holds for one thread in OpenMP and for the process in MKL: set it in each, and put it back.
+    # The limit applies per thread in OpenMP and per process in MKL: set it in each thread, then restore it.
     torch.set_num_threads(1)
     try:
         if min(allowed, len(items)) <= 1:

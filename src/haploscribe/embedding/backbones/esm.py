@@ -101,7 +101,7 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfigura
         family=_family(content, source),
         layer_norm_epsilon=float(epsilon),
         token_dropout=bool(content.get("token_dropout", False)),
-        # transformers ties by default; the published files say false.
+        # transformers ties by default; the published files set false.
         tied=bool(content.get("tie_word_embeddings", True)),
         **sizes,
     )
@@ -147,8 +147,8 @@ def _check_dimensions(configuration: EsmConfiguration, source: str) -> None:
 def native_esm(configuration: EsmConfiguration) -> Any:
     """Build `transformers.EsmForMaskedLM` with the checkpoint's dimensions, weights not yet loaded.
 
-    Token dropout stays as the configuration says: it rescales embeddings in evaluation too. The contact
-    head, which is made for proteins and touches no hidden state, is left out.
+    Token dropout is as in the configuration: it rescales embeddings in evaluation too. The contact
+    head, which is for proteins and affects no hidden state, is left out.
     """
     from transformers import EsmConfig, EsmForMaskedLM  # noqa: PLC0415 - slow to import; v2 does without
 
@@ -174,7 +174,7 @@ def native_esm(configuration: EsmConfiguration) -> Any:
         )
     )
     del model.esm.contact_head
-    # Not part of a checkpoint, so no loading would fill it on a model that was built without storage.
+    # Not part of a checkpoint, so loading does not fill it on a model built without storage.
     model.esm.embeddings.position_ids = torch.arange(configuration.n_positions, device="cpu")[None]
     return model
 

@@ -34,7 +34,7 @@ class EsmV2ForMaskedTokens(nn.Module):
         self.apply(_initialise)
 
     def forward(self, ids: Tensor, attend: Tensor | None = None) -> Tensor:
-        """Logits over the vocabulary, `(n, length, vocabulary_size)`; arguments as in `EsmV2.forward`."""
+        """Return logits `(n, length, vocabulary_size)`; arguments as in `EsmV2.forward`."""
         logits: Tensor = self.lm_head(self.esm(ids, attend))
         return logits
 
@@ -48,7 +48,7 @@ class EsmV2(nn.Module):
         self.encoder = Encoder(configuration)
 
     def forward(self, ids: Tensor, attend: Tensor | None = None, layer: int | None = None) -> Tensor:
-        """Hidden states of one layer.
+        """Return the hidden states of one layer.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class EsmV2(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Token embeddings; positions come in with the attention."""
+    """Token embeddings; positions enter in the attention."""
 
     def __init__(self, configuration: EsmConfiguration) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Attention(nn.Module):
         self.LayerNorm = _layer_norm(configuration)
 
     def forward(self, hidden: Tensor, attend: Tensor | None, cosine: Tensor, sine: Tensor) -> Tensor:
-        """Attend; `attend` is bool, broadcast to `(n, heads, queries, keys)`."""
+        """Apply attention; `attend` is bool, broadcast to `(n, heads, queries, keys)`."""
         normed = self.LayerNorm(hidden)
         query, key, value = (
             self.self[part](normed).unflatten(-1, (self.n_heads, self.head_size)).transpose(1, 2)
@@ -158,7 +158,7 @@ class Attention(nn.Module):
 
 
 class MaskedTokenHead(nn.Module):
-    """From hidden states to logits over the vocabulary."""
+    """Map hidden states to logits over the vocabulary."""
 
     def __init__(self, configuration: EsmConfiguration) -> None:
         super().__init__()
@@ -169,19 +169,19 @@ class MaskedTokenHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Logits `(…, vocabulary_size)` of hidden states `(…, hidden_size)`."""
+        """Return logits `(…, vocabulary_size)` of hidden states `(…, hidden_size)`."""
         logits: Tensor = self.decoder(self.layer_norm(F.gelu(self.dense(hidden))))
         return logits + self.bias
 
 
 def rotary_frequencies(head_size: int) -> Tensor:
-    """Angles per position of each pair of dimensions, float32 `(head_size / 2,)`: 10,000^(−2i/d)."""
+    """Return the angle per position of each pair, float32 `(head_size / 2,)`: 10,000^(−2i/d)."""
     exponents = torch.arange(0, head_size, 2, dtype=torch.float32, device="cpu") / head_size
     return 1.0 / ROTARY_BASE**exponents
 
 
 def rotary_angles(length: int, head_size: int, device: torch.device) -> Tensor:
-    """Angle of each position and dimension, float32 `(length, head_size)`; halves share their angles."""
+    """Return the angle of each position and dimension, float32 `(length, head_size)`; halves are equal."""
     positions = torch.arange(length, dtype=torch.float32, device=device)
     angles = torch.outer(positions, rotary_frequencies(head_size).to(device))
     return torch.cat((angles, angles), dim=-1)
@@ -198,7 +198,7 @@ def _layer_norm(configuration: EsmConfiguration) -> nn.LayerNorm:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Start a model that is to be trained: normal weights, zero biases, as BERT and ESM do."""
+    """Initialise weights for training: normal weights, zero biases, as in BERT and ESM."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_STANDARD_DEVIATION)
     if isinstance(module, nn.Linear) and module.bias is not None:

@@ -13,13 +13,13 @@ K = 6
 DIMENSION = 4**K
 
 _BASES = b"ACGT"
-# A base that is not A, C, G or T outweighs every word of four-letter bases, so its windows stand out.
+# A base that is not A, C, G or T outweighs every word of four-letter bases, so its windows are recognisable.
 _BASE_VALUES = np.full(256, DIMENSION, dtype=np.int32)
 _BASE_VALUES[np.frombuffer(_BASES, dtype=np.uint8)] = np.arange(4)
 
 
 class KmerCounts(SequenceBackbone):
-    """Counts of all 4,096 6-mers, overlapping (stride 1), on the forward strand; no weights.
+    """Count all 4,096 6-mers, overlapping (stride 1), on the forward strand; no weights.
 
     Column `j` counts the 6-mer whose letters are the base-4 digits of `j` in the order A, C, G, T. A
     window with a base other than A, C, G and T is not counted. One SNV away from a sequence's ends moves at

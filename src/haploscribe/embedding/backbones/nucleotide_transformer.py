@@ -30,10 +30,9 @@ from haploscribe.embedding.backbones.tokeniser import (
 from haploscribe.errors import InputError
 from haploscribe.utils.types import Float32Array, Int64Array
 
-# Tokens that go through the model at once, at least one window. On a CPU a window at a time: its thousand
-# tokens fill a core, more fall out of its cache, and a matrix product with more rows may add up in another
-# order. On a GPU this fills the multiprocessors and keeps the activations of the widest model within a few
-# GiB.
+# Tokens per forward pass, at least one window. On a CPU one window at a time: its thousand tokens occupy a
+# core, more exceed its cache, and a matrix product with more rows may sum in another order. On a GPU this
+# occupies the multiprocessors and bounds the activations of the widest model to a few GiB.
 TOKENS_PER_BATCH = {"cpu": 1}
 TOKENS_PER_BATCH_ON_A_GPU = 32_768
 
@@ -53,7 +52,7 @@ class NucleotideTransformer(SequenceBackbone):
     states at one layer are averaged over the tokens, the class token left out. A haplotype with insertions
     or Ns has more tokens than the model reads at once (a class token and `max_tile / 6` more). Nothing is
     dropped then: the first window starts at the first token, each further one takes the next stretch, and
-    the last one ends at the last token and reaches back as far as it can, giving hidden states only to the
+    the last one ends at the last token and extends back as far as possible, giving hidden states only to the
     tokens that no window before it held. All tokens are pooled together. A sequence without bases (its tile
     deleted) is embedded as zeros.
 
@@ -121,7 +120,7 @@ class NucleotideTransformer(SequenceBackbone):
         Raises
         ------
         InputError
-            When numbers of the model are too large for float16 in mixed precision.
+            When values of the model overflow float16 in mixed precision.
         """
         pooled = np.zeros((len(sequences), self.n_bins, self.dimension), dtype=np.float32)
         jobs = [job for row, sequence in enumerate(sequences) for job in self._jobs(row, sequence)]
@@ -142,7 +141,7 @@ class NucleotideTransformer(SequenceBackbone):
             parts = each_by_one_thread(self._embed_batch, batches)
         else:
             parts = [self._embed_batch(batch) for batch in batches]
-        # All batches are under way before the first result is waited for.
+        # All batches are submitted before the first result is awaited.
         embedded: Float32Array = torch.cat(parts).cpu().numpy()
         return embedded
 
@@ -173,9 +172,9 @@ class NucleotideTransformer(SequenceBackbone):
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
     """Return a window's pooling weights, 0 on the class token and on tokens of an earlier window."""
-    kept = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
-    kept[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
-    return kept
+    padded = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
+    padded[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
+    return padded
 
 
 def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
@@ -246,7 +245,7 @@ _FREQUENCIES = re.compile(r"esm\.(encoder\.layer\.\d+\.attention\.self\.)?rotary
 # older versions of transformers stored, and under rotary positions a table of learned ones.
 _UNUSED = re.compile(r"esm\.contact_head\.regression\.(weight|bias)|esm\.embeddings\.position_ids")
 _UNUSED_IN_V2 = re.compile(r"esm\.embeddings\.position_embeddings\.weight")
-# Transformers 5 saves a model's layer norms under the names of its TensorFlow days.
+# Transformers 5 saves layer norms under their old TensorFlow names (gamma, beta).
 _RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 _HEAD_TABLE, _TOKEN_TABLE = "lm_head.decoder.weight", "esm.embeddings.word_embeddings.weight"
@@ -266,7 +265,7 @@ def load_masked_token_model(checkpoint: Checkpoint) -> Any:
         When a tensor is missing, unexpected or of another shape than `config.json` says.
     """
     configuration = checkpoint.configuration
-    with torch.device("meta"):  # no storage and no random numbers for weights that are about to be replaced
+    with torch.device("meta"):  # no storage and no random numbers for weights that are replaced next
         if configuration.family == "nt-v2":
             model: Any = EsmV2ForMaskedTokens(configuration)
         else:
@@ -289,18 +288,18 @@ def _known_tensors(
 ) -> dict[str, Tensor]:
     """Drop the tensors of published files that the model does not use, and fill in a tied head."""
     rotary = configuration.family == "nt-v2"
-    kept: dict[str, Tensor] = {}
+    used: dict[str, Tensor] = {}
     for stored, tensor in tensors.items():
         name = _current_name(stored)
-        if name != stored and name in tensors:  # both spellings: the old one stays, to be refused
+        if name != stored and name in tensors:  # both spellings: the old one is left to be rejected
             name = stored
         if rotary and _FREQUENCIES.fullmatch(name):
             _check_frequencies(tensor, configuration.head_size, f"{name} in {source}")
         elif not (_UNUSED.fullmatch(name) or (rotary and _UNUSED_IN_V2.fullmatch(name))):
-            kept[name] = tensor
-    if configuration.tied and _TOKEN_TABLE in kept:
-        kept.setdefault(_HEAD_TABLE, kept[_TOKEN_TABLE])
-    return kept
+            used[name] = tensor
+    if configuration.tied and _TOKEN_TABLE in used:
+        used.setdefault(_HEAD_TABLE, used[_TOKEN_TABLE])
+    return used
 
 
 def _current_name(stored: str) -> str:

@@ -22,7 +22,7 @@ _LICENCE = "CC-BY-NC-SA-4.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneEntry:
-    """One row of the table.
+    """One backbone of the table.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ BACKBONES: tuple[BackboneEntry, ...] = (
     _second_version("250m", dimension=768, n_layers=24, confirmed=False),
     _second_version("500m", dimension=1024, n_layers=29, confirmed=True),
 )
-"""Every backbone by short name, smallest idea first."""
+"""Every backbone by short name, simplest first."""
 
 DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
@@ -199,7 +199,7 @@ def load_backbone(
     if kind is not None and kind.family == "kmer":
         _refuse_options(kind.name, options, ())
         return KmerCounts()
-    # torch takes seconds to import, and the table and `kmer` do without it.
+    # Importing torch takes seconds; the table and `kmer` do not need it.
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
     with opened_checkpoint(name_or_path) as checkpoint:
@@ -217,7 +217,7 @@ def check_backbone(name_or_path: str) -> None:
 def make_backbone(
     found: object, text: str, plugin: str, source: str, options: Mapping[str, str | int]
 ) -> ValidatedBackbone:
-    """Make a backbone of a class or an instance from outside the package, and check it.
+    """Create a backbone from a class or an instance outside the package, and check it.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def make_backbone(
     """
     taken: tuple[str, ...] = ()
     backbone = found
-    # Names come from results folders too: nothing is called but a class that is made to embed.
+    # Names may come from results folders, so nothing is called but a class with the methods of a backbone.
     if isinstance(found, type) and callable(getattr(found, "embed", None)):
         names = inspect.signature(found).parameters
         taken = tuple(name for name in options if name in names)
@@ -246,15 +246,17 @@ def make_backbone(
             backbone = found(**{name: options[name] for name in taken})
         except InputError:
             raise
-        except Exception as error:  # whatever its code raises
-            raise InputError(f"backbone {text} cannot be made ({type(error).__name__}: {error})") from error
+        except Exception as error:  # a plug-in may raise anything
+            raise InputError(
+                f"backbone {text} cannot be created ({type(error).__name__}: {error})"
+            ) from error
     else:
         _refuse_options(text, options, taken)
     return ValidatedBackbone(plugin, source, backbone)
 
 
 def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable[str]) -> None:
-    """Refuse options that a backbone does not take, unless they are the defaults."""
+    """Raise InputError for options that a backbone does not take, unless they are the defaults."""
     defaults = {"layer": DEFAULT_LAYER, "pooling": DEFAULT_POOLING, "precision": DEFAULT_PRECISION}
     refused = [key for key in defaults if key not in taken and options[key] != defaults[key]]
     if refused:
@@ -264,7 +266,7 @@ def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable
 
 @contextmanager
 def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
-    """Find the checkpoint of a backbone, in the package, on the hub or in a folder, for the block.
+    """Locate the checkpoint of a backbone (package, hub or folder) for the duration of the block.
 
     Parameters
     ----------
@@ -289,7 +291,7 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
             f"backbone {entry.name!r} counts 6-mers and guesses no tokens; name another backbone"
         )
     elif entry.hub_id is None:
-        # A package may lie in a zip file: then the folder is there for the block only.
+        # The package may be in a zip file: the folder then exists within the block only.
         with as_file(files(__package__) / entry.name) as folder:
             yield read_checkpoint(folder, entry.name)
     else:

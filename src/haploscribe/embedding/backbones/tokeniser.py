@@ -18,9 +18,9 @@ _PLACE_VALUES = 4 ** np.arange(K - 1, -1, -1)
 
 
 class SixMerTokeniser:
-    """Convert DNA to the token numbers of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
+    """Convert DNA to token IDs of a checkpoint's vocabulary, as `transformers.EsmTokenizer` does.
 
-    From left to right: six bases A, C, G, T make one token; where fewer than six stand before the end of
+    From left to right: six bases A, C, G, T make one token; where fewer than six remain before the end of
     the sequence or before another letter, each is a token of its own; an N is a token and breaks the
     frame; a run of any other letters (IUPAC codes, lower case) is one `<unk>`. Nothing is prepended here:
     see `class_id`.
@@ -38,7 +38,7 @@ class SixMerTokeniser:
     class_id, pad_id, mask_id, unknown_id
         Numbers of `<cls>` (put before every sequence), `<pad>`, `<mask>` and `<unk>`.
     highest_id
-        The highest number this tokeniser can give out; the embedding table must reach it.
+        The largest token ID that this tokeniser returns; the embedding table must contain it.
 
     Raises
     ------
@@ -71,9 +71,9 @@ class SixMerTokeniser:
         n_tokens = np.where(kinds == _OTHER, 1, lengths - (K - 1) * six_mers)
         first_token = np.cumsum(n_tokens) - n_tokens
         run = np.repeat(np.arange(len(starts)), n_tokens)
-        place = np.arange(len(run)) - first_token[run]
-        is_six_mer = place < six_mers[run]
-        offsets = starts[run] + place + (K - 1) * np.minimum(place, six_mers[run])
+        offset = np.arange(len(run)) - first_token[run]
+        is_six_mer = offset < six_mers[run]
+        offsets = starts[run] + offset + (K - 1) * np.minimum(offset, six_mers[run])
         ids: Int64Array = self._single_ids[codes[offsets]]
         windows = codes[offsets[is_six_mer, None] + np.arange(K)]
         ids[is_six_mer] = self._six_mer_ids[windows @ _PLACE_VALUES]
@@ -90,7 +90,7 @@ def _runs(codes: UInt8Array) -> tuple[Int64Array, Int64Array, npt.NDArray[np.uin
 
 
 class Window(NamedTuple):
-    """A stretch of one sequence's tokens that goes through the model at once.
+    """An interval of one sequence's tokens that is embedded in one forward pass.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def windows(n_tokens: int, capacity: int) -> list[Window]:
     """Split a token list into windows of at most `capacity`.
 
     Each window but the last takes the next `capacity` tokens. The last one ends at the last token and
-    reaches back as far as it can, so that an overflow of a few tokens (an insertion in a tile of full
+    extends back as far as possible, so that an overflow of a few tokens (an insertion in a tile of full
     length) is embedded with its context; only tokens that no earlier window held take their hidden state
     from it. A list that fits is one window; an empty list has none.
     """

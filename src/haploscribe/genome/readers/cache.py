@@ -90,7 +90,7 @@ def read_sites(arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Variants:
 
 @dataclass(frozen=True, slots=True)
 class CachedGenotypes:
-    """Where a genotype cache is: small, hashable, and opened in any process.
+    """Location of a genotype cache: small, hashable, and opened in any process.
 
     Attributes
     ----------
@@ -124,17 +124,17 @@ class GenotypeCache:
         Where `write_variant_block` wrote them.
     tile_size
         Size of the tile grid in base pairs.
-    bytes_kept
-        Of genotypes kept in memory, at least one block: neighbouring genes read the same blocks.
+    cache_bytes
+        Size of the genotypes cached in memory, at least one block: neighbouring genes read the same blocks.
     """
 
-    def __init__(self, folder: Path, tile_size: int, *, bytes_kept: int = 16 << 20) -> None:
+    def __init__(self, folder: Path, tile_size: int, *, cache_bytes: int = 16 << 20) -> None:
         self.path = folder
         self.sample_ids = read_variant_samples(folder)
-        self.contigs = tuple(sorted(place.name for place in folder.iterdir() if place.is_dir()))
+        self.contigs = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
         self._span = TILES_PER_BLOCK * tile_size
-        self._bytes_kept = bytes_kept
-        self._kept: dict[tuple[str, int], Variants] = {}
+        self._cache_bytes = cache_bytes
+        self._blocks: dict[tuple[str, int], Variants] = {}
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region: see `VariantReader.read`.
@@ -157,8 +157,8 @@ class GenotypeCache:
         return found.take((found.positions < end) & (found.ends > start))
 
     def close(self) -> None:
-        """Release the blocks kept in memory."""
-        self._kept.clear()
+        """Release the blocks cached in memory."""
+        self._blocks.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -167,14 +167,14 @@ class GenotypeCache:
         self.close()
 
     def _block(self, contig: str, number: int) -> Variants:
-        place = (contig, number)
-        if place not in self._kept:
+        key = (contig, number)
+        if key not in self._blocks:
             block = _read(_path(self.path, contig, number), contig, self.sample_ids)
-            kept = sum(other.genotypes.nbytes for other in self._kept.values())
-            while self._kept and kept + block.genotypes.nbytes > self._bytes_kept:
-                kept -= self._kept.pop(next(iter(self._kept))).genotypes.nbytes
-            self._kept[place] = block
-        return self._kept[place]
+            n_bytes = sum(other.genotypes.nbytes for other in self._blocks.values())
+            while self._blocks and n_bytes + block.genotypes.nbytes > self._cache_bytes:
+                n_bytes -= self._blocks.pop(next(iter(self._blocks))).genotypes.nbytes
+            self._blocks[key] = block
+        return self._blocks[key]
 
 
 class InMemoryVariants:
@@ -199,7 +199,7 @@ class InMemoryVariants:
         return variants.take((variants.positions < end) & (variants.ends > start))
 
     def close(self) -> None:
-        """Do nothing."""
+        """Close nothing: the variants are in memory."""
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ AlleleNumbers: TypeAlias = Int8Array | Int16Array
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Records as they stand in a genotype file, before any check.
+    """Records as read from a genotype file, before any check.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class CallRules:
-    """What to accept in a genotype file.
+    """Rules for accepting the calls of a genotype file.
 
     Attributes
     ----------
@@ -89,14 +89,14 @@ def sample_indices(samples: Sequence[str], sample_ids: Sequence[str], path: Path
     InputError
         If the file lacks any.
     """
-    place = {name: number for number, name in enumerate(sample_ids)}
-    unknown = [name for name in samples if name not in place]
+    index_of = {name: i for i, name in enumerate(sample_ids)}
+    unknown = [name for name in samples if name not in index_of]
     if unknown:
         raise InputError(
             f"{path} lacks {len(unknown)} of {len(samples)} samples, first {unknown[0]} "
             f"(it has {len(sample_ids)}: {', '.join(sample_ids[:3])}, …); give sample names as in that file"
         )
-    return np.array([place[name] for name in samples], dtype=np.int64)
+    return np.array([index_of[name] for name in samples], dtype=np.int64)
 
 
 def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
@@ -113,7 +113,7 @@ def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
         unphased = np.zeros((0, n_samples), dtype=np.bool_)
         return Calls(np.zeros(0, np.int64), (), (), np.zeros((0, n_samples, 2), np.int8), unphased)
     positions = np.concatenate([part.positions for part in parts])
-    if all(part.phased.all() for part in parts):  # as it mostly is: no memory then
+    if all(part.phased.all() for part in parts):  # the usual case, which needs no memory
         phased = np.broadcast_to(np.True_, (len(positions), n_samples))
     else:
         phased = np.concatenate([part.phased for part in parts])
@@ -142,7 +142,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     sample_ids
         `n_samples` names.
     rules
-        What to accept.
+        Rules for accepting calls.
 
     Raises
     ------
@@ -153,25 +153,27 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     _require_sorted(calls, contig, rules)
     _require_listed(calls, contig, rules)
     _require_plain_reference(calls, contig, rules)
-    judged = {record: _judged(record) for record in set(calls.alleles)}  # most sites share theirs with others
-    sites = [judged[record] for record in calls.alleles]
+    site_of = {
+        record: _site_of(record) for record in set(calls.alleles)
+    }  # most sites share their alleles with others
+    sites = [site_of[record] for record in calls.alleles]
     rows = np.array([row for row, site in enumerate(sites) if any(site.usable)], dtype=np.int64)
-    kept = [sites[row] for row in rows.tolist()]
+    usable_sites = [sites[row] for row in rows.tolist()]
     numbers = calls.numbers if len(rows) == len(sites) else calls.numbers[rows]
-    genotypes = _renumbered(numbers, kept)
+    genotypes = _renumbered(numbers, usable_sites)
     odd = _odd_calls(numbers, genotypes, calls.phased if len(rows) == len(sites) else calls.phased[rows])
     variants = Variants(
         contig=contig,
         positions=calls.positions[rows],
         identifiers=tuple(calls.identifiers[row] for row in rows.tolist()),
-        alleles=tuple(site.sequences for site in kept),
+        alleles=tuple(site.sequences for site in usable_sites),
         genotypes=genotypes,
         sample_ids=sample_ids,
         counts=VariantCounts(
             n_records=len(sites),
             n_monomorphic=sum(not site.usable for site in sites),
             n_symbolic=sum(site.usable.count(False) for site in sites),
-            n_calls=len(kept) * len(sample_ids),
+            n_calls=len(usable_sites) * len(sample_ids),
             n_missing_calls=int(odd.missing.sum()),
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
@@ -203,7 +205,7 @@ class _OddCalls(NamedTuple):
     unphased: BoolArray
 
 
-def _judged(alleles: tuple[str, ...]) -> _Site:
+def _site_of(alleles: tuple[str, ...]) -> _Site:
     return _Site(
         tuple(_is_sequence(allele) for allele in alleles[1:]),
         tuple(as_acgtn(allele.encode()) for allele in alleles if _is_sequence(allele)),

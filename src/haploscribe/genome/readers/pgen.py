@@ -110,7 +110,7 @@ def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
         if path.with_suffix(suffix).is_file():
             return path.with_suffix(suffix)
     raise InputError(
-        f"{path.with_suffix(suffixes[0])} is missing; put the {suffixes[0]} of {path.name} beside it"
+        f"{path.with_suffix(suffixes[0])} is missing; copy the {suffixes[0]} of {path.name} next to it"
     )
 
 

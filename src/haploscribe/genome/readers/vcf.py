@@ -79,7 +79,7 @@ class VcfReader:
 
     def close(self) -> None:
         """Close the file and remove the temporary folder."""
-        with quiet(), contextlib.suppress(OSError):  # closing a damaged file fails once more
+        with quiet(), contextlib.suppress(OSError):  # closing a damaged file fails again
             self._file.close()
         if self._lines is not None:
             self._lines.close()
@@ -135,9 +135,9 @@ def _open_lines(indexed: Path) -> pysam.TabixFile:
 
 
 def _header_samples(path: Path) -> list[str]:
-    """Read the sample names of a VCF whose header htslib refuses."""
+    """Read the sample names of a VCF whose header htslib rejects."""
     with (
-        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: nothing can be said of its samples
+        contextlib.suppress(OSError, EOFError, zlib.error),  # damaged: its samples are unknown
         path.open("rb") if compression(path) == "plain" else gzip.open(path) as file,
     ):
         for line in itertools.takewhile(lambda line: line.startswith(b"#"), file):
@@ -151,7 +151,7 @@ def _named_contigs(file: pysam.VariantFile, path: Path) -> tuple[str, ...]:
     try:
         return tuple(file.header.contigs)
     except UnicodeDecodeError:
-        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+        raise InputError(f"{path} has a contig name that is not UTF-8; rename it") from None
     except AssertionError:  # pysam's, for a contig that has a number but no name
         raise InputError(
             f"{path} has records of a contig that its header does not name; write it again with bcftools view"
@@ -168,41 +168,41 @@ def _contigs_with_records(
                 return tuple(file.contigs)  # of the index
             return tuple(name for name in named if next(file.fetch(name), None) is not None)
     except UnicodeDecodeError:
-        raise InputError(f"{path} names a contig in other characters than UTF-8; rename it") from None
+        raise InputError(f"{path} has a contig name that is not UTF-8; rename it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); copy or make it again") from None
 
 
 def _with_index(path: Path, folder: Path) -> Path:
-    """Find or make a path at which htslib finds the records and a sound index of them."""
+    """Return a path at which htslib finds the records with a valid index, creating them where needed."""
     kind = compression(path)
     beside = [index for index in (Path(f"{path}.csi"), Path(f"{path}.tbi")) if index.is_file()]
     if kind == "bgzf" and beside and all(is_fresh(path, one) and is_sound_index(one, path) for one in beside):
         return path
     name = derived_name(path)
-    place = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
-    index = Path(f"{place}.csi")
+    indexed_path = folder / name if kind == "bgzf" else folder / f"{name.removesuffix('.gz')}.gz"
+    index = Path(f"{indexed_path}.csi")
     if index.is_file():
-        return place
+        return indexed_path
     make_folder(folder)
     if kind == "bgzf":
-        place.unlink(missing_ok=True)
-        place.symlink_to(path.resolve())
+        indexed_path.unlink(missing_ok=True)
+        indexed_path.symlink_to(path.resolve())
     else:
-        with atomic_write(place) as copy:
+        with atomic_write(indexed_path) as copy:
             _bgzip(path, kind == "gzip", copy)
     try:
         with atomic_write(index) as new, quiet():
-            source = str(place.absolute())  # a name that begins with - would be an option
+            source = str(indexed_path.absolute())  # a name that begins with - would be an option
             pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
     except pysam.SamtoolsError:
-        raise InputError(f"{path} cannot be indexed: {_fault(place, path.name)}") from None
-    return place
+        raise InputError(f"{path} cannot be indexed: {_fault(indexed_path, path.name)}") from None
+    return indexed_path
 
 
-def _fault(place: Path, name: str) -> str:
+def _fault(indexed_path: Path, name: str) -> str:
     try:
-        with gzip.open(place) as lines:
+        with gzip.open(indexed_path) as lines:
             return vcf_fault(lines, name)
     except (OSError, EOFError, zlib.error) as error:
         return f"it is damaged ({error}); copy or make it again"
@@ -220,7 +220,7 @@ def _bgzip(path: Path, gzipped: bool, copy: Path) -> None:
                 plain = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
                 is_header = plain.startswith(b"#")
                 n_other += not is_header
-                if is_header and n_other:  # htslib ends there without a word
+                if is_header and n_other:  # htslib stops there silently
                     raise InputError(
                         f"{path} has a header line behind record {n_other}, as files have that were joined "
                         "with cat; join them with bcftools concat"

@@ -17,7 +17,7 @@ from haploscribe.genome.readers.calls import (
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 CHUNK_CHARACTERS = 1 << 19
-"""Text that is decoded at once; more leaves the processor's cache."""
+"""Bytes of text decoded at once, to stay within the processor's cache."""
 
 _CHROM, _POSITION, _IDENTIFIER, _REF, _ALT, _FORMAT, _CALLS = 0, 1, 2, 3, 4, 8, 9
 _TAB, _COLON, _PHASED, _UNPHASED, _ZERO, _DOT = b"\t:|/0."
@@ -29,7 +29,7 @@ _POLYPLOID = re.compile(r"[|/]?([0-9]+|\.)([|/]([0-9]+|\.)){2,}")
 
 
 class MalformedRecordError(ValueError):
-    """A record that breaks the format; the message says what and where, and follows a file's name."""
+    """A record that violates the format; the message (what and where) is appended to a file name."""
 
 
 def decode_records(
@@ -51,7 +51,7 @@ def decode_records(
     lines
         Records of a VCF without their line ends, in file order.
     start, end
-        0-based half-open; records without a REF base there are left out, whatever INFO/END says.
+        0-based half-open; records without a REF base in it are left out, whatever their INFO/END.
     n_samples
         Number of samples in each record.
     columns

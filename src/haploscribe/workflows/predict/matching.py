@@ -87,7 +87,7 @@ def match_variants(
             found[row] = True
             swapped[row] |= bool(swapped_rows[target_row])
     if not absent_is_reference:
-        genotypes[~found] = known.commonest()[~found, None, None]
+        genotypes[~found] = known.major_alleles()[~found, None, None]
     extra = [
         flipped.positions[row]
         for key, alleles in columns.items()

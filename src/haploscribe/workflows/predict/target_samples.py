@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort.scan import require_called, sum_counts
+from haploscribe.cohort.scan import check_missing_calls, sum_counts
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
@@ -148,7 +148,7 @@ def target_samples(
         task = partial(_match_block, absent_is_reference=options.absent_is_reference)
         with stage("Reading variants", sum(len(block.wanted) for block in blocks), "tiles") as advance:
             columns, counts = _merge_blocks(executor.map(spec, task, blocks, context), advance)
-        require_called(counts, options.variants)
+        check_missing_calls(counts, options.variants)
         n_known = sum(len(part.found) for part in columns.values())
         if n_known and not any(part.found.any() for part in columns.values()):
             raise InputError(
@@ -160,7 +160,10 @@ def target_samples(
             name for name in columns if match_contig(name, reader.contigs, str(options.variants)) is not None
         )
         yield TargetSamples(
-            windows.reading_from(folder), replace(spec, genotypes=cached), columns, frozenset(in_file)
+            windows.with_cached_genotypes(folder),
+            replace(spec, genotypes=cached),
+            columns,
+            frozenset(in_file),
         )
 
 

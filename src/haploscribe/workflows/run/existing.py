@@ -12,15 +12,8 @@ import polars as pl
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.results.models_folder import MODELS_NAME, ModelsRecord, read_record
-from haploscribe.results.provenance import difference, version_difference
-from haploscribe.results.tables import (
-    RUN,
-    SUMMARY,
-    Results,
-    read_results,
-    read_run,
-    scan_predictions,
-)
+from haploscribe.results.provenance import describe_difference, describe_version_difference
+from haploscribe.results.tables import RUN, SUMMARY, Results, read_results, read_run, scan_predictions
 from haploscribe.utils.files import atomic_write, publish, remove_atomically
 from haploscribe.workflows.validate import UNFINISHED_NAME
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -119,7 +112,7 @@ def require_same(out: Path, record: Mapping[str, Any]) -> None:
     """
     recorded = read_run(out)
     ignored = ("models", *_WHERE, *_unused(finished_models(out) or ()))
-    _refuse(out, "a finished", difference(recorded, record, ignored))
+    _refuse(out, "a finished", describe_difference(recorded, record, ignored))
 
 
 def require_same_versions(out: Path, record: Mapping[str, Any]) -> None:
@@ -130,7 +123,7 @@ def require_same_versions(out: Path, record: Mapping[str, Any]) -> None:
     InputError
         Naming the first difference.
     """
-    _refuse(out, "a finished", version_difference(read_run(out), record))
+    _refuse(out, "a finished", describe_version_difference(read_run(out), record))
 
 
 def require_same_work(out: Path, record: Mapping[str, Any], *, force: bool) -> None:
@@ -153,7 +146,7 @@ def require_same_work(out: Path, record: Mapping[str, Any], *, force: bool) -> N
     unfinished = out / UNFINISHED_NAME
     if (unfinished / RUN).is_file():
         recorded = read_run(unfinished)
-        found = difference(recorded, record, _WHERE) or version_difference(recorded, record)
+        found = describe_difference(recorded, record, _WHERE) or describe_version_difference(recorded, record)
         if found is not None and force:
             remove_atomically(unfinished)
         else:

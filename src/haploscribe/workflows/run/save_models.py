@@ -11,7 +11,7 @@ from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
 from haploscribe.estimators.registry import ModelSpec
 from haploscribe.evaluation.cross_validation import fit_fold, one_gene
-from haploscribe.expression.genes import all_genes_seen
+from haploscribe.expression.genes import single_split
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
@@ -144,7 +144,7 @@ def _has_gene_models(specs: Iterable[ModelSpec]) -> bool:
 
 def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
     """Fit one model on all genes and all samples, and write it."""
-    (everything,) = all_genes_seen(len(context.cohort.genes))
+    (everything,) = single_split(len(context.cohort.genes))
     makers = {model: context.estimators[model].make}
     for _, estimator in fit_fold(context.dataset(), everything.training, context.all_samples, makers):
         write_state(path, estimator.state())

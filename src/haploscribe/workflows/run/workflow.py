@@ -263,7 +263,7 @@ def _trained_with(
         if loaded is None:
             backbone, key = earlier.record.backbone, earlier.record.backbone_key
         if earlier.record.zero_shot is not None:
-            zero_shot = earlier.record.zero_shot.joined(zero_shot)
+            zero_shot = earlier.record.zero_shot.merge(zero_shot)
     return TrainedWith(backbone, key, zero_shot, earlier)
 
 

@@ -17,10 +17,10 @@ from haploscribe.zero_shot.configuration import Track, positive_integer
 
 BORZOI_HUB_NAMES = tuple(f"johahi/borzoi-replicate-{i}" for i in range(4))
 FLASHZOI_HUB_NAMES = tuple(f"johahi/flashzoi-replicate-{i}" for i in range(4))
-"""The published weights on the Hugging Face hub, as `borzoi-pytorch` has them; four trainings of each."""
+"""The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`; four of each."""
 
 PUBLISHED_SIZES = {"dim": 1536, "depth": 8, "heads": 8, "attn_dim_key": 64, "attn_dim_value": 192}
-"""Sizes of the published models; a size that a `config.json` leaves out is this."""
+"""Sizes of the published models; used for sizes that a `config.json` leaves out."""
 
 BIN_SIZE, TOKEN_SIZE = 32, 128
 """Base pairs per output bin, and per position of the transformer."""
@@ -169,7 +169,7 @@ TRACKS: Mapping[str, tuple[Track, ...]] = {
 
 
 def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
-    """Return tracks by names of `TRACKS`; a name may stand for several tracks.
+    """Return tracks by names of `TRACKS`; a name may denote several tracks.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLaye
 
 _STEM_KERNEL, _TOWER_KERNEL, _UP_KERNEL = 15, 5, 3
 _EPSILON = 1e-3
-"""Of batch and layer norms: the default of TensorFlow."""
+"""Epsilon of batch and layer norms: TensorFlow's default."""
 
 
 class BorzoiNetwork(SignalNetwork):
@@ -73,7 +73,7 @@ class BorzoiNetwork(SignalNetwork):
         return gelu(self.output(central)).transpose(1, 2)
 
     def tracks(self, embedded: Tensor) -> Tensor:
-        """See `SignalNetwork.tracks`."""
+        """Return predicted tracks: see `SignalNetwork.tracks`."""
         return F.softplus(F.linear(embedded, self.head.weight[..., 0], self.head.bias))
 
     def _positions(self, n_positions: int) -> Tensor:
@@ -169,7 +169,7 @@ class RotaryAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, hidden: Tensor, rotation: Tensor) -> Tensor:
-        """Attend from and to every position of `(n, length, width)`; `rotation` as `rotations` returns it."""
+        """Apply attention between all positions of `(n, length, width)`; `rotation` is from `rotations`."""
         n, length, _ = hidden.shape
         by_head = self.query_key_value(hidden).view(n, length, 2 * self.n_heads, -1).transpose(1, 2)
         query = by_head[:, : self.n_heads]

@@ -10,7 +10,7 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track, positive_integer
 
 HUB_NAMES = ("EleutherAI/enformer-official-rough",)
-"""The published weights on the Hugging Face hub, as `enformer-pytorch` has them."""
+"""The published weights on the Hugging Face hub, in the layout of `enformer-pytorch`."""
 HEAD = "human"
 """The output head used; a checkpoint may have others, such as `mouse`."""
 
@@ -23,7 +23,7 @@ PUBLISHED_SIZES = {
     "num_downsamples": 7,
     "dim_divisible_by": 128,
 }
-"""Sizes of the published model; a size that a `config.json` leaves out is this."""
+"""Sizes of the published model; used for sizes that a `config.json` leaves out."""
 PUBLISHED_HEADS = {"human": 5313, "mouse": 1643}
 
 _POSITION_BASES = 6

@@ -58,7 +58,7 @@ class EnformerNetwork(SignalNetwork):
         return gelu(self.output(central).transpose(1, 2))
 
     def tracks(self, embedded: Tensor) -> Tensor:
-        """See `SignalNetwork.tracks`."""
+        """Return predicted tracks: see `SignalNetwork.tracks`."""
         return F.softplus(self.head(embedded))
 
 
