@@ -80,7 +80,7 @@ def test_models_of_one_gene_and_of_all_genes_share_people_and_tables(
     assert blup.select(keys).equals(shared.select(keys))
     alone = predictions_of(apart, tmp_path / "alone", models=("blup",), gene_split=None)
     assert alone.equals(blup)
-    assert "at genes that the models have learned from" in (tmp_path / "both" / "report.html").read_text()
+    assert "at genes that the models were trained on" in (tmp_path / "both" / "report.html").read_text()
 
 
 def test_a_stopped_run_goes_on_with_the_fits_not_done(
