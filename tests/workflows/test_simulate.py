@@ -382,9 +382,11 @@ def test_pgen_gives_what_its_vcf_gives(simulated: Simulated, tmp_path: Path) -> 
     plink2 = require_program("plink2")
     arguments = ["--vcf", folder / "genotypes.vcf.gz", "--make-pgen", "--out", tmp_path / "people"]
     subprocess.run([plink2, *map(str, arguments)], check=True, capture_output=True)
-    options = replace(SIMULATED, reference=folder / "reference.fa.gz", genes=2, samples=40)
-    simulate(replace(options, variants=tmp_path / "people.pgen"), tmp_path / "from-pgen")
-    simulate(replace(options, variants=folder / "genotypes.vcf.gz"), tmp_path / "from-vcf")
+    for kind, variants in (("pgen", tmp_path / "people.pgen"), ("vcf", folder / "genotypes.vcf.gz")):
+        options = replace(
+            SIMULATED, variants=variants, reference=folder / "reference.fa.gz", genes=2, samples=40
+        )
+        simulate(options, tmp_path / f"from-{kind}")
     for name in ("genotypes.vcf.gz", "truth.tsv", "expression.bed.gz"):
         assert (tmp_path / "from-pgen" / name).read_bytes() == (tmp_path / "from-vcf" / name).read_bytes()
 

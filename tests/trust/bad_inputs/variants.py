@@ -328,7 +328,7 @@ ROWS = (
     refused(
         "a call that is none",
         lambda case: case.set_calls("a|b", slice(3, 4), FIRST),
-        "variants.vcf has the call 'a|b' at chr2:301",
+        "variants.vcf has a call at chr2:301 that is not a genotype",
     ),
     refused(
         "a position that is no number", first(1, "one"), "variants.vcf cannot be indexed: line 8 is not a"

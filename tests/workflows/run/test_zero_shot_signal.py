@@ -198,7 +198,10 @@ def test_each_zero_shot_model_has_an_option_of_its_name() -> None:
             ("--models", "enformer", "--enformer", "nowhere"),
             "nowhere is not a folder; give one with config.json",
         ),
-        (("--models", "blup", "--shifts", "0,half"), "--shifts 0,half: give whole base pairs"),
+        (
+            ("--models", "blup", "--shifts", "0,half"),
+            "'--shifts': '0,half': give a whole number of base pairs",
+        ),
         (("--models", "blup", "--shifts", "1,1"), "--shifts 1,1: give at least one, each once"),
         (("--models", "blup", "--shifts", ""), "--shifts : give at least one, each once"),
     ],

@@ -222,10 +222,8 @@ def _decode_call(call: str) -> tuple[int, int, bool]:
             "leave those samples or records out: haploid and diploid calls can be read"
         )
     if match is None:
-        text = repr(call[:20]).replace("{", "{{").replace("}", "}}")
-        raise MalformedRecordError(
-            f"has the call {text} at {{where}}, which is not a genotype; make that file again"
-        )
+        # The call itself is not shown: logs hold no genotypes.
+        raise MalformedRecordError("has a call at {where} that is not a genotype; make that file again")
     first, separator, second = match.groups()
     numbers = [MISSING if allele == "." else int(allele) for allele in (first, second) if allele]
     return (numbers[0], numbers[1], separator == "|") if separator else (numbers[0], ABSENT, True)
