@@ -15,7 +15,7 @@ import polars as pl
 
 from benchmarks.common.cohort import benchmark_cohort
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, variance_moments
+from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments, variance_moments
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.cross_gene import far_genes
 from haploscribe.examples.cohort import example_cohort
@@ -30,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with example_cohort() as bundled:
         in_example = {gene.gene_id for gene in read_expression(bundled.expression).genes}
-    total, n_genes = VarianceMoments.none(), 0
+    total, n_genes = HasemanElstonMoments.none(), 0
     with tempfile.TemporaryDirectory() as folder:
         options = benchmark_cohort(arguments.source, Path(folder))
         with open_cohort(options, Path(folder)) as cohort:

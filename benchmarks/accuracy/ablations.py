@@ -14,41 +14,42 @@ from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import lead_lines, stamp, write_page
 from haploscribe.config.options import EvaluationOptions
-from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, EffectVariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.evaluation.cross_gene import Lesson
+from haploscribe.evaluation.cross_gene import CrossGeneTraining, adjust_gene
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.run.cross_gene import learn_priors, read_training
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext
 
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
-FLAT = VariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
+FLAT = EffectVariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
 """Every variant is equally likely to have an effect."""
 
 
 def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
     """Predict with each of `MEMBERS`, float64 `(n_test,)`."""
-    return [member.predict(tested) for member in DosageEnsemble().fit(inputs, expression).members_]
+    fitted = DosageEnsemble().fit(inputs, expression)
+    return [member.predict(tested) for member in fitted.members_.values()]
 
 
 def variants_of(
-    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, lesson: Lesson
+    inputs: GeneInputs, tested: GeneInputs, alone: Float64Array, training: CrossGeneTraining
 ) -> Iterator[tuple[str, Float64Array]]:
     """Yield the name of each ensemble variant and its predictions of the test samples."""
-    learned = replace(inputs, prior=lesson.prior)
+    learned, adjusted = adjust_gene(inputs, alone, training)
     flat = replace(inputs, prior=FLAT)
-    full = members(learned, lesson.expression, tested)
+    full = members(learned, adjusted, tested)
     plain = members(learned, alone, tested)
     yield "ensemble", np.mean(full, axis=0)
     yield "heterogeneity left in", np.mean(plain, axis=0)
-    yield "no prior", np.mean(members(flat, lesson.expression, tested), axis=0)
+    yield "no prior", np.mean(members(flat, adjusted, tested), axis=0)
     yield "neither", np.mean(members(flat, alone, tested), axis=0)
     for index, member in enumerate(MEMBERS):
         yield f"without {member}", np.mean(full[:index] + full[index + 1 :], axis=0)
@@ -56,17 +57,16 @@ def variants_of(
     yield "elastic-net, heterogeneity out", full[-1]
 
 
-def fit_variants(context: WorkContext, item: tuple[int, Sequence[VariancePrior]], path: Path) -> None:
+def fit_variants(context: WorkContext, number: int, path: Path) -> None:
     """Fit all ensemble variants of one gene and write their predictions."""
-    number, priors = item
     inputs = context.gene_inputs(number)
     tables = []
-    for fold, lesson in zip(context.fits, read_training(context, number, priors), strict=True):
-        if not fold.test.size:  # all samples
-            continue
+    for fold in context.folds:
         prepared = context.prepared(number, fold)
         tested = inputs.take(fold.test)
-        found = variants_of(inputs.take(fold.fitted), tested, prepared[fold.fitted], lesson)
+        found = variants_of(
+            inputs.take(fold.fitted), tested, prepared[fold.fitted], context.cross_gene(number, fold)
+        )
         tables += [
             prediction_rows(tested, fold, model, prepared[fold.test], predicted) for model, predicted in found
         ]
@@ -88,9 +88,9 @@ def main(argv: Sequence[str]) -> None:
         context = WorkContext(spec, cohort=cohort)
         files = [folder / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
         with stage("Comparing genes", len(files), "genes") as advance:
-            priors = learn_priors(context, executor, advance)
+            learn_across_genes(context, executor, advance)
         with stage("Fitting genes", len(files), "genes") as advance:
-            items = [(files[number], (number, priors[number])) for number in cohort.genome_order()]
+            items = [(files[number], number) for number in cohort.genome_order()]
             map_to_files(executor, spec, fit_variants, items, advance, context)
         ids = [gene.gene_id for gene in cohort.genes]
         n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))

@@ -16,10 +16,9 @@ from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, model_specs
 from haploscribe.results.tables import Results
 from haploscribe.workflows.run.workflow import run
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 
 def model_lines(results: Results, models: list[str]) -> list[str]:
@@ -102,7 +101,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--xpresso", type=Path, help="weights of the model xpresso, which joins the others")
     arguments = parser.parse_args(argv)
     source, out = arguments.source, arguments.out
-    usual = [name for name in ESTIMATOR_NAMES if name not in (*ZERO_SHOT_NAMES, *SHARED_NAMES)]
+    able = {name: spec.capabilities for name, spec in model_specs(ESTIMATOR_NAMES, seed=0).items()}
+    usual = [name for name, model in able.items() if not (model.zero_shot or model.across_genes)]
     models = usual if arguments.models is None else arguments.models.split(",")
     if arguments.xpresso is not None:
         models = list(dict.fromkeys([*models, "xpresso"]))

@@ -22,11 +22,17 @@ from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import lead_lines, stamp, write_page
 from haploscribe.config.options import DEFAULT_WINDOW, CohortOptions
+from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
+from haploscribe.estimators.cross_gene.learners import (
+    EffectPriorLearner,
+    EffectPriorModel,
+    HeterogeneityModel,
+)
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import estimator_factories
-from haploscribe.evaluation.cross_gene import Lesson, Met, far_genes, meet_gene, priors_from
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.estimators.registry import model_specs
+from haploscribe.evaluation.cross_gene import CrossGeneTraining, far_genes
+from haploscribe.evaluation.cross_validation import GeneDataset, evaluate, one_gene
 from haploscribe.evaluation.folds import Fold, make_folds, prepare_fold
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.covariates import read_covariates
@@ -103,30 +109,33 @@ class Study:
             variants = reader.read(gene.contig, max(0, gene.tss - half), gene.tss + half, self.sample_ids)
         return GeneInputs(gene, self.sample_ids, *dosages(variants))
 
-    def meet(self, number: int) -> Met:
-        """Compute a gene's part of the first pass."""
-        with threadpool_limits(1):
-            prepared = [
-                prepare_fold(self.rpkm[number], self.covariates, fold, "inverse-normal")
-                for fold in self.folds
-            ]
-            far = far_genes(self.table, self.genes[number])
-            return meet_gene(self.inputs(number), prepared, self.folds, self.shared, far)
+    def prepared(self, number: int, fold: Fold) -> Float64Array:
+        """Prepare a gene's expression, in the training samples of a fold."""
+        return prepare_fold(self.rpkm[number], self.covariates, fold, "inverse-normal")[fold.fitted]
 
-    def metrics(self, number: int, lessons: Sequence[Lesson]) -> pl.DataFrame:
-        """Cross-validate a gene as the main benchmark does."""
-        inputs = self.inputs(number)
+    def measure(self, number: int) -> list[HasemanElstonMoments]:
+        """Compute the moments of one gene in every fold."""
+        inputs, learner = self.inputs(number), EffectPriorLearner()
         with threadpool_limits(1):
-            predictions = evaluate_gene(
-                inputs,
-                self.rpkm[number],
-                self.covariates,
-                self.folds,
-                estimators=estimator_factories(MODELS, 0),
-                normalisation="inverse-normal",
-                lessons=lessons,
-            )
-        return gene_metrics(predictions, {inputs.gene.gene_id: len(inputs.positions)})
+            return [
+                learner.measure(inputs.take(fold.fitted), self.prepared(number, fold)) for fold in self.folds
+            ]
+
+    def metrics(self, number: int, priors: Sequence[EffectPriorModel]) -> pl.DataFrame:
+        """Cross-validate a gene as the main benchmark does."""
+        gene = self.genes[number]
+        far_in_table, far = far_genes(self.table, gene), far_genes(self.genes, gene)
+
+        def cross_gene(_: int, fold: Fold) -> CrossGeneTraining:
+            i = fold.number - 1
+            shared = HeterogeneityModel(self.shared[i]).adjustment(far_in_table)
+            return CrossGeneTraining((shared, priors[i].adjustment(far)))
+
+        dataset = GeneDataset(self.inputs, self.rpkm, self.covariates, "inverse-normal", cross_gene)
+        makers = {name: spec.make for name, spec in model_specs(MODELS, 0).items()}
+        with threadpool_limits(1):
+            predictions = evaluate(dataset, one_gene(number), self.folds, makers)
+        return gene_metrics(predictions, {gene.gene_id: len(dataset.gene(number).positions)})
 
 
 def read_study(examples: Path, cohort: CohortOptions, every: int) -> Study:
@@ -160,15 +169,12 @@ def read_study(examples: Path, cohort: CohortOptions, every: int) -> Study:
 def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
     """Return the metrics of every gene, after the first pass over all of them."""
     numbers = range(len(study.genes))
-    met: list[Met] = Parallel(n_jobs=jobs)(delayed(study.meet)(number) for number in numbers)
-    priors = priors_from(study.genes, [own.moments for own in met])
-    lessons = [
-        [Lesson(*taught) for taught in zip(own.expression, learned, strict=True)]
-        for own, learned in zip(met, priors, strict=True)
-    ]
-    alone = replace(study, shared=())  # not sent to the processes a second time
+    measured: list[list[HasemanElstonMoments]] = Parallel(n_jobs=jobs)(
+        delayed(study.measure)(number) for number in numbers
+    )
+    priors = [EffectPriorLearner().combine(moments) for moments in zip(*measured, strict=True)]
     found: list[pl.DataFrame] = Parallel(n_jobs=jobs)(
-        delayed(alone.metrics)(number, lessons[number]) for number in numbers
+        delayed(study.metrics)(number, priors) for number in numbers
     )
     return pl.concat(found)
 

@@ -25,7 +25,7 @@ from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.estimators.zero_shot import ZeroShot
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.cross_validation import GeneDataset, evaluate, one_gene
 from haploscribe.evaluation.folds import run_folds
 from haploscribe.evaluation.metrics import (
     FALSE_DISCOVERY_RATE,
@@ -78,13 +78,13 @@ def measure(cohort: Cohort, model: SequenceModel) -> Measured:
             inputs = replace(gene_inputs(cohort, gene, None), zero_shot=zero_shot)
             n_variants[gene.gene_id] = len(inputs.positions)
             tables.append(
-                evaluate_gene(
-                    inputs,
-                    values,
-                    cohort.covariates,
+                evaluate(
+                    GeneDataset(
+                        {0: inputs}.__getitem__, values[None, :], cohort.covariates, options.normalize
+                    ),
+                    one_gene(0),
                     folds,
-                    estimators={model.name: partial(ZeroShot, model.name)},
-                    normalisation=options.normalize,
+                    {model.name: partial(ZeroShot, model.name)},
                 )
             )
             advance(1)

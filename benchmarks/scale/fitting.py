@@ -24,12 +24,10 @@ from benchmarks.common.pages import stamp, write_page
 from benchmarks.scale.synthetic_cohort import synthetic_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.registry import estimator_factories
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.cross_validation import evaluate, one_gene
 from haploscribe.parallel.executor import Executor
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.run.cross_gene import learn_priors, read_training
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext, write_block_keys
 
@@ -64,28 +62,20 @@ def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
         )
         context, clock = WorkContext(spec, cohort=cached), list[float]()
         # The clock is read before the first gene and after each.
-        priors = learn_priors(context, executor, lambda _: clock.append(time.process_time()))
+        learn_across_genes(context, executor, lambda _: clock.append(time.process_time()))
         comparing = clock[-1] - clock[1]
         clock = []
-        for number, priors_of_gene in enumerate(priors):
-            fit_gene(context, number, priors_of_gene)
+        for number in range(n_genes):
+            fit_gene(context, number)
             clock.append(time.process_time())
         fits = clock[-1] - clock[0]
     return Seconds(comparing / (n_genes - 1), fits / (n_genes - 1))
 
 
-def fit_gene(context: WorkContext, number: int, priors: Sequence[VariancePrior]) -> None:
+def fit_gene(context: WorkContext, number: int) -> None:
     """Fit one gene in every fold and predict its held-out samples."""
-    cohort, evaluation = context.cohort, context.evaluation
-    evaluate_gene(
-        context.gene_inputs(number),
-        cohort.values[number],
-        cohort.covariates,
-        context.folds,
-        estimators=estimator_factories(evaluation.models, evaluation.seed),
-        normalisation=evaluation.normalize,
-        lessons=read_training(context, number, priors),
-    )
+    makers = {name: spec.make for name, spec in context.estimators.items()}
+    evaluate(context.dataset(), one_gene(number), context.folds, makers)
 
 
 def real_genes(source: Path, folder: Path, n_genes: int) -> CohortOptions:

@@ -1,15 +1,13 @@
 """The directives `model-table` and `model-classes`: the estimators of `--models`, from their registry."""
 
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import cast
+from collections.abc import Iterator
 
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 from haploscribe.config.options import DEFAULT_MODELS
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, estimator_factories, shared_factories
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
+from haploscribe.estimators.base import parameter_defaults
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, ModelSpec, model_specs
 from tables import MarkdownDirective, table
 
 
@@ -18,14 +16,12 @@ class ModelTable(MarkdownDirective):
 
     def markdown(self) -> str:
         """Write the table."""
-        makers = _makers()
         rows = []
-        for name in ESTIMATOR_NAMES:
-            made = makers[name].func
-            settings = ", ".join(f"`{key}={value}`" for key, value in _settings(makers[name]).items())
-            link = f"{{py:class}}`~{_path(made)}`"
+        for name, spec in model_specs(ESTIMATOR_NAMES, seed=0).items():
+            settings = ", ".join(f"`{key}={value}`" for key, value in _settings(spec).items())
+            link = f"{{py:class}}`~{_path(spec)}`"
             default = "yes" if name in DEFAULT_MODELS else ""
-            rows.append((f"`{name}`", _reads(name, makers[name]), link, settings, default))
+            rows.append((f"`{name}`", ", ".join(_inputs_of(spec)), link, settings, default))
         return table(("model", "reads", "class", "with", "by default"), rows)
 
 
@@ -34,38 +30,35 @@ class ModelClasses(MarkdownDirective):
 
     def markdown(self) -> str:
         """Write the entries."""
-        paths = dict.fromkeys(_path(maker.func) for maker in _makers().values())
+        paths = dict.fromkeys(_path(spec) for spec in model_specs(ESTIMATOR_NAMES, seed=0).values())
         blocks = [f".. autoclass:: {path}\n   :no-index-entry:\n" for path in paths]
         return "```{eval-rst}\n" + "\n".join(blocks) + "\n```"
 
 
-def _makers() -> Mapping[str, "partial[object]"]:
-    made = {**estimator_factories(ESTIMATOR_NAMES, seed=0), **shared_factories(ESTIMATOR_NAMES, seed=0)}
-    return {name: cast("partial[object]", made[name]) for name in ESTIMATOR_NAMES}
+def _path(spec: ModelSpec) -> str:
+    kind = type(spec.capabilities)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _path(made: object) -> str:
-    cls = cast("type", made)
-    return f"{cls.__module__}.{cls.__qualname__}"
+def _settings(spec: ModelSpec) -> dict[str, object]:
+    """Return the parameters that differ from the defaults of the class."""
+    defaults = parameter_defaults(type(spec.capabilities))
+    return {
+        key: value
+        for key, value in spec.parameters.items()
+        if value != defaults[key] and key not in ("seed", "model")
+    }
 
 
-def _settings(maker: "partial[object]") -> dict[str, object]:
-    return {key: value for key, value in maker.keywords.items() if key not in ("seed", "model")}
-
-
-def _reads(name: str, maker: "partial[object]") -> str:
-    return ", ".join(_inputs_of(name, maker))
-
-
-def _inputs_of(name: str, maker: "partial[object]") -> Iterator[str]:
-    if name in ZERO_SHOT_NAMES:
+def _inputs_of(spec: ModelSpec) -> Iterator[str]:
+    able = spec.capabilities
+    if able.zero_shot:
         yield "sequence"
         return
-    model = maker()
-    yield "deltas" if getattr(model, "reads_deltas", True) else "dosages"
-    if getattr(model, "reads_wide", False):
+    yield "deltas" if able.reads_deltas else "dosages"
+    if able.reads_wide:
         yield "1 Mb to either side"
-    if getattr(model, "uses_other_genes", True):
+    if able.uses_other_genes or able.across_genes:
         yield "other genes"
 
 

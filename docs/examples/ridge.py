@@ -4,17 +4,13 @@ from typing import Self
 
 import numpy as np
 
+from haploscribe.estimators.base import GeneEstimator, LinearWeights
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.utils.types import BoolArray, Float64Array
 
 
-class Ridge(DosageModel):
-    """Every variant has a small effect; `penalty` is λ of |y - Xb|² + λ|b|².
-
-    `DosageModel` says that it reads dosages of the cis window alone, predicts from `intercept_` and
-    `coefficients_`, and keeps these two in the folder of models.
-    """
+class Ridge(GeneEstimator):
+    """Every variant has a small effect; `penalty` is λ of |y - Xb|² + λ|b|²."""
 
     def __init__(self, penalty: float = 100.0) -> None:
         self.penalty = penalty
@@ -27,3 +23,11 @@ class Ridge(DosageModel):
         self.coefficients_ = x.T @ np.linalg.solve(kernel, expression - expression.mean())
         self.intercept_ = float(expression.mean() - self.coefficients_ @ mean)
         return self
+
+    def predict(self, inputs: GeneInputs) -> Float64Array:
+        """Predict from dosages."""
+        return np.asarray(self.intercept_ + inputs.dosages @ self.coefficients_)
+
+    def linear_weights(self) -> LinearWeights:
+        """Return the weights, for `explain` and `export`."""
+        return LinearWeights(self.coefficients_, self.intercept_)

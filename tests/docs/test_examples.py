@@ -1,7 +1,6 @@
 """The worked examples: right by themselves, and enough for a real run."""
 
 import inspect
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.estimators import registry
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.results import saved_models as kept_models
-from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.run.workflow import run
 
 ONE_GENE = "ENSG00000183597"
 
@@ -61,19 +55,3 @@ def test_dinucleotides_are_counted_as_by_hand(sequences: list[bytes]) -> None:
 @pytest.mark.parametrize("module", [ridge, dinucleotides])
 def test_an_example_is_under_40_lines(module: object) -> None:
     assert len(Path(inspect.getfile(module)).read_text().splitlines()) < 40  # type: ignore[arg-type]
-
-
-@pytest.mark.slow
-def test_the_estimator_takes_part_in_a_run(
-    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = registry._Entry("docs.examples.ridge", "Ridge", seeded=False)
-    monkeypatch.setitem(registry._ESTIMATORS, "ridge", entry)
-    monkeypatch.setattr(kept_models, "ESTIMATOR_NAMES", tuple(registry._ESTIMATORS))
-    cohort = one_gene(example)
-    run(cohort, BackboneOptions(), EvaluationOptions(models=("top-snp", "ridge"), folds=2), tmp_path / "out")
-    assert set(read_results(tmp_path / "out").metrics["model"]) == {"top-snp", "ridge"}
-
-
-def one_gene(example: CohortOptions) -> CohortOptions:
-    return replace(example, genes=ONE_GENE)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from haploscribe.estimators.delta_scores import ScoreBasis, fit_score_basis, signed
+from haploscribe.estimators.delta_scores import DeltaWhitening, fit_delta_whitening, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
@@ -29,8 +29,8 @@ def made_inputs(seed: int, *, dimension: int = 6, n_bins: int = 2, n_samples: in
     )
 
 
-def basis_of(inputs: GeneInputs, n_scores: int = 256) -> ScoreBasis:
-    basis = fit_score_basis(inputs, n_scores)
+def basis_of(inputs: GeneInputs, n_scores: int = 256) -> DeltaWhitening:
+    basis = fit_delta_whitening(inputs, n_scores)
     assert basis is not None
     return basis
 
@@ -90,7 +90,7 @@ def test_nothing_to_score_is_none() -> None:
     inputs = made_inputs(5)
     for tile in inputs.tiles:
         tile.index[:] = 3
-    assert fit_score_basis(inputs) is None
+    assert fit_delta_whitening(inputs) is None
 
 
 def test_axes_have_the_same_sign_whichever_a_machine_gives_them() -> None:

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.estimators.base import SharedEstimator
+from haploscribe.estimators.base import MultiGeneEstimator
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, ManyGenes, evaluate_shared
+from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA, GeneDataset, evaluate
 from haploscribe.evaluation.folds import Fold, make_folds
 from haploscribe.expression.genes import GeneSplit, single_split
 from haploscribe.expression.normalise import prepare
 from haploscribe.utils.types import BoolArray, Float64Array
-from tests.fixtures.synthetic import NotKept, synthetic_gene
+from tests.fixtures.synthetic import synthetic_gene
 
 N_SAMPLES = 60
 
@@ -30,10 +30,9 @@ class Seen:
     validation: BoolArray | None
 
 
-class SharedRidge(NotKept):
+class SharedRidge(MultiGeneEstimator):
     """One vector of effects for the dosages of all genes; keeps what it was given, for tests to look at."""
 
-    reads_deltas: ClassVar[bool] = False
     seen: ClassVar[list[Seen]] = []
 
     def fit(
@@ -61,11 +60,11 @@ class Wrong(SharedRidge):
 
 
 @pytest.fixture
-def genes() -> ManyGenes:
+def genes() -> GeneDataset:
     """Six genes of 60 samples; of each its own expression, and covariates of the first."""
     made = [synthetic_gene(i, N_SAMPLES, gene_id=f"G{i}") for i in range(6)]
     expression = np.stack([gene.expression for gene in made])
-    return ManyGenes(lambda i: made[i].inputs, expression, made[0].covariates, "inverse-normal")
+    return GeneDataset(lambda i: made[i].inputs, expression, made[0].covariates, "inverse-normal")
 
 
 @pytest.fixture
@@ -77,18 +76,18 @@ BLOCK = GeneSplit(2, np.array([0, 1, 5]), np.array([3, 2]))
 
 
 def evaluated(
-    genes: ManyGenes, fold: Fold, block: GeneSplit = BLOCK, make: type[SharedEstimator] = SharedRidge
+    genes: GeneDataset, fold: Fold, block: GeneSplit = BLOCK, make: type[MultiGeneEstimator] = SharedRidge
 ) -> pl.DataFrame:
-    return evaluate_shared(genes, fold, block, "shared-ridge", make)
+    return evaluate(genes, block, [fold], {"shared-ridge": make})
 
 
-def with_expression(genes: ManyGenes, gene: int, sample: int | slice, value: float) -> ManyGenes:
+def with_expression(genes: GeneDataset, gene: int, sample: int | slice, value: float) -> GeneDataset:
     changed = genes.expression.copy()
     changed[gene, sample] *= value
-    return ManyGenes(genes.inputs, changed, genes.covariates, genes.normalisation)
+    return GeneDataset(genes.inputs, changed, genes.covariates, genes.normalisation)
 
 
-def test_every_held_out_gene_is_predicted_in_every_test_sample(genes: ManyGenes, fold: Fold) -> None:
+def test_every_held_out_gene_is_predicted_in_every_test_sample(genes: GeneDataset, fold: Fold) -> None:
     predictions = evaluated(genes, fold)
     assert predictions.schema == PREDICTION_SCHEMA
     tested = [f"S{i:03d}" for i in fold.test]
@@ -97,7 +96,7 @@ def test_every_held_out_gene_is_predicted_in_every_test_sample(genes: ManyGenes,
     assert predictions["fold"].unique().to_list() == [2]
 
 
-def test_only_training_genes_and_samples_are_learned_from(genes: ManyGenes, fold: Fold) -> None:
+def test_only_training_genes_and_samples_are_learned_from(genes: GeneDataset, fold: Fold) -> None:
     evaluated(genes, fold)
     seen = SharedRidge.seen[-1]
     assert seen.gene_ids == ["G0", "G1", "G5"]
@@ -105,7 +104,9 @@ def test_only_training_genes_and_samples_are_learned_from(genes: ManyGenes, fold
     assert seen.validation is None
 
 
-def test_validation_samples_follow_the_training_samples_and_are_marked(genes: ManyGenes, fold: Fold) -> None:
+def test_validation_samples_follow_the_training_samples_and_are_marked(
+    genes: GeneDataset, fold: Fold
+) -> None:
     split = Fold(1, fold.training[:30], fold.training[30:], fold.test)
     evaluated(genes, split)
     seen = SharedRidge.seen[-1]
@@ -114,7 +115,7 @@ def test_validation_samples_follow_the_training_samples_and_are_marked(genes: Ma
     assert np.flatnonzero(seen.validation).tolist() == list(range(30, 40))
 
 
-def test_predictions_equal_fitting_by_hand(genes: ManyGenes, fold: Fold) -> None:
+def test_predictions_equal_fitting_by_hand(genes: GeneDataset, fold: Fold) -> None:
     training = np.isin(np.arange(N_SAMPLES), fold.training)
     prepared = [prepare(values, genes.covariates, training, "inverse-normal") for values in genes.expression]
     x = np.concatenate([genes.inputs(i).dosages[fold.training] for i in (0, 1, 5)])
@@ -126,7 +127,7 @@ def test_predictions_equal_fitting_by_hand(genes: ManyGenes, fold: Fold) -> None
     np.testing.assert_allclose(rows["observed"], prepared[3][fold.test], atol=1e-12)
 
 
-def test_a_held_out_persons_expression_changes_no_prediction(genes: ManyGenes, fold: Fold) -> None:
+def test_a_held_out_persons_expression_changes_no_prediction(genes: GeneDataset, fold: Fold) -> None:
     someone = int(fold.test[0])
     before = evaluated(genes, fold)
     after = evaluated(with_expression(genes, 0, someone, 50.0), fold)
@@ -138,19 +139,19 @@ def test_a_held_out_persons_expression_changes_no_prediction(genes: ManyGenes, f
 
 @pytest.mark.parametrize("gene", [3, 2, 4])
 def test_the_expression_of_a_gene_not_learned_from_changes_no_prediction(
-    genes: ManyGenes, fold: Fold, gene: int
+    genes: GeneDataset, fold: Fold, gene: int
 ) -> None:
     shuffled = with_expression(genes, gene, slice(0, 40), 50.0)
     before, after = evaluated(genes, fold), evaluated(shuffled, fold)
     assert_frame_equal(before.drop("observed"), after.drop("observed"), check_exact=True)
 
 
-def test_without_a_split_of_genes_all_are_learned_from_and_predicted(genes: ManyGenes, fold: Fold) -> None:
+def test_without_a_split_of_genes_all_are_learned_from_and_predicted(genes: GeneDataset, fold: Fold) -> None:
     (everything,) = single_split(6)
     predictions = evaluated(genes, fold, everything)
     assert SharedRidge.seen[-1].gene_ids == predictions["gene_id"].unique(maintain_order=True).to_list()
 
 
-def test_predictions_that_are_not_finite_are_a_defect_and_named(genes: ManyGenes, fold: Fold) -> None:
+def test_predictions_that_are_not_finite_are_a_defect_and_named(genes: GeneDataset, fold: Fold) -> None:
     with pytest.raises(RuntimeError, match=r"shared-ridge, gene G3, fold 2: 20 predictions not finite"):
         evaluated(genes, fold, make=Wrong)

@@ -12,16 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import State
-from haploscribe.estimators.inputs import GeneInputs, WideDosages
-from haploscribe.estimators.registry import (
-    ESTIMATOR_NAMES,
-    SHARED_NAMES,
-    estimator_factories,
-    shared_factories,
-)
+from haploscribe.estimators.base import State, parameters_of
+from haploscribe.estimators.inputs import Dosages1Mb, GeneInputs
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, model_specs
 from haploscribe.expression.genes import Gene
-from haploscribe.results.models_folder import FORMAT_VERSION, RECORD, ModelsRecord, read_record, write_record
+from haploscribe.results.models_folder import (
+    FORMAT_VERSION,
+    RECORD,
+    ModelsRecord,
+    SavedModel,
+    gene_file,
+    read_record,
+    write_record,
+)
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 from tests.fixtures.gene_inputs import inputs_with_tiles
@@ -32,7 +36,7 @@ def inputs_of_all_kinds() -> GeneInputs:
     predicted = np.random.default_rng(3).normal(size=150)
     return replace(
         inputs,
-        wide=WideDosages(inputs.positions, inputs.dosages),
+        wide=Dosages1Mb(inputs.positions, inputs.dosages),
         zero_shot=dict.fromkeys(ZERO_SHOT_NAMES, predicted),
     )
 
@@ -50,18 +54,14 @@ def test_what_is_read_back_predicts_the_same_bits(name: str, learns: bool, tmp_p
     expression = np.full(100, 2.5)
     if learns:
         expression = train.dosages[:, 5] + np.random.default_rng(2).normal(size=100)
-    make: Callable[[], Any]
-    fitted: Any
-    if name in SHARED_NAMES:
-        make = shared_factories([name], 0)[name]
-        fitted = make().fit([train], [expression])
-    else:
-        make = estimator_factories([name], 0)[name]
-        fitted = make().fit(train, expression)
+    spec = model_specs([name], 0)[name]
+    make: Callable[[], Any] = spec.make
+    across_genes = spec.capabilities.across_genes
+    fitted = make().fit([train], [expression]) if across_genes else make().fit(train, expression)
     restored = through_a_file(make, fitted, tmp_path / "state.safetensors")
     np.testing.assert_array_equal(restored.predict(new), fitted.predict(new), strict=True)
     assert_equal(restored.state(), fitted.state())
-    if name not in SHARED_NAMES and (errors := fitted.standard_errors(new)) is not None:
+    if (errors := fitted.standard_errors(new)) is not None:
         np.testing.assert_array_equal(restored.standard_errors(new), errors, strict=True)
 
 
@@ -144,13 +144,58 @@ def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
         read_state(tmp_path / "state.safetensors")
 
 
+@pytest.mark.parametrize("name", ESTIMATOR_NAMES)
+def test_a_changed_default_does_not_change_a_saved_model(name: str, tmp_path: Path) -> None:
+    spec = model_specs([name], 3)[name]
+    write_record(tmp_path, replace(RECORD_OF_ONE, models=(SavedModel.of(spec),)))
+    kind = type(spec.capabilities)
+    changed = {
+        key: not value
+        if isinstance(value, bool)
+        else 2 * value + 1
+        if isinstance(value, int | float)
+        else value
+        for key, value in spec.parameters.items()
+    }
+    init = kind.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        if init is not object.__init__:
+            patch.setattr(init, "__kwdefaults__", {**(init.__kwdefaults__ or {}), **_named(init, changed)})
+            patch.setattr(init, "__defaults__", _placed(init, changed))
+        (saved,) = SavedModels(tmp_path).specs.values()
+        assert parameters_of(saved.make()) == dict(spec.parameters)
+
+
+def _placed(init: Any, changed: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Defaults of parameters that may be given by place."""
+    names = init.__code__.co_varnames[: init.__code__.co_argcount][1:]
+    return None if init.__defaults__ is None else tuple(changed[name] for name in names)
+
+
+def _named(init: Any, changed: dict[str, Any]) -> dict[str, Any]:
+    return {name: changed[name] for name in init.__kwdefaults__ or {}}
+
+
+def test_a_saved_model_predicts_with_its_own_parameters(tmp_path: Path) -> None:
+    """A network of another width than today's default comes back whole."""
+    inputs = inputs_of_all_kinds()
+    expression = np.random.default_rng(2).normal(size=150)
+    (spec,) = model_specs(["transformer(width=8;max_epochs=1)"], 3).values()
+    fitted: Any = spec.make()
+    fitted.fit(inputs, expression)
+    write_record(tmp_path, replace(RECORD_OF_ONE, models=(SavedModel.of(spec),)))
+    write_state(gene_file(tmp_path, 0), State(parts={"models": State(parts={spec.name: fitted.state()})}))
+    (restored,) = SavedModels(tmp_path).of_gene(0).values()
+    np.testing.assert_array_equal(restored.predict(inputs), fitted.predict(inputs))
+
+
 RECORD_OF_ONE = ModelsRecord(
-    models=("blup",),
+    models=(SavedModel("blup", "blup", {"by_distance": False}),),
     genes=(Gene("G/1", "chr22", 5, "-"),),
     window=196_608,
     tile=5_994,
+    wide=False,
     normalize="none",
-    seed=3,
     n_samples=7,
     backbone=None,
     backbone_key=None,

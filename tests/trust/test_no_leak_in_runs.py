@@ -1,5 +1,6 @@
 """Whole runs are audited for leaks: files of held-out people are changed, and no prediction may move."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.estimators import registry
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES
+from haploscribe.estimators.cross_gene import learners
+from haploscribe.estimators.cross_gene.effect_prior import variance_moments
+from haploscribe.estimators.registry import ESTIMATOR_NAMES
 from haploscribe.evaluation import cross_gene as lessons
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.cross_validation import evaluate
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.normalise import prepare
 from haploscribe.genome.variants import minor_allele_frequencies
@@ -73,7 +75,7 @@ class Runs:
         with pytest.MonkeyPatch.context() as patch:
             # The few and near genes are enough, and far enough, to learn from.
             patch.setattr(lessons, "FAR", 2_000)
-            patch.setattr(lessons, "FEWEST_GENES", 2)
+            patch.setattr(learners, "MIN_GENES", 2)
             stand_in_for_sequence_models(self.folder, patch)
             run(cohort, BackboneOptions("kmer"), options, out)
         return read_predictions(out)
@@ -200,7 +202,7 @@ def test_no_held_out_expression_matters_under_any_normalisation(
 
 @pytest.mark.slow
 def test_genes_held_out_are_never_learned_from(runs: Runs) -> None:
-    runs = replace(runs, models=(*SHARED_NAMES, *ZERO_SHOT_NAMES))
+    runs = replace(runs, models=("transformer-all", *ZERO_SHOT_NAMES))
     honest = runs("honest", gene_split=2, folds=2)
     held_out = sorted(GENES, key=lambda gene: GENES[gene])[-1]
 
@@ -213,7 +215,7 @@ def test_genes_held_out_are_never_learned_from(runs: Runs) -> None:
 
     other = {"expression": rewritten(runs.cohort.expression, runs.folder / "other", changed)}
     gene = pl.col("gene_id") == held_out
-    shared = pl.col("model").is_in(SHARED_NAMES)
+    shared = pl.col("model").is_in(["transformer-all"])
     assert leaking_models(honest, runs("changed", other, gene_split=2, folds=2), gene & shared) == []
 
 
@@ -254,22 +256,27 @@ def leak_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def leak_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "haploscribe.workflows.run.cross_gene.priors_from",
-        lambda genes, moments: [(fits[-1],) * len(fits) for fits in lessons.priors_from(genes, moments)],
-    )
+    def measure(self, inputs, expression):  # type: ignore[no-untyped-def]
+        frame = sys._getframe(1).f_locals
+        context, number = frame["context"], frame["number"]
+        everyone = context.all_samples
+        prepared = context.prepared(number, everyone)[everyone.fitted]
+        inputs = context.gene_inputs(number).take(everyone.fitted)
+        return variance_moments(inputs.dosages, inputs.distances(), prepared)
+
+    monkeypatch.setattr(learners.EffectPriorLearner, "measure", measure)
 
 
 def leak_kept_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(inputs, expression, covariates, folds, **how):  # type: ignore[no-untyped-def]
-        return evaluate_gene(inputs, expression, covariates, [everyone_trains(fold) for fold in folds], **how)
+    def careless(dataset, split, folds, estimators):  # type: ignore[no-untyped-def]
+        return evaluate(dataset, split, [everyone_trains(fold) for fold in folds], estimators)
 
-    monkeypatch.setattr("haploscribe.workflows.run.held_out.evaluate_gene", careless)
+    monkeypatch.setattr("haploscribe.workflows.run.held_out.evaluate", careless)
 
 
 def leak_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = registry._Entry(leaking.MODULE, "StopsByHeldOutPeople", seeded=False)
-    monkeypatch.setitem(registry._ESTIMATORS, "top-snp", entry)
+    kind = leaking.StopsByHeldOutPeople
+    monkeypatch.setattr("haploscribe.estimators.linear.top_snp.TopSnp", kind)
 
 
 @pytest.mark.parametrize(

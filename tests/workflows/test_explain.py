@@ -123,7 +123,7 @@ def test_effects_of_models_of_dosages_are_their_coefficients(explained: Explaine
 
 def test_effects_of_an_ensemble_are_the_mean_of_its_members(explained: Explained) -> None:
     effects = explained.explanation.effects
-    members = [member.coefficients_ for member in explained.model("ensemble").members_]
+    members = [member.coefficients_ for member in explained.model("ensemble").members_.values()]
     assert len(members) == 4
     np.testing.assert_allclose(effects["ensemble"], np.mean(members, axis=0), atol=1e-9)
 

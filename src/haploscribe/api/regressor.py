@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self, cast
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,12 @@ from haploscribe.api.gene import GeneSamples
 from haploscribe.api.keywords import check_option
 from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import Estimator
-from haploscribe.estimators.registry import ESTIMATOR_NAMES, SHARED_NAMES, estimator_factories, wide_models
+from haploscribe.estimators.base import Estimator, GeneEstimator
+from haploscribe.estimators.registry import check_names, model_specs
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalise import prepare
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.types import Float64Array
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -129,6 +129,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         expression = _expression(X, y)
         params = {name: value for name, value in self.get_params().items() if name not in _OWN}
         estimator = self._factory()(**params)
+        assert isinstance(estimator, GeneEstimator)
         if estimator.reads_deltas and not X.has_deltas:
             raise InputError(f"{self.model} reads deltas: X, y = cohort.gene(gene_id, cohort.embed(...))")
         by_name = np.argsort(np.asarray(X.sample_ids), kind="stable")
@@ -197,15 +198,14 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _factory(self) -> Callable[..., Estimator]:
         """Return the class or function that creates an unfitted model from its parameters."""
-        others = (*SHARED_NAMES, *ZERO_SHOT_NAMES)
-        if self.model not in ESTIMATOR_NAMES:
-            own = [name for name in ESTIMATOR_NAMES if name not in others]
-            raise InputError(f"no model {self.model!r}; there are {', '.join(own)}")
-        if self.model in others or wide_models((self.model,)):
+        check_names((self.model,))
+        (spec,) = model_specs((self.model,), seed=0).values()
+        able = spec.capabilities
+        if able.across_genes or able.zero_shot or able.reads_wide:
             raise InputError(
                 f"{self.model} reads more than the cis window of one gene; give it to haploscribe.run instead"
             )
-        return cast("Callable[..., Estimator]", estimator_factories((self.model,), seed=0)[self.model])
+        return partial(type(able), **spec.parameters)
 
     def _require_same_gene(self, samples: GeneSamples) -> None:
         """Raise InputError for samples of another gene, or with other variants or tiles, than in `fit`."""

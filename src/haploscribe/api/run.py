@@ -15,6 +15,7 @@ from haploscribe.config.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results
 from haploscribe.utils.files import umask_for
@@ -36,6 +37,9 @@ def run(
 
     An interrupted run resumes when the same call is made again; a finished one is read. Further `models` are
     fitted and compared with those that are there. Other data or options are refused.
+
+    `models` takes names, and classes or instances of estimators (`haploscribe.estimators.base.GeneEstimator`)
+    that are imported from a file.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ def run(
     >>> results.metrics.select("gene_id", "model").rows()[:2]
     [('ENSG00000099899.10', 'blup'), ('ENSG00000099899.10', 'top-snp')]
     """
+    if not isinstance(options.get("models", ""), str):
+        options["models"] = [model_name(model) for model in options["models"]]
     kinds = (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions)
     given = {"backbone": importable_backbone(backbone), **options}
     chosen, evaluation, zero_shot, workers = option_groups(kinds, given)

@@ -19,7 +19,7 @@ _NEGLIGIBLE = 1e-6  # variances this much smaller than the others are float32 ro
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredTile:
+class TileScores:
     """The scores of one tile's unique haplotypes.
 
     Attributes
@@ -38,7 +38,7 @@ class ScoredTile:
     index: Int32Array
 
     def distances(self, gene: Gene) -> Float32Array:
-        """Count base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
+        """Return base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
         n_bins = self.scores.shape[1]
         centres = self.start + (np.arange(n_bins) + 0.5) * ((self.end - self.start) / n_bins) - 0.5
         downstream = 1.0 if gene.strand == "+" else -1.0
@@ -67,7 +67,7 @@ class TileCentre:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreBasis:
+class DeltaWhitening:
     """How the deltas of one gene become scores, fitted on the haplotypes of the training samples.
 
     An embedding is far from isotropic: a few directions carry most of what any variant changes, and some
@@ -87,7 +87,7 @@ class ScoreBasis:
     axes: Float32Array
     tiles: tuple[TileCentre, ...]
 
-    def scored(self, inputs: GeneInputs) -> list[ScoredTile]:
+    def scored(self, inputs: GeneInputs) -> list[TileScores]:
         """Score unique haplotypes, seen in training or not; one item for each of `tiles`.
 
         A tile that was not there in training is left out, as all training samples carry its reference; one
@@ -107,11 +107,11 @@ class ScoreBasis:
             )
             _require_shape(tile, shape, inputs.gene.gene_id)
             scores = (tile.deltas @ self.axes - centre.mean) * np.float32(centre.scale)
-            found.append(ScoredTile(centre.start, centre.end, scores, tile.index))
+            found.append(TileScores(centre.start, centre.end, scores, tile.index))
         return found
 
     def state(self) -> State:
-        """Give axes and centres, the bins of all tiles one after another."""
+        """Return axes and centres, the bins of all tiles one after another."""
         return State(
             arrays={
                 "axes": self.axes,
@@ -125,7 +125,7 @@ class ScoreBasis:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make the basis again from what `state` gave."""
+        """Restore the basis from what `state` returned."""
         arrays = state.arrays
         means = np.split(arrays["means"], np.cumsum(arrays["n_bins"])[:-1])
         places = (arrays[name].tolist() for name in ("starts", "ends"))
@@ -133,11 +133,11 @@ class ScoreBasis:
         return cls(arrays["axes"], tuple(TileCentre(*tile) for tile in tiles))
 
     def split(self, rows: Float64Array) -> list[Float64Array]:
-        """Part the rows of all tiles' bins, float64 `(n_all_bins, n_scores)`, into one array a tile."""
+        """Split the rows of all tiles' bins, float64 `(n_all_bins, n_scores)`, into one array a tile."""
         return np.split(rows, np.cumsum([len(tile.mean) for tile in self.tiles])[:-1])
 
 
-def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis | None:
+def fit_delta_whitening(inputs: GeneInputs, n_scores: int = N_SCORES) -> DeltaWhitening | None:
     """Find the axes, means and scales of the deltas that samples carry.
 
     Parameters
@@ -157,7 +157,7 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     InputError
         If tiles differ in dimension or hold deltas that are not finite.
     """
-    inputs = inputs.carried()
+    inputs = inputs.drop_reference_tiles()
     if not inputs.tiles:
         return None
     dimension = inputs.tiles[0].deltas.shape[2]
@@ -178,7 +178,7 @@ def fit_score_basis(inputs: GeneInputs, n_scores: int = N_SCORES) -> ScoreBasis 
     variances = np.array([np.square(rows @ axes, dtype=np.float64).sum() for rows in centred])
     varying = variances > _NEGLIGIBLE * variances.mean()
     scales = np.where(varying, 1.0 / np.sqrt(np.where(varying, variances, 1.0)), 0.0)
-    return ScoreBasis(
+    return DeltaWhitening(
         axes,
         tuple(
             TileCentre(tile.start, tile.end, mean @ axes, float(scale))

@@ -1,6 +1,6 @@
 """One gene's inputs: all that an estimator may read besides expression."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import Variants, dosages
@@ -37,12 +37,12 @@ class TileDeltas:
     index: Int32Array
 
     def take(self, samples: Int64Array) -> Self:
-        """Keep some samples, in the order given, and the rows that they carry, and that of the reference.
+        """Return the deltas of some samples, in the order given: the rows that they carry, and the reference.
 
         Parameters
         ----------
         samples
-            int64 `(n_kept,)`; places on the sample axis.
+            int64 `(n_kept,)`; indices on the sample axis.
         """
         index = self.index[samples]
         rows = np.union1d(0, index)
@@ -52,8 +52,8 @@ class TileDeltas:
 
 
 @dataclass(frozen=True, slots=True)
-class WideDosages:
-    """The dosages of a gene's wide window, whatever the cis window of the run is.
+class Dosages1Mb:
+    """The dosages within 1 Mb of a gene's TSS, whatever the cis window of the run is.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class GeneInputs:
         `n_samples` names; the order of every sample axis below.
     positions
         int64 `(n_variants,)`; 0-based position of each dosage column (multi-allelic sites have one
-        column an ALT allele).
+        column per ALT allele).
     dosages
         float32 `(n_samples, n_variants)`; copies of the ALT allele, 0 to 2.
     tiles
@@ -90,9 +90,7 @@ class GeneInputs:
     zero_shot
         float64 `(n_samples,)` for each zero-shot model of the run: what it predicts, on its own scale.
     prior
-        What other genes say of where variants matter.
-    fits
-        What `haploscribe.estimators.base` has fitted to exactly these inputs; empty in any copy.
+        The effect-size prior, learned from other genes.
     """
 
     gene: Gene
@@ -100,23 +98,22 @@ class GeneInputs:
     positions: Int64Array
     dosages: Float32Array
     tiles: tuple[TileDeltas, ...] = ()
-    wide: WideDosages | None = None
+    wide: Dosages1Mb | None = None
     zero_shot: Mapping[str, Float64Array] = field(default_factory=dict)
-    prior: VariancePrior = SHIPPED_PRIOR
-    fits: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    prior: EffectVariancePrior = DEFAULT_PRIOR
 
     def distances(self) -> Float64Array:
-        """Count base pairs from the TSS to each variant, positive downstream; float64 `(n_variants,)`."""
+        """Return base pairs from the TSS to each variant, positive downstream; float64 `(n_variants,)`."""
         downstream = 1.0 if self.gene.strand == "+" else -1.0
         return np.asarray(downstream * (self.positions - self.gene.tss), dtype=np.float64)
 
     def take(self, samples: Int64Array) -> Self:
-        """Keep some samples, in the order given; nothing that the others alone carry remains.
+        """Return the inputs of some samples, in the order given; nothing that only others carry remains.
 
         Parameters
         ----------
         samples
-            int64 `(n_kept,)`; places on the sample axis.
+            int64 `(n_kept,)`; indices on the sample axis.
         """
         return replace(
             self,
@@ -127,21 +124,21 @@ class GeneInputs:
             zero_shot={model: predicted[samples] for model, predicted in self.zero_shot.items()},
         )
 
-    def carried(self) -> Self:
-        """Leave out tiles in which all samples carry the reference: others decide whether they are there.
+    def drop_reference_tiles(self) -> Self:
+        """Return the inputs without tiles in which all samples carry the reference.
 
-        What is learned must not tell of people that it was not learned from.
+        Samples outside the training set decide whether such tiles exist; nothing fitted may depend on them.
         """
         return replace(self, tiles=tuple(tile for tile in self.tiles if tile.index.any()))
 
-    def widened(self) -> Self:
-        """Put the dosages of the wide window in place of those of the cis window."""
+    def with_wide_window(self) -> Self:
+        """Return the inputs with the dosages of the wide window in place of those of the cis window."""
         assert self.wide is not None
         return replace(self, positions=self.wide.positions, dosages=self.wide.dosages, wide=None)
 
 
 def gene_inputs(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> GeneInputs:
-    """Collect what estimators read of one gene.
+    """Read the inputs of one gene.
 
     Parameters
     ----------
@@ -157,7 +154,7 @@ def gene_inputs(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) ->
 
 
 def haplotype_inputs(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> GeneInputs:
-    """Collect the inputs of each haplotype alone: in silico samples that carry it beside the reference.
+    """Read the inputs of in silico samples that each carry one haplotype, and the reference as the other.
 
     Parameters
     ----------
@@ -185,7 +182,7 @@ def _collect(
     tiles: tuple[TileDeltas, ...],
 ) -> GeneInputs:
     positions, copies = _dosages_of_tiles(variants, windows.tiles(gene))
-    wide = WideDosages(*_dosages_of_tiles(variants, windows.wide_tiles(gene))) if windows.wide else None
+    wide = Dosages1Mb(*_dosages_of_tiles(variants, windows.wide_tiles(gene))) if windows.wide else None
     return GeneInputs(gene, sample_ids, positions, copies, tiles, wide)
 
 

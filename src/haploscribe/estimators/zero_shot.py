@@ -4,12 +4,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.estimators.base import State
+from haploscribe.estimators.base import GeneEstimator, State
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.utils.types import BoolArray, Float64Array
 
 
-class ZeroShot:
+class ZeroShot(GeneEstimator):
     """What a sequence model predicts for each sample, moved and stretched to the scale of expression.
 
     The prediction `x` becomes `mean(y) + (x - mean(x)) * sd(y) / sd(x)`, mean and standard deviation over
@@ -35,9 +35,7 @@ class ZeroShot:
         What differences from `centre_` are multiplied by; 0 or more.
     """
 
-    reads_deltas: ClassVar[bool] = False
-    reads_wide: ClassVar[bool] = False
-    uses_other_genes: bool = False
+    zero_shot: ClassVar[bool] = True
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -57,15 +55,12 @@ class ZeroShot:
         predicted: Float64Array = self.intercept_ + self.scale_ * deviation
         return predicted
 
-    def standard_errors(self, inputs: GeneInputs) -> None:
-        """Give none: sequence models do not say how sure they are."""
-
     def state(self) -> State:
-        """Give level and stretch; see `Estimator.state`."""
+        """Return level and stretch; see `Estimator.state`."""
         return State({"intercept": self.intercept_, "centre": self.centre_, "scale": self.scale_})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self.centre_ = state.numbers["intercept"], state.numbers["centre"]
         self.scale_ = state.numbers["scale"]
         return self

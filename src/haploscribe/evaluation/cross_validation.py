@@ -1,15 +1,23 @@
-"""Out-of-fold predictions: the only place where `fit` and `predict` meet folds."""
+"""Fit estimators on folds and predict held-out samples: only here do `fit` and `predict` meet folds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
 
 from haploscribe.config.options import Normalisation
-from haploscribe.estimators.base import Estimator, SharedEstimator, fitted
+from haploscribe.estimators.base import (
+    CompositeEstimator,
+    Estimator,
+    GeneEstimator,
+    MultiGeneEstimator,
+    parameters_of,
+)
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.evaluation.cross_gene import Lesson
+from haploscribe.evaluation.cross_gene import CrossGeneTraining, adjust_gene
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
@@ -26,49 +34,194 @@ PREDICTION_SCHEMA = pl.Schema(
 )
 """The columns of out-of-fold predictions, in order.
 
-`observed` and `predicted` are on the fold's own scale: normalised, covariates taken out, mean 0 and
+`observed` and `predicted` are on the fold's own scale: normalised, covariates regressed out, mean 0 and
 variance 1 over the fold's training samples (`haploscribe.expression.normalise.prepare`).
 """
 
+_GeneEstimatorT = TypeVar("_GeneEstimatorT", bound=GeneEstimator)
 
-def evaluate_gene(
-    inputs: GeneInputs,
-    expression: Float64Array,
-    covariates: Float64Array | None,
-    folds: Sequence[Fold],
-    *,
-    estimators: Mapping[str, Callable[[], Estimator]],
-    normalisation: Normalisation,
-    lessons: Sequence[Lesson] | None = None,
-) -> pl.DataFrame:
-    """Predict a gene's expression in every fold's test samples, from its other samples.
 
-    In each fold, expression is prepared with what the training samples teach; each estimator is then
-    made afresh, fitted on the training samples (and those of validation, marked as such, where the fold
-    has some; a fit that two models share is made once), and asked for the test samples. It is given nothing
-    of the test samples before that, and their expression never.
+class TrainingSet:
+    """One gene's training and validation samples in one fold; equal fits are made once.
 
     Parameters
     ----------
     inputs
-        The gene's inputs for all samples.
+        The gene's inputs for these samples.
     expression
-        float64 `(n_samples,)`; raw, in the order of `inputs.sample_ids`.
+        float64 `(n_samples,)`; its prepared expression.
+    validation
+        bool `(n_samples,)`; which are for validation; None where none is.
+    cross_gene
+        What other genes teach about this one, in the same samples; None where nothing is learned from them.
+    """
+
+    def __init__(
+        self,
+        inputs: GeneInputs,
+        expression: Float64Array,
+        validation: BoolArray | None = None,
+        cross_gene: CrossGeneTraining | None = None,
+    ) -> None:
+        self.inputs, self.expression, self.validation = inputs, expression, validation
+        self._cross_gene = cross_gene
+        self._fits: dict[object, GeneEstimator] = {}
+
+    @cached_property
+    def adjusted(self) -> tuple[GeneInputs, Float64Array]:
+        """Inputs and expression for estimators that use other genes."""
+        if self._cross_gene is None:
+            return self.inputs, self.expression
+        inputs, expression = adjust_gene(self.inputs, self.expression, self._cross_gene)
+        assert expression.shape == self.expression.shape
+        return inputs, expression
+
+    def fit(self, estimator: _GeneEstimatorT) -> _GeneEstimatorT:
+        """Fit an estimator, or return an equal one: of the same class and parameters, fitted before.
+
+        Returns
+        -------
+        The fitted estimator, for prediction only: other models may hold it too.
+        """
+        inputs, expression = self.inputs, self.expression
+        if estimator.uses_other_genes:
+            inputs, expression = self.adjusted
+        return self._fit(estimator, inputs, expression)
+
+    def _fit(
+        self, estimator: _GeneEstimatorT, inputs: GeneInputs, expression: Float64Array
+    ) -> _GeneEstimatorT:
+        key = (type(estimator), tuple(sorted(parameters_of(estimator).items())), expression.tobytes())
+        if key not in self._fits:
+            if isinstance(estimator, CompositeEstimator):
+                parts = {
+                    name: self._fit(part, inputs, expression) for name, part in estimator.parts().items()
+                }
+                self._fits[key] = estimator.fit_on(parts, inputs, expression)
+            else:
+                self._fits[key] = estimator.fit(inputs, expression, self.validation)
+        return cast("_GeneEstimatorT", self._fits[key])
+
+
+@dataclass(frozen=True, slots=True)
+class GeneDataset:
+    """Inputs and expression of genes for the same samples.
+
+    Attributes
+    ----------
+    inputs
+        Reads the inputs of a gene, for all samples, by the gene's index.
+    expression
+        float64 `(n_genes, n_samples)`; raw, samples in the order of the inputs.
     covariates
         float64 `(n_samples, n_covariates)` in the same order, or None.
-    folds
-        The folds; their places are on the sample axis of `inputs`.
-    estimators
-        For each model's name, what makes a fresh estimator.
     normalisation
         How to normalise expression.
-    lessons
-        What other genes teach about this one, one item a fold; None where nothing is to be learned from
+    cross_gene
+        Returns what other genes teach about one, by its index, in a fold; None where nothing is learned from
         them.
+    """
+
+    inputs: Callable[[int], GeneInputs]
+    expression: Float64Array
+    covariates: Float64Array | None
+    normalisation: Normalisation
+    cross_gene: Callable[[int, Fold], CrossGeneTraining] | None = None
+    _last: dict[int, GeneInputs] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def gene(self, index: int) -> GeneInputs:
+        """Return the inputs of a gene for all samples; those of the last gene are not read again."""
+        if index not in self._last:
+            self._last.clear()
+            self._last[index] = self.inputs(index)
+        return self._last[index]
+
+    def prepared(self, index: int, fold: Fold) -> Float64Array:
+        """Normalise and correct a gene's expression with a fold's training samples; `(n_samples,)`."""
+        return prepare_fold(self.expression[index], self.covariates, fold, self.normalisation)
+
+    def training_set(self, index: int, fold: Fold) -> TrainingSet:
+        """Return what estimators of one gene are fitted on in a fold."""
+        return TrainingSet(
+            self.gene(index).take(fold.fitted),
+            self.prepared(index, fold)[fold.fitted],
+            validation_mask(fold),
+            None if self.cross_gene is None else self.cross_gene(index, fold),
+        )
+
+
+class _TrainingGenes:
+    """Inputs of some genes for a fold's training samples, read anew in each iteration."""
+
+    def __init__(self, dataset: GeneDataset, genes: Int64Array, fold: Fold) -> None:
+        self._dataset, self._genes, self._samples = dataset, genes, fold.fitted
+
+    def __iter__(self) -> Iterator[GeneInputs]:
+        return (self._dataset.inputs(index).take(self._samples) for index in self._genes.tolist())
+
+
+def fit_fold(
+    dataset: GeneDataset, genes: Int64Array, fold: Fold, estimators: Mapping[str, Callable[[], Estimator]]
+) -> Iterator[tuple[str, Estimator]]:
+    """Fit every estimator on a fold's training and validation samples, one after another.
+
+    Parameters
+    ----------
+    dataset
+        All genes.
+    genes
+        int64; indices of the genes to train on: one, unless all estimators learn across genes.
+    fold
+        The fold.
+    estimators
+        For each model's name, what makes a fresh estimator.
+
+    Yields
+    ------
+    The model's name and the fitted estimator, for prediction only.
+    """
+    training = None
+    for model, make in estimators.items():
+        estimator = make()
+        if isinstance(estimator, MultiGeneEstimator):
+            expression = [dataset.prepared(index, fold)[fold.fitted] for index in genes.tolist()]
+            yield (
+                model,
+                estimator.fit(_TrainingGenes(dataset, genes, fold), expression, validation_mask(fold)),
+            )
+        else:
+            (index,) = genes.tolist()
+            training = training or dataset.training_set(index, fold)
+            yield model, training.fit(cast("GeneEstimator", estimator))
+
+
+def evaluate(
+    dataset: GeneDataset,
+    split: GeneSplit,
+    folds: Sequence[Fold],
+    estimators: Mapping[str, Callable[[], Estimator]],
+) -> pl.DataFrame:
+    """Predict a split's held-out genes in every fold's test samples, from its training genes in the others.
+
+    For each fold, normalise expression and regress out covariates with the training samples only, fit a new
+    estimator on the training (and validation) samples of the training genes, and predict the test samples of
+    the held-out genes. Nothing fitted sees a test sample.
+
+    Parameters
+    ----------
+    dataset
+        All genes.
+    split
+        The genes to train on and to predict; one and the same for estimators that learn each gene by itself.
+    folds
+        The folds; their indices are on the sample axis of the dataset.
+    estimators
+        For each model's name, what makes a fresh estimator.
 
     Returns
     -------
-    One row a fold, model and test sample, in that order, with the columns of `PREDICTION_SCHEMA`.
+    One row per fold, model, held-out gene and test sample, in that order, with the columns of
+    `PREDICTION_SCHEMA`.
 
     Raises
     ------
@@ -77,68 +230,33 @@ def evaluate_gene(
     RuntimeError
         When an estimator's predictions have the wrong shape or are not finite: a defect in it.
     """
-    assert expression.shape == (len(inputs.sample_ids),)
-    tables = []
-    for place, fold in enumerate(folds):
-        prepared = prepare_fold(expression, covariates, fold, normalisation)
-        lesson = None if lessons is None else lessons[place]
-        test_inputs = inputs.take(fold.test)
-        for model, estimator in fit_fold(inputs, prepared, fold, estimators, lesson):
-            where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
-            predicted = checked_predictions(estimator.predict(test_inputs), fold.test, where)
-            tables.append(prediction_rows(test_inputs, fold, model, prepared[fold.test], predicted))
-    return pl.concat(tables) if tables else pl.DataFrame(schema=PREDICTION_SCHEMA)
+    tables = [pl.DataFrame(schema=PREDICTION_SCHEMA)]
+    for fold in folds:
+        for model, estimator in fit_fold(dataset, split.training, fold, estimators):
+            for index in split.held_out.tolist():
+                inputs = dataset.gene(index).take(fold.test)
+                where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
+                predicted = checked_predictions(estimator.predict(inputs), fold.test, where)
+                observed = dataset.prepared(index, fold)[fold.test]
+                tables.append(prediction_rows(inputs, fold, model, observed, predicted))
+    return pl.concat(tables)
 
 
-def fit_fold(
-    inputs: GeneInputs,
-    prepared: Float64Array,
-    fold: Fold,
-    estimators: Mapping[str, Callable[[], Estimator]],
-    lesson: Lesson | None,
-) -> Iterator[tuple[str, Estimator]]:
-    """Fit every estimator on a fold's training and validation samples, one after another.
-
-    Parameters
-    ----------
-    inputs
-        The gene's inputs for all samples; those of the fold are taken.
-    prepared
-        float64 `(n_samples,)`; the gene's expression as `prepare_fold` gives it.
-    fold
-        The fold.
-    estimators
-        For each model's name, what makes a fresh estimator.
-    lesson
-        What other genes teach about this one in this fold, or None.
-
-    Yields
-    ------
-    The model's name and the fitted estimator, for prediction only.
-    """
-    validation = validation_mask(fold)
-    fit_inputs = inputs.take(fold.fitted)
-    alone = prepared[fold.fitted]
-    taught = alone
-    if lesson is not None:
-        fit_inputs = replace(fit_inputs, prior=lesson.prior)
-        taught = lesson.expression
-        assert taught.shape == alone.shape
-    for model, make in estimators.items():
-        estimator = make()
-        expression = taught if estimator.uses_other_genes else alone
-        yield model, fitted(estimator, fit_inputs, expression, validation)
+def one_gene(index: int) -> GeneSplit:
+    """Return the split that trains on one gene and predicts it in other samples."""
+    gene = np.array([index], dtype=np.int64)
+    return GeneSplit(1, gene, gene)
 
 
 def validation_mask(fold: Fold) -> BoolArray | None:
-    """Which of the training-then-validation samples are for validation; None where none is."""
+    """Return which of the training, then validation samples are for validation; None where none is."""
     if not fold.validation.size:
         return None
     return np.arange(fold.training.size + fold.validation.size) >= fold.training.size
 
 
 def checked_predictions(predicted: Float64Array, test: Int64Array, where: str) -> Float64Array:
-    """Stop at predictions that are not one finite number a test sample: a defect in the estimator."""
+    """Raise RuntimeError unless predictions are one finite number per test sample."""
     if predicted.shape != test.shape:
         raise RuntimeError(f"{where}: predictions have shape {predicted.shape}, not {test.shape}")
     if not np.isfinite(predicted).all():
@@ -149,7 +267,7 @@ def checked_predictions(predicted: Float64Array, test: Int64Array, where: str) -
 def prediction_rows(
     inputs: GeneInputs, fold: Fold, model: str, observed: Float64Array, predicted: Float64Array
 ) -> pl.DataFrame:
-    """Make the rows of one gene, fold and model, with the columns of `PREDICTION_SCHEMA`.
+    """Return the rows of one gene, fold and model, with the columns of `PREDICTION_SCHEMA`.
 
     Parameters
     ----------
@@ -169,101 +287,3 @@ def prediction_rows(
         "predicted": predicted,
     }
     return pl.DataFrame(columns, schema=PREDICTION_SCHEMA)
-
-
-@dataclass(frozen=True, slots=True)
-class ManyGenes:
-    """Expression of all genes, and how to come by a gene's inputs.
-
-    Attributes
-    ----------
-    inputs
-        Reads the inputs of a gene, for all samples, by the gene's place.
-    expression
-        float64 `(n_genes, n_samples)`; raw, samples in the order of the inputs.
-    covariates
-        float64 `(n_samples, n_covariates)` in the same order, or None.
-    normalisation
-        How to normalise expression.
-    """
-
-    inputs: Callable[[int], GeneInputs]
-    expression: Float64Array
-    covariates: Float64Array | None
-    normalisation: Normalisation
-
-    def prepared(self, gene: int, fold: Fold) -> Float64Array:
-        """Prepare a gene's expression with what the fold's training samples teach; `(n_samples,)`."""
-        return prepare_fold(self.expression[gene], self.covariates, fold, self.normalisation)
-
-
-class _InputsOfSamples:
-    """Inputs of some genes for some samples, read anew each time they are gone through."""
-
-    def __init__(self, genes: ManyGenes, numbers: Int64Array, samples: Int64Array) -> None:
-        self._genes = genes
-        self._numbers = numbers
-        self._samples = samples
-
-    def __iter__(self) -> Iterator[GeneInputs]:
-        return (self._genes.inputs(number).take(self._samples) for number in self._numbers.tolist())
-
-
-def fit_shared_fold(
-    genes: ManyGenes, fold: Fold, block: GeneSplit, make: Callable[[], SharedEstimator]
-) -> SharedEstimator:
-    """Fit an estimator on a fold's training and validation samples, at a block's training genes.
-
-    Parameters
-    ----------
-    genes, fold, block, make
-        As for `evaluate_shared`.
-    """
-    fitted = fold.fitted
-    return make().fit(
-        _InputsOfSamples(genes, block.training, fitted),
-        [genes.prepared(number, fold)[fitted] for number in block.training.tolist()],
-        validation_mask(fold),
-    )
-
-
-def evaluate_shared(
-    genes: ManyGenes, fold: Fold, block: GeneSplit, model: str, make: Callable[[], SharedEstimator]
-) -> pl.DataFrame:
-    """Predict a block's held-out genes in a fold's test samples, from its training genes in the others.
-
-    A fresh estimator is fitted on the training samples (and those of validation, marked as such, where the
-    fold has some) of the training genes. It is given nothing of the test samples or of the held-out genes
-    before it is asked for them, and their expression never.
-
-    Parameters
-    ----------
-    genes
-        All genes of the run.
-    fold, block
-        Which samples and which genes are learned from, and which are predicted.
-    model
-        The model's name.
-    make
-        Makes a fresh estimator.
-
-    Returns
-    -------
-    One row a held-out gene and test sample, in that order, with the columns of `PREDICTION_SCHEMA`.
-
-    Raises
-    ------
-    InputError
-        When there are too many covariates for the fold's training samples.
-    RuntimeError
-        When predictions have the wrong shape or are not finite: a defect in the estimator.
-    """
-    estimator = fit_shared_fold(genes, fold, block, make)
-    tables = []
-    for number in block.held_out.tolist():
-        inputs = genes.inputs(number).take(fold.test)
-        where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
-        predicted = checked_predictions(estimator.predict(inputs), fold.test, where)
-        observed = genes.prepared(number, fold)[fold.test]
-        tables.append(prediction_rows(inputs, fold, model, observed, predicted))
-    return pl.concat(tables) if tables else pl.DataFrame(schema=PREDICTION_SCHEMA)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, fixed_effects, residuals, standardised
+from haploscribe.estimators.solvers.reml import KernelEigen, fit_reml, fixed_effects, residuals, standardised
 from haploscribe.utils.types import Float32Array, Float64Array
 
 
@@ -47,5 +47,5 @@ def snp_heritability(
         )
     genetic = residuals(standardised(dosages.astype(np.float64)).T, fixed)
     outcome = residuals(expression[None, :], fixed)[0]
-    kernel = Spectrum.of_features(genetic.T)
+    kernel = KernelEigen.of_features(genetic.T)
     return fit_reml(kernel, outcome, n_fixed_effects=fixed.shape[1]).heritability

@@ -1,15 +1,13 @@
-"""Compute effects of alleles and weights of tiles from the predictions of fitted models."""
+"""Compute how much each tile contributes to the predictions of a fitted model."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
-from haploscribe.estimators.inputs import GeneInputs, WideDosages
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
-_COLUMNS_AT_ONCE = 512  # samples with one allele each, in memory at a time
 _TILES_AT_ONCE = 8  # set to the reference in one prediction: unchanged tiles are scored once
 
 
@@ -19,45 +17,6 @@ class Predictor(Protocol):
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression, float64 `(n_samples,)`."""
         ...
-
-
-@runtime_checkable
-class Attentive(Protocol):
-    """A model that attends to tiles."""
-
-    def attention(self, inputs: GeneInputs) -> dict[int, float]:
-        """Return the attention to each tile, by its start, averaged over samples."""
-        ...
-
-
-def dosage_effects(model: Predictor, inputs: GeneInputs) -> Float64Array:
-    """Compute the effect of each dosage column of the cis window with a model of dosages.
-
-    Parameters
-    ----------
-    model
-        A fitted model that reads `GeneInputs.dosages` and no deltas.
-    inputs
-        Of any samples; only the gene and the positions are used.
-
-    Returns
-    -------
-    float64 `(n_variants,)`
-        Prediction with one copy of ALT minus the prediction with none.
-    """
-    reference = _samples_of(inputs, np.zeros((1, inputs.positions.size), dtype=np.float32))
-    base = model.predict(reference)[0]
-    parts = (
-        model.predict(_samples_of(inputs, dosages)) - base
-        for dosages in _one_copy_each(inputs.positions.size)
-    )
-    return np.concatenate([np.zeros(0), *parts])
-
-
-def wide_effects(model: Predictor, inputs: GeneInputs) -> Float64Array:
-    """Compute `dosage_effects` of a model of the wide window; float64 `(n_wide_variants,)`."""
-    assert inputs.wide is not None
-    return dosage_effects(_OfWide(model), inputs.widened())
 
 
 def tile_weights(model: Predictor, inputs: GeneInputs, spans: Int64Array) -> Float64Array:
@@ -114,25 +73,3 @@ def _emptied(dosages: Float32Array, positions: Int64Array, spans: Int64Array) ->
     for turn, (start, end) in zip(repeated, spans.tolist(), strict=True):
         turn[:, (positions >= start) & (positions < end)] = 0.0
     return repeated.reshape(len(spans) * len(dosages), dosages.shape[1])
-
-
-def _samples_of(inputs: GeneInputs, dosages: Float32Array) -> GeneInputs:
-    names = tuple(str(number) for number in range(len(dosages)))
-    return replace(inputs, sample_ids=names, dosages=dosages, tiles=(), wide=None, zero_shot={})
-
-
-def _one_copy_each(n_columns: int) -> Iterator[Float32Array]:
-    for first in range(0, n_columns, _COLUMNS_AT_ONCE):
-        n_here = min(_COLUMNS_AT_ONCE, n_columns - first)
-        yield np.eye(n_here, n_columns, first, dtype=np.float32)
-
-
-class _OfWide:
-    """Adapt a model of the wide window to take its dosages in place of those of the cis window."""
-
-    def __init__(self, model: Predictor) -> None:
-        self._model = model
-
-    def predict(self, inputs: GeneInputs) -> Float64Array:
-        wide = WideDosages(inputs.positions, inputs.dosages)
-        return self._model.predict(replace(inputs, wide=wide))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.estimators.registry import reads_deltas
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.association import MarginalAssociation
@@ -96,6 +95,8 @@ class Explanation:
         All single-base substitutions of a stretch, and their effects on the reference; empty without one.
     neighbours
         Other genes on the same contig.
+    delta_models
+        Models that read deltas: the figure shows their tile weights.
     """
 
     gene: Gene
@@ -111,6 +112,7 @@ class Explanation:
     mutations: AlleleNames
     mutation_effects: Mapping[str, Float64Array]
     neighbours: tuple[Gene, ...] = ()
+    delta_models: tuple[str, ...] = ()
 
     def tracks(self) -> "RegionTracks":
         """Return what the region figure shows."""
@@ -125,7 +127,7 @@ class Explanation:
             log10_p=-self.association.log10_p,
             effects=self.effects,
             tiles=self.spans,
-            tile_weights={name: of for name, of in self.tile_weights.items() if reads_deltas([name])},
+            tile_weights={name: of for name, of in self.tile_weights.items() if name in self.delta_models},
         )
 
 

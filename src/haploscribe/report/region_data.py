@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import SHARED_NAMES, reads_deltas, wide_models
-from haploscribe.interpret.effects import dosage_effects
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.tables import BASELINE, genes_by_best_r
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import Results
 from haploscribe.utils.types import BoolArray, Float64Array, Int64Array
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 REGION_BUDGET = 4_000_000
 """Bytes of region figures that a page may hold; about 200 genes of 2,000 variants."""
@@ -57,14 +54,8 @@ def _tracks(saved: SavedModels, index: int) -> RegionTracks | None:
     if region is None:
         return None
     gene = saved.record.genes[index]
-    dosages = np.zeros((1, len(region.names)), dtype=np.float32)
-    inputs = GeneInputs(gene, ("reference",), region.positions, dosages)
-    shown = [
-        name
-        for name in saved.record.models
-        if name not in SHARED_NAMES + ZERO_SHOT_NAMES and not reads_deltas([name]) and not wide_models([name])
-    ]
-    models = saved.of_gene(index, shown)
+    models = saved.of_gene(index, [name for name, spec in saved.specs.items() if _reads_cis_dosages(spec)])
+    weights = {name: model.linear_weights() for name, model in models.items()}
     return RegionTracks(
         gene=gene,
         neighbours=tuple(
@@ -76,10 +67,16 @@ def _tracks(saved: SavedModels, index: int) -> RegionTracks | None:
         positions=region.positions,
         names=region.names,
         log10_p=-region.association.log10_p,
-        effects={name: dosage_effects(model, inputs) for name, model in models.items()},
+        effects={name: found.weights for name, found in weights.items() if found is not None},
         tiles=region.spans,
         tile_weights=region.tile_weights,
     )
+
+
+def _reads_cis_dosages(spec: ModelSpec) -> bool:
+    """Return whether a model reads the dosages of the cis window alone."""
+    able = spec.capabilities
+    return not (able.across_genes or able.zero_shot or able.reads_deltas or able.reads_wide)
 
 
 def regions_within_budget(

@@ -1,14 +1,14 @@
 """The folder of kept models: what `run` leaves for `predict`, `explain` and `export`.
 
-    models/                                  (haploscribe-models, version 2)
-      models.json                            what was trained on what: `ModelsRecord`; written last
-      genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's place in models.json
-      shared/MODEL.safetensors               a model that learned from all genes together
+    models/                                  (haploscribe-models, version 3)
+      models.json                            models, parameters, genes: `ModelsRecord`; written last
+      genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's index in models.json
+      multi-gene/MODEL.safetensors           a model that learned from all genes together
       variants/CONTIG/BLOCK.safetensors      the variants trained on and how often each allele was there
 
 States are as `haploscribe.results.state_files` writes them. They and the record have checksums, to which
 they are
-held when they are read. There is no person's genotype, expression or name in the folder, and nothing that is
+held when they are read. There is no sample's genotype, expression or name in the folder, and nothing that is
 run when it is read.
 """
 
@@ -21,7 +21,8 @@ from typing import Any
 from haploscribe._version import __version__
 from haploscribe.config.options import BackboneOptions
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import State
+from haploscribe.estimators.base import Parameter, State
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.results.known_variants import KnownVariants
@@ -33,14 +34,44 @@ from haploscribe.utils.names import folder_name, require_printable
 from haploscribe.utils.validated_json import parse_json, validate_as
 
 FORMAT = "haploscribe-models"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORD = "models.json"
-
 MODELS_NAME = "models"
 """The folder, in the results of a run."""
 
+
 _CHECKSUM = "checksum"
+
+
 _ADVICE = "give the `models` folder of a finished `haploscribe run`"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A model as it was trained: a changed default never changes what it predicts.
+
+    Attributes
+    ----------
+    name
+        As in the tables of the run.
+    estimator
+        A name of `haploscribe.estimators.registry`, or `module:Name` of a plug-in.
+    parameters
+        Every parameter of the estimator.
+    """
+
+    name: str
+    estimator: str
+    parameters: Mapping[str, Parameter]
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> "SavedModel":
+        """Return what is saved of a model."""
+        return cls(spec.name, spec.estimator, dict(spec.parameters))
+
+    def spec(self, plugin_folder: str | None) -> ModelSpec:
+        """Return the model, to make its estimator again."""
+        return ModelSpec(self.name, self.estimator, self.parameters, plugin_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +81,16 @@ class ModelsRecord:
     Attributes
     ----------
     models
-        Estimator names.
+        The models, with every parameter.
     genes
         The genes, on contigs as the reference of training names them; a gene's file has its place here.
     window, tile
         Width of the cis window and size of the tile grid in base pairs.
+    wide
+        Whether a model reads the dosages within 1 Mb of the TSS.
     normalize
         How expression was normalised. With covariates taken out, and mean 0 and variance 1 over the training
         people, that is the scale of predictions.
-    seed
-        Of the estimators.
     n_samples
         Training people.
     backbone
@@ -70,16 +101,21 @@ class ModelsRecord:
         The zero-shot models among `models`; None where there are none.
     """
 
-    models: tuple[str, ...]
+    models: tuple[SavedModel, ...]
     genes: tuple[Gene, ...]
     window: int
     tile: int
+    wide: bool
     normalize: str
-    seed: int
     n_samples: int
     backbone: BackboneOptions | None
     backbone_key: str | None
     zero_shot: ZeroShotRecord | None = None
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(model.name for model in self.models)
 
 
 def write_record(folder: Path, record: ModelsRecord) -> None:
@@ -142,9 +178,9 @@ def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
     names = [gene.gene_id for gene in record.genes]
     if (
         min(record.window, record.tile, record.n_samples, len(names)) < 1
-        or min(record.seed, *(gene.tss for gene in record.genes)) < 0
+        or min(gene.tss for gene in record.genes) < 0
         or not len(set(names)) == len(names)
-        or not len(set(record.models)) == len(record.models) > 0
+        or not len(set(record.model_names)) == len(record.models) > 0
     ):
         raise InputError(f"{path} is damaged: its numbers and names cannot be; copy it again, or run again")
     return record
@@ -155,9 +191,9 @@ def gene_file(folder: Path, number: int) -> Path:
     return folder / "genes" / f"{number:06d}.safetensors"
 
 
-def shared_file(folder: Path, model: str) -> Path:
+def multi_gene_file(folder: Path, model: str) -> Path:
     """Name the file of a model that learned from all genes together."""
-    return folder / "shared" / f"{model}.safetensors"
+    return folder / "multi-gene" / f"{folder_name(model, 'model')}.safetensors"
 
 
 def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:

@@ -1,4 +1,4 @@
-"""Fitted models, read back from a folder of kept models as genes are asked for."""
+"""Restore fitted models from a folder of saved models, gene by gene."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +8,8 @@ import numpy as np
 
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import Estimator, SharedEstimator
-from haploscribe.estimators.registry import (
-    ESTIMATOR_NAMES,
-    SHARED_NAMES,
-    estimator_factories,
-    shared_factories,
-    wide_models,
-)
+from haploscribe.estimators.base import Estimator
+from haploscribe.estimators.registry import ESTIMATOR_NAMES, ModelSpec
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.genome.variants import AltAllele, alt_alleles
@@ -23,9 +17,9 @@ from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.results.models_folder import (
     ModelsRecord,
     gene_file,
+    multi_gene_file,
     read_known_variants,
     read_record,
-    shared_file,
 )
 from haploscribe.results.state_files import damage_as_input_error, read_state
 from haploscribe.utils.types import Float64Array, Int64Array
@@ -33,7 +27,7 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 @dataclass(frozen=True, slots=True)
 class SavedRegion:
-    """What is kept of a gene's cis window, beside its models.
+    """What is saved of a gene's cis window, beside its models.
 
     Attributes
     ----------
@@ -47,7 +41,7 @@ class SavedRegion:
     names
         `n_variants` identifiers; `chr:pos:ref:alt`, 1-based, where the variants file had none.
     association
-        Expression of the training people regressed on each column alone.
+        Expression of the training samples regressed on each column alone.
     """
 
     spans: Int64Array
@@ -63,40 +57,43 @@ class SavedModels:
     Parameters
     ----------
     folder
-        What `run` left as `models`.
+        The folder `models` of a finished run.
+    plugin_folder
+        Where plug-ins are looked for beside the installed packages; None for the current folder.
 
     Attributes
     ----------
     record
         What was trained, on what.
+    specs
+        The models by name.
 
     Raises
     ------
     InputError
-        When the folder cannot be read, or has a model that this version does not know.
+        When the folder cannot be read, or has a model that this version or this machine does not have.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugin_folder: str | None = None) -> None:
         self.folder = folder
         self.record = read_record(folder)
-        unknown = [name for name in self.record.models if name not in ESTIMATOR_NAMES]
-        if unknown:
-            raise InputError(
-                f"{folder} has a model {unknown[0]!r} that this version of Haploscribe does not know; "
-                "upgrade it"
-            )
-        self._own = estimator_factories(self.record.models, self.record.seed)
-        self._shared: dict[str, SharedEstimator] | None = None
+        self.specs = {model.name: model.spec(plugin_folder) for model in self.record.models}
+        for spec in self.specs.values():
+            if ":" not in spec.estimator and spec.estimator not in ESTIMATOR_NAMES:
+                raise InputError(
+                    f"{folder} has a model {spec.estimator!r} that this version of Haploscribe does not "
+                    "know; upgrade it"
+                )
+            _ = spec.capabilities  # a plug-in that is missing stops here
+        self._multi_gene: dict[str, Estimator] = {}
 
-    def of_gene(
-        self, number: int, names: Sequence[str] | None = None
-    ) -> dict[str, Estimator | SharedEstimator]:
+    def of_gene(self, number: int, names: Sequence[str] | None = None) -> dict[str, Estimator]:
         """Restore the models of one gene.
 
         Parameters
         ----------
         number
-            The gene's place in the record.
+            The gene's index in the record.
         names
             Of the models wanted; None for all.
 
@@ -109,33 +106,34 @@ class SavedModels:
         InputError
             When a file is missing or damaged.
         """
-        wanted = self.record.models if names is None else names
-        makers = {name: make for name, make in self._own.items() if name in wanted}
+        wanted = {name: self.specs[name] for name in (self.specs if names is None else names)}
+        own = [name for name, spec in wanted.items() if not spec.capabilities.across_genes]
         path = gene_file(self.folder, number)
         with damage_as_input_error(path):
-            states = read_state(path).parts["models"].parts if makers else {}
-        missing = [name for name in makers if name not in states]
+            states = read_state(path).parts["models"].parts if own else {}
+        missing = [name for name in own if name not in states]
         if missing:
             raise InputError(
                 f"{path} lacks the model {missing[0]}; copy the whole folder again, or run again"
             )
-        with damage_as_input_error(path):
-            found: dict[str, Estimator | SharedEstimator] = {
-                name: make().restore(states[name]) for name, make in makers.items()
-            }
-        if set(wanted) & set(SHARED_NAMES):
-            found |= self._read_shared()
-        return {name: found[name] for name in wanted}
+        found = {}
+        for name, spec in wanted.items():
+            if spec.capabilities.across_genes:
+                found[name] = self._restore_multi_gene(spec)
+                continue
+            with damage_as_input_error(path):
+                found[name] = spec.make().restore(states[name])
+        return found
 
     def region(self, number: int) -> SavedRegion | None:
-        """Read what is known of a gene's cis window; None where its models are all shared with other genes.
+        """Read what is saved of a gene's cis window; None where all models learned from all genes together.
 
         Raises
         ------
         InputError
             When a file is missing or damaged.
         """
-        if not self._own:
+        if all(spec.capabilities.across_genes for spec in self.specs.values()):
             return None
         gene, parts = self.record.genes[number], read_state(gene_file(self.folder, number)).parts
         spans = parts["tiles"].arrays["spans"]
@@ -144,7 +142,7 @@ class SavedModels:
         alleles: list[AltAllele] = []
         for block in range(start // span, -(-end // span)):
             sites = read_known_variants(self.folder, gene.contig, block).sites
-            # What reaches into a block from the left is kept in the block before it too.
+            # What extends into a block from the left is saved in the block before it too.
             alleles += alt_alleles(sites.starting_in(max(start, block * span), min(end, (block + 1) * span)))
         return SavedRegion(
             spans=spans,
@@ -154,25 +152,23 @@ class SavedModels:
             association=MarginalAssociation(**parts["association"].arrays),
         )
 
-    def _read_shared(self) -> dict[str, SharedEstimator]:
-        if self._shared is None:
-            makers = shared_factories(self.record.models, self.record.seed)
-            self._shared = {
-                name: make().restore(read_state(shared_file(self.folder, name)))
-                for name, make in makers.items()
-            }
-        return self._shared
+    def _restore_multi_gene(self, spec: ModelSpec) -> Estimator:
+        """Restore a model that learned from all genes together, once."""
+        if spec.name not in self._multi_gene:
+            state = read_state(multi_gene_file(self.folder, spec.name))
+            self._multi_gene[spec.name] = spec.make().restore(state)
+        return self._multi_gene[spec.name]
 
 
 def windows_of(record: ModelsRecord, genotypes: Genotypes) -> GeneWindows:
-    """Give the windows of the genes that models know, in other people; contigs are named as their FASTA does.
+    """Return the windows of the genes of saved models in other samples; contigs are named as in their FASTA.
 
     Parameters
     ----------
     record
         The models' record.
     genotypes
-        The people.
+        The samples.
     """
     names = {gene.contig: genotypes.reference.resolve(gene.contig) for gene in record.genes}
     return GeneWindows(
@@ -180,5 +176,5 @@ def windows_of(record: ModelsRecord, genotypes: Genotypes) -> GeneWindows:
         genes=tuple(replace(gene, contig=names[gene.contig]) for gene in record.genes),
         window=record.window,
         tile_size=record.tile,
-        wide=bool(wide_models(record.models)),
+        wide=record.wide,
     )

@@ -1,5 +1,6 @@
 """Load a class or an instance that a user names: `module:Name`, or the short name of an entry point."""
 
+import hashlib
 import re
 import sys
 from importlib import import_module
@@ -137,6 +138,15 @@ def _attribute(found: object, path: str) -> object:
     for name in path.split("."):
         found = getattr(found, name, _MISSING)
     return found
+
+
+def source_digest(plugin: Plugin) -> str:
+    """Return a digest of an imported module's source; its version where the source is not at hand."""
+    module = sys.modules[plugin.module]
+    file = getattr(module, "__file__", None)
+    if file is not None and Path(file).is_file():
+        return hashlib.blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
+    return str(getattr(sys.modules[plugin.module.partition(".")[0]], "__version__", "unknown"))
 
 
 def _require_module(plugin: Plugin, kind: str, searched: str) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 
 from haploscribe.config.options import ExplanationOptions, WorkerOptions
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import Estimator, HasAttention
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
-from haploscribe.interpret.effects import Attentive, Predictor, dosage_effects, tile_weights, wide_effects
+from haploscribe.interpret.effects import tile_weights
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.window_alleles import WindowAlleles
@@ -119,7 +119,7 @@ def _neighbours(gene: Gene, opened: FinishedRun) -> tuple[Gene, ...]:
 def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     if len(opened.cohort.genes) != 1:
         raise InputError(f"--gene {options.gene}: name one gene")
-    if (options.variants or options.saturate) and not reads_deltas(opened.models):
+    if (options.variants or options.saturate) and opened.loaded is None:
         raise InputError(
             f"--variant and --saturate need a model that reads sequence, and {', '.join(opened.models)} of "
             f"{options.results} read none: the table of variants has the alleles that they know"
@@ -139,6 +139,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
             advance(1)
     query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
+        delta_models=tuple(name for name, model in models.items() if model.reads_deltas),
         gene=gene,
         names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
@@ -156,12 +157,12 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
 
 
 def _attention(
-    models: dict[str, Predictor], inputs: GeneInputs, spans: Int64Array
+    models: dict[str, Estimator], inputs: GeneInputs, spans: Int64Array
 ) -> dict[str, Float64Array]:
     """Average attention over the training samples, of models that have it; NaN for tiles that they lack."""
     with threads(1):
         found = {
-            name: model.attention(inputs) for name, model in models.items() if isinstance(model, Attentive)
+            name: model.attention(inputs) for name, model in models.items() if isinstance(model, HasAttention)
         }
     starts = spans[:, 0].tolist()
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}
@@ -180,17 +181,18 @@ class _ModelQuery:
     opened: FinishedRun
     window: WindowAlleles
     inputs: GeneInputs
-    models: dict[str, Predictor]
+    models: dict[str, Estimator]
     n_threads: int
 
     def observed(self) -> dict[str, Float64Array]:
         """Compute effects of the alleles known to each model."""
         effects: dict[str, Float64Array] = {}
         for name, model in self.models.items():
-            if wide_models([name]):
-                effects[name] = self._of_cis(wide_effects(model, self.inputs))
-            elif not reads_deltas([name]):
-                effects[name] = dosage_effects(model, self.inputs)
+            weights = model.linear_weights()
+            if weights is not None:
+                effects[name] = self._of_cis(weights.weights) if model.reads_wide else weights.weights
+            elif not model.reads_deltas:
+                effects[name] = np.full(self.inputs.positions.size, np.nan)
         effects |= self.others(
             "Computing the effect of each variant", self.window.observed(), backgrounds=True
         )
@@ -200,7 +202,7 @@ class _ModelQuery:
         self, title: str, wanted: Sequence[AltAllele], *, backgrounds: bool
     ) -> dict[str, Float64Array]:
         """Compute effects of any alleles with models that read sequence."""
-        models = {name: model for name, model in self.models.items() if reads_deltas([name])}
+        models = {name: model for name, model in self.models.items() if model.reads_deltas}
         if not wanted:
             return {name: np.zeros(0) for name in models}
         if not models:

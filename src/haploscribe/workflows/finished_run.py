@@ -13,12 +13,12 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
-from haploscribe.estimators.registry import reads_deltas, wide_models
+from haploscribe.estimators.registry import any_model
 from haploscribe.evaluation.folds import Fold, all_samples, prepare_fold, run_folds
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
-from haploscribe.interpret.effects import Predictor
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import check_inputs_unchanged, recorded_options
@@ -28,7 +28,6 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkSpec
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 _INPUTS = ("variants", "reference", "expression", "covariates")
 
@@ -71,7 +70,7 @@ class RunFolder:
         InputError
             When one was not trained, or none was.
         """
-        trained = tuple(name for name in self.saved.record.models if name not in ZERO_SHOT_NAMES)
+        trained = tuple(name for name, spec in self.saved.specs.items() if not spec.capabilities.zero_shot)
         if models is not None and (not models or len(set(models)) < len(models)):
             raise InputError(f"--models {','.join(models)}: name each model once, of {', '.join(trained)}")
         unknown = [name for name in models or () if name not in trained]
@@ -148,7 +147,7 @@ class FinishedRun:
     def _indices(self) -> dict[str, int]:
         return {gene.gene_id: index for index, gene in enumerate(self.saved.record.genes)}
 
-    def models_of(self, gene: Gene) -> dict[str, Predictor]:
+    def models_of(self, gene: Gene) -> dict[str, Estimator]:
         """Read the models to query, at one gene."""
         found = self.saved.of_gene(self.index(gene))
         return {name: found[name] for name in self.models}
@@ -193,7 +192,8 @@ def finished_run(
         genes = tuple(gene.gene_id for gene in chosen)
     check_inputs_unchanged(record, results / RUN, _INPUTS)
     loaded = None
-    if reads_deltas(queried):
+    specs = [saved.specs[name] for name in queried]
+    if any_model(specs, "reads_deltas"):
         loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
         if loaded.key != saved.record.backbone_key:
             raise InputError(
@@ -201,7 +201,7 @@ def finished_run(
                 f"{saved.record.backbone_key} in the run of {results}; restore that one, or run again"
             )
     options = replace(cohort_options, genes=genes)
-    with validated_cohort(options, executor, work, wide=bool(wide_models(queried))) as validated:
+    with validated_cohort(options, executor, work, wide=any_model(specs, "reads_wide")) as validated:
         cohort, store = validated.cached, results / STORE_NAME
         samples = cohort.match.shared
         yield FinishedRun(

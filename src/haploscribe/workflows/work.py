@@ -3,8 +3,8 @@
 import json
 import os
 import uuid
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
+from haploscribe.estimators.cross_gene.learners import EffectPriorModel, HeterogeneityModel
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
-from haploscribe.estimators.registry import wide_models
-from haploscribe.evaluation.cross_validation import ManyGenes
+from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
+from haploscribe.evaluation.cross_gene import CrossGeneTraining, far_genes
+from haploscribe.evaluation.cross_validation import GeneDataset
 from haploscribe.evaluation.folds import Fold, all_samples, gene_splits, prepare_fold, run_folds
 from haploscribe.expression.genes import GeneSplit
 from haploscribe.genome.genotypes import Genotypes
@@ -27,7 +29,10 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.results.saved_models import SavedModels, windows_of
 from haploscribe.utils.files import atomic_write
-from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import BoolArray, Float64Array
+
+HETEROGENEITY, EFFECT_PRIOR = "heterogeneity", "effect-prior"
+"""Folders of what all genes teach, less the number of the fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +136,7 @@ class WorkContext:
     def __init__(self, spec: WorkSpec, **opened: Any) -> None:
         self.spec = spec
         self._given = frozenset(opened)
+        self._far: dict[int, tuple[BoolArray, BoolArray]] = {}
         self.__dict__.update(opened)
 
     def close(self) -> None:
@@ -149,14 +155,14 @@ class WorkContext:
         spec = self.spec
         assert spec.cohort is not None
         assert spec.cohort_folder is not None
-        wide = spec.evaluation is not None and bool(wide_models(spec.evaluation.models))
+        wide = spec.evaluation is not None and any_model(self.estimators.values(), "reads_wide")
         return open_saved_cohort(spec.cohort_folder, spec.cohort, self.genotypes, wide=wide)
 
     @cached_property
     def models(self) -> SavedModels:
         """The saved models."""
         assert self.spec.models is not None
-        return SavedModels(self.spec.models)
+        return SavedModels(self.spec.models, self.spec.plugin_folder)
 
     @cached_property
     def windows(self) -> GeneWindows:
@@ -189,6 +195,12 @@ class WorkContext:
         return self.spec.evaluation
 
     @cached_property
+    def estimators(self) -> dict[str, ModelSpec]:
+        """The run's models by name."""
+        evaluation = self.evaluation
+        return model_specs(evaluation.models, evaluation.seed, self.spec.plugin_folder)
+
+    @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """The folds that every estimator of the run sees."""
         return run_folds(self.evaluation, self.cohort.match.shared)
@@ -208,32 +220,57 @@ class WorkContext:
         """The genes that are trained on and predicted."""
         return gene_splits(self.cohort, self.evaluation.gene_split)
 
+    def cross_gene_folder(self, kind: str, fold: Fold) -> Path:
+        """Return the folder of one kind of what all genes teach in a fold."""
+        return self.spec.folder / f"{kind}-{fold.number}"
+
     @cached_property
-    def heterogeneity(self) -> tuple[Heterogeneity, ...]:
-        """Expression heterogeneity, from all genes of the table, in the samples of each of `fits`."""
-        return tuple(Heterogeneity.open(self.heterogeneity_folder(fold)) for fold in self.fits)
+    def _cross_gene_models(self) -> dict[int, tuple[HeterogeneityModel, EffectPriorModel]]:
+        """What all genes teach in each of `fits`, by the fold's number."""
+        return {
+            fold.number: (
+                HeterogeneityModel(Heterogeneity.open(self.cross_gene_folder(HETEROGENEITY, fold))),
+                EffectPriorModel.open(self.cross_gene_folder(EFFECT_PRIOR, fold)),
+            )
+            for fold in self.fits
+        }
 
-    def heterogeneity_folder(self, fold: Fold) -> Path:
-        """Return the folder of a fold's expression heterogeneity."""
-        return self.spec.folder / f"heterogeneity-{fold.number}"
+    def cross_gene(self, number: int, fold: Fold) -> CrossGeneTraining:
+        """Return what genes far from one teach about it in a fold, once all are measured."""
+        gene, table = self.cohort.genes[number], self.cohort.all_genes.genes
+        # By name: contigs are named as in the file there, as in the reference here.
+        own = next(other for other in table if other.gene_id == gene.gene_id)
+        if number not in self._far:  # one gene's folds follow each other
+            self._far = {number: (far_genes(table, own), far_genes(self.cohort.genes, gene))}
+        heterogeneity, prior = self._cross_gene_models[fold.number]
+        of_table, of_cohort = self._far[number]
+        return CrossGeneTraining((heterogeneity.adjustment(of_table), prior.adjustment(of_cohort)))
 
-    def gene_inputs(self, index: int) -> GeneInputs:
-        """Return the inputs of estimators at a gene of the cohort, for all samples."""
-        return gene_inputs(self.cohort, self.cohort.genes[index], self.deltas)
+    def gene_inputs(self, number: int) -> GeneInputs:
+        """Read the inputs of a gene of the cohort, for all samples."""
+        return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
 
     def prepared(self, index: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; all samples."""
         cohort = self.cohort
         return prepare_fold(cohort.values[index], cohort.covariates, fold, self.evaluation.normalize)
 
-    def many_genes(self) -> ManyGenes:
-        """Return what estimators that learn from all genes together read."""
+    def dataset(self, zero_shot: Mapping[str, Float64Array] | None = None) -> GeneDataset:
+        """Return inputs and expression of all genes, as estimators are fitted on.
+
+        Parameters
+        ----------
+        zero_shot
+            float64 `(n_samples,)` for each zero-shot model: what it predicts for the one gene that is fitted.
+        """
         cohort = self.cohort
-        return ManyGenes(
-            inputs=self.gene_inputs,
+        uses_other_genes = any_model(self.estimators.values(), "uses_other_genes")
+        return GeneDataset(
+            inputs=lambda number: replace(self.gene_inputs(number), zero_shot=zero_shot or {}),
             expression=cohort.values,
             covariates=cohort.covariates,
             normalisation=self.evaluation.normalize,
+            cross_gene=self.cross_gene if uses_other_genes else None,
         )
 
 

@@ -7,23 +7,25 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from haploscribe.estimators.cross_gene.effect_prior import (
+    DEFAULT_PRIOR,
     N_SHAPES,
     REACHES,
-    SHIPPED_PRIOR,
-    VarianceMoments,
-    VariancePrior,
+    EffectVariancePrior,
+    HasemanElstonMoments,
     distance_shapes,
     variance_moments,
 )
 from haploscribe.utils.types import Float32Array, Float64Array
 
 
-def weights(*, upstream: float = 0.0, downstream: float = 0.0, everywhere: float = 0.0) -> VariancePrior:
+def weights(
+    *, upstream: float = 0.0, downstream: float = 0.0, everywhere: float = 0.0
+) -> EffectVariancePrior:
     """A prior of one reach, 10 kb, on either side."""
     place = REACHES.index(10_000.0)
     found = [0.0] * N_SHAPES
     found[place], found[len(REACHES) + place], found[-1] = upstream, downstream, everywhere
-    return VariancePrior(tuple(found))
+    return EffectVariancePrior(tuple(found))
 
 
 def test_variances_are_relative_to_the_tss_fall_by_e_over_the_reach_and_keep_a_floor() -> None:
@@ -36,11 +38,11 @@ def test_variances_are_relative_to_the_tss_fall_by_e_over_the_reach_and_keep_a_f
 @given(st.lists(st.floats(0.0, 1.0), min_size=N_SHAPES, max_size=N_SHAPES).filter(any))
 def test_no_variant_is_shut_out(drawn: list[float]) -> None:
     distances = np.linspace(-1e8, 1e8, 41)
-    assert (VariancePrior(tuple(drawn)).variances(distances) >= 0.001).all()
+    assert (EffectVariancePrior(tuple(drawn)).variances(distances) >= 0.001).all()
 
 
 def case(
-    seed: int, prior: VariancePrior, n_samples: int = 80
+    seed: int, prior: EffectVariancePrior, n_samples: int = 80
 ) -> tuple[Float32Array, Float64Array, Float64Array]:
     """Dosages, distances and expression of a gene whose effects come from a prior."""
     rng = np.random.default_rng(seed)
@@ -53,7 +55,7 @@ def case(
 
 
 def test_moments_of_genes_give_the_least_squares_over_all_pairs_of_samples() -> None:
-    total, rows, products = VarianceMoments.none(), [], []
+    total, rows, products = HasemanElstonMoments.none(), [], []
     for seed in range(3):
         dosages, distances, expression = case(seed, weights(upstream=1.0, downstream=1.0))
         total += variance_moments(dosages, distances, expression)
@@ -72,7 +74,7 @@ def test_moments_of_genes_give_the_least_squares_over_all_pairs_of_samples() -> 
 def test_variants_too_close_to_tell_shapes_apart_give_a_prior_all_the_same() -> None:
     """Within a few hundred base pairs all shapes are one, and their moments singular but for rounding."""
     rng = np.random.default_rng(3)
-    total = VarianceMoments.none()
+    total = HasemanElstonMoments.none()
     for _ in range(4):
         dosages = rng.binomial(2, 0.4, (40, 14)).astype(np.float32)
         distances = np.sort(rng.uniform(-200.0, 200.0, 14))
@@ -85,7 +87,7 @@ def test_variants_too_close_to_tell_shapes_apart_give_a_prior_all_the_same() -> 
 
 def test_a_planted_prior_is_found_from_many_genes() -> None:
     planted = weights(downstream=1.0)
-    total = VarianceMoments.none()
+    total = HasemanElstonMoments.none()
     for seed in range(300):
         total += variance_moments(*case(seed, planted))
     prior = total.prior()
@@ -98,7 +100,7 @@ def test_a_planted_prior_is_found_from_many_genes() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_gene_counts_the_same_whatever_the_order_and_coding_of_its_alleles(seed: int) -> None:
-    dosages, distances, expression = case(seed, SHIPPED_PRIOR, n_samples=30)
+    dosages, distances, expression = case(seed, DEFAULT_PRIOR, n_samples=30)
     order = np.random.default_rng(seed).permutation(60)
     one = variance_moments(dosages, distances, expression)
     other = variance_moments((2 - dosages)[:, order], distances[order], expression)

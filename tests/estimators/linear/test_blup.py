@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.linear.blup import DeltaBlup, DosageBlup
-from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, haplotype_counts
+from haploscribe.estimators.solvers.reml import KernelEigen, fit_reml, haplotype_counts
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
 
@@ -135,7 +135,7 @@ def test_variance_ratio_is_at_the_peak_of_the_restricted_likelihood() -> None:
     outcome = _outcome(features, 0.5, seed=6)[TRAIN]
     _, expected = _dense_blup(features, outcome)
     centred = features[TRAIN] - features[TRAIN].mean(axis=0)
-    fit = fit_reml(Spectrum.of_features(centred), outcome)
+    fit = fit_reml(KernelEigen.of_features(centred), outcome)
     assert fit.variance_ratio == pytest.approx(expected, rel=1e-4)
 
 
@@ -147,7 +147,7 @@ def test_either_side_of_the_features_gives_the_spectrum_of_their_kernel(
     features = np.random.default_rng(n_features).normal(size=(120, n_features))
     if repeated:  # fewer directions than either side
         features = features[:, np.arange(n_features) % 5]
-    found, kernel = Spectrum.of_features(features), features @ features.T
+    found, kernel = KernelEigen.of_features(features), features @ features.T
     rank = min(120, 5 if repeated else n_features)
     assert found.values.shape == (rank,)
     assert (np.diff(found.values) > 0).all()
@@ -159,7 +159,7 @@ def test_heritability_is_recovered_on_average() -> None:
     rng = np.random.default_rng(7)
     features = rng.normal(size=(400, 200))
     features -= features.mean(axis=0)
-    kernel = Spectrum.of_features(features)
+    kernel = KernelEigen.of_features(features)
     estimates = [fit_reml(kernel, _outcome(features, 0.4, seed)).heritability for seed in range(20)]
     assert np.mean(estimates) == pytest.approx(0.4, abs=0.06)
 
@@ -168,8 +168,8 @@ def test_heritability_does_not_depend_on_the_unit_of_kernel_or_outcome() -> None
     features = _delta_features(_inputs(seed=8))[TRAIN]
     features = features - features.mean(axis=0)
     kernel, outcome = features @ features.T, _outcome(features, 0.5, seed=9)
-    assert fit_reml(Spectrum.of(1e8 * kernel), 1e-3 * outcome).heritability == pytest.approx(
-        fit_reml(Spectrum.of(kernel), outcome).heritability, rel=1e-6
+    assert fit_reml(KernelEigen.of(1e8 * kernel), 1e-3 * outcome).heritability == pytest.approx(
+        fit_reml(KernelEigen.of(kernel), outcome).heritability, rel=1e-6
     )
 
 

@@ -1,6 +1,7 @@
 """The elastic net against R's glmnet, and what it does with odd input."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.elastic_net import ElasticNet
-from haploscribe.estimators.registry import estimator_factories
+from haploscribe.estimators.registry import model_specs
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
 from haploscribe.expression.genes import Gene
@@ -180,7 +181,7 @@ def test_validation_set_chooses_lambda_in_place_of_inner_folds(
     model: str, name: str, glmnet_fits: dict[str, GlmnetFit]
 ) -> None:
     theirs, problem = glmnet_fits[name], PROBLEMS[name]
-    fitted = estimator_factories([model], seed=0)[model]()
+    fitted: Any = model_specs([model], seed=0)[model].make()
     assert isinstance(fitted, ElasticNet)
     fitted.fit(_inputs(problem.dosages), problem.expression, validation=problem.fold == 1)
     assert fitted.lambda_ == pytest.approx(theirs.lambda_min)
@@ -254,7 +255,7 @@ def test_fewer_samples_than_folds_are_refused() -> None:
 
 @pytest.mark.parametrize("for_validation", [False, True])
 def test_split_without_training_or_validation_samples_is_refused(for_validation: bool) -> None:
-    with pytest.raises(InputError, match="mend the split"):
+    with pytest.raises(InputError, match="fix the split"):
         ElasticNet().fit(_inputs(np.ones((20, 1))), np.arange(20.0), np.full(20, for_validation))
 
 
@@ -292,7 +293,7 @@ def test_accuracy_on_real_genes_equals_glmnet(
 ) -> None:
     """The lasso has many minima where an inner fold cannot tell variants apart; each has its own best λ."""
     genes = real_genes(shared_cohort, n_genes)
-    make = estimator_factories([name], seed=0)[name]
+    make: Any = model_specs([name], seed=0)[name].make
     n_samples, n_folds = len(genes[0].rpkm), 5
     outer = np.random.default_rng(0).permutation(np.arange(n_samples) % n_folds)
     problems, ours, tests = [], [], []

@@ -6,7 +6,7 @@ import pytest
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.susie import Susie
-from haploscribe.estimators.solvers.reml import Spectrum, fit_reml
+from haploscribe.estimators.solvers.reml import KernelEigen, fit_reml
 from haploscribe.estimators.solvers.single_effects import fit_susie
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.gene_inputs import made_inputs
@@ -33,7 +33,7 @@ def test_blup_has_the_prediction_error_variance_of_hendersons_equations(by_dista
     weights = inputs.prior.variances(inputs.distances()) if by_distance else np.ones(dosages.shape[1])
     scale = dosages.std(axis=0) * np.sqrt(weights.sum() / weights)
     features = (dosages - dosages.mean(axis=0)) / scale
-    fit = fit_reml(Spectrum.of_features(features), expression[:100])
+    fit = fit_reml(KernelEigen.of_features(features), expression[:100])
     design = np.column_stack([np.ones(100), features])
     penalty = np.diag([0.0] + [fit.variance_ratio] * features.shape[1])
     deviation = expression[:100] - expression[:100].mean()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.susie import Susie
 from haploscribe.expression.genes import Gene
@@ -29,7 +29,7 @@ def test_of_variants_that_cannot_be_told_apart_the_likelier_is_the_one_the_prior
     rng = np.random.default_rng(0)
     dosages = np.tile(rng.binomial(2, 0.4, (100, 1)).astype(np.float64), 5)
     model = Susie(n_effects=1).fit(_inputs(dosages), dosages[:, 0] + rng.normal(size=100))
-    prior = SHIPPED_PRIOR.variances(np.array([-2_000.0, -1_000.0, 0.0, 1_000.0, 2_000.0]))
+    prior = DEFAULT_PRIOR.variances(np.array([-2_000.0, -1_000.0, 0.0, 1_000.0, 2_000.0]))
     np.testing.assert_allclose(model.pip_, prior / prior.sum())
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns, shared_columns
+from haploscribe.estimators.solvers.columns import FoldMoments, GramCache, shared_columns
 from haploscribe.estimators.solvers.compiled import compiled
 from haploscribe.estimators.solvers.coordinate_descent import elastic_net_path
 from haploscribe.utils.types import Float64Array
@@ -20,10 +20,10 @@ def _correlated(n_samples: int, n_columns: int, seed: int) -> tuple[Float64Array
     return x, (y - y.mean()) / y.std()
 
 
-def _all_samples(x: Float64Array, y: Float64Array) -> FittedSamples:
+def _all_samples(x: Float64Array, y: Float64Array) -> FoldMoments:
     n_samples, n_columns = x.shape
     nobody = np.empty((n_columns, 0))
-    return FittedSamples(nobody, n_samples, np.zeros(n_columns), np.ones(n_columns), x.T @ y / n_samples)
+    return FoldMoments(nobody, n_samples, np.zeros(n_columns), np.ones(n_columns), x.T @ y / n_samples)
 
 
 def _path(
@@ -37,8 +37,8 @@ def _path(
 
 
 def _from_zero(
-    columns: SharedColumns,
-    samples: FittedSamples,
+    columns: GramCache,
+    samples: FoldMoments,
     ridge_weights: Float64Array,
     alpha: float,
     lambdas: Float64Array,
@@ -154,7 +154,7 @@ def test_paths_that_leave_out_samples_share_products_and_equal_those_of_the_othe
         outcome = (y[kept] - y[kept].mean()) / y[kept].std()
         left_out = np.ascontiguousarray(np.delete(x, kept, axis=0).T)
         correlation = standardised.T @ outcome / len(kept)
-        samples = FittedSamples(left_out, len(kept), means, np.where(constant, np.inf, scales), correlation)
+        samples = FoldMoments(left_out, len(kept), means, np.where(constant, np.inf, scales), correlation)
         ours = _from_zero(shared, samples, np.ones(90), 0.5, lambdas)
         alone = _from_zero(
             shared_columns(np.ascontiguousarray(standardised.T)),

@@ -12,8 +12,8 @@ from scipy import linalg, optimize, stats
 from torch import nn
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
-from haploscribe.estimators.delta_scores import fit_score_basis
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
+from haploscribe.estimators.delta_scores import fit_delta_whitening
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.transformer.gene_model import Transformer, best_linear_effects
 from haploscribe.estimators.transformer.network import (
@@ -28,7 +28,7 @@ from haploscribe.utils.types import Float32Array, Float64Array
 
 TILE = 6_000
 TSS = 30_500
-FALLING = VariancePrior((0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.02))
+FALLING = EffectVariancePrior((0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.02))
 """By e over 10 kb, alike on both sides."""
 
 
@@ -72,7 +72,7 @@ def small(seed: int = 0) -> Transformer:
 
 def read(inputs: GeneInputs, n_scores: int = 64) -> tuple[Tokens, Float32Array]:
     """Tokens and their distances to the TSS, the basis fitted on these inputs."""
-    basis = fit_score_basis(inputs, n_scores)
+    basis = fit_delta_whitening(inputs, n_scores)
     assert basis is not None
     tiles = basis.scored(inputs)
     return Tokens.of(tiles), np.concatenate([tile.distances(inputs.gene) for tile in tiles])
@@ -84,7 +84,7 @@ def untrained_network(
     return HaplotypeNetwork(
         tokens.rows.shape[1],
         distances,
-        SHIPPED_PRIOR,
+        DEFAULT_PRIOR,
         width=width,
         n_layers=shape.get("n_layers", 1),
         n_heads=2,
@@ -204,9 +204,9 @@ def test_distance_is_to_the_centre_of_a_bin() -> None:
 
 def test_attention_starts_as_the_root_of_the_variance_prior() -> None:
     distances = np.array([0.0, -15_000.0, 1e9], dtype=np.float32)
-    logits = attention_prior(distances, SHIPPED_PRIOR)
+    logits = attention_prior(distances, DEFAULT_PRIOR)
 
-    np.testing.assert_allclose(torch.exp(2.0 * logits), SHIPPED_PRIOR.variances(distances), rtol=1e-5)
+    np.testing.assert_allclose(torch.exp(2.0 * logits), DEFAULT_PRIOR.variances(distances), rtol=1e-5)
 
 
 def test_samples_without_a_difference_to_the_reference_get_one_prediction() -> None:
@@ -242,7 +242,7 @@ def test_a_unique_haplotype_unseen_in_training_is_read_from_its_delta() -> None:
 @pytest.mark.parametrize("n_bins", [1, 3])
 def test_gathered_tokens_are_the_expanded_scores(n_bins: int) -> None:
     inputs = made_inputs(n_bins=n_bins)
-    basis = fit_score_basis(inputs, 64)
+    basis = fit_delta_whitening(inputs, 64)
     assert basis is not None
     tiles = basis.scored(inputs)
     tokens = Tokens.of(tiles)

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.estimators.linear.blup import DeltaBlup
-from haploscribe.estimators.transformer.multi_gene_axes import fit_shared_axes
-from haploscribe.estimators.transformer.multi_gene_model import SharedTransformer
+from haploscribe.estimators.transformer.multi_gene_axes import fit_multi_gene_axes
+from haploscribe.estimators.transformer.multi_gene_model import MultiGeneTransformer
 from haploscribe.estimators.transformer.multi_gene_network import (
     GeneTokens,
-    SharedNetwork,
-    shared_training_epochs,
+    MultiGeneNetwork,
+    multi_gene_training_epochs,
     starting_logits,
 )
 from haploscribe.expression.genes import Gene
@@ -71,14 +71,14 @@ def planted(genes: Sequence[GeneInputs], *, shared: bool, h2: float = 0.6) -> li
 
 
 def mean_r(
-    fitted: SharedTransformer, genes: Sequence[GeneInputs], expression: Sequence[Float64Array]
+    fitted: MultiGeneTransformer, genes: Sequence[GeneInputs], expression: Sequence[Float64Array]
 ) -> float:
     predicted = [fitted.predict(inputs) for inputs in genes]
     return float(np.mean([np.corrcoef(p, y)[0, 1] for p, y in zip(predicted, expression, strict=True)]))
 
 
-def quick(**options: float) -> SharedTransformer:
-    return SharedTransformer(**({"width": 8, "max_epochs": 1} | options))  # type: ignore[arg-type]
+def quick(**options: float) -> MultiGeneTransformer:
+    return MultiGeneTransformer(**({"width": 8, "max_epochs": 1} | options))  # type: ignore[arg-type]
 
 
 # What it learns
@@ -87,7 +87,7 @@ def quick(**options: float) -> SharedTransformer:
 def test_an_effect_that_genes_share_is_carried_to_genes_never_seen() -> None:
     genes = made_genes(30, n_samples=30)
     expression = planted(genes, shared=True)
-    fitted = SharedTransformer(max_epochs=10, learning_rate=5e-3).fit(genes[:24], expression[:24])
+    fitted = MultiGeneTransformer(max_epochs=10, learning_rate=5e-3).fit(genes[:24], expression[:24])
     assert mean_r(fitted, genes[24:], expression[24:]) > 0.4
 
 
@@ -104,13 +104,13 @@ def test_permuted_expression_teaches_nothing_of_genes_never_seen() -> None:
     genes = made_genes(30, n_samples=50)
     rng = np.random.default_rng(3)
     permuted = [rng.permutation(values) for values in planted(genes, shared=True)]
-    fitted = SharedTransformer(max_epochs=6, learning_rate=5e-3).fit(genes[:24], permuted[:24])
+    fitted = MultiGeneTransformer(max_epochs=6, learning_rate=5e-3).fit(genes[:24], permuted[:24])
     predicted = [fitted.predict(inputs) for inputs in genes[24:]]
     explained = [y.var() - (y - p).var() for p, y in zip(predicted, permuted[24:], strict=True)]
     assert np.mean(explained) < 0.02
 
 
-class _Falling(VariancePrior):
+class _Falling(EffectVariancePrior):
     """What the shared network's attention starts from, as a prior."""
 
     def variances(self, distances: Float32Array | Float64Array) -> Float64Array:
@@ -119,10 +119,10 @@ class _Falling(VariancePrior):
 
 def test_without_gradient_training_a_seen_gene_is_blup_under_what_attention_starts_from() -> None:
     (inputs,) = made_genes(1, n_samples=150, n_tiles=6)
-    inputs = replace(inputs, prior=_Falling(SHIPPED_PRIOR.weights))
+    inputs = replace(inputs, prior=_Falling(DEFAULT_PRIOR.weights))
     (values,) = planted([inputs], shared=False)
     blup = DeltaBlup(by_distance=True).fit(inputs, values)
-    fitted = SharedTransformer(max_epochs=0).fit([inputs], [values])
+    fitted = MultiGeneTransformer(max_epochs=0).fit([inputs], [values])
     np.testing.assert_allclose(fitted.predict(inputs), blup.predict(inputs), atol=1e-3)
 
 
@@ -142,11 +142,11 @@ def test_genes_in_one_place_leave_the_networks_silent() -> None:
 def test_a_training_step_descends_the_signed_differences_of_all_pairs_within_genes() -> None:
     genes = made_genes(3, n_samples=20)
     expression = planted(genes, shared=True)
-    axes = fit_shared_axes(genes, 4)
+    axes = fit_multi_gene_axes(genes, 4)
     assert axes is not None
     read = [GeneTokens.of(axes.scored(inputs), inputs.gene) for inputs in genes]
     networks = [
-        SharedNetwork(
+        MultiGeneNetwork(
             axes.axes.shape[1],
             width=8,
             n_layers=1,
@@ -155,7 +155,7 @@ def test_a_training_step_descends_the_signed_differences_of_all_pairs_within_gen
         )
         for _ in range(2)
     ]
-    epochs = shared_training_epochs(networks[0], read, expression, 1e-2, seed=0)
+    epochs = multi_gene_training_epochs(networks[0], read, expression, 1e-2, seed=0)
     next(epochs), next(epochs)
 
     pairs = []
@@ -224,8 +224,8 @@ def test_validation_samples_decide_how_long_to_train_on_the_others() -> None:
     judged = np.arange(60) >= 40
     contrary = [np.where(judged, -values, values) for values in expression]
     options = {"max_epochs": 4, "learning_rate": 5e-3}
-    assert SharedTransformer(**options).fit(genes, expression, judged).n_epochs_ > 0  # type: ignore[arg-type]
-    assert SharedTransformer(**options).fit(genes, contrary, judged).n_epochs_ == 0  # type: ignore[arg-type]
+    assert MultiGeneTransformer(**options).fit(genes, expression, judged).n_epochs_ > 0  # type: ignore[arg-type]
+    assert MultiGeneTransformer(**options).fit(genes, contrary, judged).n_epochs_ == 0  # type: ignore[arg-type]
 
 
 # Seeds and copies
@@ -235,10 +235,10 @@ def test_same_seed_same_bits_whatever_the_global_state() -> None:
     genes = made_genes(8)
     expression = planted(genes, shared=True)
     torch.manual_seed(1)
-    first = SharedTransformer(learning_rate=5e-3, max_epochs=2).fit(genes, expression)
+    first = MultiGeneTransformer(learning_rate=5e-3, max_epochs=2).fit(genes, expression)
     torch.manual_seed(2)
     state = torch.get_rng_state()
-    second = SharedTransformer(learning_rate=5e-3, max_epochs=2).fit(genes, expression)
+    second = MultiGeneTransformer(learning_rate=5e-3, max_epochs=2).fit(genes, expression)
     assert first.n_epochs_ > 0  # so that the seed has had its say
     assert first.predict(genes[3]).tobytes() == second.predict(genes[3]).tobytes()
     assert torch.equal(torch.get_rng_state(), state)
@@ -324,7 +324,7 @@ def test_any_shape_fits_and_predicts_finite_numbers(
 
 def test_scores_of_training_people_are_uncorrelated_and_of_variance_one() -> None:
     genes = made_genes(6, n_samples=400)
-    axes = fit_shared_axes(genes, DIMENSION)
+    axes = fit_multi_gene_axes(genes, DIMENSION)
     assert axes is not None
     scores = [tile.scores[tile.index, 0].reshape(800, -1) for g in genes for tile in axes.scored(g)]
     covariance = np.mean([np.cov(found.T, ddof=0) for found in scores], axis=0)
@@ -340,7 +340,7 @@ def test_wide_deltas_keep_their_products() -> None:
             replace(tile, deltas=rng.normal(size=(5, 1, 2_000)).astype(np.float32)) for tile in inputs.tiles
         )
         genes.append(replace(inputs, tiles=tuple(tiles)))
-    axes = fit_shared_axes(genes, 64)
+    axes = fit_multi_gene_axes(genes, 64)
     assert axes is not None
     assert axes.axes.shape == (2_000, 16)  # 4 tiles × (5 unique haplotypes − 1)
     ((first, *_), raw) = axes.scored(genes[0]), genes[0].tiles[0].deltas[:, 0]

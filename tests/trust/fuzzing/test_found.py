@@ -27,7 +27,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.htslib import is_sound_index
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.results.models_folder import ModelsRecord, read_record, write_record
+from haploscribe.results.models_folder import ModelsRecord, SavedModel, read_record, write_record
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.results.tables import read_results, write_predictions, write_results
 from tests.campaigns.fuzzing.mutations import bgzipped
@@ -195,7 +195,6 @@ def test_a_kept_model_whose_parts_were_changed(kept: Path) -> None:
             ("tile", "500"),
             ("window", True),
             ("window", 10**400),
-            ("seed", -1),
             ("models", "blup"),
         ),
         *(("models", []), ("models", ["blup", "blup"]), ("n_samples", None), ("genes", []), ("genes", [1])),
@@ -204,7 +203,20 @@ def test_a_kept_model_whose_parts_were_changed(kept: Path) -> None:
 )
 def test_a_record_of_models_with_an_impossible_value(tmp_path: Path, name: str, value: object) -> None:
     genes = (Gene("g", "1", 5),)
-    write_record(tmp_path, ModelsRecord(("blup",), genes, 10, 5, "none", 0, 3, None, None))
+    write_record(
+        tmp_path,
+        ModelsRecord(
+            (SavedModel("blup", "blup", {}),),
+            genes,
+            10,
+            5,
+            wide=False,
+            normalize="none",
+            n_samples=3,
+            backbone=None,
+            backbone_key=None,
+        ),
+    )
     content = json.loads((tmp_path / "models.json").read_text())
     (tmp_path / "models.json").write_text(json.dumps(content | {name: value}))
     with pytest.raises(InputError, match=r"models\.json"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
+from haploscribe.workflows.export.linearise import LinearisingLoss, linear_approximation
 
 
 def made(seed: int, n_samples: int = 50, n_variants: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +17,7 @@ def made(seed: int, n_samples: int = 50, n_variants: int = 7) -> tuple[np.ndarra
 def test_a_linear_model_stays_what_it_is(seed: int, intercept: float) -> None:
     dosages, weights = made(seed)
     predicted = intercept + dosages @ weights
-    linear = LinearModel.of_effects(weights, dosages, predicted)
+    linear = linear_approximation(weights, dosages, predicted)
     assert linear.intercept == pytest.approx(intercept, abs=1e-9)
     loss = LinearisingLoss.of(linear, dosages, predicted)
     assert (loss.lost, loss.rmse) == pytest.approx((0.0, 0.0), abs=1e-9)
@@ -27,7 +27,7 @@ def test_a_linear_model_stays_what_it_is(seed: int, intercept: float) -> None:
 def test_the_loss_is_what_numpy_says(seed: int) -> None:
     dosages, weights = made(seed)
     predicted = dosages @ weights + np.random.default_rng(seed).normal(size=len(dosages))
-    linear = LinearModel.of_effects(2.0 * weights, dosages, predicted)
+    linear = linear_approximation(2.0 * weights, dosages, predicted)
     found = linear.predict(dosages)
     loss = LinearisingLoss.of(linear, dosages, predicted)
     assert found.mean() == pytest.approx(predicted.mean())
@@ -41,5 +41,5 @@ def test_the_loss_is_what_numpy_says(seed: int) -> None:
 def test_constant_predictions(scale: float, flat: bool, expected: tuple[float, float]) -> None:
     dosages, weights = made(1)
     predicted = np.full(len(dosages), 1e3) if flat else dosages @ weights
-    loss = LinearisingLoss.of(LinearModel.of_effects(scale * weights, dosages, predicted), dosages, predicted)
+    loss = LinearisingLoss.of(linear_approximation(scale * weights, dosages, predicted), dosages, predicted)
     np.testing.assert_allclose((loss.lost, loss.rmse), expected, rtol=1e-12)

@@ -27,7 +27,7 @@ from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import sequence_effects as gene_effects
 from haploscribe.workflows.export.linearise import LINEARISED_SCHEMA, linearised_table, write_linearised
-from haploscribe.workflows.export.weight_extractor import Weighing
+from haploscribe.workflows.export.weight_extractor import WeightExtractor
 from haploscribe.workflows.export.weights import GeneWeights
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
@@ -247,20 +247,20 @@ def test_an_earlier_table_of_losses_is_taken_away(tmp_path: Path) -> None:
 def test_a_stopped_export_leaves_nothing_half_written_and_goes_on(
     finished: Finished, databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weigh, out = Weighing._weigh, tmp_path / "transformer-all.db"
+    weigh, out = WeightExtractor._weigh, tmp_path / "transformer-all.db"
     weighed: list[Gene] = []
 
-    def stopping(self: Weighing, gene: Gene) -> GeneWeights:
+    def stopping(self: WeightExtractor, gene: Gene) -> GeneWeights:
         if weighed:
             raise KeyboardInterrupt
         weighed.append(gene)
         return weigh(self, gene)
 
-    monkeypatch.setattr(Weighing, "_weigh", stopping)
+    monkeypatch.setattr(WeightExtractor, "_weigh", stopping)
     with pytest.raises(KeyboardInterrupt):
         export_predictdb(finished.options("transformer-all"), HERE, out)
     assert [path.name for path in tmp_path.iterdir()] == [".transformer-all.db.work"]
-    monkeypatch.setattr(Weighing, "_weigh", weigh)
+    monkeypatch.setattr(WeightExtractor, "_weigh", weigh)
     monkeypatch.delattr(gene_effects, "sequence_effects")  # variants are not asked about again
     export_predictdb(finished.options("transformer-all"), HERE, out)
     made = contents(tmp_path)

@@ -11,7 +11,7 @@ from haploscribe.config.options import CohortOptions, EvaluationOptions
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
 from haploscribe.evaluation.folds import prepare_fold
 from haploscribe.parallel.executor import Executor
-from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext
 
@@ -25,10 +25,11 @@ def context(example: CohortOptions, tmp_path: Path) -> Iterator[WorkContext]:
 
 
 def test_heterogeneity_is_that_of_all_genes_in_fitted_samples(context: WorkContext) -> None:
-    learn_priors(context, Executor(1), lambda _: None)
+    learn_across_genes(context, Executor(1), lambda _: None)
     cohort = context.cohort
     assert cohort.covariates is not None
-    for fold, found in zip(context.fits, context.heterogeneity, strict=True):
+    for fold in context.fits:
+        found = Heterogeneity.open(context.cross_gene_folder("heterogeneity", fold))
         prepared = [
             prepare_fold(values, cohort.covariates, fold, "inverse-normal")
             for values in cohort.all_genes.values
@@ -39,9 +40,9 @@ def test_heterogeneity_is_that_of_all_genes_in_fitted_samples(context: WorkConte
 
 
 def test_a_stopped_run_computes_nothing_again(context: WorkContext) -> None:
-    first = learn_priors(context, Executor(1), lambda _: None)
+    learn_across_genes(context, Executor(1), lambda _: None)
     written = {path: path.stat().st_mtime_ns for path in context.spec.folder.rglob("*")}
     done: list[int] = []
-    assert learn_priors(context, Executor(1), done.append) == first
+    learn_across_genes(context, Executor(1), done.append)
     assert done == [2]
     assert {path: path.stat().st_mtime_ns for path in context.spec.folder.rglob("*")} == written

@@ -86,7 +86,7 @@ def test_models_that_are_added_give_what_all_give_together(
     assert after.filter(after["model"].is_in(first)).equals(before)
     kinds = CLOCK | RESUMED | STAGES
     assert differing(contents(tmp_path / "added", kinds), contents(tmp_path / "together", kinds)) == []
-    assert read_record(tmp_path / "added" / "models").models == all_models
+    assert read_record(tmp_path / "added" / "models").model_names == all_models
     page = (tmp_path / "added" / "report.html").read_text()
     assert all(model in page for model in all_models)
 

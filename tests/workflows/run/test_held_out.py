@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.evaluation.cross_validation import evaluate_shared
+from haploscribe.evaluation.cross_validation import evaluate
 from haploscribe.expression.table import read_expression
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import held_out
@@ -80,7 +80,7 @@ def test_models_of_one_gene_and_of_all_genes_share_people_and_tables(
     assert blup.select(keys).equals(shared.select(keys))
     alone = predictions_of(apart, tmp_path / "alone", models=("blup",), gene_split=None)
     assert alone.equals(blup)
-    assert "at genes that the models have learned from" in (tmp_path / "both" / "report.html").read_text()
+    assert "at genes that the models were trained on" in (tmp_path / "both" / "report.html").read_text()
 
 
 def test_a_stopped_run_goes_on_with_the_fits_not_done(
@@ -89,13 +89,13 @@ def test_a_stopped_run_goes_on_with_the_fits_not_done(
     whole = predictions_of(apart, tmp_path / "whole", jobs=2)
     done: list[tuple[int, int]] = []
 
-    def counting(genes, fold, block, *rest):  # type: ignore[no-untyped-def]
+    def counting(genes, block, folds, *rest):  # type: ignore[no-untyped-def]
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append((fold.number, block.number))
-        return evaluate_shared(genes, fold, block, *rest)
+        done.append((folds[0].number, block.number))
+        return evaluate(genes, block, folds, *rest)
 
-    monkeypatch.setattr(held_out, "evaluate_shared", counting)
+    monkeypatch.setattr(held_out, "evaluate", counting)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(apart, tmp_path / "out")
     assert not (tmp_path / "out" / "summary.json").exists()

@@ -13,16 +13,18 @@ from polars.testing import assert_frame_equal
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR
+from haploscribe.estimators.cross_gene import learners
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR
 from haploscribe.evaluation import cross_gene as evaluation_lessons
-from haploscribe.evaluation.cross_validation import evaluate_gene
+from haploscribe.evaluation.cross_gene import adjust_gene
+from haploscribe.evaluation.cross_validation import evaluate
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.vcf import VcfReader
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run import held_out
-from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME, validated_cohort
 from haploscribe.workflows.work import WorkContext
@@ -66,7 +68,7 @@ def fold_that_holds_out(sample_ids: tuple[str, ...], person: str) -> int:
 def learning_from_other_genes(monkeypatch: pytest.MonkeyPatch, example: CohortOptions) -> CohortOptions:
     """Four genes of a region where all are neighbours, taken as far apart and as enough to learn from."""
     monkeypatch.setattr(evaluation_lessons, "FAR", 30_000)
-    monkeypatch.setattr(evaluation_lessons, "FEWEST_GENES", 2)
+    monkeypatch.setattr(learners, "MIN_GENES", 2)
     table = read_expression(example.expression)
     return replace(example, genes=",".join(gene.gene_id for gene in table.genes[::5]))
 
@@ -106,13 +108,27 @@ def test_a_prior_is_learned_from_far_genes_alone(
         options = replace(cohort, expression=path)
         with validated_cohort(options, Executor(1), tmp_path / name) as validated:
             spec = replace(validated.spec, evaluation=evaluation, folder=tmp_path / name / "done")
-            learned = learn_priors(WorkContext(spec), Executor(1), lambda _: None)
-        priors.append(np.array([[prior.weights for prior in gene] for gene in learned]))
+            context = WorkContext(spec)
+            learn_across_genes(context, Executor(1), lambda _: None)
+            priors.append(
+                np.array([weights_of(context, number) for number in range(len(context.cohort.genes))])
+            )
     moved = np.abs(priors[1] - priors[0]).max(axis=(1, 2)) / priors[0].max()
     # Its own gene's moments are subtracted from the sum of all: what remains of them is rounding.
     assert moved[0] < 1e-9
     assert (moved[1:] > 1e-3).all()
-    assert not (priors[0] == SHIPPED_PRIOR.weights).all(axis=2).any()
+    assert not (priors[0] == DEFAULT_PRIOR.weights).all(axis=2).any()
+
+
+def weights_of(context: WorkContext, number: int) -> list[tuple[float, ...]]:
+    """The weights of a gene's prior in every fit."""
+    inputs, values = context.gene_inputs(number), context.cohort.values[number]
+    found = []
+    for fold in context.fits:
+        fitted = inputs.take(fold.fitted)
+        training = context.cross_gene(number, fold)
+        found.append(adjust_gene(fitted, values[fold.fitted], training)[0].prior.weights)
+    return found
 
 
 def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(
@@ -168,27 +184,26 @@ def test_a_stopped_run_goes_on_with_the_genes_not_done(
     two_genes: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = predictions_of(two_genes, tmp_path / "whole", ("blup",))
-    evaluate = evaluate_gene
     fitted: list[str] = []
 
-    def stopping(inputs, *arguments, **options):  # type: ignore[no-untyped-def]
+    def stopping(dataset, split, *rest):  # type: ignore[no-untyped-def]
         if fitted:
             raise KeyboardInterrupt
-        fitted.append(inputs.gene.gene_id)
-        return evaluate(inputs, *arguments, **options)
+        fitted.append(dataset.gene(split.training[0]).gene.gene_id)
+        return evaluate(dataset, split, *rest)
 
-    monkeypatch.setattr(held_out, "evaluate_gene", stopping)
+    monkeypatch.setattr(held_out, "evaluate", stopping)
     with pytest.raises(KeyboardInterrupt):
         predictions_of(two_genes, tmp_path / "out", ("blup",))
     assert not (tmp_path / "out" / "summary.json").exists()
 
     resumed: list[str] = []
 
-    def counting(inputs, *arguments, **options):  # type: ignore[no-untyped-def]
-        resumed.append(inputs.gene.gene_id)
-        return evaluate(inputs, *arguments, **options)
+    def counting(dataset, split, *rest):  # type: ignore[no-untyped-def]
+        resumed.append(dataset.gene(split.training[0]).gene.gene_id)
+        return evaluate(dataset, split, *rest)
 
-    monkeypatch.setattr(held_out, "evaluate_gene", counting)
+    monkeypatch.setattr(held_out, "evaluate", counting)
     assert predictions_of(two_genes, tmp_path / "out", ("blup",)).equals(whole)
     assert sorted(fitted + resumed) == sorted(GENES.split(","))
     assert not (tmp_path / "out" / UNFINISHED_NAME).exists()

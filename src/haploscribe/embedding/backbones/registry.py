@@ -1,8 +1,6 @@
 """List the backbones, and load one by name, from a folder or from outside the package."""
 
-import hashlib
 import inspect
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
 from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
 from haploscribe.errors import InputError
-from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names
+from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names, source_digest
 
 if TYPE_CHECKING:
     from haploscribe.embedding.backbones.checkpoint import Checkpoint
@@ -197,7 +195,7 @@ def load_backbone(
     kind = _kind(name_or_path)
     if isinstance(kind, Plugin):
         found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
-        return make_backbone(found, name_or_path, str(kind), _source(kind), options)
+        return make_backbone(found, name_or_path, str(kind), source_digest(kind), options)
     if kind is not None and kind.family == "kmer":
         _refuse_options(kind.name, options, ())
         return KmerCounts()
@@ -255,15 +253,6 @@ def make_backbone(
     else:
         _refuse_options(text, options, taken)
     return ValidatedBackbone(plugin, source, backbone)
-
-
-def _source(plugin: Plugin) -> str:
-    """Digest a module's source; its version where the source is not at hand."""
-    module = sys.modules[plugin.module]
-    file = getattr(module, "__file__", None)
-    if file is not None and Path(file).is_file():
-        return hashlib.blake2b(Path(file).read_bytes(), digest_size=8).hexdigest()
-    return str(getattr(sys.modules[plugin.module.partition(".")[0]], "__version__", "unknown"))
 
 
 def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ _BLOCK = 512  # variants whose products with all others are in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
-class VariancePrior:
+class EffectVariancePrior:
     """The variance expected of a standardised variant's effect, by its distance to the TSS.
 
     Attributes
@@ -30,7 +30,7 @@ class VariancePrior:
     weights: tuple[float, ...]
 
     def variances(self, distances: Float32Array | Float64Array) -> Float64Array:
-        """Give the expected variances of variants or tiles, relative to those of a variant at the TSS.
+        """Return the expected variances of variants or tiles, relative to those of a variant at the TSS.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class VariancePrior:
 
 
 def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:
-    """Give the shapes of which a prior is a sum: exp(−|d| / reach) on either side of the TSS, and 1.
+    """Return the shapes of which a prior is a sum: exp(−|d| / reach) on either side of the TSS, and 1.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:
     return np.concatenate([falling * upstream, falling * ~upstream, np.ones((1, signed.size))])
 
 
-SHIPPED_PRIOR = VariancePrior(
+DEFAULT_PRIOR = EffectVariancePrior(
     (0.0, 0.0, 0.0, 3.292e-4, 2.296e-5, 1.089e-2, 0.0, 0.0, 7.549e-4, 6.464e-5, 0.0)
 )
-"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 people (Geuvadis),
+"""For runs of too few genes to learn one: learned on 262 genes of chromosome 22 in 358 samples (Geuvadis),
 those at least 1 Mb from every gene of the bundled example. `tools/learn_variance_prior.py` prints it."""
 
 
 @dataclass(frozen=True, slots=True)
-class VarianceMoments:
+class HasemanElstonMoments:
     """What genes say about the prior, summed over genes: the normal equations of Haseman & Elston.
 
     With K_a = Z diag(shape_a) Zᵀ for standardised dosages Z and K_0 = I, the products of two samples'
@@ -100,7 +100,7 @@ class VarianceMoments:
         """Sum over genes."""
         return type(self)(self.kernels + other.kernels, self.outcomes + other.outcomes)
 
-    def prior(self) -> VariancePrior | None:
+    def prior(self) -> EffectVariancePrior | None:
         """Find the weights ≥ 0 that fit best; None where no variance at all is found."""
         size = np.sqrt(np.diag(self.kernels))
         if not size[-1] or not size[:-1].any():
@@ -113,12 +113,12 @@ class VarianceMoments:
         root = np.sqrt(np.maximum(values, _RIDGE))
         found = nnls(root[:, None] * vectors.T, (vectors.T @ (self.outcomes / scale)) / root)[0] / scale
         weights = tuple(float(weight) for weight in found[:-1])
-        return VariancePrior(weights) if any(weights) else None
+        return EffectVariancePrior(weights) if any(weights) else None
 
 
 def variance_moments(
     dosages: Float32Array, distances: Float64Array, expression: Float64Array
-) -> VarianceMoments:
+) -> HasemanElstonMoments:
     """Measure what one gene says about the prior.
 
     Parameters
@@ -134,7 +134,7 @@ def variance_moments(
     -------
     All 0 where no dosage or no expression varies.
     """
-    found = VarianceMoments.none()
+    found = HasemanElstonMoments.none()
     varying = np.ptp(dosages, axis=0) > 0.0 if dosages.size else np.zeros(dosages.shape[1], dtype=np.bool_)
     if not varying.any() or not np.ptp(expression):
         return found

@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.estimators.solvers.reml import Spectrum, fit_reml, fixed_effects, residuals, standardised
+from haploscribe.estimators.solvers.reml import KernelEigen, fit_reml, fixed_effects, residuals, standardised
 from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
@@ -109,16 +109,16 @@ class Heterogeneity:
             return expression
         return fit.dual / fit.mean_precision
 
-    def _spectrum(self, genes: BoolArray) -> Spectrum:
+    def _spectrum(self, genes: BoolArray) -> KernelEigen:
         """Decompose the kernel of these genes, and of the factors, which count as much."""
         if not self.shared.size:
             trusted = _unit_trace(self.genes[genes].astype(np.float64))
-            return Spectrum.of_features(np.concatenate([trusted, self.factors]).T)
+            return KernelEigen.of_features(np.concatenate([trusted, self.factors]).T)
         left_out = self.genes[~genes].astype(np.float64)
         kernel = self.shared - left_out.T @ left_out
         trace = float(np.trace(kernel))
         kernel = kernel / trace if trace > _NO_TRACE else np.zeros_like(kernel)
-        return Spectrum.of(kernel + self.factors.T @ self.factors)
+        return KernelEigen.of(kernel + self.factors.T @ self.factors)
 
 
 def _unit_trace(features: Float64Array) -> Float64Array:

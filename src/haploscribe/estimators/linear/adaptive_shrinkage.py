@@ -1,16 +1,17 @@
 """Adaptive shrinkage: effects of many sizes at once, how many of each learned from the data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from haploscribe.estimators.base import fitted, require_complete
+from haploscribe.estimators.base import CompositeEstimator, GeneEstimator, require_complete
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.blup import DosageBlup
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.solvers.compiled import compiled, compiled_into_callers
-from haploscribe.utils.types import BoolArray, Float64Array
+from haploscribe.utils.types import Float64Array
 
 _N_SIZES = 20
 _MAX_SWEEPS = 500
@@ -158,7 +159,7 @@ def _ascend(
     return variance, n_sweeps
 
 
-class AdaptiveShrinkage(DosageModel):
+class AdaptiveShrinkage(DosageModel, CompositeEstimator):
     """Adaptive shrinkage of the effects of a gene's variants, larger beforehand near the TSS.
 
     Between BLUP, where every variant has a small effect, and SuSiE, where a few have one: a variant's effect
@@ -174,9 +175,17 @@ class AdaptiveShrinkage(DosageModel):
 
     uses_other_genes: bool = True
 
-    def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
-        """Estimate shares, variance and effects; see `Estimator.fit`."""
+    def parts(self) -> dict[str, DosageBlup]:
+        """Return the BLUP whose effects are the start."""
+        return {"blup": DosageBlup(by_distance=True)}
+
+    def fit_on(
+        self, parts: Mapping[str, GeneEstimator], inputs: GeneInputs, expression: Float64Array
+    ) -> Self:
+        """Estimate shares, variance and effects; see `CompositeEstimator.fit_on`."""
         require_complete(inputs, expression)
+        blup = parts["blup"]
+        assert isinstance(blup, DosageBlup)
         dosages = inputs.dosages.astype(np.float64)
         self.intercept_ = float(expression.mean())
         self.coefficients_ = np.zeros(dosages.shape[1])
@@ -184,12 +193,11 @@ class AdaptiveShrinkage(DosageModel):
         varying = np.any(dosages != dosages[0], axis=0)
         if np.ptp(expression) > 0.0 and varying.any():
             mean, scale = dosages[:, varying].mean(axis=0), dosages[:, varying].std(axis=0)
-            dense = fitted(DosageBlup(by_distance=True), inputs, expression)
             fit = fit_adaptive_shrinkage(
                 (dosages[:, varying] - mean) / scale,
                 expression - expression.mean(),
                 inputs.prior.variances(inputs.distances()[varying]),
-                dense.coefficients_[varying] * scale,
+                blup.coefficients_[varying] * scale,
             )
             self.shares_ = fit.shares
             self.coefficients_[varying] = fit.means / scale

@@ -5,12 +5,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from haploscribe.estimators.base import State, require_complete
-from haploscribe.estimators.delta_scores import ScoreBasis, ScoredTile, fit_score_basis
+from haploscribe.estimators.base import GeneEstimator, State, require_complete
+from haploscribe.estimators.delta_scores import DeltaWhitening, TileScores, fit_delta_whitening
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
-from haploscribe.estimators.linear.posterior import POSTERIOR, EffectPosterior, Evidence
-from haploscribe.estimators.solvers.reml import Spectrum, carried_effects, fit_reml
+from haploscribe.estimators.linear.posterior import POSTERIOR, BlupSummary, EffectPosterior
+from haploscribe.estimators.solvers.reml import KernelEigen, fit_haplotype_effects, fit_reml
 from haploscribe.utils.types import BoolArray, Float64Array
 
 
@@ -49,46 +49,46 @@ class DosageBlup(DosageModel):
             weights = inputs.prior.variances(inputs.distances()[varying])
         scale = np.sqrt(variance * weights.sum() / weights)
         standardised = (dosages[:, varying] - mean[varying]) / scale
-        spectrum = Spectrum.of_features(standardised)
+        spectrum = KernelEigen.of_features(standardised)
         fit = fit_reml(spectrum, expression)
         self.h2_ = fit.heritability
         self.coefficients_ = np.zeros(dosages.shape[1])
         self.coefficients_[varying] = standardised.T @ fit.dual / scale
         self.intercept_ = float(expression.mean() - self.coefficients_ @ mean)
         self._posterior: EffectPosterior | None = None
-        self._evidence: Evidence | None = None
+        self._summary: BlupSummary | None = None
         if np.isfinite(fit.variance_ratio):
             scales = np.zeros(dosages.shape[1])
             scales[varying] = scale
             explained = float((expression - expression.mean()) @ fit.dual)
-            self._evidence = Evidence(standardised, spectrum, scales, mean, fit, explained)
+            self._summary = BlupSummary(standardised, spectrum, scales, mean, fit, explained)
         return self
 
     def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
-        """Give the posterior standard deviation; see `Estimator.standard_errors`."""
+        """Return the posterior standard deviation; see `Estimator.standard_errors`."""
         posterior = self._known_posterior()
         return None if posterior is None else posterior.standard_errors(inputs.dosages)
 
     def state(self) -> State:
-        """Give coefficients and their posterior; see `Estimator.state`."""
+        """Return coefficients and their posterior; see `Estimator.state`."""
         posterior, state = self._known_posterior(), super().state()
         return state if posterior is None else replace(state, parts={POSTERIOR: posterior.state()})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         super().restore(state)
-        self._evidence = None
+        self._summary = None
         kept = state.parts.get(POSTERIOR)
         self._posterior = None if kept is None else EffectPosterior.restored(kept)
         return self
 
     def _known_posterior(self) -> EffectPosterior | None:
-        if self._evidence is not None:
-            self._posterior, self._evidence = EffectPosterior.of(self._evidence), None
+        if self._summary is not None:
+            self._posterior, self._summary = EffectPosterior.of(self._summary), None
         return self._posterior
 
 
-class DeltaBlup:
+class DeltaBlup(GeneEstimator):
     """Best linear unbiased prediction from the deltas of a gene's tiles.
 
     The twin of `DosageBlup`: deltas become scores, decorrelated and of equal variance in each tile
@@ -114,7 +114,6 @@ class DeltaBlup:
     """
 
     reads_deltas: ClassVar[bool] = True
-    reads_wide: ClassVar[bool] = False
 
     def __init__(self, *, by_distance: bool = False) -> None:
         self.by_distance = by_distance
@@ -126,7 +125,7 @@ class DeltaBlup:
         self.intercept_ = float(expression.mean())
         self.h2_ = 0.0
         self.effects_: tuple[Float64Array, ...] = ()
-        self.basis_ = fit_score_basis(inputs)
+        self.basis_ = fit_delta_whitening(inputs)
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
             scales = [self._scale(tile, inputs) for tile in tiles]
@@ -134,7 +133,7 @@ class DeltaBlup:
                 _flat(tile) * np.repeat(scale, tile.scores.shape[2])
                 for tile, scale in zip(tiles, scales, strict=True)
             ]
-            fit, effects = carried_effects(scaled, [tile.index for tile in tiles], expression)
+            fit, effects = fit_haplotype_effects(scaled, [tile.index for tile in tiles], expression)
             self.h2_ = fit.heritability
             self.effects_ = tuple(
                 effect.reshape(tile.scores.shape[1:]) * scale[:, None]
@@ -159,32 +158,29 @@ class DeltaBlup:
                 prediction += (_flat(tile) @ effects.ravel())[tile.index].sum(axis=1)
         return prediction
 
-    def standard_errors(self, inputs: GeneInputs) -> None:
-        """Give none: the posterior of all scores of all tiles is too large to keep."""
-
     def state(self) -> State:
-        """Give level, basis and effects, the bins of all tiles one after another; see `Estimator.state`."""
+        """Return level, basis and effects, the bins of all tiles one after another; see `Estimator.state`."""
         numbers = {"intercept": self.intercept_, "h2": self.h2_}
         if self.basis_ is None:
             return State(numbers)
         return State(numbers, {"effects": np.concatenate(self.effects_)}, {"basis": self.basis_.state()})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self.h2_ = state.numbers["intercept"], state.numbers["h2"]
         self.basis_, self.effects_ = None, ()
         if "basis" in state.parts:
-            self.basis_ = ScoreBasis.restored(state.parts["basis"])
+            self.basis_ = DeltaWhitening.restored(state.parts["basis"])
             self.effects_ = tuple(self.basis_.split(state.arrays["effects"]))
         return self
 
-    def _scale(self, tile: ScoredTile, inputs: GeneInputs) -> Float64Array:
+    def _scale(self, tile: TileScores, inputs: GeneInputs) -> Float64Array:
         """Root of the prior variance of each bin's effects, float64 `(n_bins,)`."""
         if not self.by_distance:
             return np.ones(tile.scores.shape[1])
         return np.sqrt(inputs.prior.variances(tile.distances(inputs.gene)))
 
 
-def _flat(tile: ScoredTile) -> Float64Array:
+def _flat(tile: TileScores) -> Float64Array:
     """Scores as float64 `(n_unique, n_bins × n_scores)`."""
     return tile.scores.reshape(len(tile.scores), -1).astype(np.float64)

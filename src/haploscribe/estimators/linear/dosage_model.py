@@ -1,14 +1,14 @@
-"""What a fitted model that is linear in dosages knows, and how it predicts."""
+"""Predict with a model that is linear in dosages."""
 
-from typing import ClassVar, Self
+from typing import Self
 
-from haploscribe.estimators.base import State
+from haploscribe.estimators.base import GeneEstimator, LinearWeights, State
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.utils.types import Float64Array
 
 
-class DosageModel:
-    """An intercept and one coefficient a variant.
+class DosageModel(GeneEstimator):
+    """A model with an intercept and one coefficient per variant; subclasses write `fit`.
 
     Attributes
     ----------
@@ -17,10 +17,6 @@ class DosageModel:
     intercept_
         Expression of a sample without any ALT allele.
     """
-
-    reads_deltas: ClassVar[bool] = False
-    reads_wide: ClassVar[bool] = False
-    uses_other_genes: bool = False
 
     coefficients_: Float64Array
     intercept_: float
@@ -31,15 +27,15 @@ class DosageModel:
         prediction: Float64Array = self.intercept_ + inputs.dosages @ self.coefficients_
         return prediction
 
-    def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
-        """See `Estimator.standard_errors`."""
-        return None
+    def linear_weights(self) -> LinearWeights:
+        """Return coefficients and intercept; see `Estimator.linear_weights`."""
+        return LinearWeights(self.coefficients_, self.intercept_)
 
     def state(self) -> State:
-        """Give intercept and coefficients; see `Estimator.state`."""
+        """Return intercept and coefficients; see `Estimator.state`."""
         return State({"intercept": self.intercept_}, {"coefficients": self.coefficients_})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self.coefficients_ = state.numbers["intercept"], state.arrays["coefficients"]
         return self

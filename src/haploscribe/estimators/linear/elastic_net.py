@@ -83,7 +83,7 @@ class ElasticNet(DosageModel):
             if validation.all() or not validation.any():
                 raise InputError(
                     f"elastic net: {validation.sum()} of {n_samples} samples are for validation, "
-                    "but some must be and some not: mend the split"
+                    "but some must be and some not: fix the split"
                 )
             return [np.flatnonzero(validation)]
         if n_samples < self.n_folds:
@@ -104,8 +104,8 @@ class WideElasticNet(ElasticNet):
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Choose λ and fit the coefficients on all samples given; see `Estimator.fit`."""
-        return super().fit(inputs.widened(), expression, validation)
+        return super().fit(inputs.with_wide_window(), expression, validation)
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression; see `Estimator.predict`."""
-        return super().predict(inputs.widened())
+        return super().predict(inputs.with_wide_window())

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.estimators.base import State
-from haploscribe.estimators.solvers.reml import RemlFit, Spectrum
+from haploscribe.estimators.solvers.reml import KernelEigen, RemlFit
 from haploscribe.utils.types import Float32Array, Float64Array
 
 POSTERIOR = "posterior"
@@ -16,7 +16,7 @@ _LEAST_SHRINKAGE = 0.01  # of a direction's variance; leaving the others out add
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class BlupSummary:
     """What the posterior is worked out from, which takes a while and is asked for once.
 
     Attributes
@@ -36,7 +36,7 @@ class Evidence:
     """
 
     features: Float64Array
-    spectrum: Spectrum
+    spectrum: KernelEigen
     scale: Float64Array
     means: Float64Array
     fit: RemlFit
@@ -70,23 +70,23 @@ class EffectPosterior:
     level_variance: float
 
     @classmethod
-    def of(cls, evidence: "Evidence") -> Self:
-        """Find it for a fit of the kernel ZZᵀ."""
-        features, fit = evidence.features, evidence.fit
-        n_samples, varying = len(features), evidence.scale > 0.0
-        values, vectors = evidence.spectrum.values, evidence.spectrum.vectors
+    def of(cls, summary: "BlupSummary") -> Self:
+        """Compute it for a fit of the kernel ZZᵀ."""
+        features, fit = summary.features, summary.fit
+        n_samples, varying = len(features), summary.scale > 0.0
+        values, vectors = summary.spectrum.values, summary.spectrum.vectors
         shrinkage = values / (values + fit.variance_ratio)
         kept = shrinkage >= _LEAST_SHRINKAGE
         directions = (vectors[:, kept] / np.sqrt(values[kept])).T @ features
-        variance = evidence.expression_sum / max(n_samples - 1, 1)
-        prior_scale = np.zeros(len(evidence.scale))
-        prior_scale[varying] = np.sqrt(variance) / evidence.scale[varying]
+        variance = summary.expression_sum / max(n_samples - 1, 1)
+        prior_scale = np.zeros(len(summary.scale))
+        prior_scale[varying] = np.sqrt(variance) / summary.scale[varying]
         learned = np.zeros((len(directions), len(prior_scale)), dtype=np.float32)
         learned[:, varying] = np.sqrt(shrinkage[kept])[:, None] * directions * prior_scale[varying]
-        return cls(evidence.means, prior_scale, learned, fit.variance_ratio * variance / n_samples)
+        return cls(summary.means, prior_scale, learned, fit.variance_ratio * variance / n_samples)
 
     def standard_errors(self, dosages: Float32Array) -> Float64Array:
-        """Give the posterior standard deviation of µ + Xb, float64 `(n_samples,)`.
+        """Return the posterior standard deviation of µ + Xb, float64 `(n_samples,)`.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class EffectPosterior:
         return np.asarray(np.sqrt(np.maximum(prior - learned, 0.0) + self.level_variance))
 
     def state(self) -> State:
-        """Give the factors."""
+        """Return the factors."""
         return State(
             {"level_variance": self.level_variance},
             {"means": self.means, "prior_scale": self.prior_scale, "learned": self.learned},
@@ -107,6 +107,6 @@ class EffectPosterior:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make the posterior again from what `state` gave."""
+        """Restore the posterior from what `state` returned."""
         arrays = state.arrays
         return cls(arrays["means"], arrays["prior_scale"], arrays["learned"], state.numbers["level_variance"])

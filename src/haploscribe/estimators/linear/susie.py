@@ -48,11 +48,11 @@ class Susie(DosageModel):
         return self
 
     def standard_errors(self, inputs: GeneInputs) -> Float64Array | None:
-        """Give the posterior standard deviation; see `Estimator.standard_errors`."""
+        """Return the posterior standard deviation; see `Estimator.standard_errors`."""
         return None if self._posterior is None else self._posterior.standard_errors(inputs.dosages)
 
     def state(self) -> State:
-        """Give coefficients, inclusion probabilities and the posterior; see `Estimator.state`."""
+        """Return coefficients, inclusion probabilities and the posterior; see `Estimator.state`."""
         state = super().state()
         return replace(
             state,
@@ -61,7 +61,7 @@ class Susie(DosageModel):
         )
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         super().restore(state)
         self.pip_ = state.arrays["pip"]
         kept = state.parts.get(POSTERIOR)
@@ -95,7 +95,7 @@ class SusiePosterior:
 
     @classmethod
     def of(cls, fit: SusieFit, dosages: Float32Array) -> Self:
-        """Find it for a fit to these dosages, float32 `(n_samples, n_variants)`."""
+        """Compute it for a fit to these dosages, float32 `(n_samples, n_variants)`."""
         spread = dosages.std(axis=0, ddof=1, dtype=np.float64)
         scale = np.where(spread > 0.0, 1.0 / np.where(spread > 0.0, spread, 1.0), 0.0)
         return cls(
@@ -106,14 +106,14 @@ class SusiePosterior:
         )
 
     def standard_errors(self, dosages: Float32Array) -> Float64Array:
-        """Give the posterior standard deviation, float64 `(n_samples,)`."""
+        """Return the posterior standard deviation, float64 `(n_samples,)`."""
         deviation = dosages - self.means
         squares = np.square(deviation) @ self.second_moments
         squares -= np.square(deviation @ self.first_moments.T).sum(axis=1)
         return np.asarray(np.sqrt(np.maximum(squares, 0.0) + self.level_variance))
 
     def state(self) -> State:
-        """Give the moments."""
+        """Return the moments."""
         arrays = {
             "means": self.means,
             "first_moments": self.first_moments,
@@ -123,7 +123,7 @@ class SusiePosterior:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make the posterior again from what `state` gave."""
+        """Restore the posterior from what `state` returned."""
         arrays = state.arrays
         return cls(
             arrays["means"],

@@ -8,7 +8,7 @@ import numpy as np
 from haploscribe.utils.types import Float64Array, Int64Array
 
 
-class SharedColumns(NamedTuple):
+class GramCache(NamedTuple):
     """The columns of all samples, and their products as far as a path has asked for them.
 
     Attributes
@@ -28,18 +28,18 @@ class SharedColumns(NamedTuple):
     place: Int64Array
 
 
-def shared_columns(values: Float64Array) -> SharedColumns:
-    """Take columns, a row each as in `SharedColumns.values`, with no product known yet."""
-    return SharedColumns(values, np.empty((len(values), len(values))), np.full(len(values), -1))
+def shared_columns(values: Float64Array) -> GramCache:
+    """Take columns, a row each as in `GramCache.values`, with no product known yet."""
+    return GramCache(values, np.empty((len(values), len(values))), np.full(len(values), -1))
 
 
-class FittedSamples(NamedTuple):
+class FoldMoments(NamedTuple):
     """The samples of one fit: all but those left out.
 
     Attributes
     ----------
     left_out
-        float64 `(n_columns, n_left_out)`, C-contiguous; `SharedColumns.values` in the samples left out.
+        float64 `(n_columns, n_left_out)`, C-contiguous; `GramCache.values` in the samples left out.
     n_samples
         How many samples remain.
     means, scales

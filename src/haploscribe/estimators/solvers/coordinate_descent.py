@@ -14,7 +14,7 @@ it leaves out have added.
 
 import numpy as np
 
-from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns
+from haploscribe.estimators.solvers.columns import FoldMoments, GramCache
 from haploscribe.estimators.solvers.compiled import compiled
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -32,7 +32,7 @@ _SLACK = 1.0 + 1e-9  # rounding error allowed to the gradient of a coefficient t
 
 
 @compiled
-def _know(columns: SharedColumns, wanted: Int64Array, gradient: Float64Array) -> None:
+def _know(columns: GramCache, wanted: Int64Array, gradient: Float64Array) -> None:
     """Fill in the products of some columns with all columns.
 
     A matrix product of few columns waits for memory. So where few are missing, the columns with the largest
@@ -53,7 +53,7 @@ def _know(columns: SharedColumns, wanted: Int64Array, gradient: Float64Array) ->
 
 @compiled
 def _grown(gram: Float64Array, size: int) -> Float64Array:
-    """Give a matrix room for `size` rows and columns, twice as much as it had or more."""
+    """Return a matrix room for `size` rows and columns, twice as much as it had or more."""
     if size <= len(gram):
         return gram
     larger = np.empty((max(size, 2 * len(gram)), max(size, 2 * len(gram))))
@@ -63,7 +63,7 @@ def _grown(gram: Float64Array, size: int) -> Float64Array:
 
 @compiled
 def _fill_correlations(
-    gram: Float64Array, columns: SharedColumns, samples: FittedSamples, members: Int64Array, n_filled: int
+    gram: Float64Array, columns: GramCache, samples: FoldMoments, members: Int64Array, n_filled: int
 ) -> None:
     """Write correlations of columns in the fitted samples; those of the first `n_filled` are there."""
     left_out, means, scales = samples.left_out, samples.means, samples.scales
@@ -301,7 +301,7 @@ def _minimise(
 
 
 @compiled
-def _gradient(columns: SharedColumns, samples: FittedSamples, coefficients: Float64Array) -> Float64Array:
+def _gradient(columns: GramCache, samples: FoldMoments, coefficients: Float64Array) -> Float64Array:
     """Compute how much of each correlation the coefficients leave unexplained.
 
     The products of columns with a coefficient other than zero must be known.
@@ -326,8 +326,8 @@ def _gradient(columns: SharedColumns, samples: FittedSamples, coefficients: Floa
 
 @compiled
 def elastic_net_path(
-    columns: SharedColumns,
-    samples: FittedSamples,
+    columns: GramCache,
+    samples: FoldMoments,
     ridge_weights: Float64Array,
     alpha: float,
     lambdas: Float64Array,

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.estimators.solvers.columns import FittedSamples, SharedColumns
+from haploscribe.estimators.solvers.columns import FoldMoments, GramCache
 from haploscribe.estimators.solvers.coordinate_descent import elastic_net_path
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -14,7 +14,7 @@ _CONSTANT = 1e-10  # a variance this much smaller than among all samples is roun
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Sums over samples, from which means, variances and correlations with y follow; x is a row a column."""
+    """Sums over samples that give means, variances and correlations with y; one row of x per column."""
 
     n_samples: int
     x: Float64Array
@@ -62,7 +62,7 @@ class PenaltyProblem:
         Length of a path before glmnet's rules cut it short.
     """
 
-    columns: SharedColumns
+    columns: GramCache
     y: Float64Array
     moments: Moments
     multiplicity: Float64Array
@@ -106,7 +106,7 @@ class PenaltyPath:
         largest = np.abs(correlation).max() / problem.alpha
         smallest_share = 1e-2 if n < problem.n_variants else 1e-4
         self._problem = problem
-        self._samples = FittedSamples(left_out, n, mean_x, scale_x, correlation)
+        self._samples = FoldMoments(left_out, n, mean_x, scale_x, correlation)
         self._mean_y, self._scale_y = mean_y, float(scale_y)
         self._standardised_lambdas = largest * np.geomspace(1.0, smallest_share, problem.n_lambdas)
         self._standardised = np.zeros((1, correlation.size))

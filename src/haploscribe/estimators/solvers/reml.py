@@ -16,7 +16,7 @@ _NULL = 1e-11  # of a kernel's trace: far below the least δ, 1e-5 of the mean e
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum:
+class KernelEigen:
     """The eigenvalues of a kernel that are not 0, and their eigenvectors.
 
     Attributes
@@ -85,7 +85,7 @@ class RemlFit:
     mean_precision: float
 
 
-def fit_reml(kernel: Spectrum, outcome: Float64Array, n_fixed_effects: int = 1) -> RemlFit:
+def fit_reml(kernel: KernelEigen, outcome: Float64Array, n_fixed_effects: int = 1) -> RemlFit:
     """Estimate the variance components of y = µ + g + e, g ~ N(0, σ²_g K), e ~ N(0, σ²_e I).
 
     With K centred, K = U S Uᵀ on the m = n − 1 contrasts orthogonal to the mean, and the restricted
@@ -99,7 +99,7 @@ def fit_reml(kernel: Spectrum, outcome: Float64Array, n_fixed_effects: int = 1) 
     Parameters
     ----------
     kernel
-        Spectrum of a kernel whose rows and columns have mean 0.
+        Eigendecomposition of a kernel whose rows and columns have mean 0.
     outcome
         float64 `(n_samples,)`.
     n_fixed_effects
@@ -173,7 +173,7 @@ def standardised(columns: Float64Array) -> Float64Array:
     return np.asarray(np.where(varies, centred / np.where(varies, spread, 1.0), 0.0))
 
 
-def carried_effects(
+def fit_haplotype_effects(
     scores: Sequence[Float64Array], index: Sequence[Int32Array | Int64Array], expression: Float64Array
 ) -> tuple[RemlFit, list[Float64Array]]:
     """Estimate y = µ + Σ XB + e, with X the scores of a sample's two haplotypes, b ~ N(0, σ²_b I).
@@ -198,7 +198,7 @@ def carried_effects(
     carried = [haplotype_counts(rows, len(part)) for rows, part in zip(index, scores, strict=True)]
     carried = [counts - counts.mean(axis=0) for counts in carried]
     features = [counts @ _narrow(part) for counts, part in zip(carried, scores, strict=True)]
-    fit = fit_reml(Spectrum.of_features(np.concatenate(features, axis=1)), expression)
+    fit = fit_reml(KernelEigen.of_features(np.concatenate(features, axis=1)), expression)
     return fit, [part.T @ (counts.T @ fit.dual) for counts, part in zip(carried, scores, strict=True)]
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import State, require_complete
-from haploscribe.estimators.cross_gene.effect_prior import SHIPPED_PRIOR, VariancePrior
-from haploscribe.estimators.delta_scores import N_SCORES, ScoreBasis, fit_score_basis
+from haploscribe.estimators.base import GeneEstimator, State, require_complete
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
+from haploscribe.estimators.delta_scores import N_SCORES, DeltaWhitening, fit_delta_whitening
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.solvers.reml import carried_effects
+from haploscribe.estimators.solvers.reml import fit_haplotype_effects
 from haploscribe.estimators.transformer.network import (
     HaplotypeNetwork,
     Tokens,
@@ -27,7 +27,7 @@ _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
 
 
-class Transformer:
+class Transformer(GeneEstimator):
     """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer over the gene's tile deltas.
 
     Each bin of a tile is a token: the scores of its delta (`haploscribe.estimators.delta_scores`). Its
@@ -66,7 +66,6 @@ class Transformer:
     """
 
     reads_deltas: ClassVar[bool] = True
-    reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = True
 
     def __init__(
@@ -104,14 +103,14 @@ class Transformer:
         if held_out.sum() < 2 or (~held_out).sum() < 2:
             raise InputError(
                 f"transformer: {held_out.sum()} of {held_out.size} samples are for validation, but it takes "
-                "two and two others: mend the split or give more samples"
+                "two and two others: fix the split or give more samples"
             )
         self.intercept_, self.n_epochs_ = float(expression.mean()), 0
         self.network_: HaplotypeNetwork | None = None
-        self.basis_: ScoreBasis | None = None
+        self.basis_: DeltaWhitening | None = None
         self._scale = float(expression.std())
         if self._scale > _NEGLIGIBLE * float(np.abs(expression).max()):
-            self.basis_ = fit_score_basis(inputs, self.n_scores)
+            self.basis_ = fit_delta_whitening(inputs, self.n_scores)
         if self.basis_ is not None:
             tiles = self.basis_.scored(inputs)
             tokens = Tokens.of(tiles)
@@ -145,30 +144,27 @@ class Transformer:
         by_tile = np.split(by_token, np.cumsum([tile.scores.shape[1] for tile in tiles])[:-1])
         return {tile.start: float(part.sum()) for tile, part in zip(tiles, by_tile, strict=True)}
 
-    def standard_errors(self, inputs: GeneInputs) -> None:
-        """Give none: a network of point estimates does not say how sure it is."""
-
     def state(self) -> State:
-        """Give level, scale, basis and weights; see `Estimator.state`."""
+        """Return level, scale, basis and weights; see `Estimator.state`."""
         numbers = {"intercept": self.intercept_, "scale": self._scale, "n_epochs": self.n_epochs_}
         if self.basis_ is None or self.network_ is None:
             return State(numbers)
         return State(numbers, parts={"basis": self.basis_.state(), "network": weights_state(self.network_)})
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `Estimator.restore`."""
+        """Set what `state` returned; see `Estimator.restore`."""
         self.intercept_, self._scale = state.numbers["intercept"], state.numbers["scale"]
         self.n_epochs_ = int(state.numbers["n_epochs"])
         self.basis_ = self.network_ = None
         if "network" in state.parts:
-            self.basis_ = ScoreBasis.restored(state.parts["basis"])
+            self.basis_ = DeltaWhitening.restored(state.parts["basis"])
             weights = state.parts["network"]
             n_tokens, n_scores = weights.arrays["linear_value"].shape
             # Where tokens lie and what is expected of them is among the weights.
             self.network_ = HaplotypeNetwork(
                 n_scores,
                 np.zeros(n_tokens, dtype=np.float32),
-                SHIPPED_PRIOR,
+                DEFAULT_PRIOR,
                 width=self.width,
                 n_layers=self.n_layers,
                 n_heads=self.n_heads,
@@ -182,7 +178,9 @@ class Transformer:
         drawn = np.random.default_rng(self.seed).permutation(n_samples)
         return drawn < round(_INNER_SHARE * n_samples)
 
-    def _untrained(self, tokens: Tokens, distances: Float32Array, prior: VariancePrior) -> HaplotypeNetwork:
+    def _untrained(
+        self, tokens: Tokens, distances: Float32Array, prior: EffectVariancePrior
+    ) -> HaplotypeNetwork:
         carried = tokens.rows[torch.from_numpy(np.unique(tokens.index.numpy()))]
         return HaplotypeNetwork(
             tokens.rows.shape[1],
@@ -238,4 +236,4 @@ def best_linear_effects(tokens: Tokens, attention: Float64Array, expression: Flo
     """
     parts = tokens.by_token()
     attended = [rows * share for (rows, _), share in zip(parts, attention, strict=True)]
-    return np.stack(carried_effects(attended, [index for _, index in parts], expression)[1])
+    return np.stack(fit_haplotype_effects(attended, [index for _, index in parts], expression)[1])

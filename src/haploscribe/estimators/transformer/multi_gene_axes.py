@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.delta_scores import ScoredTile, signed
+from haploscribe.estimators.delta_scores import TileScores, signed
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -20,10 +20,10 @@ TileKey = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class SharedAxes:
+class MultiGeneAxes:
     """How the deltas of any tile become scores.
 
-    A tile's own mean and variance are not used, unlike in `delta_scores.ScoreBasis`: of a gene never seen
+    A tile's own mean and variance are not used, unlike in `delta_scores.DeltaWhitening`: of a gene never seen
     they are not known. A score of 0 is the reference.
 
     Attributes
@@ -36,7 +36,7 @@ class SharedAxes:
 
     axes: Float32Array
 
-    def scored(self, inputs: GeneInputs) -> list[ScoredTile]:
+    def scored(self, inputs: GeneInputs) -> list[TileScores]:
         """Score a gene's unique haplotypes, tile by tile.
 
         Raises
@@ -46,12 +46,12 @@ class SharedAxes:
         """
         return [self._scored(tile, inputs.gene.gene_id) for tile in inputs.tiles]
 
-    def _scored(self, tile: TileDeltas, gene_id: str) -> ScoredTile:
+    def _scored(self, tile: TileDeltas, gene_id: str) -> TileScores:
         _require_sound(tile, len(self.axes), gene_id)
-        return ScoredTile(tile.start, tile.end, tile.deltas @ self.axes, tile.index)
+        return TileScores(tile.start, tile.end, tile.deltas @ self.axes, tile.index)
 
 
-def fit_shared_axes(genes: Iterable[GeneInputs], n_scores: int) -> SharedAxes | None:
+def fit_multi_gene_axes(genes: Iterable[GeneInputs], n_scores: int) -> MultiGeneAxes | None:
     """Find the axes along which training samples differ, over the tiles of all genes, each tile once.
 
     Parameters
@@ -99,11 +99,11 @@ def fit_shared_axes(genes: Iterable[GeneInputs], n_scores: int) -> SharedAxes | 
     spread = values + _RIDGE * values.mean()
     scale = np.sqrt(np.mean(values / spread))
     axes = space @ (signed(vectors) / np.sqrt(spread) / scale)
-    return SharedAxes(np.ascontiguousarray(axes, dtype=np.float32))
+    return MultiGeneAxes(np.ascontiguousarray(axes, dtype=np.float32))
 
 
 def _space(dimension: int) -> Float32Array:
-    """Give orthonormal columns, float32 `(dimension, n)`, that span where axes are sought."""
+    """Return orthonormal columns, float32 `(dimension, n)`, that span where axes are sought."""
     if dimension <= _WIDEST:
         return np.eye(dimension, dtype=np.float32)
     drawn = np.random.default_rng(0).normal(size=(dimension, _PROJECTED))
@@ -111,10 +111,10 @@ def _space(dimension: int) -> Float32Array:
 
 
 def _each_tile_once(genes: Iterable[GeneInputs]) -> Iterator[tuple[str, TileDeltas]]:
-    """Go through the tiles in which anyone differs from the reference; with each, the first gene of it."""
+    """Iterate over the tiles in which anyone differs from the reference; with each, the first gene of it."""
     seen: set[TileKey] = set()
     for inputs in genes:
-        for tile in inputs.carried().tiles:
+        for tile in inputs.drop_reference_tiles().tiles:
             key = (inputs.gene.contig, tile.start, tile.end)
             if key not in seen:
                 seen.add(key)

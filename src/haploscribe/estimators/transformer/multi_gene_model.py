@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.base import State, require_complete
+from haploscribe.estimators.base import MultiGeneEstimator, State, require_complete
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
-from haploscribe.estimators.transformer.multi_gene_axes import SharedAxes, fit_shared_axes
+from haploscribe.estimators.transformer.multi_gene_axes import MultiGeneAxes, fit_multi_gene_axes
 from haploscribe.estimators.transformer.multi_gene_network import (
     GeneTokens,
-    SharedNetwork,
+    MultiGeneNetwork,
+    multi_gene_training_epochs,
     own_effects,
     own_outputs,
-    shared_training_epochs,
 )
 from haploscribe.estimators.transformer.network import restore_weights, weights_state
 from haploscribe.expression.genes import Gene, GeneSplit, split_genes
@@ -29,7 +29,7 @@ N_INNER_BLOCKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SeenGene:
+class TrainedGene:
     """What is kept of a gene that was learned from.
 
     Attributes
@@ -51,7 +51,7 @@ class SeenGene:
     effects: Float32Array
 
     def state(self) -> State:
-        """Give all of it."""
+        """Return all of it."""
         return State(
             {"intercept": self.intercept, "network": self.network},
             {"tiles": np.array(self.tiles, dtype=np.int64).reshape(-1, 2), "effects": self.effects},
@@ -59,13 +59,13 @@ class SeenGene:
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Make it again from what `state` gave."""
+        """Restore it from what `state` returned."""
         tiles = tuple((start, end) for start, end in state.arrays["tiles"].tolist())
         numbers, effects = state.numbers, state.arrays["effects"]
         return cls(numbers["intercept"], int(numbers["network"]), tiles, effects)
 
 
-class SharedTransformer:
+class MultiGeneTransformer(MultiGeneEstimator):
     """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer that all genes share.
 
     Each bin of a tile is a token: its delta on axes that all genes share
@@ -74,9 +74,9 @@ class SharedTransformer:
     (`haploscribe.estimators.transformer.multi_gene_network`). The loss is that of signed differences
     between two samples at
     one gene, over all pairs, so that the level of a gene, which sequence predicts across genes but which says
-    nothing of a person, earns nothing.
+    nothing of differences between samples, earns nothing.
 
-    A network that learned from a gene remembers its people, and says of that gene more than it knows. So the
+    A network overfits the samples of the genes that it learned from, and predicts these too well. So the
     genes are cut into three blocks along the genome, and each block has a network that learned from the
     others. Together these say by held-out genes how many epochs help, which may be none. A gene never seen
     gets their mean. A gene that was seen gets the network that did not learn from it, and beside it what is
@@ -138,7 +138,7 @@ class SharedTransformer:
         expression: Sequence[Float64Array],
         validation: BoolArray | None = None,
     ) -> Self:
-        """Train the networks, then learn each gene's own effects; see `SharedEstimator.fit`.
+        """Train the networks, then learn each gene's own effects; see `MultiGeneEstimator.fit`.
 
         Samples set aside for validation are those in which held-out genes are judged, and networks learn
         from the others; without them, both do with all.
@@ -152,20 +152,20 @@ class SharedTransformer:
         if validation is not None and min(validation.sum(), (~validation).sum()) < 2:
             raise InputError(
                 f"transformer-all: {validation.sum()} of {validation.size} samples are for validation, but "
-                "it takes two and two others: mend the split or give more samples"
+                "it takes two and two others: fix the split or give more samples"
             )
-        self.axes_ = fit_shared_axes(genes, self.n_scores)
+        self.axes_ = fit_multi_gene_axes(genes, self.n_scores)
         self.n_epochs_ = 0
-        self.networks_: list[SharedNetwork] = []
-        self.genes_: dict[str, SeenGene] = {}
+        self.networks_: list[MultiGeneNetwork] = []
+        self.genes_: dict[str, TrainedGene] = {}
         read: dict[Gene, GeneTokens] = {}
         learned: list[Float64Array] = []
         for inputs, values in zip(genes, expression, strict=True):
             require_complete(inputs, values)
-            inputs = inputs.carried()  # noqa: PLW2901 - nothing else of it is to be read
+            inputs = inputs.drop_reference_tiles()  # noqa: PLW2901 - nothing else of it is to be read
             if self.axes_ is None or not inputs.tiles:
                 nothing = np.empty((0, 0), dtype=np.float32)
-                self.genes_[inputs.gene.gene_id] = SeenGene(float(values.mean()), 0, (), nothing)
+                self.genes_[inputs.gene.gene_id] = TrainedGene(float(values.mean()), 0, (), nothing)
             else:
                 read[inputs.gene] = GeneTokens.of(self.axes_.scored(inputs), inputs.gene)
                 learned.append(values)
@@ -176,7 +176,7 @@ class SharedTransformer:
         return self
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
-        """Predict expression from both haplotypes; see `SharedEstimator.predict`.
+        """Predict expression from both haplotypes; see `MultiGeneEstimator.predict`.
 
         At a gene never seen, what is predicted is the difference from a person who carries the reference on
         both haplotypes. At a gene that was seen, a tile that was not there in training is left out, and one
@@ -200,7 +200,7 @@ class SharedTransformer:
         return seen.intercept + self.networks_[seen.network].outputs(gene) + own_outputs(gene, seen.effects)
 
     def state(self) -> State:
-        """Give axes, networks and what is particular to genes; see `SharedEstimator.state`."""
+        """Return axes, networks and what is particular to genes; see `MultiGeneEstimator.state`."""
         networks = {str(i): weights_state(network) for i, network in enumerate(self.networks_)}
         genes = {gene_id: seen.state() for gene_id, seen in self.genes_.items()}
         return State(
@@ -210,13 +210,13 @@ class SharedTransformer:
         )
 
     def restore(self, state: State) -> Self:
-        """Take what `state` gave; see `SharedEstimator.restore`."""
+        """Set what `state` returned; see `MultiGeneEstimator.restore`."""
         self.n_epochs_ = int(state.numbers["n_epochs"])
         self.axes_, self.networks_ = None, []
         genes = state.parts["genes"].parts
-        self.genes_ = {gene_id: SeenGene.restored(seen) for gene_id, seen in genes.items()}
+        self.genes_ = {gene_id: TrainedGene.restored(seen) for gene_id, seen in genes.items()}
         if "axes" in state.arrays:
-            self.axes_ = SharedAxes(state.arrays["axes"])
+            self.axes_ = MultiGeneAxes(state.arrays["axes"])
             for weights in state.parts["networks"].parts.values():
                 network = self._untrained(self.axes_.axes.shape[1])
                 restore_weights(network, weights)
@@ -225,7 +225,7 @@ class SharedTransformer:
 
     def _train(
         self,
-        axes: SharedAxes,
+        axes: MultiGeneAxes,
         blocks: Sequence[GeneSplit],
         genes: Sequence[GeneTokens],
         expression: Sequence[Float64Array],
@@ -237,7 +237,7 @@ class SharedTransformer:
         judged = everyone if validation is None else np.flatnonzero(validation)
         networks = [self._untrained(axes.axes.shape[1]) for _ in blocks]
         states = [
-            shared_training_epochs(
+            multi_gene_training_epochs(
                 network,
                 [genes[i].take(learning) for i in block.training.tolist()],
                 [expression[i][learning] for i in block.training.tolist()],
@@ -274,10 +274,10 @@ class SharedTransformer:
             effects = own_effects(tokens, expression[i] - shared)
             level = float((expression[i] - shared - own_outputs(tokens, effects)).mean())
             tiles = tuple((tile.start, tile.end) for tile in tokens.tiles)
-            self.genes_[gene.gene_id] = SeenGene(level, network_of[i], tiles, effects)
+            self.genes_[gene.gene_id] = TrainedGene(level, network_of[i], tiles, effects)
 
-    def _untrained(self, n_scores: int) -> SharedNetwork:
-        return SharedNetwork(
+    def _untrained(self, n_scores: int) -> MultiGeneNetwork:
+        return MultiGeneNetwork(
             n_scores,
             width=self.width,
             n_layers=self.n_layers,
@@ -294,8 +294,8 @@ def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneSplit, ...]:
     return blocks if all(block.training.size for block in blocks) else split_genes(list(read), spans, 1)
 
 
-def _with_tiles(inputs: GeneInputs, seen: SeenGene, dimension: int) -> GeneInputs:
-    """Give a gene the tiles it had in training."""
+def _with_tiles(inputs: GeneInputs, seen: TrainedGene, dimension: int) -> GeneInputs:
+    """Return a gene the tiles it had in training."""
     tiles = {(tile.start, tile.end): tile for tile in inputs.tiles}
     reference = np.zeros((1, len(seen.effects) // len(seen.tiles), dimension), dtype=np.float32)
     index = np.zeros((len(inputs.sample_ids), 2), dtype=np.int32)

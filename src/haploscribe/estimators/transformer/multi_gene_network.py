@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.estimators.delta_scores import TileScores
 from haploscribe.estimators.transformer.gene_model import best_linear_effects
 from haploscribe.estimators.transformer.network import (
     N_FREQUENCIES,
@@ -43,11 +43,11 @@ class GeneTokens:
         float32 `(n_tokens,)`; base pairs from the TSS to each token's centre, positive downstream.
     """
 
-    tiles: tuple[ScoredTile, ...]
+    tiles: tuple[TileScores, ...]
     distances: Float32Array
 
     @classmethod
-    def of(cls, tiles: Sequence[ScoredTile], gene: Gene) -> Self:
+    def of(cls, tiles: Sequence[TileScores], gene: Gene) -> Self:
         """Place tiles about the gene's TSS."""
         return cls(tuple(tiles), np.concatenate([tile.distances(gene) for tile in tiles]))
 
@@ -80,7 +80,7 @@ def starting_logits(distances: Float32Array) -> Tensor:
     return torch.from_numpy((0.5 * np.log(variance)).astype(np.float32))
 
 
-class SharedNetwork(nn.Module):
+class MultiGeneNetwork(nn.Module):
     """f(haplotype 0) + f(haplotype 1), with one f for all genes.
 
     A token is the scores of its delta and the signed distance to the TSS; no weight belongs to a gene. An
@@ -130,8 +130,8 @@ class SharedNetwork(nn.Module):
         return torch.cat(parts).numpy().astype(np.float64)
 
 
-def shared_training_epochs(
-    network: SharedNetwork,
+def multi_gene_training_epochs(
+    network: MultiGeneNetwork,
     genes: Sequence[GeneTokens],
     expression: Sequence[Float64Array],
     learning_rate: float,

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.estimators.base import State
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.delta_scores import ScoredTile
+from haploscribe.estimators.cross_gene.effect_prior import EffectVariancePrior
+from haploscribe.estimators.delta_scores import TileScores
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
 
@@ -34,7 +34,7 @@ class Tokens:
     index: Tensor
 
     @classmethod
-    def of(cls, tiles: Sequence[ScoredTile]) -> Self:
+    def of(cls, tiles: Sequence[TileScores]) -> Self:
         """Make a token of every bin of every tile, in order."""
         rows, token, index = [], [], []
         n_rows = n_tokens = 0
@@ -94,7 +94,7 @@ def position_features(distances: Float32Array) -> Tensor:
     return torch.from_numpy(features.astype(np.float32))
 
 
-def attention_prior(distances: Float32Array, prior: VariancePrior) -> Tensor:
+def attention_prior(distances: Float32Array, prior: EffectVariancePrior) -> Tensor:
     """Attention logits before anything is learned: the log of the root of the variance prior, `(n_tokens,)`.
 
     A token's share of the variance goes with its attention squared, hence the root: the linear model
@@ -161,7 +161,7 @@ class HaplotypeNetwork(nn.Module):
         self,
         n_scores: int,
         distances: Float32Array,
-        prior: VariancePrior,
+        prior: EffectVariancePrior,
         *,
         width: int,
         n_layers: int,
@@ -187,7 +187,7 @@ class HaplotypeNetwork(nn.Module):
         return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
 
     def _attended(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """Give each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
+        """Return each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
         index = tokens.index.flatten(0, 1)
         # Projected once a unique row, gathered after: n_rows is a fiftieth of n_samples × n_tokens.
         encoded = functional.embedding(index, tokens.rows @ self.embedding) + self.features @ self.position
@@ -269,7 +269,7 @@ def layer_normalised(tokens: Tensor) -> Tensor:
 
 
 def weights_state(network: nn.Module) -> State:
-    """Give a network's weights and buffers by name."""
+    """Return a network's weights and buffers by name."""
     return State(arrays={name: weights.numpy() for name, weights in network.state_dict().items()})
 
 

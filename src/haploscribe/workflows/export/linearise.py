@@ -1,4 +1,4 @@
-"""Express a fitted model as weights of dosages: exact for a linear model, else by its allele effects."""
+"""Approximate a model that reads deltas by weights of dosages: its allele effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from haploscribe.estimators.base import LinearWeights
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -15,39 +16,21 @@ _CONSTANT_SPREAD = 1e-7
 """Predictions whose standard deviation is below this fraction of their size are constant up to rounding."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinearModel:
-    """A weight for each variant, and an intercept.
+def linear_approximation(
+    effects: Float64Array, dosages: Float32Array, predicted: Float64Array
+) -> LinearWeights:
+    """Use a model's allele effects as weights, with the intercept that keeps its mean prediction.
 
-    Attributes
+    Parameters
     ----------
-    weights
-        float64 `(n_variants,)`; change in expression with each copy of ALT.
-    intercept
-        Expression without any ALT allele.
+    effects
+        float64 `(n_variants,)`.
+    dosages
+        float32 `(n_samples, n_variants)`; of the training samples.
+    predicted
+        float64 `(n_samples,)`; the model's predictions for them.
     """
-
-    weights: Float64Array
-    intercept: float
-
-    @classmethod
-    def of_effects(cls, effects: Float64Array, dosages: Float32Array, predicted: Float64Array) -> Self:
-        """Use a model's allele effects as weights, with the intercept that keeps its mean prediction.
-
-        Parameters
-        ----------
-        effects
-            float64 `(n_variants,)`.
-        dosages
-            float32 `(n_samples, n_variants)`; of the training samples.
-        predicted
-            float64 `(n_samples,)`; the model's predictions for them.
-        """
-        return cls(effects, float(np.mean(predicted - dosages @ effects)))
-
-    def predict(self, dosages: Float32Array) -> Float64Array:
-        """Predict expression, float64 `(n_samples,)`."""
-        return np.asarray(self.intercept + dosages @ self.weights)
+    return LinearWeights(effects, float(np.mean(predicted - dosages @ effects)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +55,8 @@ class LinearisingLoss:
     rmse: float
 
     @classmethod
-    def of(cls, linear: LinearModel, dosages: Float32Array, predicted: Float64Array) -> Self:
-        """Compare a linear model with what it was made from; arguments as for `LinearModel.of_effects`."""
+    def of(cls, linear: LinearWeights, dosages: Float32Array, predicted: Float64Array) -> Self:
+        """Compare a linear model with what it was made from; arguments as for `linear_approximation`."""
         found = linear.predict(dosages)
         whole, line = predicted - predicted.mean(), found - found.mean()
         predicted_sd, linear_sd = float(whole.std()), float(line.std())
@@ -96,11 +79,11 @@ LINEARISED_SCHEMA = pl.Schema(
         "rmse": pl.Float64,
     }
 )
-"""The columns, in order; a row a gene and model.
+"""The columns, in order; one row per gene and model.
 
 See `haploscribe.workflows.export.linearise.LinearisingLoss`.
 
-`lost` and `rmse` are empty where the model predicts the same for everyone.
+`lost` and `rmse` are empty where the model predicts the same for all samples.
 """
 
 
@@ -116,7 +99,7 @@ def linearised_table(rows: Sequence[tuple[str, str, float, float, float, float]]
 
 
 def write_linearised(path: Path, table: pl.DataFrame) -> None:
-    """Write the table; where it has no row, take an earlier export's away.
+    """Write the table; where it has no row, remove that of an earlier export.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Weights of a reopened run's models at a gene, as they are exported."""
+"""Extract the weights of a finished run's models, gene by gene."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -7,16 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from haploscribe.errors import InputError
+from haploscribe.estimators.base import Estimator, LinearWeights
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_correlations
-from haploscribe.interpret.effects import Predictor, dosage_effects, wide_effects
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
-from haploscribe.workflows.export.linearise import LinearisingLoss, LinearModel
+from haploscribe.workflows.export.linearise import LinearisingLoss, linear_approximation
 from haploscribe.workflows.export.sequence_effects import read_effects
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
 from haploscribe.workflows.finished_run import FinishedRun
@@ -24,12 +23,9 @@ from haploscribe.workflows.finished_run import FinishedRun
 EFFECTS = "effects"
 """Folder, among the work in progress, of what sequence models say of variants."""
 
-_ROUNDING = 1e-6
-"""Of the standard deviation of predictions: a model of dosages that loses more is not linear in them."""
-
 
 class Performance(NamedTuple):
-    """How well a model predicts a gene in held-out people.
+    """Accuracy of a model for a gene in held-out samples.
 
     See `haploscribe.workflows.export.weights.ModelWeights`.
     """
@@ -40,8 +36,8 @@ class Performance(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Weighing:
-    """Turns a gene's models into weights.
+class WeightExtractor:
+    """Extract the weights of the models of genes.
 
     Attributes
     ----------
@@ -50,9 +46,9 @@ class Weighing:
     performance
         Of each model at each gene.
     whole_window
-        Give all variants, with their marginal scores, rather than those with a weight.
+        Return all variants, with their marginal scores, rather than those with a weight.
     lost
-        What models lost that were made linear, gene by gene as they come.
+        Losses of models that were approximated by linear ones, one per gene and model.
     """
 
     opened: FinishedRun
@@ -61,7 +57,7 @@ class Weighing:
     lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
 
     def genes(self) -> Generator[GeneWeights]:
-        """Weigh the variants of one gene after the other."""
+        """Return the weights of one gene after another."""
         genes = self.opened.cohort.genes
         with stage("Writing weights", len(genes), "genes") as advance:
             for gene in genes:
@@ -73,7 +69,7 @@ class Weighing:
     def _weigh(self, gene: Gene) -> GeneWeights:
         opened = self.opened
         inputs = opened.inputs(gene)
-        wide = bool(wide_models(opened.models))
+        wide = opened.cohort.wide
         dosages = inputs.dosages if not wide or inputs.wide is None else inputs.wide.dosages
         models = tuple(
             self._weights(name, model, inputs, dosages) for name, model in opened.models_of(gene).items()
@@ -95,14 +91,16 @@ class Weighing:
         )
 
     def _weights(
-        self, name: str, model: Predictor, inputs: GeneInputs, dosages: Float32Array
+        self, name: str, model: Estimator, inputs: GeneInputs, dosages: Float32Array
     ) -> ModelWeights:
         gene_id = inputs.gene.gene_id
-        predicted = model.predict(inputs)
-        linear = LinearModel.of_effects(self._effects(name, model, inputs), dosages, predicted)
-        loss = LinearisingLoss.of(linear, dosages, predicted)
-        if reads_deltas([name]) or loss.rmse > _ROUNDING:
-            self.lost.append((gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
+        linear = model.linear_weights()
+        if linear is None:
+            if not model.reads_deltas:
+                raise InputError(
+                    f"model {name} is not linear in dosages and cannot be exported; name another"
+                )
+            linear = self._linearised(name, model, inputs, dosages)
         if gene_id not in self.performance[name]:
             raise InputError(
                 f"{self.opened.saved.folder} has gene {gene_id!r}, which the metrics beside it do not name; "
@@ -111,11 +109,16 @@ class Weighing:
         r, p, q = self.performance[name][gene_id]
         return ModelWeights(name, linear.weights, linear.intercept, r, p, q)
 
-    def _effects(self, name: str, model: Predictor, inputs: GeneInputs) -> Float64Array:
-        if reads_deltas([name]):
-            place = self.opened.index(inputs.gene)
-            return read_effects(self.opened.work / EFFECTS, place)[name]
-        return wide_effects(model, inputs) if wide_models([name]) else dosage_effects(model, inputs)
+    def _linearised(
+        self, name: str, model: Estimator, inputs: GeneInputs, dosages: Float32Array
+    ) -> LinearWeights:
+        """Approximate a model that reads deltas by its allele effects, and record the loss."""
+        predicted = model.predict(inputs)
+        effects = read_effects(self.opened.work / EFFECTS, self.opened.index(inputs.gene))[name]
+        linear = linear_approximation(effects, dosages, predicted)
+        loss = LinearisingLoss.of(linear, dosages, predicted)
+        self.lost.append((inputs.gene.gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
+        return linear
 
     def _marginal_scores(self, gene: Gene, dosages: Float32Array) -> Float64Array:
         correlations = marginal_correlations(dosages, self.opened.expression(gene))
@@ -125,7 +128,7 @@ class Weighing:
 def _named_variants(
     opened: FinishedRun, gene: Gene, rows: Int64Array, dosages: Float32Array, *, wide: bool
 ) -> GeneVariants:
-    """Name the variants of some of a window's dosage columns.
+    """Return the variants of some of a window's dosage columns.
 
     Parameters
     ----------
@@ -136,7 +139,7 @@ def _named_variants(
     rows
         int64 `(n_rows,)`; columns of the window.
     dosages
-        float32 `(n_samples, n_rows)`; theirs, in the training people.
+        float32 `(n_samples, n_rows)`; theirs, in the training samples.
     wide
         Whether the window is the wide one.
     """

@@ -10,7 +10,6 @@ import polars as pl
 
 from haploscribe.config.options import ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
-from haploscribe.estimators.registry import reads_deltas, wide_models
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import MODELS_NAME, RECORD
@@ -22,7 +21,7 @@ from haploscribe.workflows.export.linearise import linearised_path, linearised_t
 from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
 from haploscribe.workflows.export.sequence_effects import write_effects
 from haploscribe.workflows.export.variant_ids import check_gene_id, check_label
-from haploscribe.workflows.export.weight_extractor import EFFECTS, Performance, Weighing
+from haploscribe.workflows.export.weight_extractor import EFFECTS, Performance, WeightExtractor
 from haploscribe.workflows.export.weights import ExportCounts, GeneWeights
 from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 
@@ -160,9 +159,10 @@ def _one_model(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:
 def _models_of_one_window(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:
     """Return the models to export, which share one list of variants: FUSION has one for all."""
     models = tuple(dict.fromkeys(run.model_names(options.models)))
-    wide = wide_models(models)
+    able = {name: run.saved.specs[name].capabilities for name in models}
+    wide = [name for name in models if able[name].reads_wide]
     if options.models is None:
-        models = tuple(name for name in models if name not in wide and not reads_deltas([name]))
+        models = tuple(name for name in models if name not in wide and not able[name].reads_deltas)
     if not models:
         raise InputError(
             f"{options.results} has no model of the dosages of the cis window; name others with --models"
@@ -235,7 +235,7 @@ def _export(
             executor = stack.enter_context(open_executor(worker_options))
             opened = stack.enter_context(finished_run(run, executor, work, genes=genes, models=models))
         _compute_effects(opened)
-        weighing = Weighing(opened, performance, whole_window)
+        weighing = WeightExtractor(opened, performance, whole_window)
         try:
             with closing(weighing.genes()) as weighed:
                 counts = write(weighed)
@@ -257,7 +257,9 @@ def _compute_effects(opened: FinishedRun) -> None:
     spec = replace(
         opened.spec,
         models=opened.saved.folder.absolute(),
-        model_names=tuple(name for name in opened.models if reads_deltas([name])),
+        model_names=tuple(
+            name for name in opened.models if opened.saved.specs[name].capabilities.reads_deltas
+        ),
         backbone=opened.loaded.options,
         store=opened.work / "in-silico.zarr",
     )

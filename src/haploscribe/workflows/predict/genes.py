@@ -2,20 +2,16 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
 
-from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs, haplotype_inputs
-from haploscribe.estimators.registry import SHARED_NAMES
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.predict.tables import NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.target_samples import ContigColumns
 from haploscribe.workflows.work import WorkContext
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +84,16 @@ def predict_gene(context: WorkContext, target: TargetGene, path: Path) -> None:
     )
     tables = [pl.DataFrame(schema=NEW_PREDICTION_SCHEMA)]
     for model, estimator in context.models.of_gene(target.index).items():
-        if model in ZERO_SHOT_NAMES:
+        if estimator.zero_shot:
             continue  # see `haploscribe.workflows.predict.zero_shot`
         single = estimator.predict(haplotypes)
         effects = (single[:-1] - single[-1]).reshape(n_samples, 2)
-        errors = None if model in SHARED_NAMES else cast("Estimator", estimator).standard_errors(inputs)
         columns = {
             "gene_id": gene.gene_id,
             "sample_id": list(inputs.sample_ids),
             "model": model,
             "predicted": estimator.predict(inputs),
-            "standard_error": errors,
+            "standard_error": estimator.standard_errors(inputs),
             "haplotype_0": effects[:, 0],
             "haplotype_1": effects[:, 1],
         }

@@ -144,7 +144,7 @@ def _predict(
             executor = stack.enter_context(open_executor(worker_options))
             chosen = replace(record, genes=tuple(record.genes[index] for index in indices))
             sequence_models = _zero_shot_models(options, record)
-            models = _model_names(options, record, sequence_models)
+            models = _model_names(options, saved, sequence_models)
             loaded = _load_backbone(options, record)
             flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
             samples = stack.enter_context(target_samples(options, chosen, flank, executor, work))
@@ -163,7 +163,7 @@ def _predict(
             )
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
         n_samples = len(samples.windows.genotypes.sample_ids)
-    left_out = tuple(name for name in record.models if name not in models)
+    left_out = tuple(name for name in record.model_names if name not in models)
     predicted = Predicted(coverage, n_samples, models, left_out, forward_passes)
     return predicted, [file for of_gene in files for file in of_gene]
 
@@ -179,15 +179,17 @@ def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[
 
 
 def _model_names(
-    options: PredictionOptions, record: ModelsRecord, sequence_models: Sequence[LoadedModel]
+    options: PredictionOptions, saved: SavedModels, sequence_models: Sequence[LoadedModel]
 ) -> tuple[str, ...]:
     """Return the models that predict: all that were trained, and zero-shot ones whose weights are given."""
     given = {loaded.model.name for loaded in sequence_models}
-    models = tuple(name for name in record.models if name not in ZERO_SHOT_NAMES or name in given)
+    models = tuple(
+        name for name, spec in saved.specs.items() if not spec.capabilities.zero_shot or name in given
+    )
     if not models:
         raise InputError(
             f"{options.models} has zero-shot models only; give the weights of one, such as "
-            f"--{record.models[0]}"
+            f"--{saved.record.model_names[0]}"
         )
     return models
 

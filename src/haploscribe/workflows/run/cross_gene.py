@@ -1,31 +1,26 @@
-"""The first pass over the genes: what each may learn from the others before it is fitted."""
+"""Learn across genes, fold by fold, before any gene is fitted."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.estimators.cross_gene.effect_prior import VarianceMoments, VariancePrior
-from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
+from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments
+from haploscribe.estimators.cross_gene.learners import EffectPriorLearner, HeterogeneityLearner
 from haploscribe.estimators.inputs import gene_inputs
-from haploscribe.evaluation.cross_gene import Lesson, Met, far_genes, meet_gene, priors_from
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import Advance
-from haploscribe.workflows.work import WorkContext
+from haploscribe.workflows.work import EFFECT_PRIOR, HETEROGENEITY, WorkContext
 
 
-def learn_priors(
-    context: WorkContext, executor: Executor, advance: Advance
-) -> list[tuple[VariancePrior, ...]]:
-    """Remove from every gene's expression what far genes share of it, and learn each gene's prior from them.
+def learn_across_genes(context: WorkContext, executor: Executor, advance: Advance) -> None:
+    """Learn expression heterogeneity and effect-size priors in every fold; see `WorkContext.cross_gene`.
 
-    In each fold only training and validation samples are read, and a gene learns from genes of other contigs
-    and those at least 1 Mb away alone: its prior holds nothing of its own expression, or of its neighbours'.
-    The corrected expression stays in the run's files, for `read_training`.
+    In each fold only training and validation samples are read. Each gene will use genes of other contigs and
+    those at least 1 Mb away alone: nothing of its own expression, or of its neighbours', comes back to it.
 
     Parameters
     ----------
@@ -35,67 +30,59 @@ def learn_priors(
         Runs the work.
     advance
         Called with the number of genes done, those of an earlier, stopped run included.
-
-    Returns
-    -------
-    For each gene, one prior for each of `WorkContext.fits`: the folds, then all samples.
     """
     with threads(1):
         for fold in context.fits:
             _write_heterogeneity(context, fold)
-    genes = context.cohort.genes
-    files = [_file(context, number) for number in range(len(genes))]
+    files = [
+        context.spec.folder / f"cross-gene-{number:06d}.npz" for number in range(len(context.cohort.genes))
+    ]
     items = [(files[number], number) for number in context.cohort.genome_order()]
     map_to_files(executor, context.spec, _measure_gene, items, advance, context)
-    return priors_from(genes, [_read_moments(file) for file in files])
-
-
-def read_training(context: WorkContext, number: int, priors: Sequence[VariancePrior]) -> list[Lesson]:
-    """Return what other genes say about one, for each of `WorkContext.fits`, after `learn_priors`."""
-    with np.load(_file(context, number), allow_pickle=False) as arrays:
-        return [Lesson(arrays[f"expression{i}"], prior) for i, prior in enumerate(priors)]
-
-
-def _file(context: WorkContext, number: int) -> Path:
-    return context.spec.folder / f"cross-gene-{number:06d}.npz"
+    _combine_moments(context, files)
 
 
 def _write_heterogeneity(context: WorkContext, fold: Fold) -> None:
     """Write what all genes of the expression table share in a fold's training and validation samples."""
-    folder, cohort, fitted = context.heterogeneity_folder(fold), context.cohort, fold.fitted
+    folder, cohort, fitted = context.cross_gene_folder(HETEROGENEITY, fold), context.cohort, fold.fitted
     if folder.is_dir():
         return
+    learner = HeterogeneityLearner(
+        None if cohort.covariates is None else cohort.covariates[fitted],
+        None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
+    )
     prepared = (
         prepare_fold(values, cohort.covariates, fold, context.evaluation.normalize)[fitted]
         for values in cohort.all_genes.values
     )
-    Heterogeneity.of(
-        np.stack(list(prepared)),
-        None if cohort.covariates is None else cohort.covariates[fitted],
-        None if cohort.hidden_factors is None else cohort.hidden_factors[fitted],
-    ).save(folder)
+    learner.combine([learner.measure(None, values) for values in prepared]).shared.save(folder)
 
 
 def _measure_gene(context: WorkContext, number: int, path: Path) -> None:
-    """Measure one gene in every fit and write what was found."""
-    cohort = replace(context.cohort, wide=False)  # other genes speak of the cis window
-    inputs = gene_inputs(cohort, cohort.genes[number], None)
-    # By name: contigs are named as in the file there, as in the reference here.
-    own = next(gene for gene in cohort.all_genes.genes if gene.gene_id == inputs.gene.gene_id)
-    prepared = [context.prepared(number, fold) for fold in context.fits]
-    far = far_genes(cohort.all_genes.genes, own)
-    _write(meet_gene(inputs, prepared, context.fits, context.heterogeneity, far), path)
-
-
-def _write(met: Met, path: Path) -> None:
-    arrays = {f"expression{i}": values for i, values in enumerate(met.expression)}
-    for i, moments in enumerate(met.moments):
-        arrays |= {f"kernels{i}": moments.kernels, f"outcomes{i}": moments.outcomes}
+    """Write the moments of one gene's effects in every fold."""
+    cohort = replace(context.cohort, wide=False)  # the prior is that of the cis window
+    inputs, learner = gene_inputs(cohort, cohort.genes[number], None), EffectPriorLearner()
+    moments = [
+        learner.measure(inputs.take(fold.fitted), context.prepared(number, fold)[fold.fitted])
+        for fold in context.fits
+    ]
+    kernels, outcomes = [own.kernels for own in moments], [own.outcomes for own in moments]
     with atomic_write(path) as aside, aside.open("wb") as handle:
-        np.savez(handle, allow_pickle=False, **arrays)
+        np.savez(handle, allow_pickle=False, kernels=np.stack(kernels), outcomes=np.stack(outcomes))
 
 
-def _read_moments(path: Path) -> list[VarianceMoments]:
-    with np.load(path, allow_pickle=False) as arrays:
-        fits = range(len(arrays.files) // 3)
-        return [VarianceMoments(arrays[f"kernels{i}"], arrays[f"outcomes{i}"]) for i in fits]
+def _combine_moments(context: WorkContext, files: list[Path]) -> None:
+    """Combine the moments of all genes, fold by fold."""
+    remaining = [
+        (i, fold)
+        for i, fold in enumerate(context.fits)
+        if not context.cross_gene_folder(EFFECT_PRIOR, fold).is_dir()
+    ]
+    found: dict[int, list[HasemanElstonMoments]] = {i: [] for i, _ in remaining}
+    for file in files if remaining else ():
+        with np.load(file, allow_pickle=False) as arrays:
+            kernels, outcomes = arrays["kernels"], arrays["outcomes"]
+        for i, moments in found.items():
+            moments.append(HasemanElstonMoments(kernels[i], outcomes[i]))
+    for i, fold in remaining:
+        EffectPriorLearner().combine(found[i]).save(context.cross_gene_folder(EFFECT_PRIOR, fold))

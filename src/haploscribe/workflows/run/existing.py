@@ -3,23 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from haploscribe.errors import InputError
-from haploscribe.estimators.registry import reads_deltas
+from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.results.models_folder import MODELS_NAME, ModelsRecord, read_record
 from haploscribe.results.provenance import describe_difference, describe_version_difference
-from haploscribe.results.tables import (
-    RUN,
-    SUMMARY,
-    Results,
-    read_results,
-    read_run,
-    scan_predictions,
-)
+from haploscribe.results.tables import RUN, SUMMARY, Results, read_results, read_run, scan_predictions
 from haploscribe.utils.files import atomic_write, publish, remove_atomically
 from haploscribe.workflows.validate import UNFINISHED_NAME
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -33,7 +27,7 @@ _WHERE = ("device",)
 """Options that say where work is done, not what."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EarlierRun:
     """A finished run that other models are added to.
 
@@ -65,7 +59,12 @@ class EarlierRun:
     @property
     def models(self) -> tuple[str, ...]:
         """The names of its models."""
-        return self.record.models
+        return self.record.model_names
+
+    @cached_property
+    def specs(self) -> dict[str, ModelSpec]:
+        """Its models."""
+        return {model.name: model.spec(None) for model in self.record.models}
 
     @property
     def models_folder(self) -> Path:
@@ -79,7 +78,7 @@ class EarlierRun:
     def zero_shot_inputs(self) -> dict[str, Mapping[str, str]]:
         """Return the records of the weights of its zero-shot models."""
         inputs = self.results.run["inputs"]
-        return {name: inputs[name] for name in self.models if name in ZERO_SHOT_NAMES}
+        return {name: inputs[name] for name, spec in self.specs.items() if spec.capabilities.zero_shot}
 
 
 def finished_models(out: Path) -> tuple[str, ...] | None:
@@ -191,7 +190,7 @@ def _unused(models: Sequence[str]) -> list[str]:
     unused += [name for name, readers in _TRACKS.items() if not set(readers) & set(zero_shot)]
     if not zero_shot:
         unused += _AUGMENTATION
-    if not reads_deltas(models):
+    if not any_model(model_specs(models, seed=0).values(), "reads_deltas"):
         unused += _BACKBONE
     return unused
 

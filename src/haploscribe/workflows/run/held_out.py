@@ -1,22 +1,21 @@
 """Fit all models in all folds and gather their predictions of held-out samples; a stopped run resumes."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from haploscribe.cohort.scan import VariantScan
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.registry import estimator_factories, shared_factories, wide_models
-from haploscribe.evaluation.cross_validation import evaluate_gene, evaluate_shared
+from haploscribe.estimators.base import Estimator
+from haploscribe.evaluation.cross_validation import evaluate, one_gene
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.tables import write_predictions
 from haploscribe.utils.files import atomic_write
+from haploscribe.utils.names import folder_name
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
-from haploscribe.workflows.run.cross_gene import read_training
 from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.work import WorkContext
 
@@ -34,13 +33,10 @@ class GeneItem:
         Its index among the cohort's genes.
     zero_shot
         float64 `(n_samples,)` for each zero-shot model of the run: what it predicts.
-    priors
-        Its prior in each of `WorkContext.fits`; None where no estimator learns from other genes.
     """
 
     number: int
     zero_shot: Mapping[str, Float64Array]
-    priors: Sequence[VariancePrior] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,7 @@ class MultiGeneFit:
     fold: int
 
 
-def gene_items(
-    context: WorkContext,
-    zero_shot: Mapping[str, Float64Array],
-    priors: Sequence[Sequence[VariancePrior]] | None,
-) -> list[GeneItem]:
+def gene_items(context: WorkContext, zero_shot: Mapping[str, Float64Array]) -> list[GeneItem]:
     """List the genes to fit, in genome order, so that those in work at one time share tiles.
 
     Parameters
@@ -73,15 +65,9 @@ def gene_items(
         The run.
     zero_shot
         float64 `(n_genes, n_samples)` for each zero-shot model of the run: what it predicts.
-    priors
-        For each gene, its priors, from `learn_priors`; None where no estimator learns from other genes.
     """
     return [
-        GeneItem(
-            number,
-            {model: by_gene[number] for model, by_gene in zero_shot.items()},
-            None if priors is None else priors[number],
-        )
+        GeneItem(number, {model: by_gene[number] for model, by_gene in zero_shot.items()})
         for number in context.cohort.genome_order()
     ]
 
@@ -115,17 +101,17 @@ def predict_held_out(
     -------
     One row per gene and model; `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
     """
-    evaluation, n_genes = context.evaluation, len(context.cohort.genes)
-    fits_genes = bool(estimator_factories(evaluation.models, evaluation.seed))
+    n_genes = len(context.cohort.genes)
+    fits_genes = bool(model_makers(context, across_genes=False))
     if fits_genes:
         with stage("Fitting genes", n_genes, "genes") as advance:
             files = [(_gene_file(context, item.number), item) for item in items]
-            map_to_files(executor, context.spec, _fit_gene, files, advance, context)
+            map_to_files(executor, context.spec, _evaluate_gene, files, advance, context)
     fits = _multi_gene_fits(context)
     if fits:
         with stage("Fitting all genes together", len(fits), "fits") as advance:
             jobs = [(_fit_file(context, fit), fit) for fit in fits]
-            map_to_files(executor, context.spec, _fit_genes, jobs, advance, context)
+            map_to_files(executor, context.spec, _evaluate_genes, jobs, advance, context)
 
     metrics = []
 
@@ -133,7 +119,7 @@ def predict_held_out(
         for first in range(0, n_genes, GENES_IN_MEMORY):
             numbers = range(first, min(first + GENES_IN_MEMORY, n_genes))
             part = _read_predictions(context, fits, numbers, earlier, fits_genes=fits_genes)
-            metrics.append(_measure(context, scan, part))
+            metrics.append(_measure(context, scan, part, earlier))
             yield part
 
     write_predictions(results, measured(), context.spec.folder)
@@ -145,41 +131,39 @@ def _gene_file(context: WorkContext, number: int) -> Path:
 
 
 def _fit_file(context: WorkContext, fit: MultiGeneFit) -> Path:
-    return context.spec.folder / f"{fit.model}-split-{fit.split}-fold-{fit.fold}.parquet"
+    return (
+        context.spec.folder / f"{folder_name(fit.model, 'model')}-split-{fit.split}-fold-{fit.fold}.parquet"
+    )
 
 
 def _multi_gene_fits(context: WorkContext) -> list[MultiGeneFit]:
     """List the run's fits of models that learn from all genes together."""
-    evaluation = context.evaluation
     return [
         MultiGeneFit(model, split, fold)
-        for model in shared_factories(evaluation.models, evaluation.seed)
+        for model in model_makers(context, across_genes=True)
         for split in range(len(context.gene_splits))
         for fold in range(len(context.folds))
     ]
 
 
-def _fit_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
+def model_makers(context: WorkContext, *, across_genes: bool) -> dict[str, Callable[[], Estimator]]:
+    """Return what makes the run's estimators, of those that learn across genes or of the others."""
+    specs = context.estimators
+    return {name: spec.make for name, spec in specs.items() if spec.capabilities.across_genes == across_genes}
+
+
+def _evaluate_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
     """Fit one gene in every fold and write its out-of-fold predictions."""
-    cohort, evaluation = context.cohort, context.evaluation
-    predictions = evaluate_gene(
-        replace(context.gene_inputs(item.number), zero_shot=item.zero_shot),
-        cohort.values[item.number],
-        cohort.covariates,
-        context.folds,
-        estimators=estimator_factories(evaluation.models, evaluation.seed),
-        normalisation=evaluation.normalize,
-        lessons=None if item.priors is None else read_training(context, item.number, item.priors),
-    )
+    makers = model_makers(context, across_genes=False)
+    predictions = evaluate(context.dataset(item.zero_shot), one_gene(item.number), context.folds, makers)
     with atomic_write(path) as aside:
         predictions.write_parquet(aside)
 
 
-def _fit_genes(context: WorkContext, fit: MultiGeneFit, path: Path) -> None:
+def _evaluate_genes(context: WorkContext, fit: MultiGeneFit, path: Path) -> None:
     """Fit one model on all genes of a split in one fold and write its predictions."""
-    make = shared_factories([fit.model], context.evaluation.seed)[fit.model]
-    fold, split = context.folds[fit.fold], context.gene_splits[fit.split]
-    predictions = evaluate_shared(context.many_genes(), fold, split, fit.model, make)
+    split, folds = context.gene_splits[fit.split], [context.folds[fit.fold]]
+    predictions = evaluate(context.dataset(), split, folds, {fit.model: context.estimators[fit.model].make})
     with atomic_write(path) as aside:
         predictions.write_parquet(aside)
 
@@ -212,13 +196,17 @@ def _read_predictions(
     )
 
 
-def _measure(context: WorkContext, scan: VariantScan, predictions: pl.DataFrame) -> pl.DataFrame:
+def _measure(
+    context: WorkContext, scan: VariantScan, predictions: pl.DataFrame, earlier: EarlierRun | None
+) -> pl.DataFrame:
     """Measure predictions; `n_variants` of models of the wide window counts that window."""
     ids = [gene.gene_id for gene in context.cohort.genes]
     metrics = gene_metrics(predictions, dict(zip(ids, scan.n_variants.tolist(), strict=True)))
     if scan.n_wide_variants is None:
         return metrics
     n_wide = dict(zip(ids, scan.n_wide_variants.tolist(), strict=True))
-    is_wide = pl.col("model").is_in(wide_models(predictions["model"].unique(maintain_order=True).to_list()))
+    specs = (*(earlier.specs.values() if earlier else ()), *context.estimators.values())
+    wide = [spec.name for spec in specs if spec.capabilities.reads_wide]
+    is_wide = pl.col("model").is_in(wide)
     counted = pl.when(is_wide).then(pl.col("gene_id").replace_strict(n_wide))
     return metrics.with_columns(n_variants=counted.otherwise(pl.col("n_variants")))

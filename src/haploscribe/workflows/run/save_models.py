@@ -1,6 +1,6 @@
 """Fit every model on all samples and save it, once all are evaluated on samples they had not seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
-from haploscribe.estimators.registry import estimator_factories, shared_factories
-from haploscribe.evaluation.cross_validation import fit_fold, fit_shared_fold
+from haploscribe.estimators.registry import ModelSpec
+from haploscribe.evaluation.cross_validation import fit_fold, one_gene
 from haploscribe.expression.genes import single_split
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
@@ -19,8 +19,9 @@ from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import (
     ModelsRecord,
+    SavedModel,
     gene_file,
-    shared_file,
+    multi_gene_file,
     write_known_variants,
     write_record,
 )
@@ -28,9 +29,8 @@ from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Int64Array
-from haploscribe.workflows.run.cross_gene import read_training
 from haploscribe.workflows.run.existing import EarlierRun
-from haploscribe.workflows.run.held_out import GeneItem
+from haploscribe.workflows.run.held_out import GeneItem, model_makers
 from haploscribe.workflows.validate import ValidatedCohort
 from haploscribe.workflows.work import WorkContext
 
@@ -53,11 +53,6 @@ class TrainedWith:
     backbone_key: str | None
     zero_shot: ZeroShotRecord | None
     earlier: EarlierRun | None = None
-
-    @property
-    def earlier_models(self) -> tuple[str, ...]:
-        """The names of the models that are taken over."""
-        return () if self.earlier is None else self.earlier.models
 
 
 def save_models(
@@ -85,21 +80,21 @@ def save_models(
     trained
         What else they were trained with.
     """
-    evaluation = context.evaluation
-    if estimator_factories((*trained.earlier_models, *evaluation.models), evaluation.seed):
+    earlier = () if trained.earlier is None else tuple(trained.earlier.specs.values())
+    if model_makers(context, across_genes=False) or _has_gene_models(earlier):
         with stage("Fitting all samples, to save the models", len(items), "genes") as advance:
             files = [(gene_file(folder, item.number), item) for item in items]
             map_to_files(executor, context.spec, _save_gene, files, advance, context)
-    multi_gene = list(shared_factories(evaluation.models, evaluation.seed))
+    multi_gene = list(model_makers(context, across_genes=True))
     if multi_gene:
         with stage("Fitting all samples at all genes", len(multi_gene), "models") as advance:
-            jobs = [(shared_file(folder, model), model) for model in multi_gene]
+            jobs = [(multi_gene_file(folder, model), model) for model in multi_gene]
             map_to_files(executor, context.spec, _save_multi_gene, jobs, advance, context)
     if trained.earlier is not None:
-        for model in shared_factories(trained.earlier_models, evaluation.seed):
-            write_state(
-                shared_file(folder, model), read_state(shared_file(trained.earlier.models_folder, model))
-            )
+        for spec in earlier:
+            if spec.capabilities.across_genes:
+                state = read_state(multi_gene_file(trained.earlier.models_folder, spec.name))
+                write_state(multi_gene_file(folder, spec.name), state)
     flank = 0 if trained.zero_shot is None else trained.zero_shot.reach
     _save_variants(folder, validated, flank, context.all_samples.training)
     write_record(folder, _record(context, trained))
@@ -107,14 +102,12 @@ def save_models(
 
 def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
     """Fit one gene on all samples and write its models, after those of an earlier run."""
-    cohort, evaluation, fold = context.cohort, context.evaluation, context.all_samples
-    inputs = replace(context.gene_inputs(item.number), zero_shot=item.zero_shot)
-    prepared = context.prepared(item.number, fold)
-    lesson = None if item.priors is None else read_training(context, item.number, item.priors)[-1]
-    makers = estimator_factories(evaluation.models, evaluation.seed)
-    fitted = dict(fit_fold(inputs, prepared, fold, makers, lesson))
+    dataset, fold = context.dataset(item.zero_shot), context.all_samples
+    makers = model_makers(context, across_genes=False)
+    fitted = dict(fit_fold(dataset, one_gene(item.number).training, fold, makers))
     states = {model: estimator.state() for model, estimator in fitted.items()}
-    tiles = cohort.tiles(inputs.gene)
+    inputs, prepared = dataset.gene(item.number), dataset.prepared(item.number, fold)
+    tiles = context.cohort.tiles(inputs.gene)
     spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
     learned = inputs.take(fold.fitted)
     weights = {
@@ -139,18 +132,22 @@ def _earlier_state(context: WorkContext, number: int) -> State | None:
     """Read what an earlier run has saved of one gene; None where none of its models has a gene of its own."""
     if context.spec.models is None:
         return None
-    models = context.models.record.models
-    if not estimator_factories(models, context.evaluation.seed):
+    if not _has_gene_models(context.models.specs.values()):
         return None
     return read_state(gene_file(context.spec.models, number))
+
+
+def _has_gene_models(specs: Iterable[ModelSpec]) -> bool:
+    """Return whether any model has learned each gene by itself."""
+    return any(not spec.capabilities.across_genes for spec in specs)
 
 
 def _save_multi_gene(context: WorkContext, model: str, path: Path) -> None:
     """Fit one model on all genes and all samples, and write it."""
     (everything,) = single_split(len(context.cohort.genes))
-    make = shared_factories([model], context.evaluation.seed)[model]
-    estimator = fit_shared_fold(context.many_genes(), context.all_samples, everything, make)
-    write_state(path, estimator.state())
+    makers = {model: context.estimators[model].make}
+    for _, estimator in fit_fold(context.dataset(), everything.training, context.all_samples, makers):
+        write_state(path, estimator.state())
 
 
 def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, training: Int64Array) -> None:
@@ -171,13 +168,14 @@ def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
 
 def _record(context: WorkContext, trained: TrainedWith) -> ModelsRecord:
     cohort, evaluation = context.cohort, context.evaluation
+    earlier = () if trained.earlier is None else tuple(trained.earlier.specs.values())
     return ModelsRecord(
-        models=(*trained.earlier_models, *evaluation.models),
+        models=tuple(SavedModel.of(spec) for spec in (*earlier, *context.estimators.values())),
         genes=cohort.genes,
         window=cohort.window,
         tile=cohort.tile_size,
+        wide=cohort.wide,
         normalize=evaluation.normalize,
-        seed=evaluation.seed,
         n_samples=context.all_samples.training.size,
         backbone=trained.backbone,
         backbone_key=trained.backbone_key,

@@ -19,8 +19,7 @@ from haploscribe.config.options import (
 from haploscribe.embedding.backbones.registry import check_backbone
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
 from haploscribe.errors import InputError
-from haploscribe.estimators.cross_gene.effect_prior import VariancePrior
-from haploscribe.estimators.registry import check_names, reads_deltas, uses_other_genes, wide_models
+from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
@@ -36,7 +35,7 @@ from haploscribe.utils.files import remove_on_error, remove_on_input_error
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.run.cross_gene import learn_priors
+from haploscribe.workflows.run.cross_gene import learn_across_genes
 from haploscribe.workflows.run.existing import (
     EarlierRun,
     begin_work,
@@ -146,6 +145,7 @@ def _run(
     cohort_options, backbone_options, evaluation_options, zero_shot_options = options
     if earlier is not None:
         evaluation_options, zero_shot_options = _without_earlier(*options[2:], earlier)
+    specs = tuple(model_specs(evaluation_options.models, evaluation_options.seed).values())
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
             stack.enter_context(remove_on_input_error(folder))
@@ -154,11 +154,11 @@ def _run(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
             loaded = None
-            if reads_deltas(evaluation_options.models):
+            if any_model(specs, "reads_deltas"):
                 loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
                 _require_backbone(loaded, earlier)
             executor = stack.enter_context(open_executor(worker_options))
-            wide = bool(wide_models((*(earlier.models if earlier else ()), *evaluation_options.models)))
+            wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
             with timer.timed("reading variants"):
                 validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
             _rehearse(validated.cohort, evaluation_options)
@@ -178,14 +178,14 @@ def _run(
             out / ZERO_SHOT_NAME,
             timer,
         )
-        key = _run_key(record, evaluation_options.models, validated.cohort, embedded)
+        key = _run_key(record, specs, validated.cohort, embedded)
         folder = out / UNFINISHED_NAME / key
         results_folder = folder / "results"
         spec = _spec(validated, evaluation_options, embedded, folder, earlier)
         context = WorkContext(spec, cohort=cached)
-        priors = _learn_priors(context, executor, timer)
+        _learn_across_genes(context, executor, timer)
         by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        items = gene_items(context, by_model, priors)
+        items = gene_items(context, by_model)
         with timer.timed("fitting and predicting held-out samples"):
             metrics = predict_held_out(context, validated.scan, executor, items, results_folder, earlier)
         zero_shot_record = ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"])
@@ -289,15 +289,12 @@ def _spec(
     )
 
 
-def _learn_priors(
-    context: WorkContext, executor: Executor, timer: Timer
-) -> list[tuple[VariancePrior, ...]] | None:
-    """Learn each gene's priors from the others; None where no model uses other genes."""
-    if not uses_other_genes(context.evaluation.models):
-        return None
-    n_genes = len(context.cohort.genes)
-    with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
-        return learn_priors(context, executor, advance)
+def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) -> None:
+    """Learn across genes, where a model uses other genes."""
+    if any_model(context.estimators.values(), "uses_other_genes"):
+        n_genes = len(context.cohort.genes)
+        with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
+            learn_across_genes(context, executor, advance)
 
 
 def _predict_zero_shot(
@@ -338,7 +335,9 @@ def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
         prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 
 
-def _run_key(record: dict[str, Any], fitted: Sequence[str], cohort: Cohort, embedded: Embedded | None) -> str:
+def _run_key(
+    record: dict[str, Any], fitted: Sequence[ModelSpec], cohort: Cohort, embedded: Embedded | None
+) -> str:
     """Return a key of all that a gene's predictions depend on: a stopped run resumes its own work only.
 
     Files count by their content, wherever they are, and genes by name and order, as items are numbered.
@@ -354,4 +353,5 @@ def _run_key(record: dict[str, Any], fitted: Sequence[str], cohort: Cohort, embe
     }
     genes = [gene.gene_id for gene in cohort.genes]
     keys = embedded.keys if embedded else ()
-    return work_key(record["haploscribe"], record["versions"], options, contents, list(fitted), genes, keys)
+    models = [(spec.name, spec.source) for spec in fitted]
+    return work_key(record["haploscribe"], record["versions"], options, contents, models, genes, keys)
