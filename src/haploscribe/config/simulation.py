@@ -73,7 +73,7 @@ class SimulationOptions(Options):
         if real != (self.reference is not None):
             return "--variants and --reference go together: give both, or neither to simulate genotypes"
         if self.expression is not None and not real:
-            return "--expression names real genes: give real samples too, with --variants and --reference"
+            return "--expression names real genes: give real genotypes too, with --variants and --reference"
         if self.samples is None and not real:
             return "--samples is missing: say how many samples to simulate, such as 500"
         if self.genes is None and self.expression is None:
