@@ -97,7 +97,7 @@ ROWS = (
     refused(
         "simulate: real genes, simulated samples",
         only_expression,
-        "--expression names real genes: give real samples too",
+        "--expression names real genes: give real genotypes too",
         verbs=("simulate",),
     ),
     refused(
