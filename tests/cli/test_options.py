@@ -36,7 +36,7 @@ def test_run_has_every_option_with_its_default() -> None:
     assert taken(CohortOptions, values) == CohortOptions(Path("v.vcf"), Path("r.fa"), Path("e.bed"))
     for kind in (BackboneOptions, EvaluationOptions, ZeroShotOptions, WorkerOptions):
         assert taken(kind, values) == kind()
-    assert set(values) == {"out", "store", "as_json", "readable_by"}
+    assert set(values) == {"out", "store", "force", "as_json", "readable_by"}
 
 
 def test_check_takes_the_options_of_run() -> None:

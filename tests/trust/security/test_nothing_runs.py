@@ -232,7 +232,7 @@ def test_safetensors_of_a_wrong_size_are_refused(done: Done, tmp_path: Path, cha
 def test_pickled_models_are_refused(done: Done, tmp_path: Path, sprung: Path) -> None:
     models = Path(shutil.copytree(done.folder / "out" / "results" / "models", tmp_path / "models"))
     gene_file(models, 0).write_bytes(pickle.dumps(Trap(sprung)))
-    with pytest.raises(InputError, match="damaged or no kept model"):
+    with pytest.raises(InputError, match="damaged or not a saved model"):
         SavedModels(models).of_gene(0)
 
 
