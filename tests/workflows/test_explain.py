@@ -547,7 +547,7 @@ def test_inputs_that_have_changed_or_are_gone_are_named(copied: tuple[Path, Coho
         file.write(b"\n")
     refused(results, f"{cohort.expression.name} has changed since the run")
     cohort.expression.unlink()
-    refused(results, f"{cohort.expression.name}, which .* names, is not there")
+    refused(results, f"{cohort.expression.name}, listed in .* does not exist")
 
 
 @pytest.mark.parametrize(
