@@ -247,7 +247,7 @@ def test_an_earlier_table_of_losses_is_taken_away(tmp_path: Path) -> None:
 def test_a_stopped_export_leaves_nothing_half_written_and_goes_on(
     finished: Finished, databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weigh, out = WeightExtractor._weigh, tmp_path / "transformer-all.db"
+    weigh, out = WeightExtractor.gene_weights, tmp_path / "transformer-all.db"
     weighed: list[Gene] = []
 
     def stopping(self: WeightExtractor, gene: Gene) -> GeneWeights:
@@ -256,11 +256,11 @@ def test_a_stopped_export_leaves_nothing_half_written_and_goes_on(
         weighed.append(gene)
         return weigh(self, gene)
 
-    monkeypatch.setattr(WeightExtractor, "_weigh", stopping)
+    monkeypatch.setattr(WeightExtractor, "gene_weights", stopping)
     with pytest.raises(KeyboardInterrupt):
         export_predictdb(finished.options("transformer-all"), HERE, out)
     assert [path.name for path in tmp_path.iterdir()] == [".transformer-all.db.work"]
-    monkeypatch.setattr(WeightExtractor, "_weigh", weigh)
+    monkeypatch.setattr(WeightExtractor, "gene_weights", weigh)
     monkeypatch.delattr(gene_effects, "sequence_effects")  # variants are not asked about again
     export_predictdb(finished.options("transformer-all"), HERE, out)
     made = contents(tmp_path)

@@ -62,11 +62,12 @@ class WeightExtractor:
         with stage("Writing weights", len(genes), "genes") as advance:
             for gene in genes:
                 with threads(1):
-                    weighed = self._weigh(gene)
+                    weighed = self.gene_weights(gene)
                 yield weighed
                 advance(1)
 
-    def _weigh(self, gene: Gene) -> GeneWeights:
+    def gene_weights(self, gene: Gene) -> GeneWeights:
+        """Return the weights of the models of one gene."""
         opened = self.opened
         inputs = opened.inputs(gene)
         wide = opened.cohort.wide
