@@ -96,8 +96,14 @@ def _path_without(hidden: Collection[str], folder: Path) -> Path:
     programs.mkdir()
     for place in os.get_exec_path():
         for program in Path(place).iterdir() if Path(place).is_dir() else ():
-            if program.name not in hidden and not (programs / program.name).is_symlink():
-                (programs / program.name).symlink_to(program)
+            link = programs / program.name
+            if program.name in hidden or link.is_symlink() or link.exists():
+                continue
+            if program.name in PROGRAMS:  # some look for their parts beside the path that they are called by
+                link.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+                link.chmod(0o755)
+            else:
+                link.symlink_to(program)
     if "Rscript" not in hidden and not set(R_PACKAGES).isdisjoint(hidden):
         _hide_packages(hidden, folder / "R", programs / "Rscript")
     return programs
