@@ -97,7 +97,11 @@ class BackboneOptions(Options):
 
     backbone: Annotated[
         str,
-        Option("Frozen model that embeds the tiles; see `haploscribe backbones`.", metavar="NAME|PATH"),
+        Option(
+            "Frozen model that embeds the tiles: a name (see `haploscribe backbones`), a folder of a "
+            "checkpoint, or your own as module:Name.",
+            metavar="NAME|PATH",
+        ),
     ] = DEFAULT_BACKBONE
     layer: Annotated[
         int,
@@ -124,7 +128,7 @@ class EvaluationOptions(Options):
     models: Annotated[
         tuple[str, ...],
         Option(
-            "Models to compare, of {names}.",
+            "Models to compare, of {names}; or your own as module:Name.",
             metavar="A,B,C",
             names="haploscribe.estimators.registry.ESTIMATOR_NAMES",
         ),
