@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,13 @@ def read_attributes(group: Path) -> Mapping[str, Any]:
 def write_attributes(group: Path, attributes: Mapping[str, Any]) -> None:
     """Write the metadata record (`zarr.json`) of a group, with these attributes."""
     content = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    with atomic_write(group / RECORD) as aside:
-        aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    try:
+        with atomic_write(group / RECORD) as aside:
+            aside.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    except InputError:  # the disk is full: a folder without a record would be taken for damage
+        with suppress(OSError):
+            group.rmdir()
+        raise
 
 
 def write_array(
