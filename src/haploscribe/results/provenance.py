@@ -126,7 +126,9 @@ def _in_words(flag: str, value: object) -> str:
     if value is None or value is False:
         return f"without {flag}"
     text = "" if value is True else ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{flag} {text if len(text) <= _MAX_SHOWN else f'{text[:_MAX_SHOWN]}…'}".rstrip()
+    if "," in text and len(text) > _MAX_SHOWN:  # a list of genes, say; a path is shown whole
+        text = f"{text[:_MAX_SHOWN]}…"
+    return f"{flag} {text}".rstrip()
 
 
 def recorded_options(
