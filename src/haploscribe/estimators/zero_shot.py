@@ -17,7 +17,7 @@ class ZeroShot(GeneEstimator):
     a model around that has the sign wrong, and so hide it. So the correlation is the sequence model's own,
     while `r2`, which also judges the spread, is near `2 r - 1`: the model does not say how sure it is.
 
-    Where the prediction is one number for all samples of `fit`, everyone is predicted the mean. A
+    Where the prediction is one number for all samples of `fit`, the mean is predicted for all. A
     validation set is not needed, and is taken with the rest.
 
     Parameters

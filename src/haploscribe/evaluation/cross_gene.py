@@ -16,7 +16,7 @@ FAR = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class CrossGeneTraining:
-    """What far genes teach about one gene in one fold.
+    """What far genes show about one gene in one fold.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ def adjust_gene(
     expression
         float64 `(n_samples,)`; prepared expression of the same samples.
     training
-        What far genes teach about it, learned in the same samples.
+        What far genes show about it, learned in the same samples.
     """
     for adjustment in training.adjustments:
         inputs, expression = adjustment.adjust(inputs, expression)

@@ -53,7 +53,7 @@ class TrainingSet:
     validation
         bool `(n_samples,)`; which are for validation; None where none is.
     cross_gene
-        What other genes teach about this one, in the same samples; None where nothing is learned from them.
+        What other genes show about this one, in the same samples; None where nothing is learned from them.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class GeneDataset:
     normalisation
         How to normalise expression.
     cross_gene
-        Returns what other genes teach about one, by its index, in a fold; None where nothing is learned from
+        Returns what other genes show about one, by its index, in a fold; None where nothing is learned from
         them.
     """
 

@@ -32,7 +32,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import BoolArray, Float64Array
 
 HETEROGENEITY, EFFECT_PRIOR = "heterogeneity", "effect-prior"
-"""Folders of what all genes teach, less the number of the fold."""
+"""Folders of what all genes show, less the number of the fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +221,12 @@ class WorkContext:
         return gene_splits(self.cohort, self.evaluation.gene_split)
 
     def cross_gene_folder(self, kind: str, fold: Fold) -> Path:
-        """Return the folder of one kind of what all genes teach in a fold."""
+        """Return the folder of one kind of what all genes show in a fold."""
         return self.spec.folder / f"{kind}-{fold.number}"
 
     @cached_property
     def _cross_gene_models(self) -> dict[int, tuple[HeterogeneityModel, EffectPriorModel]]:
-        """What all genes teach in each of `fits`, by the fold's number."""
+        """What all genes show in each of `fits`, by the fold's number."""
         return {
             fold.number: (
                 HeterogeneityModel(Heterogeneity.open(self.cross_gene_folder(HETEROGENEITY, fold))),
@@ -236,7 +236,7 @@ class WorkContext:
         }
 
     def cross_gene(self, number: int, fold: Fold) -> CrossGeneTraining:
-        """Return what genes far from one teach about it in a fold, once all are measured."""
+        """Return what genes far from one show about it in a fold, once all are measured."""
         gene, table = self.cohort.genes[number], self.cohort.all_genes.genes
         # By name: contigs are named as in the file there, as in the reference here.
         own = next(other for other in table if other.gene_id == gene.gene_id)

@@ -26,7 +26,7 @@ MomentsT = TypeVar("MomentsT")
 
 
 class Adjustment(Protocol):
-    """What other genes teach about one gene in one fold."""
+    """What other genes show about one gene in one fold."""
 
     def adjust(self, inputs: GeneInputs, expression: Float64Array) -> tuple[GeneInputs, Float64Array]:
         """Return what to fit in place of the inputs and the expression of the training samples."""
@@ -37,7 +37,7 @@ class CrossGeneModel(Protocol):
     """What all genes show together in the training samples of one fold."""
 
     def adjustment(self, far: BoolArray) -> Adjustment:
-        """Return what the far genes teach about one gene.
+        """Return what the far genes show about one gene.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class EffectPriorModel:
 
 @dataclass(frozen=True, slots=True)
 class PriorAdjustment:
-    """Return a gene its effect-size prior."""
+    """Set the effect-size prior of a gene's inputs."""
 
     prior: EffectVariancePrior
 

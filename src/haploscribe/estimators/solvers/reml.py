@@ -179,7 +179,7 @@ def fit_haplotype_effects(
     """Estimate y = µ + Σ XB + e, with X the scores of a sample's two haplotypes, b ~ N(0, σ²_b I).
 
     X = CS, with C the centred counts of a part's unique haplotypes and S their scores. Any R with RRᵀ = SSᵀ
-    gives CR the kernel of CS; where haplotypes are fewer than scores it has a column a haplotype. Effects
+    gives CR the kernel of CS; where haplotypes are fewer than scores, R has one column per haplotype. Effects
     are Xᵀ(K + δI)⁻¹(y − ȳ), with δ by REML.
 
     Parameters

@@ -232,9 +232,9 @@ class MultiGeneTransformer(MultiGeneEstimator):
         validation: BoolArray | None,
     ) -> None:
         """Train the networks, all as long as held-out genes are predicted better; of equals, the fewest."""
-        everyone = np.arange(len(expression[0]))
-        learning = everyone if validation is None else np.flatnonzero(~validation)
-        judged = everyone if validation is None else np.flatnonzero(validation)
+        all_samples = np.arange(len(expression[0]))
+        learning = all_samples if validation is None else np.flatnonzero(~validation)
+        judged = all_samples if validation is None else np.flatnonzero(validation)
         networks = [self._untrained(axes.axes.shape[1]) for _ in blocks]
         states = [
             multi_gene_training_epochs(
