@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
+from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.embedding.backbones.esm import POSITION_OFFSET, EsmConfiguration, native_esm
 from haploscribe.embedding.backbones.esm_v2 import EsmV2
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model, tokeniser_of
-from haploscribe.embedding.backbones.registry import BACKBONES, opened_checkpoint
+from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
 from haploscribe.pretraining.batches import VOCABULARY
 from haploscribe.pretraining.model import initial_model

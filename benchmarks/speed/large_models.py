@@ -18,7 +18,7 @@ from benchmarks.common.pages import stamp, write_section
 from benchmarks.speed.encoders import encode, operations_per_token, random_encoder, shape_of
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.nucleotide_transformer import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
+from haploscribe.embedding.backbones.token_backbone import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
 from haploscribe.genome.tiles import overlapping_tiles
 
 HEAD = (

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 from typing_extensions import is_typeddict
 
-from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry
+from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 
 _LINES = Path(__file__).parents[1] / "bad-input-lines.json"
 _UNSURE = "not read off the published files; the checkpoint's own value is what counts."

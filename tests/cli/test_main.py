@@ -138,7 +138,7 @@ def test_haplotypes_writes_two_records_a_sample(
 def test_backbones_as_json_is_the_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from haploscribe.embedding.backbones.registry import BACKBONES
+    from haploscribe.embedding.backbones.catalogue import BACKBONES
 
     assert run_cli("backbones", "--json", monkeypatch=monkeypatch) == 0
     assert json.loads(capsys.readouterr().out) == [asdict(row) for row in BACKBONES]

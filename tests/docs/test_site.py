@@ -12,7 +12,7 @@ import click
 import pytest
 
 from haploscribe.cli.main import cli
-from haploscribe.embedding.backbones.registry import BACKBONES
+from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.estimators.registry import ESTIMATOR_NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import EsmForMaskedLM
 
-from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.errors import InputError
 from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov
@@ -103,7 +103,7 @@ def test_a_score_is_the_same_each_time_and_in_any_batch(random_genome: Path, tmp
 
 def test_losses_are_those_of_transformers(tmp_path: Path) -> None:
     folder = write_v1(tmp_path / "model")
-    checkpoint = read_checkpoint(folder, "v1")
+    checkpoint = read_checkpoint(CheckpointFolder(folder, "v1"))
     tokeniser = tokeniser_of(checkpoint)
     windows = []
     for length, masked in ((66, (1, 4)), (48, (3,))):

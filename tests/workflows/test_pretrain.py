@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from haploscribe.config.options import PretrainingOptions
-from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
@@ -147,7 +147,7 @@ def test_the_loaded_model_computes_what_the_trained_one_did(
     finished: tuple[PretrainingOptions, Path],
 ) -> None:
     _, out = finished
-    checkpoint = read_checkpoint(out, "trained")
+    checkpoint = read_checkpoint(CheckpointFolder(out, "trained"))
     state = read_state(out)
     assert state is not None
     trained = initial_model(checkpoint.configuration, seed=1)
@@ -159,7 +159,7 @@ def test_the_loaded_model_computes_what_the_trained_one_did(
 
 def test_six_mers_share_the_vectors_of_their_subwords(finished: tuple[PretrainingOptions, Path]) -> None:
     _, out = finished
-    checkpoint = read_checkpoint(out, "trained")
+    checkpoint = read_checkpoint(CheckpointFolder(out, "trained"))
     state = read_state(out)
     assert state is not None
     tensors = state.weights()

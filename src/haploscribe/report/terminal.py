@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from haploscribe.embedding.backbones.registry import BACKBONES, BackboneEntry
+from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
 from haploscribe.results.tables import Results

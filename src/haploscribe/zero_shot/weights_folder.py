@@ -13,8 +13,8 @@ from haploscribe.embedding.backbones.checkpoint import (
     INDEX_FILE,
     WEIGHTS_FILE,
     check_tensors,
-    download,
 )
+from haploscribe.embedding.backbones.hub import download
 from haploscribe.errors import InputError
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from haploscribe.embedding.backbones.checkpoint import Checkpoint, read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.errors import InputError
 from tests.fixtures.backbones import (
@@ -25,7 +25,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def load(folder: Path) -> Any:
-    return load_masked_token_model(read_checkpoint(folder, "tiny"))
+    return load_masked_token_model(read_checkpoint(CheckpointFolder(folder, "tiny")))
 
 
 def refusal(folder: Path) -> str:
@@ -208,7 +208,7 @@ def test_a_configuration_of_another_model_is_refused(
 
 
 def digest(folder: Path) -> str:
-    checkpoint: Checkpoint = read_checkpoint(folder, "tiny")
+    checkpoint: Checkpoint = read_checkpoint(CheckpointFolder(folder, "tiny"))
     return checkpoint.revision
 
 

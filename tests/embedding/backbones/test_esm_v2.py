@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
@@ -25,7 +25,7 @@ IDS = [3, 700, 45, 4102, 2, 6, 9, 2800, 4106]  # with a mask (2)
 
 
 def load(folder: Path) -> EsmV2ForMaskedTokens:
-    model = load_masked_token_model(read_checkpoint(folder, "tiny"))
+    model = load_masked_token_model(read_checkpoint(CheckpointFolder(folder, "tiny")))
     assert isinstance(model, EsmV2ForMaskedTokens)
     return model
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.embedding.backbones import nucleotide_transformer
+from haploscribe.embedding.backbones import token_backbone
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser, windows
 from haploscribe.errors import InputError
@@ -21,6 +21,7 @@ from tests.fixtures.backbones import (
     V1_VOCABULARY,
     V2_CONFIGURATION,
     V2_VOCABULARY,
+    embed_sequences,
     random_v2_tensors,
     v2_hidden_states,
     write_folder,
@@ -50,7 +51,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 
 def load(folder: Path, **options: Any) -> NucleotideTransformer:
-    return NucleotideTransformer(read_checkpoint(folder, "tiny"), **options)
+    return NucleotideTransformer(read_checkpoint(CheckpointFolder(folder, "tiny")), **options)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def native_hidden_states(folder: Path, ids: list[int]) -> list[Float32Array]:
 def test_v1_is_the_mean_of_what_transformers_computes(v1_folder: Path, layer: int) -> None:
     ids = [3, *SixMerTokeniser(V1_VOCABULARY)(FULL)]
     expected = native_hidden_states(v1_folder, ids)[layer][1:].mean(axis=0)
-    vector = load(v1_folder, layer=layer).embed_sequences([FULL])[0, 0]
+    vector = embed_sequences(load(v1_folder, layer=layer), [FULL])[0, 0]
     np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
@@ -79,13 +80,13 @@ def test_v1_is_the_mean_of_what_transformers_computes(v1_folder: Path, layer: in
 def test_v2_is_the_mean_of_the_second_computation(v2_folder: Path, layer: int) -> None:
     ids = [3, *SixMerTokeniser(V2_VOCABULARY)(FULL)]
     states = v2_hidden_states(random_v2_tensors(V2_CONFIGURATION), V2_CONFIGURATION, ids)
-    vector = load(v2_folder, layer=layer).embed_sequences([FULL])[0, 0]
+    vector = embed_sequences(load(v2_folder, layer=layer), [FULL])[0, 0]
     np.testing.assert_allclose(vector, states[layer][1:].mean(axis=0), atol=1e-5)
 
 
 def test_token_dropout_is_as_the_checkpoint_says(v1_folder: Path, tmp_path: Path) -> None:
-    without = load(write_v1(tmp_path, token_dropout=False), layer=0).embed_sequences([FULL])
-    assert not np.allclose(load(v1_folder, layer=0).embed_sequences([FULL]), without)
+    without = embed_sequences(load(write_v1(tmp_path, token_dropout=False), layer=0), [FULL])
+    assert not np.allclose(embed_sequences(load(v1_folder, layer=0), [FULL]), without)
 
 
 def test_bins_are_parts_of_the_token_axis(v1_folder: Path) -> None:
@@ -93,7 +94,7 @@ def test_bins_are_parts_of_the_token_axis(v1_folder: Path) -> None:
     ids = [3, *SixMerTokeniser(V1_VOCABULARY)(sequence)]
     expected = native_hidden_states(v1_folder, ids)[-1][1:].reshape(3, 2, -1).mean(axis=1)
     np.testing.assert_allclose(
-        load(v1_folder, pooling="bins-3").embed_sequences([sequence])[0], expected, atol=1e-5
+        embed_sequences(load(v1_folder, pooling="bins-3"), [sequence])[0], expected, atol=1e-5
     )
 
 
@@ -120,7 +121,7 @@ def test_an_overflow_is_read_in_windows_and_nothing_is_dropped(
     n_bins = 1 if pooling == "mean" else 4
     expected = np.repeat(hidden, n_bins, axis=0).reshape(n_bins, len(hidden), -1).mean(axis=1)
     np.testing.assert_allclose(
-        load(v2_folder, pooling=pooling).embed_sequences([sequence])[0], expected, atol=1e-5
+        embed_sequences(load(v2_folder, pooling=pooling), [sequence])[0], expected, atol=1e-5
     )
 
 
@@ -129,8 +130,8 @@ def test_an_overflow_is_read_in_windows_and_nothing_is_dropped(
 def test_a_row_depends_on_its_own_sequence_alone(
     backbone: NucleotideTransformer, sequences: list[bytes]
 ) -> None:
-    alone = np.concatenate([backbone.embed_sequences([sequence]) for sequence in sequences])
-    np.testing.assert_array_equal(backbone.embed_sequences(sequences), alone)  # to the bit, on a CPU
+    alone = np.concatenate([embed_sequences(backbone, [sequence]) for sequence in sequences])
+    np.testing.assert_array_equal(embed_sequences(backbone, sequences), alone)  # to the bit, on a CPU
 
 
 @pytest.mark.parametrize("threads", [2, 3])
@@ -140,7 +141,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(backbone: NucleotideTransfo
     embedded = []
     for number in (1, threads):
         torch.set_num_threads(number)
-        embedded.append(backbone.embed_sequences(sequences))
+        embedded.append(embed_sequences(backbone, sequences))
     torch.set_num_threads(before)
     np.testing.assert_array_equal(embedded[0], embedded[1])
 
@@ -150,17 +151,17 @@ def test_the_token_budget_changes_nothing(
     backbone: NucleotideTransformer, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
     sequences = [FULL, FULL[:20], FULL + FULL, b"", FULL[:41], FULL]
-    expected = backbone.embed_sequences(sequences)
-    monkeypatch.setitem(nucleotide_transformer.TOKENS_PER_BATCH, "cpu", budget)
-    np.testing.assert_allclose(backbone.embed_sequences(sequences), expected, atol=1e-5)
+    expected = embed_sequences(backbone, sequences)
+    monkeypatch.setitem(token_backbone.TOKENS_PER_BATCH, "cpu", budget)
+    np.testing.assert_allclose(embed_sequences(backbone, sequences), expected, atol=1e-5)
 
 
 def test_a_deleted_tile_is_zeros(backbone: NucleotideTransformer) -> None:
-    assert not backbone.embed_sequences([b"", FULL])[0].any()
+    assert not embed_sequences(backbone, [b"", FULL])[0].any()
 
 
 def test_no_sequences_make_no_rows(backbone: NucleotideTransformer) -> None:
-    assert backbone.embed_sequences([]).shape == (0, 1, 24)
+    assert embed_sequences(backbone, []).shape == (0, 1, 24)
 
 
 def test_the_protocol_is_kept(backbone: NucleotideTransformer) -> None:
@@ -188,8 +189,8 @@ def test_a_layer_counted_from_the_end_has_the_settings_of_its_index(
 @pytest.mark.parametrize("layer", [0, 2, N_LAYERS])
 def test_mixed_precision_loses_no_more_than_float16_does(folder: Path, layer: int) -> None:
     sequences = [FULL, FULL[:30] + b"C" + FULL[31:], FULL * 2]
-    exact = load(folder, layer=layer).embed_sequences(sequences)
-    mixed = load(folder, layer=layer, precision="mixed").embed_sequences(sequences)
+    exact = embed_sequences(load(folder, layer=layer), sequences)
+    mixed = embed_sequences(load(folder, layer=layer, precision="mixed"), sequences)
     assert mixed.dtype == np.float32
     # Ten bits of mantissa, three layers.
     np.testing.assert_allclose(mixed, exact, atol=20 * 2.0**-11 * np.abs(exact).max())
@@ -197,10 +198,10 @@ def test_mixed_precision_loses_no_more_than_float16_does(folder: Path, layer: in
 
 def test_mixed_precision_keeps_the_residual_stream_in_float32(folder: Path) -> None:
     assert np.array_equal(
-        load(folder, layer=0, precision="mixed").embed_sequences([FULL]),
-        load(folder, layer=0).embed_sequences([FULL]),
+        embed_sequences(load(folder, layer=0, precision="mixed"), [FULL]),
+        embed_sequences(load(folder, layer=0), [FULL]),
     )
-    mixed = load(folder, layer=2, precision="mixed").embed_sequences([FULL])
+    mixed = embed_sequences(load(folder, layer=2, precision="mixed"), [FULL])
     assert not np.array_equal(mixed, mixed.astype(np.float16))
 
 
@@ -208,9 +209,9 @@ def test_numbers_beyond_float16_are_refused_in_mixed_precision(tmp_path: Path) -
     tensors = random_v2_tensors(V2_CONFIGURATION)
     tensors["esm.encoder.layer.1.intermediate.dense.weight"] *= 1e4
     write_folder(tmp_path, V2_CONFIGURATION, V2_VOCABULARY, tensors)
-    assert np.isfinite(load(tmp_path).embed_sequences([FULL])).all()
+    assert np.isfinite(embed_sequences(load(tmp_path), [FULL])).all()
     with pytest.raises(InputError, match="--precision float32"):
-        load(tmp_path, precision="mixed").embed_sequences([FULL])
+        embed_sequences(load(tmp_path, precision="mixed"), [FULL])
 
 
 def test_an_unknown_precision_is_refused(folder: Path) -> None:
@@ -247,5 +248,5 @@ def test_a_vocabulary_of_another_checkpoint_is_refused(
 
 
 def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    load(folder).embed_sequences([FULL])
+    embed_sequences(load(folder), [FULL])
     assert capfd.readouterr() == ("", "")

@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.embedding.backbones.registry import check_backbone, load_backbone
+from haploscribe.embedding.backbones.registry import check_backbone_name, load_backbone
 from haploscribe.embedding.store import backbone_key
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
@@ -184,7 +184,7 @@ def test_an_unknown_backbone_is_refused_also_where_no_model_reads_deltas(
     cohort: CohortOptions, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(InputError, match=name.partition(":")[0]):
-        check_backbone(name)
+        check_backbone_name(name)
     with pytest.raises(InputError, match=name.partition(":")[0]):
         run(cohort, BackboneOptions(name), EvaluationOptions(models=("blup",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()

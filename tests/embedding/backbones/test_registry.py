@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.embedding.backbones.registry import (
-    BACKBONES,
-    BackboneEntry,
-    load_backbone,
-    opened_checkpoint,
-)
+from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
+from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from tests.fixtures.backbones import write_v2

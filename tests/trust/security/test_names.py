@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from haploscribe.embedding.backbones.checkpoint import read_checkpoint
+from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
@@ -223,7 +223,7 @@ def test_an_index_of_weights_names_files_of_its_folder_alone(done: Done, tmp_pat
     index = backbone / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"esm.embeddings.word_embeddings.weight": shard}}))
     with pytest.raises(InputError, match="which is no safetensors file of its folder"):
-        read_checkpoint(backbone, "backbone")
+        read_checkpoint(CheckpointFolder(backbone, "backbone"))
 
 
 @pytest.fixture

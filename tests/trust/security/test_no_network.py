@@ -62,7 +62,7 @@ def test_the_hubs_library_is_told_to_send_no_telemetry() -> None:
         "import contextlib, os\n"
         "os.environ['HF_HUB_OFFLINE'] = '1'\n"
         "os.environ['HF_HOME'] = os.devnull\n"
-        "from haploscribe.embedding.backbones.checkpoint import download\n"
+        "from haploscribe.embedding.backbones.hub import download\n"
         "with contextlib.suppress(Exception):\n"
         "    download('somebody/some-model', 'main')\n"
         "from huggingface_hub import constants\n"

@@ -1,12 +1,11 @@
-"""Read a checkpoint folder: configuration, vocabulary and weights, from disk or from the hub."""
+"""Read a checkpoint folder: configuration, vocabulary and weights."""
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,10 +17,25 @@ CONFIGURATION_FILE = "config.json"
 VOCABULARY_FILE = "vocab.txt"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-_DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "*.safetensors", INDEX_FILE)
-HUB_TIMEOUT = 10.0
-"""Seconds to wait for the hub before using the cache."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+class CheckpointFolder(NamedTuple):
+    """A folder with a checkpoint in the hub's format; nothing is read yet.
+
+    Attributes
+    ----------
+    folder
+        Holds `config.json`, `model.safetensors` or its shards with their index, and a tokeniser's files.
+    name
+        Name of the backbone in outputs.
+    revision
+        The hub's commit hash; None for a folder of the user's, whose digest takes its place.
+    """
+
+    folder: Path
+    name: str
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,74 +63,21 @@ class Checkpoint:
     vocabulary: tuple[str, ...]
 
 
-def download(hub_id: str, revision: str) -> tuple[Path, str]:
-    """Download a checkpoint's files from the Hugging Face hub, or find them in its cache; never code.
-
-    `revision` is resolved on the hub once; the cache is used as is only when the hub does not answer.
-
-    Returns
-    -------
-    tuple
-        The folder, and the commit hash of `revision`.
-
-    Raises
-    ------
-    InputError
-        When the hub cannot be reached and the cache has no copy, or has no such revision.
-    """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
-    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - slow to import; only needed for the hub
-
-    try:
-        commit = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT).sha
-        folder = snapshot_download(hub_id, revision=commit, allow_patterns=list(_DOWNLOADED))
-    except Exception as error:  # connection errors differ between versions of huggingface_hub
-        cached = _cached(hub_id, revision)
-        if cached is None:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise InputError(
-                f"cannot download {hub_id} ({reason}) and no copy is cached; on a machine with access run "
-                f"'hf download {hub_id} --revision {revision} --local-dir FOLDER', copy FOLDER here and give "
-                "its path instead"
-            ) from None
-        folder = cached
-    return Path(folder), Path(folder).name
-
-
-def _cached(hub_id: str, revision: str) -> str | None:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415
-    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
-
-    try:
-        return snapshot_download(hub_id, revision=revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return None
-
-
-def read_checkpoint(folder: Path, name: str, revision: str | None = None) -> Checkpoint:
-    """Read a checkpoint folder in the hub's format, except for the weights.
-
-    Parameters
-    ----------
-    folder
-        Holds `config.json`, `vocab.txt` and `model.safetensors` or its shards with their index.
-    name
-        Name of the backbone.
-    revision
-        Known revision; if None, a digest of the files.
+def read_checkpoint(found: CheckpointFolder) -> Checkpoint:
+    """Read a checkpoint folder of the Nucleotide Transformer, except for the weights.
 
     Raises
     ------
     InputError
         When a file is missing or unreadable.
     """
-    content = _read_json(folder / CONFIGURATION_FILE)
-    vocabulary = tuple(line.strip() for line in _read_text(folder / VOCABULARY_FILE).splitlines())
-    files = [folder / CONFIGURATION_FILE, folder / VOCABULARY_FILE, *_weight_files(folder)]
+    folder = found.folder
+    content = read_json(folder / CONFIGURATION_FILE)
+    vocabulary = tuple(line.strip() for line in read_text(folder / VOCABULARY_FILE).splitlines())
     return Checkpoint(
-        name=name,
+        name=found.name,
         folder=folder,
-        revision=revision or _digest(files),
+        revision=found.revision or digest_checkpoint(folder, [VOCABULARY_FILE]),
         configuration=parse_configuration(content, str(folder / CONFIGURATION_FILE)),
         vocabulary=vocabulary,
     )
@@ -147,7 +108,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS_FILE).is_file():
         return [folder / WEIGHTS_FILE]
     if (folder / INDEX_FILE).is_file():
-        named = _read_json(folder / INDEX_FILE).get("weight_map", {})
+        named = read_json(folder / INDEX_FILE).get("weight_map", {})
         names = sorted(set(map(str, named.values()))) if isinstance(named, dict) else []
         elsewhere = [name for name in names if name != Path(name).name or not name.endswith(".safetensors")]
         if elsewhere:
@@ -169,15 +130,29 @@ def _weight_files(folder: Path) -> list[Path]:
     raise InputError(f"{folder} has no {WEIGHTS_FILE}; give the folder of a downloaded checkpoint")
 
 
-def _digest(files: Iterable[Path]) -> str:
+def digest_checkpoint(folder: Path, others: Iterable[str]) -> str:
+    """Digest a checkpoint's configuration, tokeniser files (`others`, by name) and weights: `sha256:…`.
+
+    Raises
+    ------
+    InputError
+        When there are no safetensors.
+    """
     total = hashlib.sha256()
-    for file in files:
+    for file in [folder / CONFIGURATION_FILE, *(folder / name for name in others), *_weight_files(folder)]:
         with file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{total.hexdigest()}"
 
 
-def _read_text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Read a text file of a checkpoint folder.
+
+    Raises
+    ------
+    InputError
+        When it is missing or not UTF-8.
+    """
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -185,9 +160,16 @@ def _read_text(file: Path) -> str:
         raise InputError(f"cannot read {file}: {reason}; a checkpoint folder needs it") from None
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object from a file of a checkpoint folder.
+
+    Raises
+    ------
+    InputError
+        When it is missing or not a JSON object.
+    """
     try:
-        content = json.loads(_read_text(file))
+        content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise InputError(f"{file} is not JSON (line {error.lineno}); download it again") from None
     if not isinstance(content, dict):

@@ -1,24 +1,28 @@
 """Load a Nucleotide Transformer checkpoint strictly and embed sequences with it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from haploscribe.embedding.backbones.base import SequenceBackbone
 from haploscribe.embedding.backbones.checkpoint import (
     VOCABULARY_FILE,
     Checkpoint,
     check_tensors,
     read_weights,
 )
-from haploscribe.embedding.backbones.devices import each_by_one_thread, resolve_device
+from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm import EsmConfiguration, keep_layers, native_esm
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens, rotary_frequencies
+from haploscribe.embedding.backbones.token_backbone import (
+    TokenBackbone,
+    TokenWindow,
+    resolve_layer,
+    resolve_precision,
+)
 from haploscribe.embedding.backbones.tokeniser import (
     K,
     SixMerTokeniser,
@@ -28,24 +32,11 @@ from haploscribe.embedding.backbones.tokeniser import (
     windows,
 )
 from haploscribe.errors import InputError
-from haploscribe.utils.types import Float32Array, Int64Array
-
-# Tokens per forward pass, at least one window. On a CPU one window at a time: its thousand tokens occupy a
-# core, more exceed its cache, and a matrix product with more rows may sum in another order. On a GPU this
-# occupies the multiprocessors and bounds the activations of the widest model to a few GiB.
-TOKENS_PER_BATCH = {"cpu": 1}
-TOKENS_PER_BATCH_ON_A_GPU = 32_768
+from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.utils.types import Float32Array
 
 
-class _Job(NamedTuple):
-    """One window of one sequence: its tokens, and the weights that pool its hidden states."""
-
-    row: int
-    ids: Int64Array
-    weights: Float32Array
-
-
-class NucleotideTransformer(SequenceBackbone):
+class NucleotideTransformer(TokenBackbone):
     """Embed DNA with a frozen Nucleotide Transformer.
 
     A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
@@ -55,10 +46,6 @@ class NucleotideTransformer(SequenceBackbone):
     the last one ends at the last token and extends back as far as possible, giving hidden states only to the
     tokens that no window before it held. All tokens are pooled together. A sequence without bases (its tile
     deleted) is embedded as zeros.
-
-    On a CPU each window goes through the model by itself and is computed by one thread: the bits of a
-    sequence's vectors depend neither on the sequences beside it nor on the number of threads. On a GPU
-    windows of equal length go through together; nothing is ever padded.
 
     Parameters
     ----------
@@ -96,8 +83,8 @@ class NucleotideTransformer(SequenceBackbone):
     ) -> None:
         configuration = checkpoint.configuration
         self.n_bins = n_bins_of(pooling)
-        self.layer = _resolve_layer(layer, configuration.n_layers)
-        self._device = resolve_device(device)
+        self.layer = resolve_layer(layer, configuration.n_layers)
+        self.device = resolve_device(device)
         self._tokenise = tokeniser_of(checkpoint)
         self._capacity = configuration.max_tokens - 1
         self.max_tile = K * self._capacity
@@ -108,66 +95,23 @@ class NucleotideTransformer(SequenceBackbone):
             "revision": checkpoint.revision,
             "layer": self.layer,
             "pooling": pooling,
-            "dtype": _resolve_precision(precision),
+            "dtype": resolve_precision(precision),
         }
-        self._mixed = precision == "mixed"
+        self.mixed = precision == "mixed"
         model = load_masked_token_model(checkpoint)
-        self._hidden_states = _encoder(model.esm, configuration.family, self.layer, self._device)
+        self._hidden_states = _encoder(model.esm, configuration.family, self.layer, self.device)
 
-    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
-        """Embed sequences: float32 `(n_sequences, n_bins, dimension)`; each row by its sequence alone.
-
-        Raises
-        ------
-        InputError
-            When values of the model overflow float16 in mixed precision.
-        """
-        pooled = np.zeros((len(sequences), self.n_bins, self.dimension), dtype=np.float32)
-        jobs = [job for row, sequence in enumerate(sequences) for job in self._jobs(row, sequence)]
-        batches = _batches(jobs, TOKENS_PER_BATCH.get(self._device.type, TOKENS_PER_BATCH_ON_A_GPU))
-        for job, part in zip(chain.from_iterable(batches), self._embed_batches(batches), strict=True):
-            pooled[job.row] += part
-        if self._mixed and not np.isfinite(pooled).all():
-            raise InputError(
-                f"backbone {self.name} has numbers beyond float16's; embed with --precision float32"
-            )
-        return pooled
-
-    def _embed_batches(self, batches: Sequence[Sequence[_Job]]) -> Float32Array:
-        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of all jobs, batch by batch."""
-        if not batches:
-            return np.zeros((0, self.n_bins, self.dimension), dtype=np.float32)
-        if self._device.type == "cpu":
-            parts = each_by_one_thread(self._embed_batch, batches)
-        else:
-            parts = [self._embed_batch(batch) for batch in batches]
-        # All batches are submitted before the first result is awaited.
-        embedded: Float32Array = torch.cat(parts).cpu().numpy()
-        return embedded
-
-    def _jobs(self, row: int, sequence: bytes) -> Iterator[_Job]:
-        """Split one sequence's tokens into windows, each with the class token before it."""
-        tokens = self._tokenise(sequence)
+    def windows(self, haplotype: TileHaplotype) -> Iterator[TokenWindow]:
+        """Split a haplotype's tokens into windows, each with the class token before it."""
+        tokens = self._tokenise(haplotype.sequence)
         weights = bin_weights(len(tokens), self.n_bins)
         for window in windows(len(tokens), self._capacity):
             ids = np.concatenate(([self._tokenise.class_id], tokens[window.start : window.end]))
-            yield _Job(row, ids, _kept(weights, window))
+            yield TokenWindow(ids, _kept(weights, window))
 
-    def _embed_batch(self, batch: Sequence[_Job]) -> Tensor:
-        """Compute the pooled parts `(n_jobs, n_bins, dimension)` of one batch on the device, not awaited."""
-        with torch.inference_mode():
-            ids = self._send(np.stack([job.ids for job in batch]))
-            weights = self._send(np.stack([job.weights for job in batch]))
-            with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._mixed):
-                hidden = self._hidden_states(ids)
-            return torch.bmm(weights, hidden)
-
-    def _send(self, values: Int64Array | Float32Array) -> Tensor:
-        """Copy an array to the device; to a GPU from pinned memory, which it reads while it computes."""
-        tensor = torch.from_numpy(values)
-        if self._device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self._device, non_blocking=True)
+    def hidden_states(self, ids: Tensor) -> Tensor:
+        """Compute hidden states `(n, n_tokens, dimension)` of token IDs."""
+        return self._hidden_states(ids)
 
 
 def _kept(weights: Float32Array, window: Window) -> Float32Array:
@@ -175,17 +119,6 @@ def _kept(weights: Float32Array, window: Window) -> Float32Array:
     padded = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
     padded[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
     return padded
-
-
-def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
-    """Batch jobs of equal length up to the token budget (at least one job each), the longest first."""
-    batches = []
-    longest_first = sorted(jobs, key=lambda job: len(job.ids), reverse=True)
-    for length, members in groupby(longest_first, key=lambda job: len(job.ids)):
-        alike = list(members)
-        size = max(1, budget // length)
-        batches += [alike[i : i + size] for i in range(0, len(alike), size)]
-    return batches
 
 
 def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -197,23 +130,6 @@ def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callabl
     keep_layers(esm, layer)
     esm.to(device)
     return lambda ids: esm(input_ids=ids).last_hidden_state
-
-
-def _resolve_layer(layer: int, n_layers: int) -> int:
-    if not -(n_layers + 1) <= layer <= n_layers:
-        raise InputError(
-            f"layer {layer} does not exist; this checkpoint has 0 (embeddings) to {n_layers}, or "
-            f"{-(n_layers + 1)} to -1 from the end"
-        )
-    return layer % (n_layers + 1)
-
-
-def _resolve_precision(precision: str) -> str:
-    """Return the name of a precision in the settings."""
-    names = {"float32": "float32", "mixed": "float16 products"}
-    if precision not in names:
-        raise InputError(f"precision {precision!r} is unknown; use {' or '.join(names)}")
-    return names[precision]
 
 
 def tokeniser_of(checkpoint: Checkpoint) -> SixMerTokeniser:

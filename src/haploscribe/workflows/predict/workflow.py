@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.config.options import PredictionOptions, WorkerOptions
-from haploscribe.embedding.backbones.registry import check_backbone
+from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
@@ -233,7 +233,7 @@ def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBa
     """Load the backbone of the training; None where no model reads deltas."""
     if record.backbone is None:
         if options.backbone is not None:
-            check_backbone(options.backbone)
+            check_backbone_name(options.backbone)
         return None
     wanted = replace(record.backbone, device=options.device)
     if options.backbone is not None:

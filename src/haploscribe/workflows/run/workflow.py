@@ -16,7 +16,7 @@ from haploscribe.config.options import (
     WorkerOptions,
     ZeroShotOptions,
 )
-from haploscribe.embedding.backbones.registry import check_backbone
+from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
@@ -113,7 +113,7 @@ def run(
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
     check_augmentation(_augmentation(zero_shot_options))
-    check_backbone(backbone_options.backbone)  # also where no model reads deltas
+    check_backbone_name(backbone_options.backbone)  # also where no model reads deltas
     options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
     finish_publishing(out)
     record, earlier = None, None

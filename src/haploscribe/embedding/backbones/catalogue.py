@@ -1,0 +1,144 @@
+"""List the backbones that load by name."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
+
+if TYPE_CHECKING:
+    from haploscribe.embedding.backbones.esm import Family
+
+_LICENCE = "CC-BY-NC-SA-4.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneEntry:
+    """One backbone of the table.
+
+    Attributes
+    ----------
+    name
+        Short name, as on the command line.
+    hub_id
+        Repository on the Hugging Face hub; None where the weights are in the package, or none are needed.
+    revision
+        What is downloaded: a commit hash, or a branch, whose newest commit is taken; `-` where nothing is.
+    family
+        Architecture.
+    dimension
+        Length of one vector.
+    n_layers, n_heads, feed_forward_size, vocabulary_size
+        Dimensions of the model; 0 where there is none.
+    tile_multiple, max_tile
+        As in `Backbone`, in base pairs.
+    licence
+        SPDX identifier of the weights' licence; this package's own where there are none.
+    confirmed
+        False where a dimension was not read off the published files. The table only informs: a model is
+        built from the checkpoint's own `config.json`.
+    """
+
+    name: str
+    hub_id: str | None
+    revision: str
+    family: "Literal['kmer'] | Family"
+    dimension: int
+    n_layers: int
+    n_heads: int
+    feed_forward_size: int
+    vocabulary_size: int
+    tile_multiple: int
+    max_tile: int
+    licence: str
+    confirmed: bool
+
+
+def _first_version(
+    name: str, repository: str, *, dimension: int, n_layers: int, confirmed: bool
+) -> BackboneEntry:
+    return BackboneEntry(
+        name=name,
+        hub_id=f"InstaDeepAI/nucleotide-transformer-{repository}",
+        revision="main",
+        family="nt-v1",
+        dimension=dimension,
+        n_layers=n_layers,
+        n_heads=20,
+        feed_forward_size=4 * dimension,
+        vocabulary_size=4105,
+        tile_multiple=6,
+        max_tile=5_994,
+        licence=_LICENCE,
+        confirmed=confirmed,
+    )
+
+
+def _second_version(
+    size: str, *, dimension: int, n_layers: int, confirmed: bool, revision: str = "main"
+) -> BackboneEntry:
+    return BackboneEntry(
+        name=f"nt-v2-{size}",
+        hub_id=f"InstaDeepAI/nucleotide-transformer-v2-{size}-multi-species",
+        revision=revision,
+        family="nt-v2",
+        dimension=dimension,
+        n_layers=n_layers,
+        n_heads=16,
+        feed_forward_size=4 * dimension,
+        vocabulary_size=4107,
+        tile_multiple=6,
+        max_tile=12_282,
+        licence=_LICENCE,
+        confirmed=confirmed,
+    )
+
+
+BACKBONES: tuple[BackboneEntry, ...] = (
+    BackboneEntry(
+        name=KmerCounts.name,
+        hub_id=None,
+        revision="-",
+        family="kmer",
+        dimension=DIMENSION,
+        n_layers=0,
+        n_heads=0,
+        feed_forward_size=0,
+        vocabulary_size=0,
+        tile_multiple=KmerCounts.tile_multiple,
+        max_tile=KmerCounts.max_tile,
+        licence="Apache-2.0",
+        confirmed=True,
+    ),
+    BackboneEntry(
+        name="nano",
+        hub_id=None,
+        revision="-",
+        family="nt-v2",
+        dimension=128,
+        n_layers=4,
+        n_heads=4,
+        feed_forward_size=256,
+        vocabulary_size=4107,
+        tile_multiple=6,
+        max_tile=5_994,
+        licence="Apache-2.0",
+        confirmed=True,
+    ),
+    _first_version("nt-500m-human-ref", "500m-human-ref", dimension=1280, n_layers=24, confirmed=True),
+    _first_version("nt-500m-1000g", "500m-1000g", dimension=1280, n_layers=24, confirmed=True),
+    _first_version("nt-2.5b-1000g", "2.5b-1000g", dimension=2560, n_layers=32, confirmed=False),
+    _first_version(
+        "nt-2.5b-multi-species", "2.5b-multi-species", dimension=2560, n_layers=32, confirmed=False
+    ),
+    _second_version(
+        "50m",
+        dimension=512,
+        n_layers=12,
+        confirmed=True,
+        revision="81b29e5786726d891dbf929404ef20adca5b36f1",
+    ),
+    _second_version("100m", dimension=512, n_layers=22, confirmed=False),
+    _second_version("250m", dimension=768, n_layers=24, confirmed=False),
+    _second_version("500m", dimension=1024, n_layers=29, confirmed=True),
+)
+"""Every backbone by short name, simplest first."""
