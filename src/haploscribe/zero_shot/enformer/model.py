@@ -76,7 +76,7 @@ def read_enformer(
 
 
 _RECIPE = (
-    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({HUB_NAMES[0]!r}); "
+    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({next(iter(HUB_NAMES))!r}); "
     "m.config.use_tf_gamma = True; m.config.save_pretrained('FOLDER'); "
     f"safetensors.torch.save_model(m, 'FOLDER/{WEIGHTS_FILE}'); then give FOLDER"
 )
