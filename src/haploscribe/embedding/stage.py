@@ -140,9 +140,8 @@ class LoadedBackbone:
         if tile_size is not None:
             check_tile_size(backbone, tile_size)
         commit = backbone.settings.get("revision")
-        if isinstance(commit, str) and is_on_hub(
-            options.backbone
-        ):  # a branch may move before it is read again
+        # A branch may move before it is loaded again.
+        if isinstance(commit, str) and is_on_hub(options.backbone):
             options = replace(options, revision=commit)
         return cls(options, backbone, plugin_folder)
 

@@ -28,7 +28,6 @@ _DOWNLOADED = (
     "special_tokens_map.json",
 )
 _SUBFOLDERS = "*/*"  # `*` matches slashes too; subfolders hold other formats and other models
-_HF_DOWNLOAD = "hf download {} --revision {} --local-dir FOLDER"
 
 
 def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
@@ -58,11 +57,15 @@ def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
         complete copy; when the revision has no safetensors.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
-    from huggingface_hub import HfApi  # noqa: PLC0415 - slow to import; only needed for the hub
+    # Slow to import; only needed for the hub.
+    from huggingface_hub import HfApi, hf_hub_download  # noqa: PLC0415
 
     try:
-        listed = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT).siblings or []
-        _check_listing([file.rfilename for file in listed], f"{hub_id} at revision {revision}", remedy)
+        found = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT)
+        listed = [file.rfilename for file in found.siblings or ()]
+        _check_listing(listed, f"{hub_id} at revision {revision}", remedy)
+        # Listings are public and files may not be: one file says so before progress is shown for all.
+        hf_hub_download(hub_id, CONFIGURATION_FILE, revision=found.sha)
         folder = _snapshot(hub_id, revision)
     except InputError:
         raise
@@ -74,8 +77,9 @@ def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
         if cached is None:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
-                f"cannot download {hub_id} ({reason}) and no complete copy is cached; on a machine with access "
-                f"run '{_HF_DOWNLOAD.format(hub_id, revision)}', copy FOLDER here and give its path instead"
+                f"cannot download {hub_id} ({reason}) and no complete copy is cached; where there is access "
+                f"run 'hf download {hub_id} --revision {revision} --local-dir FOLDER', copy FOLDER here and "
+                "give its path instead"
             ) from None
         folder = cached
     return Path(folder), Path(folder).name
@@ -117,9 +121,7 @@ def _refusal(error: BaseException, hub_id: str, revision: str, remedy: str) -> s
         if status == 401:
             how = f"accept its licence on {page}, then run 'hf auth login' here"
         else:
-            how = (
-                f"your account has no access yet: accept its licence on {page}, or 'hf auth login' as another"
-            )
+            how = f"accept its licence on {page} with the account of your token, or run 'hf auth login' again"
         return f"{hub_id} is gated (HTTP {status}); {how}"
     if isinstance(cause, RepositoryNotFoundError):
         return (
