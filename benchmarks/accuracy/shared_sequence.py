@@ -68,8 +68,10 @@ def index_kmers(sequence: bytes, k: int) -> KmerIndex:
     for offset in range(k):
         here = digits[offset : offset + n]
         is_known &= here < 4
-        forward = (forward << np.uint64(2)) | (here & 3)
-        reverse |= (3 - (here & 3)).astype(np.uint64) << np.uint64(2 * offset)
+        base = (here & 3).astype(np.uint64)
+        forward <<= np.uint64(2)
+        forward |= base
+        reverse |= (np.uint64(3) - base) << np.uint64(2 * offset)
     starts = np.flatnonzero(is_known)
     words = np.minimum(forward, reverse)[starts]
     del forward, reverse
