@@ -16,6 +16,7 @@ BENCHMARKS = {
         "shared_sequence": "2 min",
         "zero_shot": "2 min",
         "nano_deltas": "4 h",
+        "indels": "80 min",
         "ablations": "20 min",
         "anatomy": "2 min",
     },
