@@ -60,16 +60,15 @@ def test_tokens_are_those_of_the_jax_code(family: str) -> None:
 )
 def test_hidden_states_and_their_mean_are_those_of_the_jax_code(family: str, layer: int) -> None:
     backbone, expected = load(REFERENCE / family, layer), expected_of(family)
-    sequences = sequences_of(family)
-    for number in range(len(sequences)):
-        hidden = expected[f"hidden.{number}.{layer}"]
-        np.testing.assert_allclose(
-            states(backbone, expected[f"tokens.{number}"]), hidden, rtol=0, atol=TOLERANCE
-        )
-    means = [expected[f"hidden.{number}.{layer}"][1:].mean(axis=0) for number in range(len(sequences))]
-    np.testing.assert_allclose(
-        embed_sequences(backbone, sequences)[:, 0], np.stack(means), rtol=0, atol=TOLERANCE
-    )
+    vocabulary = (REFERENCE / family / "vocab.txt").read_text().split()
+    for number, sequence in enumerate(sequences_of(family)):
+        ids, hidden = expected[f"tokens.{number}"], expected[f"hidden.{number}.{layer}"]
+        np.testing.assert_allclose(states(backbone, ids), hidden, rtol=0, atol=TOLERANCE)
+        if b"N" in sequence:  # breaks the frame of a bare sequence, but not of a haplotype
+            continue
+        bases = [len(vocabulary[token]) for token in ids[1:]]
+        mean = np.average(hidden[1:], axis=0, weights=bases)
+        np.testing.assert_allclose(embed_sequences(backbone, [sequence])[0, 0], mean, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("family", LAYERS)
