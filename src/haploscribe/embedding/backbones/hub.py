@@ -6,7 +6,7 @@ from pathlib import Path
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, INDEX_FILE, VOCABULARY_FILE
 from haploscribe.errors import InputError
 
-_DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "*.safetensors", INDEX_FILE)
+_DOWNLOADED = (CONFIGURATION_FILE, VOCABULARY_FILE, "vocab.json", "*.safetensors", INDEX_FILE)
 HUB_TIMEOUT = 10.0
 """Seconds to wait for the hub before using the cache."""
 

@@ -20,6 +20,8 @@ DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
 
+_NO_SIX_MERS = "reads single bases and guesses no 6-mers; name a Nucleotide Transformer of version 1 or 2"
+
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
 
@@ -40,10 +42,11 @@ def load_backbone(
     name_or_path
         A short name or a hub id of the table; a class or an instance of a backbone as `module:Name`, or by
         the short name that an installed package registers; or a folder with a checkpoint of the Nucleotide
-        Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never
-        looked up on the hub; names go before folders, so a folder called like a name is given as `./name`.
+        Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`; NTv3 has
+        `vocab.json`). A folder is never looked up on the hub; names go before folders, so a folder called
+        like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
+        As in `NucleotideTransformer` and `NTv3Backbone`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
         class from outside the package is given those that its `__init__` names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
@@ -137,7 +140,11 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     InputError
         When there is no such backbone, it has no weights, or its files cannot be had or read.
     """
-    from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
+    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
+        CONFIGURATION_FILE,
+        read_checkpoint,
+        read_json,
+    )
 
     entry = _kind(name_or_path)
     if isinstance(entry, Plugin):
@@ -146,7 +153,11 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
         raise InputError(
             f"backbone {entry.name!r} counts 6-mers and guesses no tokens; name another backbone"
         )
+    if entry is not None and entry.family == "ntv3":  # before it is downloaded
+        raise InputError(f"backbone {entry.name!r} {_NO_SIX_MERS}")
     with _opened_folder(entry, name_or_path) as found:
+        if _is_ntv3(read_json(found.folder / CONFIGURATION_FILE)):
+            raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
         yield read_checkpoint(found)
 
 
@@ -165,16 +176,28 @@ def _opened_folder(entry: BackboneEntry | None, name_or_path: str) -> Iterator["
             yield CheckpointFolder(folder, entry.name)
     else:
         folder, revision = download(entry.hub_id, entry.revision)
-        yield CheckpointFolder(folder, entry.name, revision)
+        yield CheckpointFolder(folder, entry.name, revision, entry.max_tile)
 
 
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
     # Importing torch takes seconds; the table and `kmer` do not need it.
-    from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
+    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
+        CONFIGURATION_FILE,
+        read_checkpoint,
+        read_json,
+    )
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
+    from haploscribe.embedding.backbones.ntv3 import NTv3Backbone  # noqa: PLC0415
 
+    if _is_ntv3(read_json(found.folder / CONFIGURATION_FILE)):
+        return NTv3Backbone(found, **options)
     return NucleotideTransformer(read_checkpoint(found), **options)
+
+
+def _is_ntv3(content: Mapping[str, Any]) -> bool:
+    """Return whether a `config.json` calls itself an NTv3, be it one that does not load."""
+    return str(content.get("model_type")).lower().startswith("ntv3")
 
 
 def _kind(name_or_path: str) -> BackboneEntry | Plugin | None:
