@@ -46,8 +46,8 @@ def load_backbone(
         `vocab.json`). A folder is never looked up on the hub; names go before folders, so a folder called
         like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer` and `NTv3Backbone`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
-        class from outside the package is given those that its `__init__` names.
+        As in `NucleotideTransformer` and `NTv3Backbone`. `kmer` has no layers and one vector of counts, and
+        runs on the CPU. A class from outside the package is given those that its `__init__` names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
@@ -140,11 +140,7 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     InputError
         When there is no such backbone, it has no weights, or its files cannot be had or read.
     """
-    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
-        CONFIGURATION_FILE,
-        read_checkpoint,
-        read_json,
-    )
+    from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
 
     entry = _kind(name_or_path)
     if isinstance(entry, Plugin):
@@ -156,7 +152,7 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     if entry is not None and entry.family == "ntv3":  # before it is downloaded
         raise InputError(f"backbone {entry.name!r} {_NO_SIX_MERS}")
     with _opened_folder(entry, name_or_path) as found:
-        if _is_ntv3(read_json(found.folder / CONFIGURATION_FILE)):
+        if _is_ntv3(found):
             raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
         yield read_checkpoint(found)
 
@@ -182,22 +178,20 @@ def _opened_folder(entry: BackboneEntry | None, name_or_path: str) -> Iterator["
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
     # Importing torch takes seconds; the table and `kmer` do not need it.
-    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
-        CONFIGURATION_FILE,
-        read_checkpoint,
-        read_json,
-    )
-    from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
+    from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
     from haploscribe.embedding.backbones.ntv3 import NTv3Backbone  # noqa: PLC0415
+    from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
-    if _is_ntv3(read_json(found.folder / CONFIGURATION_FILE)):
+    if _is_ntv3(found):
         return NTv3Backbone(found, **options)
     return NucleotideTransformer(read_checkpoint(found), **options)
 
 
-def _is_ntv3(content: Mapping[str, Any]) -> bool:
-    """Return whether a `config.json` calls itself an NTv3, be it one that does not load."""
-    return str(content.get("model_type")).lower().startswith("ntv3")
+def _is_ntv3(found: "CheckpointFolder") -> bool:
+    """Return whether a checkpoint calls itself an NTv3, be it one that does not load."""
+    from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, read_json  # noqa: PLC0415
+
+    return str(read_json(found.folder / CONFIGURATION_FILE).get("model_type")).lower().startswith("ntv3")
 
 
 def _kind(name_or_path: str) -> BackboneEntry | Plugin | None:
