@@ -61,6 +61,9 @@ _WITHOUT_EFFECT = (
 )
 
 
+_ONLY_THESE = "of 2025, and no other NTv3 loads; use one of these, as ntv3-100m"
+
+
 class StateShape(NamedTuple):
     """Shape of one hidden state.
 
@@ -154,8 +157,8 @@ def parse_ntv3_configuration(content: Mapping[str, Any], source: str) -> NTv3Con
     for key, value in fixed.items():
         if content.get(key) != value:
             raise InputError(
-                f"{source}: {key} is {content.get(key)!r:.60}, but {value!r} in the pre-trained NTv3 models, "
-                "the only ones of NTv3 that load; give one of them"
+                f"{source}: {key} is {content.get(key)!r:.60}, but {value!r} in the pre-trained NTv3 models "
+                f"{_ONLY_THESE}"
             )
     known = {
         *fixed,
@@ -167,7 +170,7 @@ def parse_ntv3_configuration(content: Mapping[str, Any], source: str) -> NTv3Con
     }
     if unknown := sorted(content.keys() - known):
         raise InputError(
-            f"{source} has {unknown[0]!r}, which no pre-trained NTv3 model of 2025 has; give one of these"
+            f"{source} has {unknown[0]!r:.60}, which is not in the pre-trained NTv3 models {_ONLY_THESE}"
         )
     sizes = {name: _size(content, key, source) for key, name in _SIZES.items()}
     epsilon = content.get("layer_norm_eps")
