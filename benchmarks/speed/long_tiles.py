@@ -29,8 +29,8 @@ from haploscribe.genome.haplotypes import TileHaplotype
 
 HEAD = (
     "# NTv3 on long tiles\n\nRandom weights in the published shapes; one sequence, embedded in a process of "
-    "its own. On a CPU by one thread, in its processor seconds; memory is the process's resident peak, program "
-    "and weights included. On a GPU wall-clock seconds and the GPU's memory."
+    "its own. On a CPU by one thread, in its processor seconds; memory is the process's resident peak, with "
+    "program and weights. On a GPU wall-clock seconds and the GPU's memory."
 )
 SIZES = (
     ("ntv3-8m", 8_192),

@@ -105,7 +105,10 @@ class BackboneOptions(Options):
     ] = DEFAULT_BACKBONE
     layer: Annotated[
         int,
-        Option("Hidden state to take: 0 is the token embedding, negative counts from the last layer."),
+        Option(
+            "Hidden state to take: 0 is the first (the token embedding, except in NTv3), negative counts from "
+            "the last."
+        ),
     ] = -1
     pooling: Annotated[
         str,
