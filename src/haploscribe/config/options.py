@@ -106,8 +106,8 @@ class BackboneOptions(Options):
     layer: Annotated[
         int,
         Option(
-            "Hidden state to take: 0 is the first (the token embedding, except in NTv3), negative counts from "
-            "the last."
+            "Hidden state to take: 0 is the first (the token embedding, except in NTv3), negative counts "
+            "from the last."
         ),
     ] = -1
     pooling: Annotated[

@@ -51,7 +51,7 @@ def test_hidden_states_and_logits_are_those_of_the_authors_code(name: str) -> No
     model = load_ntv3(folder, read_ntv3_configuration(folder))
     compared = 0
     for case in (*cases_of(name), "batch"):
-        ids = torch.atleast_2d(expected[f"{case}.tokens"])
+        ids = expected[f"{case}.tokens"].reshape(2 if case == "batch" else 1, -1)
         with torch.inference_mode():
             found = {f"hidden.{i:02}": state for i, state in enumerate(model.core.hidden_states(ids))}
             assert len(found) == N_STATES[name]

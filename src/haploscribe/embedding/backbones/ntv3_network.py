@@ -119,7 +119,7 @@ class NTv3Configuration:
     @property
     def unit(self) -> int:
         """Return the number of bases that a sequence's length must be a multiple of."""
-        return 2**self.n_downsamples
+        return 1 << self.n_downsamples
 
     @property
     def widths(self) -> tuple[int, ...]:
