@@ -15,6 +15,7 @@ BENCHMARKS = {
         "unseen_genes": "20 min",
         "zero_shot": "2 min",
         "nano_deltas": "2 h",
+        "indels": "80 min",
         "ablations": "20 min",
         "anatomy": "2 min",
     },
