@@ -23,7 +23,6 @@ from haploscribe.embedding.backbones.ntv3_network import (
     VOCABULARY,
     NTv3Configuration,
     NTv3ForMaskedTokens,
-    StateShape,
     parse_ntv3_configuration,
 )
 from haploscribe.embedding.backbones.token_backbone import (
@@ -91,8 +90,8 @@ class NTv3Backbone(TokenBackbone):
         self.n_bins = n_bins_of(pooling)
         self.layer = resolve_layer(layer, len(shapes) - 1, first="the first halving")
         self.device = resolve_device(device)
-        self._unit, self._shape = configuration.unit, shapes[self.layer]
-        self.dimension = self._shape.width
+        self._unit = configuration.unit
+        self._stride, self.dimension = shapes[self.layer]
         self.tile_multiple = configuration.unit
         self.max_tile = found.max_tile or LONGEST_TILE
         self.name = found.name
@@ -115,7 +114,7 @@ class NTv3Backbone(TokenBackbone):
         n_bases = len(haplotype.sequence)
         if n_bases:
             ids = tokenise(haplotype.sequence, self._unit)
-            yield TokenWindow(ids, _state_weights(n_bases, len(ids), self.n_bins, self._shape))
+            yield TokenWindow(ids, _state_weights(n_bases, len(ids), self.n_bins, self._stride))
 
     def hidden_states(self, ids: Tensor) -> Tensor:
         """Compute hidden states `(n, n_states, dimension)` of token IDs."""
@@ -136,12 +135,10 @@ def tokenise(sequence: bytes, unit: int = 1) -> Int64Array:
     return ids
 
 
-def _state_weights(n_bases: int, n_tokens: int, n_bins: int, shape: StateShape) -> Float32Array:
+def _state_weights(n_bases: int, n_tokens: int, n_bins: int, stride: int) -> Float32Array:
     """Return the weights that average states over bases, float32 `(n_bins, n_tokens / stride)`."""
-    weights = np.pad(bin_weights(n_bases, n_bins), ((0, 0), (0, n_tokens - n_bases)))
-    per_state = weights.reshape(n_bins, -1, shape.stride).sum(axis=2, dtype=np.float64)
-    states: Float32Array = per_state.astype(np.float32)
-    return states
+    bases = np.clip(n_bases - np.arange(0, n_tokens, stride), 0, stride)  # of each state, without padding
+    return bin_weights(bases.astype(np.float64), n_bins)
 
 
 def read_ntv3_configuration(folder: Path) -> NTv3Configuration:
