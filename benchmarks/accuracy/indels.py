@@ -6,12 +6,15 @@ expression. Deltas are those of `nano`, whose 6-mers stay on the reference's gri
 with tokens counted from the tile's start, as published; and of `kmer`, which has no frame.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
+from safetensors.torch import save_file
 
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.indel_cohort import MAX_LENGTH, make_indel, write_with_indels
@@ -26,13 +29,15 @@ from haploscribe.config.options import (
     WorkerOptions,
 )
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.backbones.checkpoint import read_json
+from haploscribe.embedding.backbones.esm import native_esm, parse_configuration
+from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import prepare
 from haploscribe.genome.haplotypes import LengthEdit, TileHaplotype
 from haploscribe.genome.reference import Reference
-from haploscribe.utils.types import Float32Array, Int64Array
+from haploscribe.utils.types import Int64Array
 from haploscribe.workflows.run.workflow import run
 
 ONE_IN = 9
@@ -40,22 +45,8 @@ SEED = 0
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 12, 24)
 N_TILES = 40
 FRAMED, UNFRAMED, KMER = "nano", "nano, no frame", "kmer"
+LEARNED = "untrained, learned positions"
 TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance"}
-
-
-class Unframed:
-    """`nano` with 6-mers counted from the tile's start, whatever the indels: the tokens as published."""
-
-    def __init__(self) -> None:
-        self._backbone = load_backbone("nano")
-        self.name = "nano-unframed"
-        self.settings: Mapping[str, str | int] = {**self._backbone.settings, "frame": "none"}
-        self.tile_multiple = self._backbone.tile_multiple
-        self.max_tile = self._backbone.max_tile
-
-    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
-        """Embed haplotypes: float32 `(n_haplotypes, 1, dimension)`."""
-        return self._backbone.embed([TileHaplotype(haplotype.sequence) for haplotype in haplotypes])
 
 
 def lead_positions(options: CohortOptions, index_folder: Path) -> set[int]:
@@ -125,6 +116,20 @@ def delta_sizes(backbone: Backbone, tiles: Sequence[bytes]) -> dict[str, float]:
     return {kind: float(np.mean(found) / np.mean(norms["SNV"])) for kind, found in norms.items()}
 
 
+def write_learned_positions(folder: Path) -> Path:
+    """Write an untrained model with the learned positions of `nt-v1`, of `nano`'s size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened_checkpoint("nano") as checkpoint:
+        content = read_json(checkpoint.folder / "config.json")
+        content |= {"position_embedding_type": "absolute", "add_bias_fnn": True}
+        configuration = parse_configuration(content, "nano")
+        (folder / "vocab.txt").write_text("\n".join(checkpoint.vocabulary))
+    (folder / "config.json").write_text(json.dumps(content))
+    torch.manual_seed(SEED)
+    save_file(native_esm(configuration).state_dict(), folder / "model.safetensors")
+    return folder
+
+
 def drawn_tiles(options: CohortOptions, index_folder: Path) -> list[bytes]:
     """Return the reference of tiles near genes, without N."""
     with open_cohort(options, index_folder) as cohort:
@@ -178,7 +183,7 @@ def main(argv: Sequence[str]) -> None:
     arguments = parser.parse_args(argv)
     out, workers = arguments.out, WorkerOptions(arguments.jobs)
     options = benchmark_cohort(arguments.source, out, every=arguments.every, tile=arguments.tile)
-    names = {FRAMED: "nano", UNFRAMED: "benchmarks.accuracy.indels:Unframed", KMER: "kmer"}
+    names = {FRAMED: "nano", UNFRAMED: "benchmarks.common.unframed:UnframedNano", KMER: "kmer"}
 
     metrics = {}
     evaluation = EvaluationOptions(models=(*TWINS.values(), *TWINS))
@@ -196,7 +201,8 @@ def main(argv: Sequence[str]) -> None:
             )
             metrics[cohort, backbone] = results.metrics
     tiles = drawn_tiles(options, out)
-    sizes = {backbone: delta_sizes(load_backbone(name), tiles) for backbone, name in names.items()}
+    sized = {**names, LEARNED: str(write_learned_positions(out / "learned-positions"))}
+    sizes = {backbone: delta_sizes(load_backbone(name), tiles) for backbone, name in sized.items()}
     n_genes = next(iter(metrics.values()))["gene_id"].n_unique()
     command = f"indels --source FOLDER --every {arguments.every} --tile {arguments.tile}"
     lines = [
@@ -210,7 +216,9 @@ def main(argv: Sequence[str]) -> None:
         "## Size of a delta",
         "",
         f"Mean norm of the delta of one variant, as a multiple of an SNV's; {len(tiles)} tiles of "
-        f"{arguments.tile:,} bp near genes.",
+        f"{arguments.tile:,} bp near genes. *{LEARNED}* is a model of `nano`'s size with `nt-v1`'s "
+        "architecture and random weights: its tokens keep the frame, but those behind an indel that adds or "
+        "removes tokens have other positions.",
         "",
         *size_lines(sizes),
         "",
