@@ -1,5 +1,6 @@
 """Options out of range, unknown or against each other; the files that hold options; places to write to."""
 
+import json
 import shutil
 from collections.abc import Callable
 
@@ -45,6 +46,17 @@ def config(content: str | bytes, *without: str) -> Callable[[Case], None]:
         for option in without:
             case.leave_out(option)
         case.give("config", "options.toml")
+
+    return spoil
+
+
+def checkpoint(**configuration: object) -> Callable[[Case], None]:
+    """Give a folder with the configuration of a backbone."""
+
+    def spoil(case: Case) -> None:
+        case.path("model").mkdir()
+        case.write("model/config.json", json.dumps(configuration))
+        case.give("backbone", "model")
 
     return spoil
 
@@ -216,6 +228,13 @@ ROWS: tuple[Row, ...] = (
         given("revision", "../main"),
         "--revision ../main: give a commit, a branch or a tag, such as main or refs/pr/1",
         verbs=("embed", "predict", "backbones score nano"),
+    ),
+    refused(
+        "a backbone's folder with an NTv3 that was trained further",
+        checkpoint(model_type="ntv3_posttrained"),
+        "model/config.json: model_type is 'ntv3_posttrained', but 'ntv3'",
+        "use one of these, as ntv3-100m",
+        verbs=("embed",),
     ),
     refused(
         "`--pooling` for a backbone without layers",

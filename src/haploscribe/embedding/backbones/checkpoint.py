@@ -31,11 +31,15 @@ class CheckpointFolder(NamedTuple):
         Name of the backbone in outputs.
     revision
         The hub's commit hash; None for a folder of the user's, whose digest takes its place.
+    max_tile
+        The longest tile in base pairs as the table has it, for models whose files do not say; None for a
+        folder of the user's.
     """
 
     folder: Path
     name: str
     revision: str | None = None
+    max_tile: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
 
+_NO_SIX_MERS = "reads single bases and guesses no 6-mers; name a Nucleotide Transformer of version 1 or 2"
+
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
 
@@ -70,14 +72,14 @@ def load_backbone(
         A short name or a hub id of the table; any other repository of the Hugging Face hub as
         `hf:OWNER/NAME`; a class or an instance of a backbone as `module:Name`, or by the short name that an
         installed package registers; or a folder with a checkpoint of the Nucleotide Transformer in the hub's
-        format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never looked up on the hub;
+        format (`config.json`, `vocab.txt`, `model.safetensors`; NTv3 has `vocab.json`). A folder is never looked up on the hub;
         names go before folders, so a folder called like a name is given as `./name`.
     revision
         Of a repository of the hub: a commit, branch or tag, or `refs/pr/N`; None for the table's, and `main`
         for repositories that are not in it.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
-        class from outside the package is given those that its `__init__` names.
+        As in `NucleotideTransformer` and `NTv3Backbone`. `kmer` has no layers and one vector of counts, and
+        runs on the CPU. A class from outside the package is given those that its `__init__` names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
@@ -183,6 +185,8 @@ def opened_checkpoint(name_or_path: str, revision: str | None = None) -> Iterato
     if isinstance(kind, BackboneEntry) and kind.family == "kmer":
         raise InputError(f"backbone {kind.name!r} counts 6-mers and guesses no tokens; name another backbone")
     with _opened_folder(kind, name_or_path) as found:
+        if _is_ntv3(found):
+            raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
         yield read_checkpoint(found)
 
 
@@ -208,9 +212,19 @@ def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backb
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
     # Importing torch takes seconds; the table and `kmer` do not need it.
     from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
+    from haploscribe.embedding.backbones.ntv3 import NTv3Backbone  # noqa: PLC0415
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
+    if _is_ntv3(found):
+        return NTv3Backbone(found, **options)
     return NucleotideTransformer(read_checkpoint(found), **options)
+
+
+def _is_ntv3(found: "CheckpointFolder") -> bool:
+    """Return whether a checkpoint calls itself an NTv3, be it one that does not load."""
+    from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, read_json  # noqa: PLC0415
+
+    return str(read_json(found.folder / CONFIGURATION_FILE).get("model_type")).lower().startswith("ntv3")
 
 
 def _kind(name_or_path: str, revision: str | None = None) -> BackboneEntry | HubModel | Plugin | None:
