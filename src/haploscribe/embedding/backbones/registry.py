@@ -39,11 +39,12 @@ def load_backbone(
     ----------
     name_or_path
         A short name or a hub id of the table; a class or an instance of a backbone as `module:Name`, or by
-        the short name that an installed package registers; or a folder with a checkpoint of the Nucleotide
-        Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never
-        looked up on the hub; names go before folders, so a folder called like a name is given as `./name`.
+        the short name that an installed package registers; or a folder with a checkpoint in the
+        hub's format (`config.json`, `model.safetensors`, a tokenizer's files), of the Nucleotide Transformer
+        or of an architecture that `transformers` has. A folder is never looked up on the hub; names go
+        before folders, so a folder called like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
+        As in `NucleotideTransformer` and `AutoModelBackbone`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
         class from outside the package is given those that its `__init__` names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
@@ -171,10 +172,20 @@ def _opened_folder(entry: BackboneEntry | None, name_or_path: str) -> Iterator["
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
     # Importing torch takes seconds; the table and `kmer` do not need it.
-    from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
+    from haploscribe.embedding.backbones.auto_model import AutoModelBackbone  # noqa: PLC0415
+    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
+        CONFIGURATION_FILE,
+        has_six_mers,
+        read_checkpoint,
+        read_json,
+    )
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
-    return NucleotideTransformer(read_checkpoint(found), **options)
+    # The published v2 files name no model_type.
+    model_type = read_json(found.folder / CONFIGURATION_FILE).get("model_type")
+    if model_type is None or (model_type == "esm" and has_six_mers(found.folder)):
+        return NucleotideTransformer(read_checkpoint(found), **options)
+    return AutoModelBackbone(found, **options)
 
 
 def _kind(name_or_path: str) -> BackboneEntry | Plugin | None:

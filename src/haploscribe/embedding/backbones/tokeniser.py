@@ -141,16 +141,36 @@ def n_bins_of(pooling: str) -> int:
 def bin_weights(n_tokens: int, n_bins: int) -> Float32Array:
     """Return the weights that average tokens within equal parts of the token axis.
 
-    Token `t` fills `[t, t + 1)` and bin `b` covers `[b·n/K, (b+1)·n/K)`; a token's weight is its overlap
-    with the bin over the bin's width. So a token on an edge is shared, a list shorter than K still fills
-    every bin, and the mean over bins is the mean over tokens.
+    As `stretch_weights`, of tokens of equal length: the mean over bins is the mean over tokens.
 
     Returns
     -------
     float32 `(n_bins, n_tokens)`; rows sum to 1.
     """
-    edges = np.arange(n_bins + 1) * (n_tokens / n_bins)
-    tokens = np.arange(n_tokens)
-    overlap = np.minimum(edges[1:, None], tokens + 1) - np.maximum(edges[:-1, None], tokens)
-    weights: Float32Array = (np.maximum(overlap, 0) * (n_bins / max(n_tokens, 1))).astype(np.float32)
+    return stretch_weights(np.ones(n_tokens, dtype=np.int64), n_bins)
+
+
+def stretch_weights(lengths: Int64Array, n_bins: int) -> Float32Array:
+    """Return the weights that average tokens within equal stretches of a sequence.
+
+    Token `t` fills `[start, end)` of all `n` and bin `b` covers `[b·n/K, (b+1)·n/K)`; a token's weight is its
+    overlap with the bin over the bin's width. So a token on an edge is shared, and few tokens still fill
+    every bin.
+
+    Parameters
+    ----------
+    lengths
+        int64 `(n_tokens,)`; how much of the sequence each token covers.
+    n_bins
+        Number of stretches, K.
+
+    Returns
+    -------
+    float32 `(n_bins, n_tokens)`; rows sum to 1.
+    """
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    edges = np.arange(n_bins + 1) * (total / n_bins)
+    overlap = np.minimum(edges[1:, None], ends) - np.maximum(edges[:-1, None], ends - lengths)
+    weights: Float32Array = (np.maximum(overlap, 0) * (n_bins / max(total, 1))).astype(np.float32)
     return weights
