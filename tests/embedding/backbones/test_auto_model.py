@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from haploscribe.embedding.backbones import token_backbone
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import stretch_weights, windows
 from haploscribe.errors import InputError
-from tests.fixtures.auto_models import EXAMPLES, N_LAYERS, N_POSITIONS, SINGLE, K, by_base, write_bpe
+from tests.fixtures.auto_models import EXAMPLES, N_LAYERS, N_POSITIONS, K, by_base, write_bpe
 from tests.fixtures.backbones import embed_sequences
 
 SEQUENCE = b"GATTACACGTTGCAACGTGCAATTGGCCAATCGATCGG"  # 38 bases
@@ -87,9 +87,11 @@ def test_more_tokens_than_positions_are_read_in_windows(folders: dict[str, Path]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_row_has_the_same_bits_whatever_is_beside_it(backbones: dict[str, Backbone], name: str) -> None:
     sequences = [SEQUENCE, SEQUENCE[:11], b"", b"N" * 60, SEQUENCE * 3, b"G"]
-    together = embed_sequences(backbones[name], sequences)
-    torch.set_num_threads(2)
+    threads = torch.get_num_threads()
     apart = [embed_sequences(backbones[name], [sequence]) for sequence in reversed(sequences)][::-1]
+    torch.set_num_threads(2)
+    together = embed_sequences(backbones[name], sequences)
+    torch.set_num_threads(threads)
     np.testing.assert_array_equal(together, np.concatenate(apart))
     np.testing.assert_array_equal(together[2], 0)
     assert np.isfinite(together).all()
@@ -223,7 +225,10 @@ BAD: dict[str, tuple[Spoil, str]] = {
         configured(auto_map={"AutoModel": "modeling.Mine"}),
         r"code of its own \(auto_map\), which is never run",
     ),
-    "unknown type": (configured(model_type="martian"), r"model_type 'martian' is unknown to transformers"),
+    "unknown type": (
+        configured(model_type="martian"),
+        r"model_type 'martian' is unknown to the installed transformers",
+    ),
     "type that is no text": (configured(model_type=["bert"]), r"model_type \['bert'\] is unknown"),
     "another type": (configured(model_type="llama"), r"do not fit the llama model of config.json: it lacks"),
     "encoder and decoder": (
@@ -284,24 +289,35 @@ def test_a_bad_folder_is_refused_in_one_line(folders: dict[str, Path], tmp_path:
     assert "\n" not in str(refused.value)
 
 
+def test_a_model_of_another_kind_has_no_score(folders: dict[str, Path]) -> None:
+    with (
+        pytest.raises(InputError, match="describes a 'bert' model, not a Nucleotide Transformer"),
+        opened_checkpoint(str(folders["bert"])),
+    ):
+        pass
+
+
 def test_a_layer_that_does_not_exist_is_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="layer 7 does not exist"):
         load_backbone(str(folders["bert"]), layer=7)
 
 
 def test_a_length_that_the_architecture_cannot_take_is_refused(tmp_path: Path) -> None:
-    # The tokenizer's limit is left out, and the configuration names more positions than there are.
+    # Its configuration allows more tokens than its table of positions, 4 by 8, has.
     from transformers import ReformerConfig, ReformerModel
 
     configuration = ReformerConfig(
-        **{"vocab_size": 80, "hidden_size": 16, "attention_head_size": 8, "num_attention_heads": 2},
-        **{"attn_layers": ["local"], "axial_pos_shape": (4, 8), "axial_pos_embds_dim": (8, 8)},
-        **{
-            "max_position_embeddings": 64,
-            "feed_forward_size": 16,
-            "is_decoder": False,
-            "local_attn_chunk_length": 4,
-        },
+        vocab_size=80,
+        hidden_size=16,
+        attention_head_size=8,
+        num_attention_heads=2,
+        attn_layers=["local"],
+        axial_pos_shape=(4, 8),
+        axial_pos_embds_dim=(8, 8),
+        max_position_embeddings=64,
+        feed_forward_size=16,
+        is_decoder=False,
+        local_attn_chunk_length=4,
     )
     ReformerModel(configuration).eval().save_pretrained(tmp_path / "tiny")
     write_bpe(tmp_path / "tiny")
@@ -346,14 +362,8 @@ def test_gpn_is_what_its_package_computes(
     backbone = load_backbone(str(tmp_path / "tiny"))
     assert capfd.readouterr() == ("", "")
     sequence = SEQUENCE[:20] + b"N" + SEQUENCE[21:]
-    ids = torch.tensor(
-        [
-            [
-                "[PAD] [MASK] [UNK] a c g t".split().index("[UNK]" if base == "N" else base.lower())
-                for base in sequence.decode()
-            ]
-        ]
-    )
+    numbers = {"A": 3, "C": 4, "G": 5, "T": 6, "N": 2}
+    ids = torch.tensor([[numbers[base] for base in sequence.decode()]])
     with torch.inference_mode():
         expected = masked.base_model(input_ids=ids).last_hidden_state[0].mean(dim=0)
     np.testing.assert_allclose(embed_sequences(backbone, [sequence])[0, 0], expected, atol=2e-5)

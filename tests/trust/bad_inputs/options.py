@@ -37,6 +37,18 @@ def several(**options: object) -> Callable[[Case], None]:
     return spoil
 
 
+def checkpoint(configuration: str, *files: str) -> Callable[[Case], None]:
+    """Give a folder with a `config.json` and empty files as the backbone."""
+
+    def spoil(case: Case) -> None:
+        case.path("model").mkdir()
+        for name, content in {"config.json": configuration, **dict.fromkeys(files, "")}.items():
+            case.write(f"model/{name}", content)
+        case.give("backbone", "model")
+
+    return spoil
+
+
 def config(content: str | bytes, *without: str) -> Callable[[Case], None]:
     """Give a file of options, and not those on the command line."""
 
@@ -197,6 +209,30 @@ ROWS: tuple[Row, ...] = (
         given("backbone", RESULTS),
         f"cannot read {RESULTS}/config.json",
         "a checkpoint folder needs it",
+        verbs=("embed",),
+    ),
+    refused(
+        "a backbone's folder without a vocabulary",
+        checkpoint('{"model_type": "bert"}', "model.safetensors"),
+        "model has no vocabulary (tokenizer.json, vocab.txt, …); download the checkpoint's tokenizer",
+        verbs=("embed",),
+    ),
+    refused(
+        "a backbone's folder with pickled weights alone",
+        checkpoint('{"model_type": "bert"}', "tokenizer.json", "pytorch_model.bin"),
+        "model has only pickled weights (pytorch_model.bin)",
+        verbs=("embed",),
+    ),
+    refused(
+        "a backbone's folder with code of its own",
+        checkpoint('{"model_type": "bert", "auto_map": {"AutoModel": "mine.Model"}}', "model.safetensors"),
+        "model/config.json names code of its own (auto_map), which is never run",
+        verbs=("embed",),
+    ),
+    refused(
+        "a backbone's folder of an architecture that transformers lacks",
+        checkpoint('{"model_type": "martian"}', "model.safetensors"),
+        "model/config.json: model_type 'martian' is unknown to the installed transformers",
         verbs=("embed",),
     ),
     refused(

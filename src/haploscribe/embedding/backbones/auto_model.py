@@ -89,6 +89,8 @@ class AutoModelBackbone(TokenBackbone):
         self.mixed = precision == "mixed"
         dtype = resolve_precision(precision)
         folder = found.folder
+        present = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
+        revision = found.revision or digest_checkpoint(folder, present)
         content = read_json(folder / CONFIGURATION_FILE)
         with _quiet():
             model_class, configuration = _architecture(content, str(folder / CONFIGURATION_FILE))
@@ -106,11 +108,10 @@ class AutoModelBackbone(TokenBackbone):
         self.max_tile = min(reach, _LONGEST)
         self._model.to(self.device)
         self.layer, self._state, self.dimension = self._probe(layer)
-        present = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
         package = "gpn" if configuration.model_type in _GPN_TYPES else "transformers"
         self.settings: Mapping[str, str | int] = {
             "family": configuration.model_type,
-            "revision": found.revision or digest_checkpoint(folder, present),
+            "revision": revision,
             "source": f"{package} {version(package)}",
             "layer": self.layer,
             "pooling": pooling,
@@ -203,7 +204,7 @@ def _architecture(content: Mapping[str, Any], source: str) -> tuple[Any, Any]:
         _register_gpn()
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise InputError(
-            f"{source}: model_type {kind!r} is unknown to transformers {version('transformers')}; convert the "
+            f"{source}: model_type {kind!r} is unknown to the installed transformers; convert the "
             "checkpoint, or write a backbone of your own as module:Name"
         )
     if content.get("quantization_config"):

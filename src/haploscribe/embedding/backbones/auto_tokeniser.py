@@ -56,7 +56,8 @@ class AutoTokeniser:
     longest
         Bases of the vocabulary's longest token.
     max_tokens
-        The longest token list that the files allow, special tokens included; very large where they do not say.
+        The longest token list that the files allow, special tokens included; very large where they do not
+        say.
     highest_id
         The largest token number.
 
@@ -157,7 +158,8 @@ def _load(folder: Path, configuration: Any) -> Any:
 
     if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise InputError(
-            f"{folder} has no vocabulary (tokenizer.json, vocab.txt, …); download the checkpoint's tokenizer too"
+            f"{folder} has no vocabulary (tokenizer.json, vocab.txt, …); download the checkpoint's tokenizer "
+            "too"
         )
     options = {"local_files_only": True, "trust_remote_code": False}
     try:

@@ -89,12 +89,13 @@ def read_checkpoint(found: CheckpointFolder) -> Checkpoint:
     """
     folder = found.folder
     content = read_json(folder / CONFIGURATION_FILE)
+    configuration = parse_configuration(content, str(folder / CONFIGURATION_FILE))
     vocabulary = tuple(line.strip() for line in read_text(folder / VOCABULARY_FILE).splitlines())
     return Checkpoint(
         name=found.name,
         folder=folder,
         revision=found.revision or digest_checkpoint(folder, [VOCABULARY_FILE]),
-        configuration=parse_configuration(content, str(folder / CONFIGURATION_FILE)),
+        configuration=configuration,
         vocabulary=vocabulary,
     )
 

@@ -44,8 +44,9 @@ def load_backbone(
         or of an architecture that `transformers` has. A folder is never looked up on the hub; names go
         before folders, so a folder called like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer` and `AutoModelBackbone`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
-        class from outside the package is given those that its `__init__` names.
+        As in `NucleotideTransformer` and `AutoModelBackbone`. `kmer` has no layers and one vector of
+        counts, and runs on the CPU. A class from outside the package is given those that its `__init__`
+        names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
