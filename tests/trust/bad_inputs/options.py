@@ -214,19 +214,19 @@ ROWS: tuple[Row, ...] = (
     refused(
         "a backbone's folder without a vocabulary",
         checkpoint('{"model_type": "bert"}', "model.safetensors"),
-        "model has no vocabulary (tokenizer.json, vocab.txt, …); download the checkpoint's tokenizer",
+        r"model has no vocabulary \(tokenizer\.json, vocab\.txt, …\); download the checkpoint's tokenizer too",
         verbs=("embed",),
     ),
     refused(
         "a backbone's folder with pickled weights alone",
         checkpoint('{"model_type": "bert"}', "tokenizer.json", "pytorch_model.bin"),
-        "model has only pickled weights (pytorch_model.bin)",
+        r"model has only pickled weights \(pytorch_model\.bin\)",
         verbs=("embed",),
     ),
     refused(
         "a backbone's folder with code of its own",
         checkpoint('{"model_type": "bert", "auto_map": {"AutoModel": "mine.Model"}}', "model.safetensors"),
-        "model/config.json names code of its own (auto_map), which is never run",
+        r"model/config\.json names code of its own \(auto_map\), which is never run",
         verbs=("embed",),
     ),
     refused(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import version
@@ -225,6 +226,9 @@ def _architecture(content: Mapping[str, Any], source: str) -> tuple[Any, Any]:
             f"{source} describes a {kind} model, which reads other than one list of tokens; give one of an "
             "encoder or a decoder"
         )
+    if kind in _GPN_TYPES:
+        # Its _init_weights, on older versions of transformers, would draw anew what was just loaded.
+        model_class = type(kind, (model_class,), {"_init_weights": lambda self, module: None})
     configuration.use_cache = False
     if getattr(configuration, "attention_type", None) == "block_sparse":  # has a random part
         configuration.attention_type = "original_full"
@@ -301,7 +305,11 @@ def _quiet() -> Iterator[None]:
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     try:
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            redirect_stdout(nowhere),
+            warnings.catch_warnings(action="ignore"),
+        ):
             yield
     finally:
         logging.set_verbosity(verbosity)
