@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from haploscribe.embedding.backbones import token_backbone
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.backbones.tokeniser import stretch_weights, windows
+from haploscribe.embedding.backbones.tokeniser import windows
 from haploscribe.errors import InputError
 from tests.fixtures.auto_models import EXAMPLES, N_LAYERS, N_POSITIONS, K, by_base, write_bpe
 from tests.fixtures.backbones import embed_sequences
@@ -153,16 +151,6 @@ def test_a_base_model_without_head_loads(folders: dict[str, Path], tmp_path: Pat
     vectors = embed_sequences(load_backbone(str(tmp_path / "base")), [SEQUENCE])
     expected = embed_sequences(load_backbone(str(folders["bert"])), [SEQUENCE])
     np.testing.assert_array_equal(vectors, expected)
-
-
-@given(sequence=st.text("ACGTN", max_size=60))
-@settings(max_examples=25, deadline=None)
-def test_weights_of_stretches_are_overlaps(sequence: str) -> None:
-    lengths = np.array([len(run) for run in sequence.split("A") if run], dtype=np.int64)
-    weights = stretch_weights(lengths, 3)
-    bases = np.repeat(np.eye(len(lengths)), lengths, axis=0)  # the token of each base
-    fine = np.repeat(bases, 3, axis=0).reshape(3, -1, len(lengths)).mean(axis=1) if len(lengths) else weights
-    np.testing.assert_allclose(weights, fine, atol=1e-6)
 
 
 Spoil = Callable[[Path], object]

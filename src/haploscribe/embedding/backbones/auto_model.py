@@ -30,7 +30,7 @@ from haploscribe.embedding.backbones.token_backbone import (
     resolve_layer,
     resolve_precision,
 )
-from haploscribe.embedding.backbones.tokeniser import n_bins_of, stretch_weights, windows
+from haploscribe.embedding.backbones.tokeniser import bin_weights, n_bins_of, windows
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 
@@ -125,8 +125,10 @@ class AutoModelBackbone(TokenBackbone):
 
     def windows(self, haplotype: TileHaplotype) -> Iterator[TokenWindow]:
         """Split a haplotype's tokens into windows, each between the tokenizer's special tokens."""
+        if not haplotype.sequence:
+            return
         tokens = self._tokenise(haplotype.sequence)
-        weights = stretch_weights(tokens.lengths, self.n_bins)
+        weights = bin_weights(tokens.lengths, self.n_bins)
         prefix, suffix = self._tokenise.prefix, self._tokenise.suffix
         for window in windows(len(tokens.ids), self._capacity):
             ids = np.concatenate((prefix, tokens.ids[window.start : window.end], suffix))

@@ -10,7 +10,7 @@ import numpy as np
 
 from haploscribe.embedding.backbones.checkpoint import VOCABULARY_FILES
 from haploscribe.errors import InputError
-from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import Float64Array, Int64Array
 
 _BASES = frozenset("ACGT")
 _WORD_MARKS = re.compile("^(##|▁|Ġ)")  # of WordPiece, SentencePiece and byte-level tokens
@@ -25,12 +25,12 @@ class Tokens(NamedTuple):
     ids
         int64 `(n_tokens,)`.
     lengths
-        int64 `(n_tokens,)`; how many bases each token covers, from the sequence's start, without a gap. Of
+        float64 `(n_tokens,)`; how many bases each token covers, from the sequence's start, without a gap. Of
         overlapping words each counts as its middle base: 1.
     """
 
     ids: Int64Array
-    lengths: Int64Array
+    lengths: Float64Array
 
 
 class AutoTokeniser:
@@ -100,8 +100,8 @@ class AutoTokeniser:
         # A word with an N may be unknown; elsewhere Ns alone may be.
         if any("N" not in piece or (not self.word_size and piece.strip("N")) for piece in unknown):
             raise self._refusal("knows no token for some bases")
-        lengths = np.ones(len(ids)) if self.word_size else np.array([len(piece) for piece in pieces])
-        return Tokens(ids, lengths.astype(np.int64))
+        lengths = [1 if self.word_size else len(piece) for piece in pieces]
+        return Tokens(ids, np.array(lengths, dtype=np.float64))
 
     def _pieces(self, text: str) -> tuple[Int64Array, list[str]]:
         """Return the tokens of a sequence, and the bases that each covers."""
