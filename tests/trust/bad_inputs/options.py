@@ -214,7 +214,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "a backbone's folder without a vocabulary",
         checkpoint('{"model_type": "bert"}', "model.safetensors"),
-        r"model has no vocabulary \(tokenizer\.json, vocab\.txt, …\); download the checkpoint's tokenizer too",
+        r"model has no vocabulary \(tokenizer\.json, vocab\.txt, …\); download",
         verbs=("embed",),
     ),
     refused(
