@@ -279,7 +279,7 @@ def test_a_bad_folder_is_refused_in_one_line(folders: dict[str, Path], tmp_path:
 
 def test_a_model_of_another_kind_has_no_score(folders: dict[str, Path]) -> None:
     with (
-        pytest.raises(InputError, match="describes a 'bert' model, not a Nucleotide Transformer"),
+        pytest.raises(InputError, match="guesses no 6-mers"),
         opened_checkpoint(str(folders["bert"])),
     ):
         pass
