@@ -46,6 +46,11 @@ class Backbone(Protocol):
 class SequenceBackbone(ABC):
     """A backbone that reads the sequence of a haplotype and nothing else; see `Backbone`."""
 
+    name: str
+    settings: Mapping[str, str | int]
+    tile_multiple: int
+    max_tile: int
+
     def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
         """Embed the sequences of haplotypes: float32 `(n_haplotypes, n_bins, dimension)`."""
         return self.embed_sequences([haplotype.sequence for haplotype in haplotypes])

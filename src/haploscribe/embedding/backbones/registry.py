@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
-from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
-from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.backbones.catalogue import BACKBONES, WEIGHTLESS, BackboneEntry
 from haploscribe.errors import InputError
 from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names, source_digest
 
@@ -43,8 +42,8 @@ def load_backbone(
         Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never
         looked up on the hub; names go before folders, so a folder called like a name is given as `./name`.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` has no layers and one vector of counts, and runs on the CPU. A
-        class from outside the package is given those that its `__init__` names.
+        As in `NucleotideTransformer`. `kmer` and `random` have no layers and one vector, and run on the
+        CPU. A class from outside the package is given those that its `__init__` names.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
@@ -60,9 +59,9 @@ def load_backbone(
     if isinstance(kind, Plugin):
         found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
         return make_backbone(found, name_or_path, str(kind), source_digest(kind), options)
-    if kind is not None and kind.family == "kmer":
+    if kind is not None and kind.name in WEIGHTLESS:
         _refuse_options(kind.name, options, ())
-        return KmerCounts()
+        return WEIGHTLESS[kind.name]()
     with _opened_folder(kind, name_or_path) as found:
         return _load_folder(found, options)
 
@@ -142,9 +141,9 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     entry = _kind(name_or_path)
     if isinstance(entry, Plugin):
         raise InputError(f"backbone {name_or_path} is a plug-in, which has no checkpoint; name another")
-    if entry is not None and entry.family == "kmer":
+    if entry is not None and entry.name in WEIGHTLESS:
         raise InputError(
-            f"backbone {entry.name!r} counts 6-mers and guesses no tokens; name another backbone"
+            f"backbone {entry.name!r} has no weights and guesses no tokens; name another backbone"
         )
     with _opened_folder(entry, name_or_path) as found:
         yield read_checkpoint(found)
@@ -170,7 +169,7 @@ def _opened_folder(entry: BackboneEntry | None, name_or_path: str) -> Iterator["
 
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
-    # Importing torch takes seconds; the table and `kmer` do not need it.
+    # Importing torch takes seconds; the table and backbones without weights do not need it.
     from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
