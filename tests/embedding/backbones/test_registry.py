@@ -37,7 +37,8 @@ def test_dimensions_add_up_to_the_size_in_the_name(entry: BackboneEntry) -> None
 
 def test_the_table_needs_no_torch() -> None:
     script = (
-        "import sys, haploscribe.embedding.backbones.registry as r; r.load_backbone('kmer'), r.load_backbone('random')\n"
+        "import sys, haploscribe.embedding.backbones.registry as r\n"
+        "r.load_backbone('kmer'), r.load_backbone('random')\n"
         "print({'torch', 'transformers', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
