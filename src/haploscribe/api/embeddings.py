@@ -12,6 +12,7 @@ import numpy.typing as npt
 from haploscribe.api.gene import GeneTile
 from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.backbones.both_strands import read_strands
 from haploscribe.embedding.backbones.registry import make_backbone
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import check_tile_size
@@ -211,7 +212,7 @@ def load_backbone_like(backbone: BackboneLike, options: BackboneOptions, tile_si
     # Nothing says whether code and weights of this session changed since they were last used.
     source = f"session-{uuid.uuid4().hex}"
     settings = {name: getattr(options, name) for name in ("layer", "pooling", "device", "precision")}
-    made = make_backbone(backbone, label, label, source, settings)
+    made = read_strands(make_backbone(backbone, label, label, source, settings), options.strands)
     check_tile_size(made, tile_size)
     return LoadedBackbone(replace(options, backbone=label), made)
 

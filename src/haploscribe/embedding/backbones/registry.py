@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
+from haploscribe.embedding.backbones.both_strands import read_strands
 from haploscribe.embedding.backbones.catalogue import BACKBONES, WEIGHTLESS, BackboneEntry
 from haploscribe.errors import InputError
 from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names, source_digest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
+DEFAULT_STRANDS = "forward"
 
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
@@ -30,6 +32,7 @@ def load_backbone(
     pooling: str = DEFAULT_POOLING,
     device: str = "cpu",
     precision: str = DEFAULT_PRECISION,
+    strands: str = DEFAULT_STRANDS,
     plugin_folder: str | None = None,
 ) -> Backbone:
     """Load a backbone.
@@ -44,6 +47,8 @@ def load_backbone(
     layer, pooling, device, precision
         As in `NucleotideTransformer`. `kmer` and `random` have no layers and one vector, and run on the
         CPU. A class from outside the package is given those that its `__init__` names.
+    strands
+        `forward`; or `both`, for the mean of a haplotype's vectors and those of its reverse complement.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
@@ -55,6 +60,11 @@ def load_backbone(
     """
     options: dict[str, str | int] = {"layer": layer, "pooling": pooling}
     options |= {"device": device, "precision": precision}
+    return read_strands(_load(name_or_path, options, plugin_folder), strands)
+
+
+def _load(name_or_path: str, options: Mapping[str, str | int], plugin_folder: str | None) -> Backbone:
+    """Load a backbone of the forward strand."""
     kind = _kind(name_or_path)
     if isinstance(kind, Plugin):
         found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
