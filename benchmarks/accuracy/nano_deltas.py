@@ -1,8 +1,10 @@
-"""Measure what pre-training adds: the same estimators on deltas of `nano`, of `kmer` and of `nano` untrained.
+"""Measure what a backbone adds: the same models on deltas of `nano`, of its controls, and on dosages.
 
-Genes, folds and covariates are those of `geuvadis_chr22`. The untrained control is the model that `nano`'s
-training started from: same shape, same first weights, no step. `--layer`, `--pooling` and `--tile` choose
-other deltas, of both. A second call embeds nothing again.
+Genes, folds and covariates are those of `geuvadis_chr22`. The first backbone is compared with the others, and
+each with the dosage twin. `untrained` is the model that `nano`'s training started from: same shape, same
+first weights, no step; `kmer` counts 6-mers; `random` knows which haplotypes are the same and nothing else.
+`--layer` and `--pooling` choose other deltas of the backbones that have layers. A stopped call resumes:
+`--out` has the results and embeddings of each backbone.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.accuracy.anatomy import TWINS
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
@@ -26,6 +29,9 @@ from haploscribe.workflows.run.workflow import run
 
 TRAINED, UNTRAINED = "nano", "untrained"
 NANO_SEED = 0  # of the training command in docs/pretraining.md
+WITHOUT_LAYERS = ("kmer", "random")
+MODELS = ("blup-delta", "blup-distance-delta", "transformer")
+BACKBONES = (TRAINED, UNTRAINED, *WITHOUT_LAYERS)
 
 
 def write_untrained(folder: Path) -> Path:
@@ -46,77 +52,126 @@ def write_untrained(folder: Path) -> Path:
     return folder
 
 
-def named_metrics(metrics: pl.DataFrame, backbone: str) -> pl.DataFrame:
-    """Append the backbone to the name of each delta model."""
-    reads = pl.col("model").is_in(["blup-delta", "transformer"])
-    named = pl.when(reads).then(pl.concat_str("model", pl.lit(f" on {backbone}"))).otherwise("model")
-    return metrics.with_columns(named.alias("model"))
+def backbone_options(name: str, out: Path, *, layer: int, pooling: str) -> BackboneOptions:
+    """Return the options of a backbone by its name on the page; `untrained` is written to `out` first."""
+    if name in WITHOUT_LAYERS:
+        return BackboneOptions(backbone=name)
+    found = str(write_untrained(out / UNTRAINED)) if name == UNTRAINED else name
+    return BackboneOptions(backbone=found, layer=layer, pooling=pooling)
 
 
-def lines_of(metrics: pl.DataFrame, models: Sequence[str]) -> list[str]:
-    """Format mean r by model, and the paired tests of `nano` against its controls."""
-    means = metrics.group_by("model").agg(pl.col("pearson_r").mean(), pl.len()).sort("pearson_r")
-    lines = ["| model | mean r | genes |", "|---|---|---|"]
-    lines += [f"| `{name}` | {r:.4f} | {n_genes} |" for name, r, n_genes in means.reverse().iter_rows()]
-    compared = compare_models(metrics)
-    lines += ["", "| | less | difference of mean r | better / worse | p |", "|---|---|---|---|---|"]
-    for model in models:
-        against = [f"{model} on {UNTRAINED}", f"{model} on kmer", "blup"]
-        rows = compared.filter(
-            (pl.col("model_a") == f"{model} on {TRAINED}") & pl.col("model_b").is_in(against)
+def on(model: str, backbone: str) -> str:
+    """Name a model on the deltas of a backbone."""
+    return f"{model} on {backbone}"
+
+
+def lines_of(
+    metrics: pl.DataFrame, models: Sequence[str], backbones: Sequence[str], genome_order: Sequence[str]
+) -> list[str]:
+    """Format mean r by model and backbone beside the dosage twin's, and the first backbone's paired tests.
+
+    Parameters
+    ----------
+    metrics
+        One row per gene and model; names as `on` writes them, and dosage models by their own.
+    models
+        The models of deltas.
+    backbones
+        The backbones; the first one is compared with the others.
+    genome_order
+        The genes in genome order.
+    """
+    means = dict(metrics.group_by("model").agg(pl.col("pearson_r").mean()).iter_rows())
+    compared = compare_models(metrics, genome_order)
+    pairs = {(row["model_a"], row["model_b"]): row for row in compared.iter_rows(named=True)}
+
+    def beside(model: str, other: str) -> str:
+        row = pairs[model, other]
+        return (
+            f"{row['mean_r_a'] - row['mean_r_b']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) | "
+            f"{row['n_a_better']} / {row['n_b_better']} | {row['wilcoxon_p']:.2g} |"
         )
-        for row in rows.iter_rows(named=True):
-            lines.append(
-                f"| `{row['model_a']}` | `{row['model_b']}` | {row['mean_r_a'] - row['mean_r_b']:+.4f} | "
-                f"{row['n_a_better']} / {row['n_b_better']} | {row['wilcoxon_p']:.2g} |"
-            )
+
+    lines = [
+        "| model | reads | mean r | less that of dosages (95 %) | better / worse | p |",
+        "|---|---|---|---|---|---|",
+    ]
+    for model in models:
+        ranked = sorted(backbones, key=lambda name: -means[on(model, name)])
+        lines += [
+            f"| `{model}` | deltas of `{name}` | {means[on(model, name)]:.4f} | "
+            f"{beside(on(model, name), TWINS[model])}"
+            for name in ranked
+        ]
+        lines.append(f"| `{TWINS[model]}` | dosages | {means[TWINS[model]]:.4f} | - | - | - |")
+    first, *others = backbones
+    if others:
+        lines += [
+            "",
+            f"| model | `{first}` less | difference of mean r (95 %) | better / worse | p |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| `{model}` | `{name}` | {beside(on(model, first), on(model, name))}"
+            for model in models
+            for name in others
+        ]
     return lines
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its table."""
     parser = benchmark_parser("nano_deltas", __doc__, out=True, every=1, jobs=True)
-    parser.add_argument("--models", default="blup-delta,transformer")
+    parser.add_argument("--models", default=",".join(MODELS), help=f"of {', '.join(TWINS)}")
+    parser.add_argument("--backbones", default=",".join(BACKBONES), help="the first is compared with others")
     parser.add_argument("--layer", type=int, default=-1)
     parser.add_argument("--pooling", default="mean")
     parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
     arguments = parser.parse_args(argv)
-    workers = WorkerOptions(arguments.jobs)
-    source, out, models = arguments.source, arguments.out, arguments.models.split(",")
+    out, models, backbones = arguments.out, arguments.models.split(","), arguments.backbones.split(",")
 
-    cohort = benchmark_cohort(source, out, every=arguments.every, tile=arguments.tile)
-    shape = {"layer": arguments.layer, "pooling": arguments.pooling}
-    backbones = {
-        "kmer": BackboneOptions(backbone="kmer"),
-        TRAINED: BackboneOptions(backbone=TRAINED, **shape),
-        UNTRAINED: BackboneOptions(backbone=str(write_untrained(out / UNTRAINED)), **shape),
-    }
-    found = []
-    for name, options in backbones.items():
-        wanted = ("blup", *models) if name == "kmer" else tuple(models)  # dosages are the same for all
-        evaluation = EvaluationOptions(models=wanted)
-        store = out / f"embeddings-{name}.zarr"
+    cohort = benchmark_cohort(arguments.source, out, every=arguments.every, tile=arguments.tile)
+    workers = WorkerOptions(arguments.jobs)
+    twins = tuple(dict.fromkeys(TWINS[model] for model in models))
+    dosages = run(
+        cohort,
+        BackboneOptions(),
+        EvaluationOptions(models=twins),
+        out / "results-dosages",
+        worker_options=workers,
+    )
+    found = [dosages.metrics]
+    for name in backbones:
         results = run(
             cohort,
-            options,
-            evaluation,
+            backbone_options(name, out, layer=arguments.layer, pooling=arguments.pooling),
+            EvaluationOptions(models=tuple(models)),
             out / f"results-{name}",
-            store,
+            out / f"embeddings-{name}.zarr",
             worker_options=workers,
         )
-        found.append(named_metrics(results.metrics, name))
+        found.append(results.metrics.with_columns(model=pl.format("{} on {}", "model", pl.lit(name))))
     metrics = pl.concat(found)
-    n_genes = metrics["gene_id"].n_unique()
+    chosen = "".join(
+        f" --{option} {getattr(arguments, option)}"
+        for option in ("models", "backbones")
+        if getattr(arguments, option) != parser.get_default(option)
+    )
     command = (
-        f"nano_deltas --source FOLDER --every {arguments.every} --layer {arguments.layer} "
+        f"nano_deltas --source FOLDER --every {arguments.every}{chosen} --layer {arguments.layer} "
         f"--pooling {arguments.pooling} --tile {arguments.tile}"
     )
     head = [
-        "# What pre-training is worth: deltas of `nano`, of `kmer` and of `nano` untrained",
+        f"# What a backbone is worth: deltas of {', '.join(f'`{name}`' for name in backbones)}, and dosages",
         "",
-        f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds; r is the mean over folds of Pearson's "
-        "correlation in held-out samples, p is Wilcoxon's signed-rank test across genes, two-sided. `blup` "
-        "reads dosages.",
+        f"{stamp(command)}. {metrics['gene_id'].n_unique()} genes, 358 samples, 5 folds, tiles of "
+        f"{arguments.tile:,} bp. r is the mean over folds of Pearson's correlation in held-out samples, p is "
+        "Wilcoxon's signed-rank test across genes, two-sided; 95 % intervals come from a bootstrap over "
+        "blocks of neighbouring genes. Dosages are read by the model's twin, the same with genotypes in "
+        "place of deltas; `transformer` has none, and is set beside the linear model with its prior. "
+        "`untrained` is `nano` before its first step, `random` one Gaussian vector for each distinct "
+        "sequence.",
         "",
     ]
-    write_page(arguments.table, [*head, *lines_of(metrics, models), ""])
+    genes = (out / "genes.txt").read_text().split()  # in genome order, as the table is
+    write_page(arguments.table, [*head, *lines_of(metrics, models, backbones, genes), ""])

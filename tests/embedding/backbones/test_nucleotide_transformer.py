@@ -16,6 +16,7 @@ from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_ch
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser, windows
 from haploscribe.errors import InputError
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.utils.types import Float32Array
 from tests.fixtures.backbones import (
     V1_VOCABULARY,
@@ -89,7 +90,7 @@ def test_token_dropout_is_as_the_checkpoint_says(v1_folder: Path, tmp_path: Path
     assert not np.allclose(embed_sequences(load(v1_folder, layer=0), [FULL]), without)
 
 
-def test_bins_are_parts_of_the_token_axis(v1_folder: Path) -> None:
+def test_bins_are_parts_of_the_sequence(v1_folder: Path) -> None:
     sequence = FULL[:36]  # 6 tokens, 2 a bin
     ids = [3, *SixMerTokeniser(V1_VOCABULARY)(sequence)]
     expected = native_hidden_states(v1_folder, ids)[-1][1:].reshape(3, 2, -1).mean(axis=1)
@@ -110,7 +111,8 @@ def test_bins_are_parts_of_the_token_axis(v1_folder: Path) -> None:
 def test_an_overflow_is_read_in_windows_and_nothing_is_dropped(
     v2_folder: Path, sequence: bytes, pooling: str
 ) -> None:
-    tokens = SixMerTokeniser(V2_VOCABULARY)(sequence).tolist()
+    ids, lengths = SixMerTokeniser(V2_VOCABULARY).haplotype(TileHaplotype(sequence))
+    tokens = ids.tolist()
     parameters = random_v2_tensors(V2_CONFIGURATION)
     parts = []
     for start, end, keep in windows(len(tokens), CAPACITY):
@@ -119,7 +121,8 @@ def test_an_overflow_is_read_in_windows_and_nothing_is_dropped(
     hidden = np.concatenate(parts)
     assert len(hidden) == len(tokens) > CAPACITY
     n_bins = 1 if pooling == "mean" else 4
-    expected = np.repeat(hidden, n_bins, axis=0).reshape(n_bins, len(hidden), -1).mean(axis=1)
+    by_base = np.repeat(hidden, n_bins * lengths, axis=0)
+    expected = by_base.reshape(n_bins, len(sequence), -1).mean(axis=1)
     np.testing.assert_allclose(
         embed_sequences(load(v2_folder, pooling=pooling), [sequence])[0], expected, atol=1e-5
     )

@@ -122,11 +122,18 @@ def test_bins_are_means_over_equal_parts(n_tokens: int, n_bins: int) -> None:
     # With every token repeated K times, parts are whole tokens and NumPy can average them.
     values = np.arange(n_tokens) ** 2.0
     parts = np.repeat(values, n_bins).reshape(n_bins, n_tokens).mean(axis=1)
-    np.testing.assert_allclose(bin_weights(n_tokens, n_bins) @ values, parts, rtol=1e-5)
+    np.testing.assert_allclose(bin_weights(np.ones(n_tokens), n_bins) @ values, parts, rtol=1e-5)
+
+
+@given(st.lists(st.sampled_from([1, 6]), min_size=1, max_size=60), st.integers(1, 9))
+def test_a_token_counts_by_its_length(lengths: list[int], n_bins: int) -> None:
+    values = np.arange(len(lengths)) ** 2.0
+    by_base = np.repeat(values, np.array(lengths) * n_bins).reshape(n_bins, -1).mean(axis=1)
+    np.testing.assert_allclose(bin_weights(np.array(lengths) / 6, n_bins) @ values, by_base, rtol=1e-5)
 
 
 def test_no_tokens_make_no_weights() -> None:
-    assert bin_weights(0, 3).shape == (3, 0)
+    assert bin_weights(np.empty(0), 3).shape == (3, 0)
 
 
 @pytest.mark.parametrize(("pooling", "n_bins"), [("mean", 1), ("bins-1", 1), ("bins-12", 12)])

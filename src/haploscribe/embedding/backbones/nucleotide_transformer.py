@@ -39,13 +39,14 @@ from haploscribe.utils.types import Float32Array
 class NucleotideTransformer(TokenBackbone):
     """Embed DNA with a frozen Nucleotide Transformer.
 
-    A sequence is tokenised (6-mers; see `SixMerTokeniser`), preceded by the class token, and its hidden
-    states at one layer are averaged over the tokens, the class token left out. A haplotype with insertions
-    or Ns has more tokens than the model reads at once (a class token and `max_tile / 6` more). Nothing is
-    dropped then: the first window starts at the first token, each further one takes the next stretch, and
-    the last one ends at the last token and extends back as far as possible, giving hidden states only to the
-    tokens that no window before it held. All tokens are pooled together. A sequence without bases (its tile
-    deleted) is embedded as zeros.
+    A haplotype is tokenised (6-mers on the reference's grid; see `SixMerTokeniser.haplotype`), preceded by
+    the class token, and its hidden states at one layer are averaged over the bases that the tokens spell,
+    the class token left out; where all tokens are 6-mers, that is the mean over tokens. A haplotype with
+    insertions or Ns may have more tokens than the model reads at once (a class token and `max_tile / 6`
+    more). Nothing is dropped then: the first window starts at the first token, each further one takes the
+    next stretch, and the last one ends at the last token and extends back as far as possible, giving hidden
+    states only to the tokens that no window before it held. All are pooled together. A sequence without
+    bases (its tile deleted) is embedded as zeros.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class NucleotideTransformer(TokenBackbone):
         Index into the hidden states: 0 is the embeddings, `i` the output of layer `i`; negative counts
         from the end, and the last one has passed the final layer norm. Layers above are not computed.
     pooling
-        `mean`: one vector; `bins-K`: K vectors, means over equal parts of the token axis.
+        `mean`: one vector; `bins-K`: K vectors, means over equal parts of the sequence.
     device
         A torch device (`cpu`, `cuda`, `cuda:1`, …), or `auto`: a GPU where there is one.
     precision
@@ -96,6 +97,7 @@ class NucleotideTransformer(TokenBackbone):
             "layer": self.layer,
             "pooling": pooling,
             "dtype": resolve_precision(precision),
+            "frame": "reference grid",
         }
         self.mixed = precision == "mixed"
         model = load_masked_token_model(checkpoint)
@@ -103,8 +105,8 @@ class NucleotideTransformer(TokenBackbone):
 
     def windows(self, haplotype: TileHaplotype) -> Iterator[TokenWindow]:
         """Split a haplotype's tokens into windows, each with the class token before it."""
-        tokens = self._tokenise(haplotype.sequence)
-        weights = bin_weights(len(tokens), self.n_bins)
+        tokens, lengths = self._tokenise.haplotype(haplotype)
+        weights = bin_weights(lengths / K, self.n_bins)
         for window in windows(len(tokens), self._capacity):
             ids = np.concatenate(([self._tokenise.class_id], tokens[window.start : window.end]))
             yield TokenWindow(ids, _kept(weights, window))

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from haploscribe.embedding.backbones.frame import pieces
 from haploscribe.errors import InputError
-from haploscribe.utils.types import Float32Array, Int64Array, UInt8Array
+from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.utils.types import Float32Array, Float64Array, Int64Array, UInt8Array
 
 K = 6
 
@@ -79,6 +81,40 @@ class SixMerTokeniser:
         ids[is_six_mer] = self._six_mer_ids[windows @ _PLACE_VALUES]
         return ids
 
+    def haplotype(self, haplotype: TileHaplotype) -> tuple[Int64Array, Int64Array]:
+        """Tokenise a haplotype so that its 6-mers stay on the reference's grid.
+
+        A cell of six bases that no edit of length touches is tokenised on its own: a 6-mer, or single bases
+        where it holds an N or is cut short by the tile's end. What stands in touched cells is tokenised from
+        left to right. Without edits and Ns these are the tokens of the sequence.
+
+        Returns
+        -------
+        ids
+            int64 `(n_tokens,)`.
+        lengths
+            int64 `(n_tokens,)`; bases of each token, 6 or 1.
+        """
+        parts = [
+            self(piece.sequence) if piece.edited else self._cells(piece.sequence)
+            for piece in pieces(haplotype, K)
+        ]
+        ids = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        return ids, np.where(np.isin(ids, self._single_ids), 1, K)
+
+    def _cells(self, sequence: bytes) -> Int64Array:
+        """Tokenise each cell of six bases by itself."""
+        codes = np.frombuffer(sequence.translate(_CODES), dtype=np.uint8)
+        n_cells, rest = divmod(len(codes), K)
+        cells = codes[: n_cells * K].reshape(n_cells, K)
+        is_six_mer = (cells < _N).all(axis=1)
+        n_tokens = np.append(np.where(is_six_mer, 1, K), rest)
+        cell = np.repeat(np.arange(n_cells + 1), n_tokens)
+        offset = np.arange(len(cell)) - (np.cumsum(n_tokens) - n_tokens)[cell]
+        ids: Int64Array = self._single_ids[codes[K * cell + offset]]
+        ids[np.append(is_six_mer, False)[cell]] = self._six_mer_ids[cells[is_six_mer] @ _PLACE_VALUES]
+        return ids
+
 
 def _runs(codes: UInt8Array) -> tuple[Int64Array, Int64Array, npt.NDArray[np.uint8]]:
     """Return the starts, lengths and kinds (0: bases, 4: N, 5: other) of runs of one kind."""
@@ -138,19 +174,27 @@ def n_bins_of(pooling: str) -> int:
     )
 
 
-def bin_weights(n_tokens: int, n_bins: int) -> Float32Array:
-    """Return the weights that average tokens within equal parts of the token axis.
+def bin_weights(lengths: Float64Array, n_bins: int) -> Float32Array:
+    """Return the weights that average tokens within equal parts of a sequence.
 
-    Token `t` fills `[t, t + 1)` and bin `b` covers `[b·n/K, (b+1)·n/K)`; a token's weight is its overlap
-    with the bin over the bin's width. So a token on an edge is shared, a list shorter than K still fills
-    every bin, and the mean over bins is the mean over tokens.
+    Token `t` fills as much of the sequence as it is long, and bin `b` covers `[b·L/K, (b+1)·L/K)` of its
+    length L; a token's weight is its overlap with the bin over the bin's width. So a token on an edge is
+    shared, a sequence shorter than K still fills every bin, and the mean over bins is the mean over all.
+
+    Parameters
+    ----------
+    lengths
+        float64 `(n_tokens,)`, in any unit.
+    n_bins
+        K.
 
     Returns
     -------
     float32 `(n_bins, n_tokens)`; rows sum to 1.
     """
-    edges = np.arange(n_bins + 1) * (n_tokens / n_bins)
-    tokens = np.arange(n_tokens)
-    overlap = np.minimum(edges[1:, None], tokens + 1) - np.maximum(edges[:-1, None], tokens)
-    weights: Float32Array = (np.maximum(overlap, 0) * (n_bins / max(n_tokens, 1))).astype(np.float32)
+    ends = np.cumsum(lengths)
+    total = ends[-1] if len(ends) else 1.0
+    edges = np.arange(n_bins + 1) * (total / n_bins)
+    overlap = np.minimum(edges[1:, None], ends) - np.maximum(edges[:-1, None], ends - lengths)
+    weights: Float32Array = (np.maximum(overlap, 0) * (n_bins / total)).astype(np.float32)
     return weights

@@ -156,9 +156,12 @@ def _check_sizes(configuration: EnformerConfiguration, source: str) -> None:
 
 
 TRACKS = {"CAGE:GM12878": 5110, "CAGE:K562": 4828}
-"""Tracks of the published human head by name, 0-based as in the authors' `targets_human.txt`: FANTOM5's
-CNhs12332 ("B lymphoblastoid cell line: GM12878 ENCODE, biol_rep2") and CNhs11250 ("chronic myelogenous
-leukemia cell line:K562")."""
+"""Tracks of the published human head by name, 0-based as in the authors' `targets_human.txt`.
+
+Row 5110, "CAGE:B lymphoblastoid cell line: GM12878 ENCODE, biol_", has FANTOM5's sample CNhs12333 as its
+identifier and the file of CNhs12331, another replicate of the cell line. Row 4828 is CNhs11250, "chronic
+myelogenous leukemia cell line:K562".
+"""
 
 
 def find_tracks(names: Sequence[str], n_tracks: int) -> tuple[Track, ...]:
