@@ -277,6 +277,8 @@ def load_backbone_like(
         raise InputError(
             f"backbone {label} of this session takes no precision={options.precision!r}; put it in a module"
         )
+    if options.revision is not None:
+        raise InputError(f"revision={options.revision!r}: backbone {label} is not on the hub; leave it out")
     # Nothing says whether code and weights of this session changed since they were last used.
     source = f"session-{uuid.uuid4().hex}"
     settings = {name: getattr(options, name) for name in ("layer", "pooling", "device", "precision")}

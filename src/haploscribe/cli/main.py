@@ -343,12 +343,15 @@ def backbones(context: click.Context, as_json: bool) -> None:
 @backbones.command()
 @click.argument("name", metavar="NAME|PATH")
 @with_options(
+    click_options(BackboneOptions, only=("revision",)),
     click_options(PretrainingOptions, only=("reference", "variants", "assume_phased")),
     [click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included.")],
     click_options(PretrainingOptions, only=("device",)),
     [click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
 )
-def score(name: str, reference: Path, region: str, as_json: bool, **values: Any) -> None:
+def score(
+    name: str, revision: str | None, reference: Path, region: str, as_json: bool, **values: Any
+) -> None:
     """Score a backbone: its masked-token loss on a region, in bits per base.
 
     15 % of the region's 6-mers are masked and predicted from the rest, on both sides. For comparison, on the
@@ -358,7 +361,8 @@ def score(name: str, reference: Path, region: str, as_json: bool, **values: Any)
     from haploscribe.report.terminal import score_lines
     from haploscribe.workflows.score import score_backbone
 
-    found = asdict(score_backbone(name, reference, region, **values))
+    asked = BackboneOptions(name, revision)
+    found = asdict(score_backbone(asked.backbone, reference, region, revision=asked.revision, **values))
     print_lines(score_lines(found), found, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """The options of every command: name, type, unit, default, help and check of each, in one place."""
 
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -60,6 +61,15 @@ _Device = Annotated[
         metavar="auto|cpu|cuda|cuda:N",
     ),
 ]
+_REVISION = Option(
+    "Of a backbone on the Hugging Face hub: a commit, branch or tag, or refs/pr/N for a pull request.",
+    metavar="REF",
+    check=Check(
+        lambda value: re.fullmatch(r"\w[\w.+/-]*", value, re.ASCII) is not None and ".." not in value,
+        "give a commit, a branch or a tag, such as main or refs/pr/1",
+    ),
+    unset="the one that `haploscribe backbones` shows, or main",
+)
 _GENES = Option("Only these genes.", metavar="FILE|ID,ID", unset="all of the table")
 SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to below 2^63")
 _POSITIVE = at_least(1, "give a positive number")
@@ -100,10 +110,11 @@ class BackboneOptions(Options):
         str,
         Option(
             "Frozen model that embeds the tiles: a name (see `haploscribe backbones`), a folder of a "
-            "checkpoint, or your own as module:Name.",
+            "checkpoint, hf:OWNER/NAME for another one of the Hugging Face hub, or your own as module:Name.",
             metavar="NAME|PATH",
         ),
     ] = DEFAULT_BACKBONE
+    revision: Annotated[str | None, _REVISION] = None
     layer: Annotated[
         int,
         Option("Hidden state to take: 0 is the token embedding, negative counts from the last layer."),
@@ -181,7 +192,7 @@ class ZeroShotWeights(Options):
         Option(
             f"Weights of the model enformer: {_WEIGHTS}",
             metavar="FOLDER|NAME",
-            unset="{names}, whose pickled weights must be converted once: the message says how",
+            unset="{names}",
             names=_HUB_NAMES.format("enformer", "HUB_NAMES"),
         ),
     ] = None
@@ -280,6 +291,7 @@ class PredictionOptions(Options):
         str | None,
         Option("Where the backbone of the training is now.", metavar="NAME|PATH", unset="as the models say"),
     ] = None
+    revision: Annotated[str | None, replace(_REVISION, unset="as the models say")] = None
     store: Annotated[Path | None, Option("Embedding store to use and add to.", unset="one of its own")] = None
     device: _Device = "auto"
     zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)

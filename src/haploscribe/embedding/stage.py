@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.registry import load_backbone
+from haploscribe.embedding.backbones.registry import is_on_hub, load_backbone
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import (
     EmbeddingCounts,
@@ -97,7 +97,7 @@ class LoadedBackbone:
     Attributes
     ----------
     options
-        Options that load it.
+        Options that load it; where it comes from the hub, their `revision` is the commit that was loaded.
     backbone
         The frozen model.
     plugin_folder
@@ -130,6 +130,7 @@ class LoadedBackbone:
         """
         backbone = load_backbone(
             options.backbone,
+            revision=options.revision,
             layer=options.layer,
             pooling=options.pooling,
             device=options.device,
@@ -139,6 +140,10 @@ class LoadedBackbone:
         )
         if tile_size is not None:
             check_tile_size(backbone, tile_size)
+        commit = backbone.settings.get("revision")
+        # A branch may move before it is loaded again.
+        if isinstance(commit, str) and is_on_hub(options.backbone):
+            options = replace(options, revision=commit)
         return cls(options, backbone, plugin_folder)
 
     @property

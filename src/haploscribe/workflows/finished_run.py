@@ -194,6 +194,8 @@ def finished_run(
     loaded = None
     specs = [saved.specs[name] for name in queried]
     if any_model(specs, "reads_deltas"):
+        if saved.record.backbone is not None:
+            backbone_options = replace(backbone_options, revision=saved.record.backbone.revision)
         loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
         if loaded.key != saved.record.backbone_key:
             raise InputError(

@@ -68,6 +68,7 @@ def score_backbone(
     region: str,
     variants: Path | None = None,
     *,
+    revision: str | None = None,
     assume_phased: bool = False,
     device: str = "auto",
     tokens_per_batch: int = TOKENS_PER_BATCH,
@@ -92,7 +93,7 @@ def score_backbone(
         Phased genotypes: each window is then of a random haplotype; None for the reference.
     assume_phased
         Read unphased heterozygotes as if phased.
-    device
+    revision, device
         As in `load_backbone`.
     tokens_per_batch
         A batch is complete once it has this many tokens.
@@ -104,7 +105,7 @@ def score_backbone(
         contig has too little sequence.
     """
     with (
-        opened_checkpoint(name_or_path) as checkpoint,
+        opened_checkpoint(name_or_path, revision) as checkpoint,
         GenomeSequences.open(reference, variants, assume_phased=assume_phased) as sequences,
     ):
         segment = resolve_region(region, sequences.reference, "--region")

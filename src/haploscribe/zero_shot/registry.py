@@ -46,7 +46,7 @@ def _enformer(options: "ZeroShotOptions", device: str) -> LoadedModel:
     from haploscribe.zero_shot.enformer.model import read_enformer  # noqa: PLC0415
     from haploscribe.zero_shot.weights_folder import locate  # noqa: PLC0415
 
-    folder = locate(options.enformer or ENFORMER_HUB_NAMES[0], ENFORMER_HUB_NAMES)
+    folder = locate(options.enformer, ENFORMER_HUB_NAMES)
     return LoadedModel(read_enformer(folder, tracks=options.enformer_tracks, device=device), folder)
 
 
@@ -57,7 +57,7 @@ def _borzoi(options: "ZeroShotOptions", device: str, *, rotary: bool) -> LoadedM
     source, hub_names = options.borzoi, BORZOI_HUB_NAMES
     if rotary:
         source, hub_names = options.flashzoi, FLASHZOI_HUB_NAMES
-    folder = locate(source or hub_names[0], hub_names)
+    folder = locate(source, hub_names)
     model = read_borzoi(folder, tracks=options.borzoi_tracks, device=device, rotary=rotary)
     return LoadedModel(model, folder)
 

@@ -1,7 +1,7 @@
 """Find a folder of weights in the Hugging Face layout, read its configuration, and load its tensors."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,29 +23,29 @@ BATCH_COUNTER = "num_batches_tracked"
 """Suffix of the counters of training batches in batch norms, which prediction does not use."""
 
 
-def locate(source: str, hub_names: Collection[str]) -> Path:
+def locate(source: str | None, hub_names: Mapping[str, str]) -> Path:
     """Return a folder of weights: one on disk, or one of the hub's, downloaded or from its cache.
 
     Parameters
     ----------
     source
-        A folder or one of `hub_names`.
+        A folder or one of `hub_names`; None for the first of them.
     hub_names
-        Repositories of published weights.
+        Repositories of published weights, and the revision of each that holds safetensors.
 
     Raises
     ------
     InputError
         When there is no such folder, or the hub's files cannot be downloaded.
     """
+    if source is None:
+        source = next(iter(hub_names))
+    remedy = f"give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}"
     if source in hub_names:
-        return download(source, "main")[0]
+        return download(source, hub_names[source], f"a folder is read too: {remedy}")[0]
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(
-            f"{source} is not a folder; give one with {CONFIGURATION_FILE} and {WEIGHTS_FILE}, or "
-            f"{' or '.join(hub_names)}"
-        )
+        raise InputError(f"{source} is not a folder; {remedy}, or {' or '.join(hub_names)}")
     return folder
 
 

@@ -118,6 +118,7 @@ def test_results_of_before_the_option_are_read_as_forward(cohort: CohortOptions,
     before = predicted(cohort, out, tmp_path / "before.tsv")
     record = json.loads((out / "run.json").read_text())
     assert record["options"].pop("strands") == "forward"
+    assert record["options"].pop("revision") is None
     (out / "run.json").write_text(json.dumps(record))
     models = json.loads((out / "models" / "models.json").read_text())
     assert models["backbone"].pop("strands") == "forward"

@@ -200,6 +200,24 @@ ROWS: tuple[Row, ...] = (
         verbs=("embed",),
     ),
     refused(
+        "a repository of the hub without its owner",
+        given("backbone", "hf:dna-model"),
+        "backbone 'hf:dna-model' is no repository of the hub; give hf:OWNER/NAME",
+        verbs=("embed",),
+    ),
+    refused(
+        "`--revision` for a backbone that is not on the hub",
+        given("revision", "main"),
+        "--revision main: backbone kmer is not on the Hugging Face hub; leave it out",
+        verbs=("embed",),
+    ),
+    refused(
+        "`--revision ../main`",
+        given("revision", "../main"),
+        "--revision ../main: give a commit, a branch or a tag, such as main or refs/pr/1",
+        verbs=("embed", "predict", "backbones score nano"),
+    ),
+    refused(
         "`--pooling` for a backbone without layers",
         given("pooling", "bins-4"),
         "backbone 'kmer' has no pooling; leave out --pooling",

@@ -64,7 +64,7 @@ def test_the_hubs_library_is_told_to_send_no_telemetry() -> None:
         "os.environ['HF_HOME'] = os.devnull\n"
         "from haploscribe.embedding.backbones.hub import download\n"
         "with contextlib.suppress(Exception):\n"
-        "    download('somebody/some-model', 'main')\n"
+        "    download('somebody/some-model', 'main', '')\n"
         "from huggingface_hub import constants\n"
         "print(constants.HF_HUB_DISABLE_TELEMETRY)\n"
     )

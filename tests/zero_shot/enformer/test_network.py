@@ -194,7 +194,7 @@ def test_the_published_name_without_hub_or_cache_is_one_line(
 ) -> None:
     _offline_hub(monkeypatch, tmp_path)
     with pytest.raises(InputError, match="cannot download EleutherAI/enformer-official-rough") as refused:
-        locate(HUB_NAMES[0], HUB_NAMES)
+        locate(None, HUB_NAMES)
     assert "\n" not in str(refused.value)
 
 
@@ -202,10 +202,10 @@ def test_the_published_name_is_found_in_the_cache(tmp_path: Path, monkeypatch: p
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--EleutherAI--enformer-official-rough"
     shutil.copytree(SMALL, repository / "snapshots" / commit)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
+    (repository / "refs" / "refs" / "pr").mkdir(parents=True)
+    (repository / "refs" / "refs" / "pr" / "1").write_text(commit)
     _offline_hub(monkeypatch, tmp_path)
-    assert locate(HUB_NAMES[0], HUB_NAMES) == repository / "snapshots" / commit
+    assert locate(None, HUB_NAMES) == repository / "snapshots" / commit
 
 
 @pytest.mark.parametrize("length", [271, 16 * 8, 16 * 10])

@@ -29,7 +29,8 @@ class BackboneEntry:
     hub_id
         Repository on the Hugging Face hub; None where the weights are in the package, or none are needed.
     revision
-        What is downloaded: a commit hash, or a branch, whose newest commit is taken; `-` where nothing is.
+        What is downloaded, which holds safetensors: a commit hash, or a branch or pull request, whose newest
+        commit is taken; `-` where nothing is.
     family
         Architecture.
     dimension
@@ -80,12 +81,12 @@ def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEn
 
 
 def _first_version(
-    name: str, repository: str, *, dimension: int, n_layers: int, confirmed: bool
+    size: str, revision: str, *, dimension: int, n_layers: int, confirmed: bool
 ) -> BackboneEntry:
     return BackboneEntry(
-        name=name,
-        hub_id=f"InstaDeepAI/nucleotide-transformer-{repository}",
-        revision="main",
+        name=f"nt-{size}",
+        hub_id=f"InstaDeepAI/nucleotide-transformer-{size}",
+        revision=revision,
         family="nt-v1",
         dimension=dimension,
         n_layers=n_layers,
@@ -100,7 +101,7 @@ def _first_version(
 
 
 def _second_version(
-    size: str, *, dimension: int, n_layers: int, confirmed: bool, revision: str = "main"
+    size: str, revision: str, *, dimension: int, n_layers: int, confirmed: bool
 ) -> BackboneEntry:
     return BackboneEntry(
         name=f"nt-v2-{size}",
@@ -137,21 +138,27 @@ BACKBONES: tuple[BackboneEntry, ...] = (
         licence="Apache-2.0",
         confirmed=True,
     ),
-    _first_version("nt-500m-human-ref", "500m-human-ref", dimension=1280, n_layers=24, confirmed=True),
-    _first_version("nt-500m-1000g", "500m-1000g", dimension=1280, n_layers=24, confirmed=True),
-    _first_version("nt-2.5b-1000g", "2.5b-1000g", dimension=2560, n_layers=32, confirmed=False),
     _first_version(
-        "nt-2.5b-multi-species", "2.5b-multi-species", dimension=2560, n_layers=32, confirmed=False
-    ),
-    _second_version(
-        "50m",
-        dimension=512,
-        n_layers=12,
+        "500m-human-ref",
+        "b75f5b52d1da341191a10f401f60c4131d560394",
+        dimension=1280,
+        n_layers=24,
         confirmed=True,
-        revision="81b29e5786726d891dbf929404ef20adca5b36f1",
     ),
-    _second_version("100m", dimension=512, n_layers=22, confirmed=False),
-    _second_version("250m", dimension=768, n_layers=24, confirmed=False),
-    _second_version("500m", dimension=1024, n_layers=29, confirmed=True),
+    _first_version(
+        "500m-1000g", "c847eea3fee92c2e3e625a7425ce4a62cc9c731b", dimension=1280, n_layers=24, confirmed=True
+    ),
+    _first_version(
+        "2.5b-1000g", "c13cfe481c2f6a2b1cabbb2b80e0ad1fbf32e45a", dimension=2560, n_layers=32, confirmed=False
+    ),
+    _first_version("2.5b-multi-species", "refs/pr/8", dimension=2560, n_layers=32, confirmed=True),
+    _second_version(
+        "50m", "81b29e5786726d891dbf929404ef20adca5b36f1", dimension=512, n_layers=12, confirmed=True
+    ),
+    _second_version("100m", "main", dimension=512, n_layers=22, confirmed=True),
+    _second_version("250m", "refs/pr/2", dimension=768, n_layers=24, confirmed=False),
+    _second_version(
+        "500m", "f1fd7a1df5b19d31b88f11db1ce87caeb1ea4d2a", dimension=1024, n_layers=29, confirmed=True
+    ),
 )
 """Every backbone by short name, simplest first."""

@@ -17,7 +17,7 @@ CONFIGURATION_FILE = "config.json"
 VOCABULARY_FILE = "vocab.txt"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 class CheckpointFolder(NamedTuple):
@@ -121,13 +121,18 @@ def _weight_files(folder: Path) -> list[Path]:
         if missing or not shards:
             raise InputError(f"{folder / INDEX_FILE} lists missing shards: {', '.join(missing)}")
         return shards
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = pickled_weights(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if pickles:
         raise InputError(
             f"{folder} has only pickled weights ({pickles[0]}), which can run code when read; only "
             f"safetensors load: convert them to {WEIGHTS_FILE} or download a revision that has it"
         )
     raise InputError(f"{folder} has no {WEIGHTS_FILE}; give the folder of a downloaded checkpoint")
+
+
+def pickled_weights(names: Iterable[str]) -> list[str]:
+    """Return the names of files that hold pickled weights, sorted."""
+    return sorted(name for name in names if Path(name).suffix in _PICKLES)
 
 
 def digest_checkpoint(folder: Path, others: Iterable[str]) -> str:

@@ -1,11 +1,12 @@
 """Load a backbone: by name, from a folder or from outside the package."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
 from haploscribe.embedding.backbones.both_strands import read_strands
@@ -24,10 +25,38 @@ DEFAULT_STRANDS = "forward"
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
 
+HUB_PREFIX = "hf:"
+"""Marks any repository of the Hugging Face hub, so that a mistyped folder is never asked for there."""
+_REPOSITORY = re.compile(r"(?!.*(?:--|\.\.))[^\W_][\w.-]*/(?P<name>[^\W_](?:[\w.-]*\w)?)", re.ASCII)
+_OTHER_REVISION = (
+    "give a --revision with config.json and model.safetensors (a commit, a branch, or refs/pr/N for a pull "
+    "request), or a folder that has them"
+)
+
+
+class HubModel(NamedTuple):
+    """A checkpoint on the Hugging Face hub.
+
+    Attributes
+    ----------
+    hub_id
+        Repository, `OWNER/NAME`.
+    name
+        Name of the backbone in outputs.
+    revision, remedy
+        As in `haploscribe.embedding.backbones.hub.download`.
+    """
+
+    hub_id: str
+    name: str
+    revision: str
+    remedy: str = _OTHER_REVISION
+
 
 def load_backbone(
     name_or_path: str,
     *,
+    revision: str | None = None,
     layer: int = DEFAULT_LAYER,
     pooling: str = DEFAULT_POOLING,
     device: str = "cpu",
@@ -40,10 +69,14 @@ def load_backbone(
     Parameters
     ----------
     name_or_path
-        A short name or a hub id of the table; a class or an instance of a backbone as `module:Name`, or by
-        the short name that an installed package registers; or a folder with a checkpoint of the Nucleotide
-        Transformer in the hub's format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never
-        looked up on the hub; names go before folders, so a folder called like a name is given as `./name`.
+        A short name or a hub id of the table; any other repository of the Hugging Face hub as
+        `hf:OWNER/NAME`; a class or an instance of a backbone as `module:Name`, or by the short name that an
+        installed package registers; or a folder with a checkpoint of the Nucleotide Transformer in the hub's
+        format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never looked up on the hub;
+        names go before folders, so a folder called like a name is given as `./name`.
+    revision
+        Of a repository of the hub: a commit, branch or tag, or `refs/pr/N`; None for the table's, and `main`
+        for repositories that are not in it.
     layer, pooling, device, precision
         As in `NucleotideTransformer`. `kmer` and `random` have no layers and one vector, and run on the
         CPU. A class from outside the package is given those that its `__init__` names.
@@ -60,26 +93,36 @@ def load_backbone(
     """
     options: dict[str, str | int] = {"layer": layer, "pooling": pooling}
     options |= {"device": device, "precision": precision}
-    return read_strands(_load(name_or_path, options, plugin_folder), strands)
+    kind = _kind(name_or_path, revision)
+    return read_strands(_load(kind, name_or_path, options, plugin_folder), strands)
 
 
-def _load(name_or_path: str, options: Mapping[str, str | int], plugin_folder: str | None) -> Backbone:
+def _load(
+    kind: BackboneEntry | HubModel | Plugin | None,
+    name_or_path: str,
+    options: Mapping[str, str | int],
+    plugin_folder: str | None,
+) -> Backbone:
     """Load a backbone of the forward strand."""
-    kind = _kind(name_or_path)
     if isinstance(kind, Plugin):
         found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
         return make_backbone(found, name_or_path, str(kind), source_digest(kind), options)
-    if kind is not None and kind.name in WEIGHTLESS:
+    if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
         _refuse_options(kind.name, options, ())
         return WEIGHTLESS[kind.name]()
     with _opened_folder(kind, name_or_path) as found:
         return _load_folder(found, options)
 
 
-def check_backbone_name(name_or_path: str) -> None:
+def check_backbone_name(name_or_path: str, revision: str | None = None) -> None:
     """Raise InputError where `load_backbone` would find nothing by this name; loads no weights."""
-    if isinstance(_kind(name_or_path), Plugin):
+    if isinstance(_kind(name_or_path, revision), Plugin):
         load_plugin(name_or_path, GROUP, "backbone")
+
+
+def is_on_hub(name_or_path: str) -> bool:
+    """Return whether `load_backbone` would ask the Hugging Face hub for it."""
+    return isinstance(_kind(name_or_path), HubModel)
 
 
 def make_backbone(
@@ -133,12 +176,12 @@ def _refuse_options(name: str, options: Mapping[str, str | int], taken: Iterable
 
 
 @contextmanager
-def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
+def opened_checkpoint(name_or_path: str, revision: str | None = None) -> Iterator["Checkpoint"]:
     """Locate the checkpoint of a backbone (package, hub or folder) for the duration of the block.
 
     Parameters
     ----------
-    name_or_path
+    name_or_path, revision
         As in `load_backbone`.
 
     Raises
@@ -148,33 +191,31 @@ def opened_checkpoint(name_or_path: str) -> Iterator["Checkpoint"]:
     """
     from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
 
-    entry = _kind(name_or_path)
-    if isinstance(entry, Plugin):
+    kind = _kind(name_or_path, revision)
+    if isinstance(kind, Plugin):
         raise InputError(f"backbone {name_or_path} is a plug-in, which has no checkpoint; name another")
-    if entry is not None and entry.name in WEIGHTLESS:
-        raise InputError(
-            f"backbone {entry.name!r} has no weights and guesses no tokens; name another backbone"
-        )
-    with _opened_folder(entry, name_or_path) as found:
+    if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
+        raise InputError(f"backbone {kind.name!r} has no weights and guesses no tokens; name another")
+    with _opened_folder(kind, name_or_path) as found:
         yield read_checkpoint(found)
 
 
 @contextmanager
-def _opened_folder(entry: BackboneEntry | None, name_or_path: str) -> Iterator["CheckpointFolder"]:
+def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> Iterator["CheckpointFolder"]:
     """Locate the folder of a checkpoint (package, hub or disk) for the duration of the block."""
     from haploscribe.embedding.backbones.checkpoint import CheckpointFolder  # noqa: PLC0415
     from haploscribe.embedding.backbones.hub import download  # noqa: PLC0415
 
-    if entry is None:
+    if kind is None:
         folder = Path(name_or_path)
         yield CheckpointFolder(folder, folder.resolve().name)
-    elif entry.hub_id is None:
-        # The package may be in a zip file: the folder then exists within the block only.
-        with as_file(files(__package__) / entry.name) as folder:
-            yield CheckpointFolder(folder, entry.name)
+    elif isinstance(kind, HubModel):
+        folder, commit = download(kind.hub_id, kind.revision, kind.remedy)
+        yield CheckpointFolder(folder, kind.name, commit)
     else:
-        folder, revision = download(entry.hub_id, entry.revision)
-        yield CheckpointFolder(folder, entry.name, revision)
+        # The package may be in a zip file: the folder then exists within the block only.
+        with as_file(files(__package__) / kind.name) as folder:
+            yield CheckpointFolder(folder, kind.name)
 
 
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
@@ -186,14 +227,29 @@ def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backb
     return NucleotideTransformer(read_checkpoint(found), **options)
 
 
-def _kind(name_or_path: str) -> BackboneEntry | Plugin | None:
-    """Find a row of the table or a plug-in; None for a folder."""
-    entry = next((entry for entry in BACKBONES if name_or_path in (entry.name, entry.hub_id)), None)
-    if entry is not None or (plugin := find_plugin(name_or_path, GROUP)) is None:
-        if entry is None and not Path(name_or_path).is_dir():
-            known = ", ".join((*(entry.name for entry in BACKBONES), *registered_names(GROUP)))
-            raise InputError(
-                f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}"
-            )
-        return entry
-    return plugin
+def _kind(name_or_path: str, revision: str | None = None) -> BackboneEntry | HubModel | Plugin | None:
+    """Find a row of the table, a repository of the hub or a plug-in; None for a folder."""
+    hub_id = name_or_path.removeprefix(HUB_PREFIX)
+    entry = next((row for row in BACKBONES if row.name == name_or_path or row.hub_id == hub_id), None)
+    if entry is not None and entry.hub_id is not None:
+        if revision is None or revision == entry.revision:
+            return HubModel(entry.hub_id, entry.name, entry.revision)
+        remedy = f"give --revision {entry.revision}, which has safetensors"
+        return HubModel(entry.hub_id, entry.name, revision, remedy)
+    if name_or_path.startswith(HUB_PREFIX):
+        repository = _REPOSITORY.fullmatch(hub_id)
+        if repository is None:
+            raise InputError(f"backbone {name_or_path!r} is no repository of the hub; give hf:OWNER/NAME")
+        return HubModel(hub_id, repository["name"], revision or "main")
+    kind = entry or find_plugin(name_or_path, GROUP)
+    if kind is None and not Path(name_or_path).is_dir():
+        known = ", ".join((*(row.name for row in BACKBONES), *registered_names(GROUP)))
+        raise InputError(
+            f"no backbone is called {name_or_path!r} and no such folder exists; known: {known}; any other of "
+            "the Hugging Face hub: hf:OWNER/NAME"
+        )
+    if revision is not None:
+        raise InputError(
+            f"--revision {revision}: backbone {name_or_path} is not on the Hugging Face hub; leave it out"
+        )
+    return kind

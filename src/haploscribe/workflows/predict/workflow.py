@@ -233,11 +233,13 @@ def _load_backbone(options: PredictionOptions, record: ModelsRecord) -> LoadedBa
     """Load the backbone of the training; None where no model reads deltas."""
     if record.backbone is None:
         if options.backbone is not None:
-            check_backbone_name(options.backbone)
+            check_backbone_name(options.backbone, options.revision)
         return None
     wanted = replace(record.backbone, device=options.device)
     if options.backbone is not None:
-        wanted = replace(wanted, backbone=options.backbone)
+        wanted = replace(wanted, backbone=options.backbone, revision=options.revision)
+    elif options.revision is not None:
+        wanted = replace(wanted, revision=options.revision)
     loaded = LoadedBackbone.load(wanted, record.tile)
     if loaded.key != record.backbone_key:
         raise InputError(

@@ -113,7 +113,8 @@ def run(
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
     check_augmentation(_augmentation(zero_shot_options))
-    check_backbone_name(backbone_options.backbone)  # also where no model reads deltas
+    # Also where no model reads deltas.
+    check_backbone_name(backbone_options.backbone, backbone_options.revision)
     options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
     finish_publishing(out)
     record, earlier = None, None
@@ -155,8 +156,7 @@ def _run(
             )
             loaded = None
             if any_model(specs, "reads_deltas"):
-                loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
-                _require_backbone(loaded, earlier)
+                loaded = _load_backbone(backbone_options, cohort_options.tile, earlier)
             executor = stack.enter_context(open_executor(worker_options))
             wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
             with timer.timed("reading variants"):
@@ -245,13 +245,17 @@ def _without_earlier(
     return replace(evaluation, models=models), replace(zero_shot, **read)
 
 
-def _require_backbone(loaded: LoadedBackbone, earlier: EarlierRun | None) -> None:
-    """Stop where the backbone is no longer the one that earlier models were trained on."""
+def _load_backbone(options: BackboneOptions, tile_size: int, earlier: EarlierRun | None) -> LoadedBackbone:
+    """Load the backbone; stop where it is no longer the one that earlier models were trained on."""
+    if earlier is not None and earlier.record.backbone is not None:
+        options = replace(options, revision=earlier.record.backbone.revision)
+    loaded = LoadedBackbone.load(options, tile_size)
     if earlier is not None and earlier.record.backbone_key not in (None, loaded.key):
         raise InputError(
             f"--out {earlier.folder} holds a finished run with backbone {earlier.record.backbone_key}, and "
-            f"{loaded.options.backbone} is {loaded.key} now; name another --out, or --force to replace it"
+            f"{options.backbone} is {loaded.key} now; name another --out, or --force to replace it"
         )
+    return loaded
 
 
 def _trained_with(

@@ -15,9 +15,10 @@ from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track, positive_integer
 
-BORZOI_HUB_NAMES = tuple(f"johahi/borzoi-replicate-{i}" for i in range(4))
-FLASHZOI_HUB_NAMES = tuple(f"johahi/flashzoi-replicate-{i}" for i in range(4))
-"""The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`; four of each."""
+BORZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/borzoi-replicate-{i}": "main" for i in range(4)}
+FLASHZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/flashzoi-replicate-{i}": "main" for i in range(4)}
+"""The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`, four of each, and the
+revision that holds them as safetensors."""
 
 PUBLISHED_SIZES = {"dim": 1536, "depth": 8, "heads": 8, "attn_dim_key": 64, "attn_dim_value": 192}
 """Sizes of the published models; used for sizes that a `config.json` leaves out."""

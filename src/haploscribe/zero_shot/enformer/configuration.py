@@ -9,8 +9,9 @@ from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track, positive_integer
 
-HUB_NAMES = ("EleutherAI/enformer-official-rough",)
-"""The published weights on the Hugging Face hub, in the layout of `enformer-pytorch`."""
+HUB_NAMES: Mapping[str, str] = {"EleutherAI/enformer-official-rough": "refs/pr/1"}
+"""The published weights on the Hugging Face hub, in the layout of `enformer-pytorch`, and the revision that
+holds them as safetensors: `main` has pickles only."""
 HEAD = "human"
 """The output head used; a checkpoint may have others, such as `mouse`."""
 

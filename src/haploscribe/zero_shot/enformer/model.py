@@ -75,8 +75,10 @@ def read_enformer(
         raise InputError(f"the Enformer in {folder} does not read {WINDOW:,} bp: {error}") from None
 
 
+_NAME = next(iter(HUB_NAMES))
 _RECIPE = (
-    f"where enformer-pytorch is installed run: m = enformer_pytorch.from_pretrained({HUB_NAMES[0]!r}); "
+    f"give {_NAME}, which is published as safetensors too, or where enformer-pytorch is installed run: "
+    f"m = enformer_pytorch.from_pretrained({_NAME!r}); "
     "m.config.use_tf_gamma = True; m.config.save_pretrained('FOLDER'); "
     f"safetensors.torch.save_model(m, 'FOLDER/{WEIGHTS_FILE}'); then give FOLDER"
 )
