@@ -27,7 +27,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 RESOLUTIONS = ("lowest-direct", "highest")
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
-EXTRAS = ("cluster", "figures", "notebook", "simulate", "xpresso")
+EXTRAS = ("cluster", "figures", "gpn", "notebook", "simulate", "xpresso")
 TEST_TOOLS = ("pytest", "pytest-cov", "pytest-xdist", "hypothesis", "selenium")
 GPU = re.compile(r"^(nvidia|cuda|triton)")
 """What torch brings for a GPU, where its build is not one for CPUs."""

@@ -117,7 +117,10 @@ class BackboneOptions(Options):
     revision: Annotated[str | None, _REVISION] = None
     layer: Annotated[
         int,
-        Option("Hidden state to take: 0 is the token embedding, negative counts from the last layer."),
+        Option(
+            "Hidden state to take: 0 is the first (the token embedding, except in NTv3), negative counts "
+            "from the last."
+        ),
     ] = -1
     pooling: Annotated[
         str,

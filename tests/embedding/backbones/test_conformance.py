@@ -16,6 +16,7 @@ from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.utils.types import Float32Array
+from tests.fixtures import auto_models, ntv3
 from tests.fixtures.backbones import write_v1, write_v2
 from tests.fixtures.doctests import run_page
 
@@ -166,6 +167,17 @@ def test_nano_conforms_on_its_longest_tile(strands: str) -> None:
 def test_both_versions_of_the_nucleotide_transformer_conform(tmp_path: Path, pooling: str) -> None:
     for folder in (write_v1(tmp_path / "v1"), write_v2(tmp_path / "v2")):
         haploscribe.check_backbone(folder, tolerance=0, pooling=pooling, device="cpu")
+
+
+@pytest.mark.parametrize("strands", ["forward", "both"])
+def test_ntv3_conforms_to_the_bit(strands: str) -> None:
+    haploscribe.check_backbone(ntv3.TINY, tile=1280, tolerance=0, strands=strands, device="cpu")
+
+
+@pytest.mark.parametrize("name", auto_models.EXAMPLES)
+def test_models_of_transformers_conform_to_the_bit(name: str, tmp_path: Path) -> None:
+    folder = auto_models.EXAMPLES[name].write(tmp_path / name)
+    haploscribe.check_backbone(folder, tolerance=0, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -12,24 +13,28 @@ from haploscribe.embedding.backbones.registry import load_backbone, opened_check
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from tests.fixtures.backbones import write_v2
+from tests.fixtures.ntv3 import TINY
 
 PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
 
 
-def test_what_the_package_carries_and_the_eight_published_checkpoints_are_listed() -> None:
+def test_what_the_package_carries_and_the_published_checkpoints_are_listed() -> None:
     assert {entry.name for entry in BACKBONES} == {
         *("random", "kmer", "nano"),
         *("nt-500m-human-ref", "nt-500m-1000g", "nt-2.5b-1000g", "nt-2.5b-multi-species"),
         *("nt-v2-50m", "nt-v2-100m", "nt-v2-250m", "nt-v2-500m"),
+        *("ntv3-8m", "ntv3-100m", "ntv3-650m", "ntv3-8m-8kb", "ntv3-100m-8kb", "ntv3-650m-8kb"),
     }
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=[entry.name for entry in PUBLISHED])
 def test_dimensions_add_up_to_the_size_in_the_name(entry: BackboneEntry) -> None:
     hidden, inner = entry.dimension, entry.feed_forward_size
-    matrices = 3 if entry.family == "nt-v2" else 2  # the gate is one more
+    matrices = 2 if entry.family == "nt-v1" else 3  # the gate is one more
     parameters = entry.n_layers * (4 * hidden**2 + matrices * hidden * inner)
     parameters += 2 * entry.vocabulary_size * hidden + hidden**2
+    if entry.family == "ntv3":  # seven halvings and doublings, each with kernels of five bases and of one
+        parameters += 2 * 7 * (5 + 1) * hidden**2
     size = next(word for word in entry.name.split("-") if word[0].isdigit())
     named = float(size[:-1]) * {"m": 1e6, "b": 1e9}[size[-1]]
     assert parameters == pytest.approx(named, rel=0.12)
@@ -85,6 +90,23 @@ def test_a_hub_name_loads_from_the_cache_with_the_commit_as_revision(
     assert (backbone.name, backbone.settings["revision"]) == ("nt-v2-100m", commit)
     expected = load_backbone(str(folder)).embed([TileHaplotype(b"GATTACAGATTACA")])
     np.testing.assert_array_equal(backbone.embed([TileHaplotype(b"GATTACAGATTACA")]), expected)
+
+
+def test_ntv3_loads_from_the_cache_with_the_longest_tile_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--InstaDeepAI--NTv3_8M_pre_8kb"
+    copytree(TINY, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    offline_hub(monkeypatch, tmp_path)
+    backbone = load_backbone("ntv3-8m-8kb")
+    assert (backbone.max_tile, backbone.settings["revision"]) == (8_192, commit)
+    folder = load_backbone(str(TINY))
+    assert folder.max_tile == 2**20
+    haplotypes = [TileHaplotype(b"GATTACAGATTACA")]
+    np.testing.assert_array_equal(backbone.embed(haplotypes), folder.embed(haplotypes))
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -41,6 +41,8 @@ class BackboneEntry:
         As in `Backbone`, in base pairs.
     licence
         SPDX identifier of the weights' licence; this package's own where there are none.
+        `InstaDeep-OML-1.0`, which has none, is the InstaDeep Open Model Licence: non-commercial, as to what
+        the models put out too.
     confirmed
         False where a dimension was not read off the published files. The table only informs: a model is
         built from the checkpoint's own `config.json`.
@@ -49,7 +51,7 @@ class BackboneEntry:
     name: str
     hub_id: str | None
     revision: str
-    family: "Literal['kmer', 'random'] | Family"
+    family: "Literal['kmer', 'random', 'ntv3'] | Family"
     dimension: int
     n_layers: int
     n_heads: int
@@ -120,6 +122,34 @@ def _second_version(
     )
 
 
+def _third_version(
+    size: str,
+    *,
+    dimension: int,
+    n_layers: int,
+    n_heads: int,
+    confirmed: bool = False,
+    revision: str = "main",
+    stage: str = "",
+    max_tile: int = 2**20,
+) -> BackboneEntry:
+    return BackboneEntry(
+        name=f"ntv3-{size.lower()}{stage.replace('_', '-')}",
+        hub_id=f"InstaDeepAI/NTv3_{size}_pre{stage}",
+        revision=revision,
+        family="ntv3",
+        dimension=dimension,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        feed_forward_size=4 * dimension,
+        vocabulary_size=11,
+        tile_multiple=128,
+        max_tile=max_tile,
+        licence="InstaDeep-OML-1.0",
+        confirmed=confirmed,
+    )
+
+
 BACKBONES: tuple[BackboneEntry, ...] = (
     _weightless("random", random_vectors.DIMENSION),
     _weightless("kmer", kmer.DIMENSION),
@@ -160,5 +190,31 @@ BACKBONES: tuple[BackboneEntry, ...] = (
     _second_version(
         "500m", "f1fd7a1df5b19d31b88f11db1ce87caeb1ea4d2a", dimension=1024, n_layers=29, confirmed=True
     ),
+    _third_version(
+        "8M",
+        dimension=256,
+        n_layers=2,
+        n_heads=8,
+        confirmed=True,
+        revision="c57a813117f0f90142098f81cc912b3357c9ecd1",
+    ),
+    _third_version(
+        "100M",
+        dimension=768,
+        n_layers=6,
+        n_heads=12,
+        confirmed=True,
+        revision="5c685dca15891f5c5b80e0c930e23b87a217e441",
+    ),
+    _third_version(
+        "650M",
+        dimension=1536,
+        n_layers=12,
+        n_heads=24,
+        revision="5e6050bed864a5a8fb32481096bf555495316b31",
+    ),
+    _third_version("8M", dimension=256, n_layers=2, n_heads=8, stage="_8kb", max_tile=2**13),
+    _third_version("100M", dimension=768, n_layers=6, n_heads=12, stage="_8kb", max_tile=2**13),
+    _third_version("650M", dimension=1536, n_layers=12, n_heads=24, stage="_8kb", max_tile=2**13),
 )
 """Every backbone by short name, simplest first."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,22 @@ CONFIGURATION_FILE = "config.json"
 VOCABULARY_FILE = "vocab.txt"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+VOCABULARY_FILES = (
+    "tokenizer.json",
+    VOCABULARY_FILE,
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+TOKENIZER_FILES = (
+    *VOCABULARY_FILES,
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+"""Files of a checkpoint that decide its tokens; no checkpoint has all."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -31,11 +47,15 @@ class CheckpointFolder(NamedTuple):
         Name of the backbone in outputs.
     revision
         The hub's commit hash; None for a folder of the user's, whose digest takes its place.
+    max_tile
+        The longest tile in base pairs as the table has it, for models whose files do not say; None for a
+        folder of the user's.
     """
 
     folder: Path
     name: str
     revision: str | None = None
+    max_tile: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +93,20 @@ def read_checkpoint(found: CheckpointFolder) -> Checkpoint:
     """
     folder = found.folder
     content = read_json(folder / CONFIGURATION_FILE)
+    configuration = parse_configuration(content, str(folder / CONFIGURATION_FILE))
     vocabulary = tuple(line.strip() for line in read_text(folder / VOCABULARY_FILE).splitlines())
     return Checkpoint(
         name=found.name,
         folder=folder,
         revision=found.revision or digest_checkpoint(folder, [VOCABULARY_FILE]),
-        configuration=parse_configuration(content, str(folder / CONFIGURATION_FILE)),
+        configuration=configuration,
         vocabulary=vocabulary,
     )
+
+
+def has_six_mers(folder: Path) -> bool:
+    """Return whether a checkpoint folder has the vocabulary of a Nucleotide Transformer."""
+    return (folder / VOCABULARY_FILE).is_file() and "A" * 6 in read_text(folder / VOCABULARY_FILE).split()
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -219,6 +245,11 @@ def check_tensors(
             name for name in both if not torch.isfinite(tensors[name]).all()
         },
     }
+    refuse_misfit(complaints, source, model=model, remedy=remedy)
+
+
+def refuse_misfit(complaints: Mapping[str, Collection[str]], source: str, *, model: str, remedy: str) -> None:
+    """Raise InputError where there are complaints of tensors, by verb; the rest as in `check_tensors`."""
     found = [f"{complaint} {_listed(names)}" for complaint, names in complaints.items() if names]
     if found:
         raise InputError(f"the weights in {source} do not fit {model}: it {'; it '.join(found)}; {remedy}")

@@ -88,6 +88,9 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfigura
     InputError
         When a dimension is missing or impossible, or the model is of neither family.
     """
+    kind = content.get("model_type", "esm")  # the published v2 files carry none
+    if kind != "esm":
+        raise InputError(f"{source} describes a {kind!r} model, not a Nucleotide Transformer")
     sizes = {}
     for key, name in _SIZES.items():
         value = content.get(key)
@@ -113,7 +116,7 @@ _MAY_BE_ZERO = ("pad_token_id", "mask_token_id")
 
 
 def _family(content: Mapping[str, Any], source: str) -> Family:
-    """Return the family, from the architecture: the published v2 files carry no `model_type`."""
+    """Return the family, from the architecture."""
     if content.get("emb_layer_norm_before"):
         raise InputError(f"{source} sets emb_layer_norm_before, which no Nucleotide Transformer does")
     positions = content.get("position_embedding_type", "absolute")

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from haploscribe.embedding.backbones.esm import EsmConfiguration
+from haploscribe.errors import InputError
 
 ROTARY_BASE = 10_000.0
 INITIAL_STANDARD_DEVIATION = 0.02
@@ -178,6 +179,19 @@ def rotary_frequencies(head_size: int) -> Tensor:
     """Return the angle per position of each pair, float32 `(head_size / 2,)`: 10,000^(−2i/d)."""
     exponents = torch.arange(0, head_size, 2, dtype=torch.float32, device="cpu") / head_size
     return 1.0 / ROTARY_BASE**exponents
+
+
+def check_rotary_frequencies(stored: Tensor, head_size: int, what: str) -> None:
+    """Check that stored rotary frequencies, which are not used, equal `rotary_frequencies`.
+
+    Raises
+    ------
+    InputError
+        When they differ; `what` names them.
+    """
+    computed = rotary_frequencies(head_size)
+    if stored.shape != computed.shape or not torch.allclose(stored.float(), computed, rtol=1e-6, atol=0.0):
+        raise InputError(f"{what} is not the rotary position base of 10,000 that this family has")
 
 
 def rotary_angles(length: int, head_size: int, device: torch.device) -> Tensor:

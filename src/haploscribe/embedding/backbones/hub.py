@@ -7,7 +7,7 @@ from pathlib import Path
 from haploscribe.embedding.backbones.checkpoint import (
     CONFIGURATION_FILE,
     INDEX_FILE,
-    VOCABULARY_FILE,
+    TOKENIZER_FILES,
     WEIGHTS_FILE,
     pickled_weights,
 )
@@ -16,17 +16,7 @@ from haploscribe.errors import InputError
 HUB_TIMEOUT = 10.0
 """Seconds to wait for the hub before using the cache."""
 
-_DOWNLOADED = (
-    CONFIGURATION_FILE,
-    "*.safetensors",
-    INDEX_FILE,
-    VOCABULARY_FILE,
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-)
+_DOWNLOADED = (CONFIGURATION_FILE, "*.safetensors", INDEX_FILE, *TOKENIZER_FILES)
 _SUBFOLDERS = "*/*"  # `*` matches slashes too; subfolders hold other formats and other models
 
 

@@ -16,7 +16,7 @@ from haploscribe.embedding.backbones.checkpoint import (
 )
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm import EsmConfiguration, keep_layers, native_esm
-from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens, rotary_frequencies
+from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens, check_rotary_frequencies
 from haploscribe.embedding.backbones.token_backbone import (
     TokenBackbone,
     TokenWindow,
@@ -212,7 +212,7 @@ def _known_tensors(
         if name != stored and name in tensors:  # both spellings: the old one is left to be rejected
             name = stored
         if rotary and _FREQUENCIES.fullmatch(name):
-            _check_frequencies(tensor, configuration.head_size, f"{name} in {source}")
+            check_rotary_frequencies(tensor, configuration.head_size, f"{name} in {source}")
         elif not (_UNUSED.fullmatch(name) or (rotary and _UNUSED_IN_V2.fullmatch(name))):
             used[name] = tensor
     if configuration.tied and _TOKEN_TABLE in used:
@@ -225,10 +225,3 @@ def _current_name(stored: str) -> str:
         if stored.endswith(old):
             return stored.removesuffix(old) + new
     return stored
-
-
-def _check_frequencies(stored: Tensor, head_size: int, what: str) -> None:
-    """Check that stored rotary frequencies, which are not used, equal those that the model computes."""
-    computed = rotary_frequencies(head_size)
-    if stored.shape != computed.shape or not torch.allclose(stored.float(), computed, rtol=1e-6, atol=0.0):
-        raise InputError(f"{what} is not the rotary position base of 10,000 that this family has")

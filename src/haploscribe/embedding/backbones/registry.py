@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
 from haploscribe.embedding.backbones.both_strands import read_strands
@@ -21,6 +21,8 @@ DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
 DEFAULT_STRANDS = "forward"
+
+_NO_SIX_MERS = "guesses no 6-mers; name a Nucleotide Transformer of version 1 or 2"
 
 GROUP = "haploscribe.backbones"
 """Entry-point group in which installed packages register backbones by short name."""
@@ -45,12 +47,15 @@ class HubModel(NamedTuple):
         Name of the backbone in outputs.
     revision, remedy
         As in `haploscribe.embedding.backbones.hub.download`.
+    max_tile
+        As in `CheckpointFolder`.
     """
 
     hub_id: str
     name: str
     revision: str
     remedy: str = _OTHER_REVISION
+    max_tile: int | None = None
 
 
 def load_backbone(
@@ -71,15 +76,17 @@ def load_backbone(
     name_or_path
         A short name or a hub id of the table; any other repository of the Hugging Face hub as
         `hf:OWNER/NAME`; a class or an instance of a backbone as `module:Name`, or by the short name that an
-        installed package registers; or a folder with a checkpoint of the Nucleotide Transformer in the hub's
-        format (`config.json`, `vocab.txt`, `model.safetensors`). A folder is never looked up on the hub;
-        names go before folders, so a folder called like a name is given as `./name`.
+        installed package registers; or a folder with a checkpoint in the hub's format (`config.json`,
+        `model.safetensors`, a tokenizer's files) of the Nucleotide Transformer, of NTv3, or of an
+        architecture that `transformers` has. A folder is never looked up on the hub; names go before
+        folders, so a folder called like a name is given as `./name`.
     revision
         Of a repository of the hub: a commit, branch or tag, or `refs/pr/N`; None for the table's, and `main`
         for repositories that are not in it.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`. `kmer` and `random` have no layers and one vector, and run on the
-        CPU. A class from outside the package is given those that its `__init__` names.
+        As in `NucleotideTransformer`, `NTv3Backbone` and `AutoModelBackbone`. `kmer` and `random` have no
+        layers and one vector, and run on the CPU. A class from outside the package is given those that its
+        `__init__` names.
     strands
         `forward`; or `both`, for the mean of a haplotype's vectors and those of its reverse complement.
     plugin_folder
@@ -197,6 +204,8 @@ def opened_checkpoint(name_or_path: str, revision: str | None = None) -> Iterato
     if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
         raise InputError(f"backbone {kind.name!r} has no weights and guesses no tokens; name another")
     with _opened_folder(kind, name_or_path) as found:
+        if _checkpoint_kind(found) != "six-mers":
+            raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
         yield read_checkpoint(found)
 
 
@@ -211,7 +220,7 @@ def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> 
         yield CheckpointFolder(folder, folder.resolve().name)
     elif isinstance(kind, HubModel):
         folder, commit = download(kind.hub_id, kind.revision, kind.remedy)
-        yield CheckpointFolder(folder, kind.name, commit)
+        yield CheckpointFolder(folder, kind.name, commit, kind.max_tile)
     else:
         # The package may be in a zip file: the folder then exists within the block only.
         with as_file(files(__package__) / kind.name) as folder:
@@ -221,10 +230,32 @@ def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> 
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
     # Importing torch takes seconds; the table and backbones without weights do not need it.
+    from haploscribe.embedding.backbones.auto_model import AutoModelBackbone  # noqa: PLC0415
     from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
+    from haploscribe.embedding.backbones.ntv3 import NTv3Backbone  # noqa: PLC0415
     from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer  # noqa: PLC0415
 
-    return NucleotideTransformer(read_checkpoint(found), **options)
+    kind = _checkpoint_kind(found)
+    if kind == "six-mers":
+        return NucleotideTransformer(read_checkpoint(found), **options)
+    return NTv3Backbone(found, **options) if kind == "ntv3" else AutoModelBackbone(found, **options)
+
+
+def _checkpoint_kind(found: "CheckpointFolder") -> Literal["six-mers", "ntv3", "other"]:
+    """Tell by its configuration and vocabulary which class reads a checkpoint, be it one that it refuses."""
+    from haploscribe.embedding.backbones.checkpoint import (  # noqa: PLC0415
+        CONFIGURATION_FILE,
+        has_six_mers,
+        read_json,
+    )
+
+    model_type = read_json(found.folder / CONFIGURATION_FILE).get("model_type")
+    if str(model_type).lower().startswith("ntv3"):
+        return "ntv3"
+    # The published v2 files name no model_type.
+    return (
+        "six-mers" if model_type is None or (model_type == "esm" and has_six_mers(found.folder)) else "other"
+    )
 
 
 def _kind(name_or_path: str, revision: str | None = None) -> BackboneEntry | HubModel | Plugin | None:
@@ -233,9 +264,9 @@ def _kind(name_or_path: str, revision: str | None = None) -> BackboneEntry | Hub
     entry = next((row for row in BACKBONES if row.name == name_or_path or row.hub_id == hub_id), None)
     if entry is not None and entry.hub_id is not None:
         if revision is None or revision == entry.revision:
-            return HubModel(entry.hub_id, entry.name, entry.revision)
+            return HubModel(entry.hub_id, entry.name, entry.revision, max_tile=entry.max_tile)
         remedy = f"give --revision {entry.revision}, which has safetensors"
-        return HubModel(entry.hub_id, entry.name, revision, remedy)
+        return HubModel(entry.hub_id, entry.name, revision, remedy, entry.max_tile)
     if name_or_path.startswith(HUB_PREFIX):
         repository = _REPOSITORY.fullmatch(hub_id)
         if repository is None:

@@ -138,8 +138,8 @@ def _batches(jobs: Sequence[_Job], budget: int) -> list[list[_Job]]:
     return batches
 
 
-def resolve_layer(layer: int, n_layers: int) -> int:
-    """Return a hidden state's index from 0 (embeddings) to `n_layers`; a negative one counts from the end.
+def resolve_layer(layer: int, n_layers: int, *, first: str = "embeddings") -> int:
+    """Return a hidden state's index from 0 (the `first`) to `n_layers`; a negative one counts from the end.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def resolve_layer(layer: int, n_layers: int) -> int:
     """
     if not -(n_layers + 1) <= layer <= n_layers:
         raise InputError(
-            f"layer {layer} does not exist; this checkpoint has 0 (embeddings) to {n_layers}, or "
+            f"layer {layer} does not exist; this checkpoint has 0 ({first}) to {n_layers}, or "
             f"{-(n_layers + 1)} to -1 from the end"
         )
     return layer % (n_layers + 1)
