@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from haploscribe.api.cohort import example_cohort as example_cohort
     from haploscribe.api.cohort import open_cohort as open_cohort
     from haploscribe.api.embeddings import Embeddings as Embeddings
+    from haploscribe.api.embeddings import check_backbone as check_backbone
     from haploscribe.api.models import explain as explain
     from haploscribe.api.models import predict as predict
     from haploscribe.api.regressor import GeneRegressor as GeneRegressor
@@ -21,6 +22,7 @@ _MODULES = {
     "Embeddings": "haploscribe.api.embeddings",
     "GeneRegressor": "haploscribe.api.regressor",
     "InputError": "haploscribe.errors",
+    "check_backbone": "haploscribe.api.embeddings",
     "example_cohort": "haploscribe.api.cohort",
     "explain": "haploscribe.api.models",
     "open_cohort": "haploscribe.api.cohort",
@@ -36,6 +38,7 @@ __all__ = [  # names of `_MODULES`, written out for type checkers
     "GeneRegressor",
     "InputError",
     "__version__",
+    "check_backbone",
     "example_cohort",
     "explain",
     "open_cohort",

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.genome.centred import (
-    CentredHaplotypes,
-    CentredWindow,
-    centred_haplotypes,
-    reverse_complement,
-)
+from haploscribe.genome.centred import CentredHaplotypes, CentredWindow, centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
@@ -199,10 +194,6 @@ def test_a_base_outside_the_contig_is_refused(tmp_path: Path) -> None:
     vcf = write_vcf_lines(tmp_path / "v.vcf.gz", {"c": len(_CONTIG)}, [])
     with pytest.raises(ValueError, match="outside c"):
         _anchored(fasta, vcf, [CentredWindow("c", len(_CONTIG), False, 4, 4)])
-
-
-def test_reverse_complement_leaves_n() -> None:
-    assert reverse_complement(b"AACGN") == b"NCGTT"
 
 
 @pytest.mark.shared

@@ -14,10 +14,12 @@ from hypothesis.extra.numpy import arrays
 
 from haploscribe.genome.haplotypes import (
     LengthEdit,
+    TileHaplotype,
     TileHaplotypes,
     overlaps_skipped,
     read_for_tiles,
     region_haplotypes,
+    reverse_complement,
     tile_haplotypes,
     unique_patterns,
 )
@@ -340,6 +342,36 @@ def test_edits_of_length_explain_the_length_of_every_haplotype(drawn: DrawnConti
             assert end <= size
             gained = sum(edit.alternate_length - edit.reference_length for edit in haplotype.edits)
             assert len(haplotype.sequence) == size + gained
+
+
+def test_reverse_complement_leaves_n() -> None:
+    assert reverse_complement(b"AACGN") == b"NCGTT"
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("ACGTN", max_size=6), st.text("ACGT", max_size=3), st.text("ACGT", max_size=3)),
+        max_size=4,
+    )
+)
+def test_edits_of_the_other_strand_spell_its_sequence(pieces: list[tuple[str, str, str]]) -> None:
+    """Pieces are stretches of reference, each followed by bases that a haplotype replaces, and by what."""
+    reference, sequence, edits = "", "", []
+    for kept, replaced, added in pieces:
+        if len(replaced) != len(added):
+            edits.append(LengthEdit(len(reference + kept), len(replaced), len(added)))
+            reference, sequence = reference + kept + replaced, sequence + kept + added
+        else:
+            reference, sequence = reference + kept + replaced, sequence + kept + replaced
+    haplotype = TileHaplotype(sequence.encode(), tuple(edits))
+    other = haplotype.reverse_complement()
+    spelled, read, turned = b"", 0, reverse_complement(reference.encode())
+    for start, replaced_length, added_length in other.edits:
+        spelled += turned[read:start]
+        spelled += other.sequence[len(spelled) : len(spelled) + added_length]
+        read = start + replaced_length
+    assert spelled + turned[read:] == other.sequence == reverse_complement(sequence.encode())
+    assert other.reverse_complement() == haplotype
 
 
 def test_snvs_are_no_edits_of_length(one_contig: tuple[Path, Path]) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene, Strand
-from haploscribe.genome.centred import reverse_complement as turned
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.haplotypes import reverse_complement as turned
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.types import Float64Array

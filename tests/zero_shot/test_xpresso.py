@@ -16,7 +16,7 @@ from scipy.stats import pearsonr
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression
-from haploscribe.genome.centred import reverse_complement
+from haploscribe.genome.haplotypes import reverse_complement
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso

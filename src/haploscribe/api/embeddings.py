@@ -4,14 +4,17 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from haploscribe.api.gene import GeneTile
+from haploscribe.api.keywords import option_groups, takes_options
 from haploscribe.config.options import BackboneOptions
 from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.backbones.both_strands import read_strands
+from haploscribe.embedding.backbones.conformance import DEFAULT_TOLERANCE, Conformance, check_conformance
 from haploscribe.embedding.backbones.registry import make_backbone
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import check_tile_size
@@ -183,7 +186,73 @@ def importable_backbone(backbone: BackboneLike) -> str:
     return name
 
 
-def load_backbone_like(backbone: BackboneLike, options: BackboneOptions, tile_size: int) -> LoadedBackbone:
+@takes_options(BackboneOptions)
+def check_backbone(
+    backbone: BackboneLike,
+    *,
+    tile: int | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+    **options: Any,
+) -> Conformance:
+    """Check that a backbone keeps to the protocol, by embedding haplotypes made for that.
+
+    - `output`: float32 `(n_haplotypes, n_bins, dimension)`, finite, for the reference of a tile, SNVs and
+      indels; `N`: for a run of N, and for nothing else; `short sequence` and `empty sequence`: for one base,
+      and for a deleted tile; `long sequence`: for a tile made a tenth longer by an insertion.
+    - `determinism`, `loading again`: the same bits when called again, and when loaded again (an instance is
+      not).
+    - `batch independence`, `padding`: each haplotype has the same vectors alone, among others of its length
+      in another order, and among others of all lengths.
+    - `deltas`: an SNV near the tile's start, middle and end moves the vectors, ten times as far as a batch
+      does.
+    - `precision`: the vectors were not rounded to half precision at the end. What was rounded before that
+      shows in `batch independence` and `deltas`, or not at all.
+
+    Sequences are upper-case A, C, G, T and N, as in every run: lower case is read as upper case and other
+    letters as N, so they never reach a backbone, and are not tried.
+
+    Parameters
+    ----------
+    backbone
+        A short name (`haploscribe backbones` lists them), the folder of a checkpoint, `module:Name`, or a
+        class or an instance that follows `haploscribe.embedding.backbones.base.Backbone`.
+    tile
+        Size of the tile in base pairs; None for the longest that it takes, up to 12,288.
+    tolerance
+        Largest difference between a haplotype's vectors alone and in a batch, in units of their size
+        (Euclidean norm).
+    {options}
+
+    Returns
+    -------
+    Conformance
+        The checks and what was measured; it prints as one line each.
+
+    Raises
+    ------
+    InputError
+        When a check fails: in one line, all that did, with the input and how to fix it. When it cannot be
+        loaded, or lacks a part of the protocol.
+
+    Examples
+    --------
+    >>> import haploscribe
+    >>> haploscribe.check_backbone("kmer", tile=600).checks[0].finding[:17]
+    'float32, 1 × 4096'
+    """
+    (chosen,) = option_groups((BackboneOptions,), options)
+
+    def load() -> Backbone:
+        return load_backbone_like(backbone, chosen, tile).backbone
+
+    found = check_conformance(load(), load, tile=tile, tolerance=tolerance)
+    found.require()
+    return found
+
+
+def load_backbone_like(
+    backbone: BackboneLike, options: BackboneOptions, tile_size: int | None
+) -> LoadedBackbone:
     """Load a backbone in this process, by name or as a class or an instance.
 
     Parameters
@@ -193,7 +262,7 @@ def load_backbone_like(backbone: BackboneLike, options: BackboneOptions, tile_si
     options
         Settings; their own `backbone` is not read.
     tile_size
-        Size in base pairs of the tiles that it will embed.
+        Size in base pairs of the tiles that it will embed; None to check none.
 
     Raises
     ------
@@ -213,8 +282,9 @@ def load_backbone_like(backbone: BackboneLike, options: BackboneOptions, tile_si
     # Nothing says whether code and weights of this session changed since they were last used.
     source = f"session-{uuid.uuid4().hex}"
     settings = {name: getattr(options, name) for name in ("layer", "pooling", "device", "precision")}
-    made = make_backbone(backbone, label, label, source, settings)
-    check_tile_size(made, tile_size)
+    made = read_strands(make_backbone(backbone, label, label, source, settings), options.strands)
+    if tile_size is not None:
+        check_tile_size(made, tile_size)
     return LoadedBackbone(replace(options, backbone=label), made)
 
 

@@ -17,6 +17,7 @@ DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
 Normalisation = Literal["inverse-normal", "log2p1", "none"]
 NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
 Precision = Literal["float32", "mixed"]
+Strands = Literal["forward", "both"]
 
 _TOKEN = 6
 """Base pairs of a token of the Nucleotide Transformer."""
@@ -132,6 +133,13 @@ class BackboneOptions(Options):
             "of real haplotypes do not survive it.",
         ),
     ] = "float32"
+    strands: Annotated[
+        Strands,
+        Option(
+            "Strands that the backbone reads: both averages a haplotype's vectors with those of its reverse "
+            "complement, for twice the passes."
+        ),
+    ] = "forward"
     device: _Device = "auto"
 
 

@@ -135,6 +135,7 @@ class LoadedBackbone:
             pooling=options.pooling,
             device=options.device,
             precision=options.precision,
+            strands=options.strands,
             plugin_folder=plugin_folder,
         )
         if tile_size is not None:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import TileHaplotypes
+from haploscribe.genome.haplotypes import TileHaplotypes, reverse_complement
 from haploscribe.genome.tiles import Tile
 from haploscribe.utils.types import Int32Array, Int64Array
-
-_COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +60,6 @@ class CentredWindow:
     def right(self) -> int:
         """Base pairs needed towards higher coordinates in case the base itself is deleted."""
         return self.upstream if self.reverse else self.downstream
-
-
-def reverse_complement(sequence: bytes) -> bytes:
-    """Return the reverse complement of a sequence of A, C, G, T and N."""
-    return sequence.translate(_COMPLEMENT)[::-1]
 
 
 def centred_haplotypes(genotypes: Genotypes, window: CentredWindow) -> CentredHaplotypes:

@@ -11,8 +11,14 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
 from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array, UInt8Array
 
+_COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 _BYTE = 1 << 8
 _LARGEST_KEY = 1 << 62
+
+
+def reverse_complement(sequence: bytes) -> bytes:
+    """Return the reverse complement of a sequence of A, C, G, T and N."""
+    return sequence.translate(_COMPLEMENT)[::-1]
 
 
 class LengthEdit(NamedTuple):
@@ -47,6 +53,19 @@ class TileHaplotype:
 
     sequence: bytes
     edits: tuple[LengthEdit, ...] = ()
+
+    def reverse_complement(self) -> "TileHaplotype":
+        """Return the same haplotype as the other strand reads it.
+
+        Its edits replace the same bases, counted from the tile's other end. What was as far left as it could
+        be is then as far right.
+        """
+        longer = sum(edit.alternate_length - edit.reference_length for edit in self.edits)
+        end = len(self.sequence) - longer  # of the tile's reference sequence
+        edits = tuple(
+            LengthEdit(end - start - replaced, replaced, added) for start, replaced, added in self.edits[::-1]
+        )
+        return TileHaplotype(reverse_complement(self.sequence), edits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.genome.centred import reverse_complement
 from haploscribe.genome.contigs import match_contig, parse_region
-from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes
+from haploscribe.genome.haplotypes import read_for_tiles, region_haplotypes, reverse_complement
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile

@@ -32,6 +32,9 @@ _PACKAGES = (
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a weights folder that determine its model's predictions."""
 
+_BEFORE: Mapping[str, Any] = {"revision": None, "strands": "forward"}
+"""Options that earlier versions did not have, and what they did."""
+
 _MAX_SHOWN = 80
 """Characters of an option's value shown in a message, at most."""
 
@@ -89,7 +92,7 @@ def describe_difference(
     -------
     Such as `with --folds 5, this command has --folds 3`; None where there is no difference.
     """
-    options, inputs = recorded.get("options", {}), recorded.get("inputs", {})
+    options, inputs = {**_BEFORE, **recorded.get("options", {})}, recorded.get("inputs", {})
     for name, value in record["options"].items():
         if name in ignored:
             continue
@@ -148,7 +151,7 @@ def recorded_options(
     InputError
         When it lacks an option, or one is out of range.
     """
-    options = record.get("options", {})
+    options = {**_BEFORE, **record.get("options", {})}
     try:
         return (
             validate_as(CohortOptions, options, source, "the options"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.genome.centred import reverse_complement as reverse_complement_of
+from haploscribe.genome.haplotypes import reverse_complement as reverse_complement_of
 from haploscribe.zero_shot.base import SingleSequenceModel, one_hot
 from haploscribe.zero_shot.configuration import Track
 

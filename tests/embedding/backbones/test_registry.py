@@ -20,7 +20,7 @@ PUBLISHED = [entry for entry in BACKBONES if entry.hub_id is not None]
 
 def test_what_the_package_carries_and_the_published_checkpoints_are_listed() -> None:
     assert {entry.name for entry in BACKBONES} == {
-        *("kmer", "nano"),
+        *("random", "kmer", "nano"),
         *("nt-500m-human-ref", "nt-500m-1000g", "nt-2.5b-1000g", "nt-2.5b-multi-species"),
         *("nt-v2-50m", "nt-v2-100m", "nt-v2-250m", "nt-v2-500m"),
         *("ntv3-8m", "ntv3-100m", "ntv3-650m", "ntv3-8m-8kb", "ntv3-100m-8kb", "ntv3-650m-8kb"),
@@ -42,7 +42,8 @@ def test_dimensions_add_up_to_the_size_in_the_name(entry: BackboneEntry) -> None
 
 def test_the_table_needs_no_torch() -> None:
     script = (
-        "import sys, haploscribe.embedding.backbones.registry as r; r.load_backbone('kmer')\n"
+        "import sys, haploscribe.embedding.backbones.registry as r\n"
+        "r.load_backbone('kmer'), r.load_backbone('random')\n"
         "print({'torch', 'transformers', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -109,13 +110,19 @@ def test_ntv3_loads_from_the_cache_with_the_longest_tile_of_the_table(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'enformer'.*known: kmer, nano, nt-500m-human-ref"):
+    with pytest.raises(InputError, match=r"'enformer'.*known: random, kmer, nano, nt-500m-human-ref"):
         load_backbone("enformer")
 
 
-def test_kmer_refuses_options_it_does_not_have() -> None:
-    with pytest.raises(InputError, match="has no layer; leave out --layer"):
-        load_backbone("kmer", layer=3)
+@pytest.mark.parametrize("name", ["random", "kmer"])
+def test_a_backbone_without_weights_refuses_what_it_does_not_have(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name}' has no layer; leave out --layer"):
+        load_backbone(name, layer=3)
+    with (
+        pytest.raises(InputError, match=f"{name}' has no weights and guesses no tokens"),
+        opened_checkpoint(name),
+    ):
+        pass
 
 
 def test_nano_loads_from_the_package_and_is_what_the_table_says() -> None:

@@ -201,7 +201,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "an unknown backbone",
         given("backbone", "lasagne"),
-        "no backbone is called 'lasagne' and no such folder exists; known: kmer",
+        "no backbone is called 'lasagne' and no such folder exists; known: random, kmer",
         verbs=("embed",),
     ),
     refused(

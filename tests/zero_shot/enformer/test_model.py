@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.centred import reverse_complement
 from haploscribe.genome.genotypes import Genotypes
+from haploscribe.genome.haplotypes import reverse_complement
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.zero_shot.base import one_hot

@@ -46,6 +46,11 @@ class Backbone(Protocol):
 class SequenceBackbone(ABC):
     """A backbone that reads the sequence of a haplotype and nothing else; see `Backbone`."""
 
+    name: str
+    settings: Mapping[str, str | int]
+    tile_multiple: int
+    max_tile: int
+
     def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
         """Embed the sequences of haplotypes: float32 `(n_haplotypes, n_bins, dimension)`."""
         return self.embed_sequences([haplotype.sequence for haplotype in haplotypes])
@@ -103,17 +108,21 @@ class ValidatedBackbone:
         InputError
             When the backbone returns something else, or values that are not finite.
         """
-        found = self._embed(haplotypes)
-        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
-        if not isinstance(found, np.ndarray) or len(found.shape) != 3 or len(found) != len(haplotypes):
-            fault = f"an array ({len(haplotypes)}, n_bins, dimension), not {shape or type(found).__name__}"
-        elif dtype != np.float32:
-            fault = f"float32, not {dtype}"
-        elif not np.isfinite(found).all():
-            fault = "finite values"
-        else:
-            return found
-        raise InputError(f"backbone {self._plugin}: embed must return {fault}")
+        found: Float32Array = self._embed(haplotypes)
+        fault = vectors_fault(found, len(haplotypes))
+        if fault is not None:
+            raise InputError(f"backbone {self._plugin}: embed must return {fault}")
+        return found
+
+
+def vectors_fault(found: object, n_haplotypes: int) -> str | None:
+    """Return what vectors must be that these are not; None where nothing is wrong."""
+    if not isinstance(found, np.ndarray) or len(found.shape) != 3 or len(found) != n_haplotypes:
+        shape = getattr(found, "shape", type(found).__name__)
+        return f"an array ({n_haplotypes}, n_bins, dimension), not {shape}"
+    if found.dtype != np.float32:
+        return f"float32, not {found.dtype}"
+    return None if np.isfinite(found).all() else "finite values"
 
 
 def _is_positive(value: object) -> bool:

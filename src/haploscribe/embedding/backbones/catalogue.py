@@ -1,14 +1,21 @@
 """List the backbones that load by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from haploscribe.embedding.backbones.kmer import DIMENSION, KmerCounts
+from haploscribe.embedding.backbones import kmer, random_vectors
+from haploscribe.embedding.backbones.base import SequenceBackbone
+from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.backbones.random_vectors import RandomVectors
 
 if TYPE_CHECKING:
     from haploscribe.embedding.backbones.esm import Family
 
 _LICENCE = "CC-BY-NC-SA-4.0"
+
+WEIGHTLESS: Mapping[str, type[SequenceBackbone]] = {"kmer": KmerCounts, "random": RandomVectors}
+"""The backbones that have no weights, by short name: they take no options and guess no tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +51,7 @@ class BackboneEntry:
     name: str
     hub_id: str | None
     revision: str
-    family: "Literal['kmer', 'ntv3'] | Family"
+    family: "Literal['kmer', 'random', 'ntv3'] | Family"
     dimension: int
     n_layers: int
     n_heads: int
@@ -54,6 +61,25 @@ class BackboneEntry:
     max_tile: int
     licence: str
     confirmed: bool
+
+
+def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEntry:
+    backbone = WEIGHTLESS[name]
+    return BackboneEntry(
+        name=name,
+        hub_id=None,
+        revision="-",
+        family=name,
+        dimension=dimension,
+        n_layers=0,
+        n_heads=0,
+        feed_forward_size=0,
+        vocabulary_size=0,
+        tile_multiple=backbone.tile_multiple,
+        max_tile=backbone.max_tile,
+        licence="Apache-2.0",
+        confirmed=True,
+    )
 
 
 def _first_version(
@@ -125,21 +151,8 @@ def _third_version(
 
 
 BACKBONES: tuple[BackboneEntry, ...] = (
-    BackboneEntry(
-        name=KmerCounts.name,
-        hub_id=None,
-        revision="-",
-        family="kmer",
-        dimension=DIMENSION,
-        n_layers=0,
-        n_heads=0,
-        feed_forward_size=0,
-        vocabulary_size=0,
-        tile_multiple=KmerCounts.tile_multiple,
-        max_tile=KmerCounts.max_tile,
-        licence="Apache-2.0",
-        confirmed=True,
-    ),
+    _weightless("random", random_vectors.DIMENSION),
+    _weightless("kmer", kmer.DIMENSION),
     BackboneEntry(
         name="nano",
         hub_id=None,

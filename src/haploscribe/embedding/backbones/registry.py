@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from haploscribe.embedding.backbones.base import Backbone, ValidatedBackbone
-from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
-from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.backbones.both_strands import read_strands
+from haploscribe.embedding.backbones.catalogue import BACKBONES, WEIGHTLESS, BackboneEntry
 from haploscribe.errors import InputError
 from haploscribe.utils.plugins import Plugin, find_plugin, load_plugin, registered_names, source_digest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_LAYER = -1
 DEFAULT_POOLING = "mean"
 DEFAULT_PRECISION = "float32"
+DEFAULT_STRANDS = "forward"
 
 _NO_SIX_MERS = "guesses no 6-mers; name a Nucleotide Transformer of version 1 or 2"
 
@@ -65,6 +66,7 @@ def load_backbone(
     pooling: str = DEFAULT_POOLING,
     device: str = "cpu",
     precision: str = DEFAULT_PRECISION,
+    strands: str = DEFAULT_STRANDS,
     plugin_folder: str | None = None,
 ) -> Backbone:
     """Load a backbone.
@@ -82,9 +84,11 @@ def load_backbone(
         Of a repository of the hub: a commit, branch or tag, or `refs/pr/N`; None for the table's, and `main`
         for repositories that are not in it.
     layer, pooling, device, precision
-        As in `NucleotideTransformer`, `NTv3Backbone` and `AutoModelBackbone`. `kmer` has no layers and one
-        vector of counts, and runs on the CPU. A class from outside the package is given those that its
+        As in `NucleotideTransformer`, `NTv3Backbone` and `AutoModelBackbone`. `kmer` and `random` have no
+        layers and one vector, and run on the CPU. A class from outside the package is given those that its
         `__init__` names.
+    strands
+        `forward`; or `both`, for the mean of a haplotype's vectors and those of its reverse complement.
     plugin_folder
         As `folder` in `haploscribe.utils.plugins.load_plugin`.
 
@@ -97,12 +101,22 @@ def load_backbone(
     options: dict[str, str | int] = {"layer": layer, "pooling": pooling}
     options |= {"device": device, "precision": precision}
     kind = _kind(name_or_path, revision)
+    return read_strands(_load(kind, name_or_path, options, plugin_folder), strands)
+
+
+def _load(
+    kind: BackboneEntry | HubModel | Plugin | None,
+    name_or_path: str,
+    options: Mapping[str, str | int],
+    plugin_folder: str | None,
+) -> Backbone:
+    """Load a backbone of the forward strand."""
     if isinstance(kind, Plugin):
         found = load_plugin(name_or_path, GROUP, "backbone", plugin_folder)
         return make_backbone(found, name_or_path, str(kind), source_digest(kind), options)
-    if isinstance(kind, BackboneEntry) and kind.family == "kmer":
+    if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
         _refuse_options(kind.name, options, ())
-        return KmerCounts()
+        return WEIGHTLESS[kind.name]()
     with _opened_folder(kind, name_or_path) as found:
         return _load_folder(found, options)
 
@@ -187,8 +201,8 @@ def opened_checkpoint(name_or_path: str, revision: str | None = None) -> Iterato
     kind = _kind(name_or_path, revision)
     if isinstance(kind, Plugin):
         raise InputError(f"backbone {name_or_path} is a plug-in, which has no checkpoint; name another")
-    if isinstance(kind, BackboneEntry) and kind.family == "kmer":
-        raise InputError(f"backbone {kind.name!r} counts 6-mers and guesses no tokens; name another backbone")
+    if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
+        raise InputError(f"backbone {kind.name!r} has no weights and guesses no tokens; name another")
     with _opened_folder(kind, name_or_path) as found:
         if _checkpoint_kind(found) != "six-mers":
             raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
@@ -215,7 +229,7 @@ def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> 
 
 def _load_folder(found: "CheckpointFolder", options: Mapping[str, Any]) -> Backbone:
     """Load a checkpoint folder as the backbone that its `config.json` describes."""
-    # Importing torch takes seconds; the table and `kmer` do not need it.
+    # Importing torch takes seconds; the table and backbones without weights do not need it.
     from haploscribe.embedding.backbones.auto_model import AutoModelBackbone  # noqa: PLC0415
     from haploscribe.embedding.backbones.checkpoint import read_checkpoint  # noqa: PLC0415
     from haploscribe.embedding.backbones.ntv3 import NTv3Backbone  # noqa: PLC0415

@@ -20,7 +20,7 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 
 _COMPLETE = "complete"
 """In the folder of unfinished work: results that have only to be moved to the results folder."""
-_BACKBONE = ("backbone", "revision", "layer", "pooling", "precision")
+_BACKBONE = ("backbone", "revision", "layer", "pooling", "precision", "strands")
 _TRACKS = {"enformer_tracks": ("enformer",), "borzoi_tracks": ("borzoi", "flashzoi")}
 _AUGMENTATION = ("shifts", "reverse_complement")
 _WHERE = ("device",)
