@@ -151,7 +151,7 @@ def test_an_option_that_does_not_fit_is_refused(options: dict[str, Any], says: s
 def test_it_guesses_no_six_mers() -> None:
     for name in ("ntv3-8m", "InstaDeepAI/NTv3_650M_pre", str(TINY)):
         with (
-            pytest.raises(InputError, match="reads single bases and guesses no 6-mers"),
+            pytest.raises(InputError, match="guesses no 6-mers"),
             opened_checkpoint(name),
         ):
             pass

@@ -47,15 +47,15 @@ class HubModel(NamedTuple):
         Name of the backbone in outputs.
     revision, remedy
         As in `haploscribe.embedding.backbones.hub.download`.
-    max_tile
-        As in `CheckpointFolder`.
+    entry
+        Its row of the table, where there is one.
     """
 
     hub_id: str
     name: str
     revision: str
     remedy: str = _OTHER_REVISION
-    max_tile: int | None = None
+    entry: BackboneEntry | None = None
 
 
 def load_backbone(
@@ -203,6 +203,8 @@ def opened_checkpoint(name_or_path: str, revision: str | None = None) -> Iterato
         raise InputError(f"backbone {name_or_path} is a plug-in, which has no checkpoint; name another")
     if isinstance(kind, BackboneEntry) and kind.name in WEIGHTLESS:
         raise InputError(f"backbone {kind.name!r} has no weights and guesses no tokens; name another")
+    if isinstance(kind, HubModel) and kind.entry is not None and kind.entry.family == "ntv3":
+        raise InputError(f"backbone {kind.name!r} {_NO_SIX_MERS}")  # before it is downloaded
     with _opened_folder(kind, name_or_path) as found:
         if _checkpoint_kind(found) != "six-mers":
             raise InputError(f"backbone {name_or_path!r} {_NO_SIX_MERS}")
@@ -220,7 +222,7 @@ def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> 
         yield CheckpointFolder(folder, folder.resolve().name)
     elif isinstance(kind, HubModel):
         folder, commit = download(kind.hub_id, kind.revision, kind.remedy)
-        yield CheckpointFolder(folder, kind.name, commit, kind.max_tile)
+        yield CheckpointFolder(folder, kind.name, commit, kind.entry and kind.entry.max_tile)
     else:
         # The package may be in a zip file: the folder then exists within the block only.
         with as_file(files(__package__) / kind.name) as folder:
@@ -264,9 +266,9 @@ def _kind(name_or_path: str, revision: str | None = None) -> BackboneEntry | Hub
     entry = next((row for row in BACKBONES if row.name == name_or_path or row.hub_id == hub_id), None)
     if entry is not None and entry.hub_id is not None:
         if revision is None or revision == entry.revision:
-            return HubModel(entry.hub_id, entry.name, entry.revision, max_tile=entry.max_tile)
+            return HubModel(entry.hub_id, entry.name, entry.revision, entry=entry)
         remedy = f"give --revision {entry.revision}, which has safetensors"
-        return HubModel(entry.hub_id, entry.name, revision, remedy, entry.max_tile)
+        return HubModel(entry.hub_id, entry.name, revision, remedy, entry)
     if name_or_path.startswith(HUB_PREFIX):
         repository = _REPOSITORY.fullmatch(hub_id)
         if repository is None:
