@@ -95,7 +95,7 @@ def test_every_row_names_a_revision(entry: BackboneEntry) -> None:
 
 
 def test_rows_ask_for_the_revisions_that_hold_safetensors() -> None:
-    # What the hub held when the rows were written: pickles only on `main` of the other Nucleotide Transformers.
+    # What the hub held when the rows were written: only pickles on `main` of other models.
     on_main = {entry.name for entry in PUBLISHED if entry.revision == "main"}
     assert on_main == {"nt-v2-100m", "ntv3-8m-8kb", "ntv3-100m-8kb", "ntv3-650m-8kb"}
     assert dict(HUB_NAMES) == {"EleutherAI/enformer-official-rough": "refs/pr/1"}

@@ -222,7 +222,7 @@ def _opened_folder(kind: BackboneEntry | HubModel | None, name_or_path: str) -> 
         yield CheckpointFolder(folder, folder.resolve().name)
     elif isinstance(kind, HubModel):
         folder, commit = download(kind.hub_id, kind.revision, kind.remedy)
-        yield CheckpointFolder(folder, kind.name, commit, kind.entry and kind.entry.max_tile)
+        yield CheckpointFolder(folder, kind.name, commit, None if kind.entry is None else kind.entry.max_tile)
     else:
         # The package may be in a zip file: the folder then exists within the block only.
         with as_file(files(__package__) / kind.name) as folder:
