@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.indel_cohort import MAX_LENGTH, make_indel, write_with_indels
 from benchmarks.common.options import benchmark_parser
-from benchmarks.common.pages import stamp, write_page
+from benchmarks.common.pages import stamp, write_section
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import (
     DEFAULT_TILE,
@@ -47,6 +47,22 @@ N_TILES = 40
 FRAMED, UNFRAMED, KMER = "nano", "nano, no frame", "kmer"
 LEARNED = "untrained, learned positions"
 TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance"}
+HEAD = f"""# What indels do to deltas
+
+Genotypes are real, and indels of 1 to {MAX_LENGTH} bp are put in place of SNVs with their carriers
+unchanged, so no dosage model notices. *nano* keeps its 6-mers on the reference's grid behind an indel;
+*nano, no frame* counts them from the tile's start, as its tokeniser does by itself; *kmer* counts overlapping
+words and has no frame. *{LEARNED}* is a model of `nano`'s size with the architecture
+of `nt-v1` and random weights: its tokens keep the frame, but those behind an indel that adds or removes
+tokens have other positions.
+
+*neutral*: one SNV in {ONE_IN}, at random. *causal*: of each gene, the SNV most correlated with its
+expression, chosen with all samples. An indel's delta is larger than an SNV's, so the causal cohort tells a
+delta model where the lead variant is: its gain is what that is worth, and no forecast for real indels.
+
+r is the mean over folds of Pearson's correlation in held-out samples; p is Wilcoxon's signed-rank test across
+genes, two-sided.
+"""
 
 
 def lead_positions(options: CohortOptions, index_folder: Path) -> set[int]:
@@ -206,30 +222,15 @@ def main(argv: Sequence[str]) -> None:
     n_genes = next(iter(metrics.values()))["gene_id"].n_unique()
     command = f"indels --source FOLDER --every {arguments.every} --tile {arguments.tile}"
     lines = [
-        "# What indels do to deltas",
+        f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds.",
         "",
-        f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds; genotypes are real, and indels of 1 to "
-        f"{MAX_LENGTH} bp are put in place of SNVs with their carriers unchanged. *nano* keeps its 6-mers on "
-        "the reference's grid behind an indel; *nano, no frame* counts them from the tile's start, as its "
-        "tokeniser does by itself; *kmer* counts overlapping words and has no frame.",
-        "",
-        "## Size of a delta",
-        "",
-        f"Mean norm of the delta of one variant, as a multiple of an SNV's; {len(tiles)} tiles of "
-        f"{arguments.tile:,} bp near genes. *{LEARNED}* is a model of `nano`'s size with `nt-v1`'s "
-        "architecture and random weights: its tokens keep the frame, but those behind an indel that adds or "
-        "removes tokens have other positions.",
+        f"Mean norm of the delta of one variant, as a multiple of an SNV's; {len(tiles)} tiles near genes:",
         "",
         *size_lines(sizes),
         "",
-        "## Accuracy",
-        "",
-        f"*neutral*: one SNV in {ONE_IN}, at random. *causal*: of each gene, the SNV most correlated with "
-        "its expression. r is the mean over folds of Pearson's correlation in held-out samples; p is "
-        "Wilcoxon's signed-rank test across genes, two-sided. A dosage twin does not notice which variants "
-        "are indels.",
+        "Mean r of delta models:",
         "",
     ]
     for model in TWINS:
         lines += [*accuracy_lines(metrics, model), ""]
-    write_page(arguments.table, lines)
+    write_section(arguments.table, HEAD, f"Tiles of {arguments.tile:,} bp", lines)

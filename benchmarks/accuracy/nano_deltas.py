@@ -2,7 +2,8 @@
 
 Genes, folds and covariates are those of `geuvadis_chr22`. The first backbone is compared with the others, and
 each with the dosage twin. `untrained` is the model that `nano`'s training started from: same shape, same
-first weights, no step; `kmer` counts 6-mers; `random` knows which haplotypes are the same and nothing else.
+first weights, no step; `nano-both-strands` averages over both; `kmer` counts 6-mers; `random` knows which
+haplotypes are the same and nothing else.
 `--layer` and `--pooling` choose other deltas of the backbones that have layers. A stopped call resumes:
 `--out` has the results and embeddings of each backbone.
 """
@@ -31,7 +32,8 @@ TRAINED, UNTRAINED = "nano", "untrained"
 NANO_SEED = 0  # of the training command in docs/pretraining.md
 WITHOUT_LAYERS = ("kmer", "random")
 MODELS = ("blup-delta", "blup-distance-delta", "transformer")
-BACKBONES = (TRAINED, UNTRAINED, *WITHOUT_LAYERS)
+BOTH_STRANDS = "nano-both-strands"
+BACKBONES = (TRAINED, BOTH_STRANDS, UNTRAINED, *WITHOUT_LAYERS)
 
 
 def write_untrained(folder: Path) -> Path:
@@ -56,6 +58,8 @@ def backbone_options(name: str, out: Path, *, layer: int, pooling: str) -> Backb
     """Return the options of a backbone by its name on the page; `untrained` is written to `out` first."""
     if name in WITHOUT_LAYERS:
         return BackboneOptions(backbone=name)
+    if name == BOTH_STRANDS:
+        return BackboneOptions(backbone=TRAINED, layer=layer, pooling=pooling, strands="both")
     found = str(write_untrained(out / UNTRAINED)) if name == UNTRAINED else name
     return BackboneOptions(backbone=found, layer=layer, pooling=pooling)
 
@@ -169,8 +173,8 @@ def main(argv: Sequence[str]) -> None:
         "Wilcoxon's signed-rank test across genes, two-sided; 95 % intervals come from a bootstrap over "
         "blocks of neighbouring genes. Dosages are read by the model's twin, the same with genotypes in "
         "place of deltas; `transformer` has none, and is set beside the linear model with its prior. "
-        "`untrained` is `nano` before its first step, `random` one Gaussian vector for each distinct "
-        "sequence.",
+        f"`{BOTH_STRANDS}` averages the vectors of both strands, `untrained` is `nano` before its first "
+        "step, `random` is one Gaussian vector for each distinct sequence.",
         "",
     ]
     genes = (out / "genes.txt").read_text().split()  # in genome order, as the table is
