@@ -19,11 +19,8 @@ from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_section
 from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.embedding.backbones.devices import resolve_device
-from haploscribe.embedding.backbones.ntv3_network import (
-    VOCABULARY,
-    NTv3ForMaskedTokens,
-    parse_ntv3_configuration,
-)
+from haploscribe.embedding.backbones.ntv3_configuration import VOCABULARY, parse_ntv3_configuration
+from haploscribe.embedding.backbones.ntv3_network import NTv3ForMaskedTokens
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.genome.haplotypes import TileHaplotype
 

@@ -19,12 +19,12 @@ from haploscribe.embedding.backbones.checkpoint import (
 )
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v2 import check_rotary_frequencies
-from haploscribe.embedding.backbones.ntv3_network import (
+from haploscribe.embedding.backbones.ntv3_configuration import (
     VOCABULARY,
     NTv3Configuration,
-    NTv3ForMaskedTokens,
     parse_ntv3_configuration,
 )
+from haploscribe.embedding.backbones.ntv3_network import NTv3ForMaskedTokens
 from haploscribe.embedding.backbones.token_backbone import (
     TokenBackbone,
     TokenWindow,
