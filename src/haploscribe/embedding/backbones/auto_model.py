@@ -29,8 +29,9 @@ from haploscribe.embedding.backbones.token_backbone import (
     TokenWindow,
     resolve_layer,
     resolve_precision,
+    split_tokens,
 )
-from haploscribe.embedding.backbones.tokeniser import bin_weights, n_bins_of, windows
+from haploscribe.embedding.backbones.tokeniser import bin_weights, n_bins_of
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 
@@ -126,16 +127,11 @@ class AutoModelBackbone(TokenBackbone):
     def windows(self, haplotype: TileHaplotype) -> Iterator[TokenWindow]:
         """Split a haplotype's tokens into windows, each between the tokenizer's special tokens."""
         if not haplotype.sequence:
-            return
+            return iter(())
         tokens = self._tokenise(haplotype.sequence)
         weights = bin_weights(tokens.lengths, self.n_bins)
         prefix, suffix = self._tokenise.prefix, self._tokenise.suffix
-        for window in windows(len(tokens.ids), self._capacity):
-            ids = np.concatenate((prefix, tokens.ids[window.start : window.end], suffix))
-            kept = np.zeros((self.n_bins, len(ids)), dtype=np.float32)
-            first = len(prefix) - window.start
-            kept[:, first + window.keep : first + window.end] = weights[:, window.keep : window.end]
-            yield TokenWindow(ids, kept)
+        return split_tokens(tokens.ids, weights, self._capacity, before=prefix, behind=suffix)
 
     def hidden_states(self, ids: Tensor) -> Tensor:
         """Compute hidden states `(n, n_tokens, dimension)` of token IDs.

@@ -22,18 +22,16 @@ from haploscribe.embedding.backbones.token_backbone import (
     TokenWindow,
     resolve_layer,
     resolve_precision,
+    split_tokens,
 )
 from haploscribe.embedding.backbones.tokeniser import (
     K,
     SixMerTokeniser,
-    Window,
     bin_weights,
     n_bins_of,
-    windows,
 )
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
-from haploscribe.utils.types import Float32Array
 
 
 class NucleotideTransformer(TokenBackbone):
@@ -107,20 +105,12 @@ class NucleotideTransformer(TokenBackbone):
         """Split a haplotype's tokens into windows, each with the class token before it."""
         tokens, lengths = self._tokenise.haplotype(haplotype)
         weights = bin_weights(lengths / K, self.n_bins)
-        for window in windows(len(tokens), self._capacity):
-            ids = np.concatenate(([self._tokenise.class_id], tokens[window.start : window.end]))
-            yield TokenWindow(ids, _kept(weights, window))
+        class_id = np.array([self._tokenise.class_id])
+        return split_tokens(tokens, weights, self._capacity, before=class_id, behind=class_id[:0])
 
     def hidden_states(self, ids: Tensor) -> Tensor:
         """Compute hidden states `(n, n_tokens, dimension)` of token IDs."""
         return self._hidden_states(ids)
-
-
-def _kept(weights: Float32Array, window: Window) -> Float32Array:
-    """Return a window's pooling weights, 0 on the class token and on tokens of an earlier window."""
-    padded = np.zeros((len(weights), 1 + window.end - window.start), dtype=np.float32)
-    padded[:, 1 + window.keep - window.start :] = weights[:, window.keep : window.end]
-    return padded
 
 
 def _encoder(esm: Any, family: str, layer: int, device: torch.device) -> Callable[[Tensor], Tensor]:

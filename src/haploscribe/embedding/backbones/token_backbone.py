@@ -1,7 +1,7 @@
 """Embed haplotypes with a PyTorch model that reads tokens: windows, batches, pooling."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from haploscribe.embedding.backbones.devices import each_by_one_thread
+from haploscribe.embedding.backbones.tokeniser import windows
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.utils.types import Float32Array, Int64Array
@@ -117,6 +118,30 @@ class TokenBackbone(ABC):
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
+
+
+def split_tokens(
+    ids: Int64Array, weights: Float32Array, capacity: int, before: Int64Array, behind: Int64Array
+) -> Iterator[TokenWindow]:
+    """Split a haplotype's tokens into windows of at most `capacity`, each between special tokens.
+
+    Parameters
+    ----------
+    ids
+        int64 `(n_tokens,)`.
+    weights
+        float32 `(n_bins, n_tokens)`. Each token is pooled in one window; special tokens in none.
+    capacity
+        Tokens of a window, special ones not counted.
+    before, behind
+        int64; special tokens of every window.
+    """
+    for window in windows(len(ids), capacity):
+        read = np.concatenate((before, ids[window.start : window.end], behind))
+        pooled = np.zeros((len(weights), len(read)), dtype=np.float32)
+        first = len(before) - window.start
+        pooled[:, first + window.keep : first + window.end] = weights[:, window.keep : window.end]
+        yield TokenWindow(read, pooled)
 
 
 class _Job(NamedTuple):
