@@ -208,8 +208,8 @@ def check_backbone(
     - `precision`: the vectors were not rounded to half precision at the end. What was rounded before that
       shows in `batch independence` and `deltas`, or not at all.
 
-    Sequences are upper-case A, C, G, T and N, as in every run: lower case is read as upper case and other
-    letters as N, so they never reach a backbone, and are not tried.
+    - `lower case`: read as something, or refused by InputError. It says which; in a run lower case is made
+      upper case and other letters N before a backbone sees them.
 
     Parameters
     ----------

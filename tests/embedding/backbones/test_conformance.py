@@ -95,6 +95,13 @@ class LowerCase(Fine):
         return super().vectors(sequence.lower())
 
 
+class UpperCaseAlone(Fine):
+    def vectors(self, sequence: bytes) -> Float32Array:
+        return super().vectors(sequence) * np.float32(
+            {65: 1, 67: 1, 71: 1, 84: 1, 78: 1}[(sequence or b"A")[0]]
+        )
+
+
 class NoEmpty(Fine):
     def vectors(self, sequence: bytes) -> Float32Array:
         return super().vectors(sequence) * np.float32(sequence[0] > 0)
@@ -134,7 +141,7 @@ class Doubles(Fine):
 def test_backbones_without_weights_conform_to_the_bit(backbone: str, strands: str) -> None:
     found = haploscribe.check_backbone(backbone, tolerance=0, strands=strands)
     assert all(check.passed for check in found.checks)
-    assert len(found.checks) == len(str(found).splitlines()) == 11
+    assert len(found.checks) == len(str(found).splitlines()) == 12
 
 
 @pytest.mark.parametrize("backbone", [Fine, Fine(), KmerCounts()], ids=["class", "instance", "ours"])
@@ -192,6 +199,7 @@ def test_models_of_transformers_conform_to_the_bit(name: str, tmp_path: Path) ->
         (Padded, {"padding"}, "padding: beside haplotypes of other lengths, .* differs from itself alone"),
         (Dropout, {"determinism", "loading again"}, "two calls .* return other bits; switch off dropout"),
         (Unseeded, {"loading again"}, "loaded again, it returns other bits .* or seed it"),
+        (UpperCaseAlone, {"lower case"}, "embed raises KeyError; read lower case as upper case, or raise"),
         (Half, {"precision"}, "all values are those of float16, .* return float32"),
         (BrainFloat, {"precision"}, "all values are those of bfloat16, .* return float32"),
         (Cut, {"deltas"}, "an SNV at base 526 of 600 does not move the vectors; read the whole sequence"),

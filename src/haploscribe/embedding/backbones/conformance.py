@@ -109,6 +109,7 @@ def check_conformance(
             "padding": inspection.padding,
             "deltas": inspection.deltas,
             "precision": inspection.precision,
+            "lower case": inspection.lower_case,
         }
         checks += [_checked(name, check) for name, check in further.items()]
     return Conformance(backbone.name, tuple(checks))
@@ -295,6 +296,26 @@ class _Inspection:
                 f"{self._noise:.1g}; compute in float32, each row by itself"
             )
         return f"{label} moves the vectors by {snvs[label]:.1g} of their size"
+
+    def lower_case(self) -> str:
+        """Embed the reference in lower case, which no run passes: taken as something, or refused."""
+        upper = self._inputs[0]
+        lower = TileHaplotype(upper.haplotype.sequence.lower())
+        try:
+            found = self._backbone.embed([lower])
+        except InputError:
+            return "refused, in one line"
+        except Exception as error:  # a plug-in may raise anything
+            raise _Failure(
+                f"embed raises {type(error).__name__}; read lower case as upper case, or raise InputError"
+            ) from None
+        if (fault := vectors_fault(found, 1)) is not None:
+            raise _Failure(f"embed must return {fault}")
+        return (
+            "read as upper case"
+            if np.array_equal(found[0], self._alone[upper])
+            else "read as unknown letters"
+        )
 
     def precision(self) -> str:
         """Look for vectors that were rounded to half precision; whole and simple fractions may be exact."""
