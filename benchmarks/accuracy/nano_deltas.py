@@ -2,8 +2,8 @@
 
 Genes, folds and covariates are those of `geuvadis_chr22`. The first backbone is compared with the others, and
 each with the dosage twin. `untrained` is the model that `nano`'s training started from: same shape, same
-first weights, no step; `nano-both-strands` averages over both; `kmer` counts 6-mers; `random` knows which
-haplotypes are the same and nothing else.
+first weights, no step; `kmer` counts 6-mers; `random` knows which haplotypes are the same and nothing else;
+`nano-both-strands`, if asked for, averages over both strands.
 `--layer` and `--pooling` choose other deltas of the backbones that have layers. A stopped call resumes:
 `--out` has the results and embeddings of each backbone.
 """
@@ -29,11 +29,17 @@ from haploscribe.pretraining.model import (
 from haploscribe.workflows.run.workflow import run
 
 TRAINED, UNTRAINED = "nano", "untrained"
+BOTH_STRANDS = "nano-both-strands"
 NANO_SEED = 0  # of the training command in docs/pretraining.md
 WITHOUT_LAYERS = ("kmer", "random")
+NOTES = {
+    "transformer": "`transformer` has no twin, and is set beside the linear model with its prior.",
+    BOTH_STRANDS: f"`{BOTH_STRANDS}` averages the vectors of both strands.",
+    UNTRAINED: "`untrained` is `nano` before its first step.",
+    "random": "`random` is one Gaussian vector for each distinct sequence.",
+}
 MODELS = ("blup-delta", "blup-distance-delta", "transformer")
-BOTH_STRANDS = "nano-both-strands"
-BACKBONES = (TRAINED, BOTH_STRANDS, UNTRAINED, *WITHOUT_LAYERS)
+BACKBONES = (TRAINED, UNTRAINED, *WITHOUT_LAYERS)
 
 
 def write_untrained(folder: Path) -> Path:
@@ -172,9 +178,7 @@ def main(argv: Sequence[str]) -> None:
         f"{arguments.tile:,} bp. r is the mean over folds of Pearson's correlation in held-out samples, p is "
         "Wilcoxon's signed-rank test across genes, two-sided; 95 % intervals come from a bootstrap over "
         "blocks of neighbouring genes. Dosages are read by the model's twin, the same with genotypes in "
-        "place of deltas; `transformer` has none, and is set beside the linear model with its prior. "
-        f"`{BOTH_STRANDS}` averages the vectors of both strands, `untrained` is `nano` before its first "
-        "step, `random` is one Gaussian vector for each distinct sequence.",
+        f"place of deltas. {' '.join(NOTES[name] for name in (*models, *backbones) if name in NOTES)}",
         "",
     ]
     genes = (out / "genes.txt").read_text().split()  # in genome order, as the table is
