@@ -196,10 +196,14 @@ def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its table."""
     parser = benchmark_parser("indels", __doc__, out=True, every=5, jobs=True)
     parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
+    parser.add_argument(
+        "--without", default=(), choices=(UNFRAMED, KMER), nargs="*", help="backbones left out"
+    )
     arguments = parser.parse_args(argv)
     out, workers = arguments.out, WorkerOptions(arguments.jobs)
     options = benchmark_cohort(arguments.source, out, every=arguments.every, tile=arguments.tile)
     names = {FRAMED: "nano", UNFRAMED: "benchmarks.common.unframed:UnframedNano", KMER: "kmer"}
+    names = {backbone: name for backbone, name in names.items() if backbone not in arguments.without}
 
     metrics = {}
     evaluation = EvaluationOptions(models=(*TWINS.values(), *TWINS))
@@ -220,7 +224,9 @@ def main(argv: Sequence[str]) -> None:
     sized = {**names, LEARNED: str(write_learned_positions(out / "learned-positions"))}
     sizes = {backbone: delta_sizes(load_backbone(name), tiles) for backbone, name in sized.items()}
     n_genes = next(iter(metrics.values()))["gene_id"].n_unique()
+    left_out = "".join(f" '{backbone}'" for backbone in arguments.without)
     command = f"indels --source FOLDER --every {arguments.every} --tile {arguments.tile}"
+    command += f" --without{left_out}" if left_out else ""
     lines = [
         f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds.",
         "",

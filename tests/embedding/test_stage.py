@@ -37,6 +37,7 @@ def one_gene(example: CohortOptions) -> CohortOptions:
     return replace(example, genes="ENSG00000128191.9", window=12_000)
 
 
+@pytest.mark.slow
 def test_deltas_of_nano_survive_mixed_precision(one_gene: CohortOptions, tmp_path: Path) -> None:
     found = embed(
         one_gene, BackboneOptions(precision="mixed", device="cpu"), tmp_path / "s.zarr", WorkerOptions()

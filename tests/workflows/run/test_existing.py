@@ -61,8 +61,8 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     [
         (FIRST, ADDED),
         (ADDED, FIRST),
-        (("transformer-all",), ("xpresso",)),
-        (("susie",), ("transformer-all",)),
+        pytest.param(("transformer-all",), ("xpresso",), marks=pytest.mark.slow),
+        pytest.param(("susie",), ("transformer-all",), marks=pytest.mark.slow),
     ],
     ids=lambda models: models[0],
 )

@@ -280,7 +280,7 @@ def _load_model(model_class: Any, configuration: Any, folder: Path) -> Any:
         model=f"the {configuration.model_type} model of config.json",
         remedy="give the folder of a checkpoint as it was downloaded or saved",
     )
-    return model.requires_grad_(False).eval()
+    return model.eval().requires_grad_(requires_grad=False)
 
 
 def _max_tokens(model: Any, tokenizer_limit: int) -> int:
