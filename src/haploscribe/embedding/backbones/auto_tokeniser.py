@@ -71,7 +71,7 @@ class AutoTokeniser:
         self._folder = folder
         self._tokenizer = _load(folder, configuration)
         numbers: dict[str, int] = self._tokenizer.get_vocab()
-        self.highest_id = max(numbers.values())
+        self.highest_id = max(numbers.values(), default=-1)
         self.max_tokens = int(self._tokenizer.model_max_length)
         words = [_WORD_MARKS.sub("", token) for token in numbers]
         self.longest = max((len(word) for word in words if word and set(word.upper()) <= _BASES), default=0)
@@ -117,7 +117,7 @@ class AutoTokeniser:
             ids, gapless = self._tokenizer.convert_tokens_to_ids(pieces), True
         if not gapless or "".join(pieces) != text:
             raise self._refusal("gives tokens that do not add up to the sequence")
-        return np.array(ids, dtype=np.int64), pieces
+        return self._numbers(ids), pieces
 
     def _words(self, text: str) -> tuple[Int64Array, list[str]]:
         """Return the tokens of a sequence's overlapping words, and the words."""
@@ -126,7 +126,12 @@ class AutoTokeniser:
         ids = self._tokenizer(" ".join(words), add_special_tokens=False, verbose=False)["input_ids"]
         if len(ids) != len(words):
             raise self._refusal("gives tokens that do not add up to the sequence")
-        return np.array(ids, dtype=np.int64), words
+        return self._numbers(ids), words
+
+    def _numbers(self, ids: list[int | None]) -> Int64Array:
+        if None in ids:  # a vocabulary without a token for what it does not know
+            raise self._refusal("knows no token for some bases")
+        return np.array(ids, dtype=np.int64)
 
     def _knows_words(self) -> bool:
         try:
