@@ -197,19 +197,23 @@ def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser("indels", __doc__, out=True, every=5, jobs=True)
     parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
     parser.add_argument(
-        "--without", default=(), choices=(UNFRAMED, KMER), nargs="*", help="backbones left out"
+        "--without",
+        default=(),
+        choices=(UNFRAMED, KMER),
+        nargs="*",
+        help="backbones of which no mean r is measured",
     )
     arguments = parser.parse_args(argv)
     out, workers = arguments.out, WorkerOptions(arguments.jobs)
     options = benchmark_cohort(arguments.source, out, every=arguments.every, tile=arguments.tile)
     names = {FRAMED: "nano", UNFRAMED: "benchmarks.common.unframed:UnframedNano", KMER: "kmer"}
-    names = {backbone: name for backbone, name in names.items() if backbone not in arguments.without}
 
     metrics = {}
     evaluation = EvaluationOptions(models=(*TWINS.values(), *TWINS))
     for cohort, changed in cohorts(options, out).items():
         for backbone, name in names.items():
-            if (cohort, backbone) == ("SNVs", UNFRAMED):  # the same tokens as with the frame
+            # Without indels the tokens are the same with and without the frame.
+            if backbone in arguments.without or (cohort, backbone) == ("SNVs", UNFRAMED):
                 continue
             results = run(
                 changed,
