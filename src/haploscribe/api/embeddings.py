@@ -207,7 +207,6 @@ def check_backbone(
       does.
     - `precision`: the vectors were not rounded to half precision at the end. What was rounded before that
       shows in `batch independence` and `deltas`, or not at all.
-
     - `lower case`: read as something, or refused by InputError. It says which; in a run lower case is made
       upper case and other letters N before a backbone sees them.
 

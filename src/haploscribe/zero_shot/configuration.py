@@ -1,9 +1,7 @@
-"""Describe output tracks, and check sizes in `config.json`; without torch, for the command line."""
+"""Describe output tracks; without torch, for the command line."""
 
 import math
 from dataclasses import dataclass
-
-from haploscribe.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +38,3 @@ class Track:
         if (self.scale, self.power, self.soft_clip) == (1.0, 1.0, math.inf):
             return indices
         return f"{indices} (scale {self.scale}, power {self.power}, soft clip {self.soft_clip})"
-
-
-def positive_integer(value: object, name: str, source: str) -> int:
-    """Return a size in a configuration, checked.
-
-    Raises
-    ------
-    InputError
-        When it is not a positive integer.
-    """
-    if type(value) is not int or value < 1:  # True is an int too
-        raise InputError(f"{source} has no usable {name!r} ({value!r}); it must be a positive integer")
-    return value

@@ -331,7 +331,6 @@ def test_gpn_needs_its_package(
 def test_gpn_is_what_its_package_computes(
     model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("gpn")
     from gpn import legacy
     from gpn import model as current
     from transformers import PreTrainedTokenizerFast

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from haploscribe.embedding.backbones import kmer, random_vectors
 from haploscribe.embedding.backbones.base import SequenceBackbone
@@ -11,8 +11,6 @@ from haploscribe.embedding.backbones.random_vectors import RandomVectors
 
 if TYPE_CHECKING:
     from haploscribe.embedding.backbones.esm import Family
-
-_LICENCE = "CC-BY-NC-SA-4.0"
 
 WEIGHTLESS: Mapping[str, type[SequenceBackbone]] = {"kmer": KmerCounts, "random": RandomVectors}
 """The backbones that have no weights, by short name: they take no options and guess no tokens."""
@@ -82,72 +80,60 @@ def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEn
     )
 
 
-def _first_version(
-    size: str, revision: str, *, dimension: int, n_layers: int, confirmed: bool
-) -> BackboneEntry:
-    return BackboneEntry(
-        name=f"nt-{size}",
-        hub_id=f"InstaDeepAI/nucleotide-transformer-{size}",
-        revision=revision,
-        family="nt-v1",
-        dimension=dimension,
-        n_layers=n_layers,
-        n_heads=20,
-        feed_forward_size=4 * dimension,
-        vocabulary_size=4105,
-        tile_multiple=6,
-        max_tile=5_994,
-        licence=_LICENCE,
-        confirmed=confirmed,
-    )
+_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
+    "nt-v1": {"n_heads": 20, "vocabulary_size": 4105, "tile_multiple": 6, "max_tile": 5_994},
+    "nt-v2": {"n_heads": 16, "vocabulary_size": 4107, "tile_multiple": 6, "max_tile": 12_282},
+    "ntv3": {"vocabulary_size": 11, "tile_multiple": 128, "max_tile": 2**20, "licence": "InstaDeep-OML-1.0"},
+}
+"""What the published models of a family share."""
 
 
-def _second_version(
-    size: str, revision: str, *, dimension: int, n_layers: int, confirmed: bool
-) -> BackboneEntry:
-    return BackboneEntry(
-        name=f"nt-v2-{size}",
-        hub_id=f"InstaDeepAI/nucleotide-transformer-v2-{size}-multi-species",
-        revision=revision,
-        family="nt-v2",
-        dimension=dimension,
-        n_layers=n_layers,
-        n_heads=16,
-        feed_forward_size=4 * dimension,
-        vocabulary_size=4107,
-        tile_multiple=6,
-        max_tile=12_282,
-        licence=_LICENCE,
-        confirmed=confirmed,
-    )
-
-
-def _third_version(
-    size: str,
+def _published(
+    name: str,
+    family: "Literal['ntv3'] | Family",
+    repository: str,
+    revision: str,
     *,
     dimension: int,
     n_layers: int,
-    n_heads: int,
-    confirmed: bool = False,
-    revision: str = "main",
-    stage: str = "",
-    max_tile: int = 2**20,
+    confirmed: bool = True,
+    **others: Any,
 ) -> BackboneEntry:
     return BackboneEntry(
-        name=f"ntv3-{size.lower()}{stage.replace('_', '-')}",
-        hub_id=f"InstaDeepAI/NTv3_{size}_pre{stage}",
+        name=name,
+        hub_id=f"InstaDeepAI/{repository}",
         revision=revision,
-        family="ntv3",
+        family=family,
         dimension=dimension,
         n_layers=n_layers,
-        n_heads=n_heads,
         feed_forward_size=4 * dimension,
-        vocabulary_size=11,
-        tile_multiple=128,
-        max_tile=max_tile,
-        licence="InstaDeep-OML-1.0",
         confirmed=confirmed,
+        **{"licence": "CC-BY-NC-SA-4.0", **_OF_FAMILY[family], **others},
     )
+
+
+def _nucleotide_transformer(
+    size: str, revision: str, dimension: int, n_layers: int, *, confirmed: bool = True
+) -> BackboneEntry:
+    shape: dict[str, Any] = {"dimension": dimension, "n_layers": n_layers, "confirmed": confirmed}
+    if size.startswith("v2-"):
+        repository = f"nucleotide-transformer-{size}-multi-species"
+        return _published(f"nt-{size}", "nt-v2", repository, revision, **shape)
+    return _published(f"nt-{size}", "nt-v1", f"nucleotide-transformer-{size}", revision, **shape)
+
+
+def _ntv3(
+    size: str, revision: str, dimension: int, n_layers: int, n_heads: int, *, confirmed: bool = False
+) -> list[BackboneEntry]:
+    """List the pre-trained model of a size, and its first stage of training, on 8 kb."""
+    name, repository = f"ntv3-{size.lower()}", f"NTv3_{size}_pre"
+    shape: dict[str, Any] = {"dimension": dimension, "n_layers": n_layers, "n_heads": n_heads}
+    return [
+        _published(name, "ntv3", repository, revision, confirmed=confirmed, **shape),
+        _published(
+            f"{name}-8kb", "ntv3", f"{repository}_8kb", "main", confirmed=False, max_tile=2**13, **shape
+        ),
+    ]
 
 
 BACKBONES: tuple[BackboneEntry, ...] = (
@@ -168,53 +154,18 @@ BACKBONES: tuple[BackboneEntry, ...] = (
         licence="Apache-2.0",
         confirmed=True,
     ),
-    _first_version(
-        "500m-human-ref",
-        "b75f5b52d1da341191a10f401f60c4131d560394",
-        dimension=1280,
-        n_layers=24,
-        confirmed=True,
+    _nucleotide_transformer("500m-human-ref", "b75f5b52d1da341191a10f401f60c4131d560394", 1280, 24),
+    _nucleotide_transformer("500m-1000g", "c847eea3fee92c2e3e625a7425ce4a62cc9c731b", 1280, 24),
+    _nucleotide_transformer(
+        "2.5b-1000g", "c13cfe481c2f6a2b1cabbb2b80e0ad1fbf32e45a", 2560, 32, confirmed=False
     ),
-    _first_version(
-        "500m-1000g", "c847eea3fee92c2e3e625a7425ce4a62cc9c731b", dimension=1280, n_layers=24, confirmed=True
-    ),
-    _first_version(
-        "2.5b-1000g", "c13cfe481c2f6a2b1cabbb2b80e0ad1fbf32e45a", dimension=2560, n_layers=32, confirmed=False
-    ),
-    _first_version("2.5b-multi-species", "refs/pr/8", dimension=2560, n_layers=32, confirmed=True),
-    _second_version(
-        "50m", "81b29e5786726d891dbf929404ef20adca5b36f1", dimension=512, n_layers=12, confirmed=True
-    ),
-    _second_version("100m", "main", dimension=512, n_layers=22, confirmed=True),
-    _second_version("250m", "refs/pr/2", dimension=768, n_layers=24, confirmed=False),
-    _second_version(
-        "500m", "f1fd7a1df5b19d31b88f11db1ce87caeb1ea4d2a", dimension=1024, n_layers=29, confirmed=True
-    ),
-    _third_version(
-        "8M",
-        dimension=256,
-        n_layers=2,
-        n_heads=8,
-        confirmed=True,
-        revision="c57a813117f0f90142098f81cc912b3357c9ecd1",
-    ),
-    _third_version(
-        "100M",
-        dimension=768,
-        n_layers=6,
-        n_heads=12,
-        confirmed=True,
-        revision="5c685dca15891f5c5b80e0c930e23b87a217e441",
-    ),
-    _third_version(
-        "650M",
-        dimension=1536,
-        n_layers=12,
-        n_heads=24,
-        revision="5e6050bed864a5a8fb32481096bf555495316b31",
-    ),
-    _third_version("8M", dimension=256, n_layers=2, n_heads=8, stage="_8kb", max_tile=2**13),
-    _third_version("100M", dimension=768, n_layers=6, n_heads=12, stage="_8kb", max_tile=2**13),
-    _third_version("650M", dimension=1536, n_layers=12, n_heads=24, stage="_8kb", max_tile=2**13),
+    _nucleotide_transformer("2.5b-multi-species", "refs/pr/8", 2560, 32),
+    _nucleotide_transformer("v2-50m", "81b29e5786726d891dbf929404ef20adca5b36f1", 512, 12),
+    _nucleotide_transformer("v2-100m", "main", 512, 22),
+    _nucleotide_transformer("v2-250m", "refs/pr/2", 768, 24, confirmed=False),
+    _nucleotide_transformer("v2-500m", "f1fd7a1df5b19d31b88f11db1ce87caeb1ea4d2a", 1024, 29),
+    *_ntv3("8M", "c57a813117f0f90142098f81cc912b3357c9ecd1", 256, 2, 8, confirmed=True),
+    *_ntv3("100M", "5c685dca15891f5c5b80e0c930e23b87a217e441", 768, 6, 12, confirmed=True),
+    *_ntv3("650M", "5e6050bed864a5a8fb32481096bf555495316b31", 1536, 12, 24),
 )
 """Every backbone by short name, simplest first."""

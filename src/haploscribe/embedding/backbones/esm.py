@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
+from haploscribe.embedding.backbones.configuration import layer_norm_epsilon, positive_integer
 from haploscribe.errors import InputError
 
 Family = Literal["nt-v1", "nt-v2"]
@@ -91,18 +92,13 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> EsmConfigura
     kind = content.get("model_type", "esm")  # the published v2 files carry none
     if kind != "esm":
         raise InputError(f"{source} describes a {kind!r} model, not a Nucleotide Transformer")
-    sizes = {}
-    for key, name in _SIZES.items():
-        value = content.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < (key not in _MAY_BE_ZERO):
-            raise InputError(f"{source} has no usable {key!r} ({value!r}); it must be a positive integer")
-        sizes[name] = value
-    epsilon = content.get("layer_norm_eps", 1e-12)
-    if isinstance(epsilon, bool) or not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
-        raise InputError(f"{source} has no usable 'layer_norm_eps' ({epsilon!r}); it must be from 0 to 1")
+    sizes = {
+        name: positive_integer(content.get(key), key, source, or_zero=key in _MAY_BE_ZERO)
+        for key, name in _SIZES.items()
+    }
     configuration = EsmConfiguration(
         family=_family(content, source),
-        layer_norm_epsilon=float(epsilon),
+        layer_norm_epsilon=layer_norm_epsilon(content, source, default=1e-12),
         token_dropout=bool(content.get("token_dropout", False)),
         # transformers ties by default; the published files set false.
         tied=bool(content.get("tie_word_embeddings", True)),

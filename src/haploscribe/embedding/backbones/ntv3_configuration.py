@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
+from haploscribe.embedding.backbones.configuration import layer_norm_epsilon, positive_integer
 from haploscribe.errors import InputError
 
 Upsampling = Literal["repeat+conv", "conv_transpose"]
@@ -159,10 +160,11 @@ def parse_ntv3_configuration(content: Mapping[str, Any], source: str) -> NTv3Con
         raise InputError(
             f"{source} has {unknown[0]!r:.60}, which is not in the pre-trained NTv3 models {_ONLY_THESE}"
         )
-    sizes = {name: _size(content, key, source) for key, name in _SIZES.items()}
-    epsilon = content.get("layer_norm_eps")
-    if isinstance(epsilon, bool) or not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
-        raise InputError(f"{source} has no usable 'layer_norm_eps' ({epsilon!r}); it must be from 0 to 1")
+    sizes = {
+        name: positive_integer(content.get(key), key, source, or_zero=key in _MAY_BE_ZERO)
+        for key, name in _SIZES.items()
+    }
+    epsilon = layer_norm_epsilon(content, source)
     upsampling, skips = content.get("deconv_upsample_type"), content.get("use_skip_connection")
     if upsampling not in ("repeat+conv", "conv_transpose"):
         raise InputError(
@@ -174,7 +176,7 @@ def parse_ntv3_configuration(content: Mapping[str, Any], source: str) -> NTv3Con
             f"{source} has no usable 'use_skip_connection' ({skips!r}); it must be true or false"
         )
     configuration = NTv3Configuration(
-        layer_norm_epsilon=float(epsilon),
+        layer_norm_epsilon=epsilon,
         upsampling=cast("Upsampling", upsampling),
         skips=skips,
         **sizes,
@@ -187,10 +189,3 @@ def parse_ntv3_configuration(content: Mapping[str, Any], source: str) -> NTv3Con
     if configuration.head_size % 2:
         raise InputError(f"{source}: key_size {configuration.head_size} must be even")
     return configuration
-
-
-def _size(content: Mapping[str, Any], key: str, source: str) -> int:
-    value = content.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < (key not in _MAY_BE_ZERO):
-        raise InputError(f"{source} has no usable {key!r} ({value!r}); it must be a positive integer")
-    return value

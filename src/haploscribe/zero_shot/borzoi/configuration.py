@@ -12,8 +12,9 @@ from itertools import chain
 from typing import Any
 
 from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
+from haploscribe.embedding.backbones.configuration import positive_integer
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.configuration import Track, positive_integer
+from haploscribe.zero_shot.configuration import Track
 
 BORZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/borzoi-replicate-{i}": "main" for i in range(4)}
 FLASHZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/flashzoi-replicate-{i}": "main" for i in range(4)}

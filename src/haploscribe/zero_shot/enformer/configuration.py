@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
+from haploscribe.embedding.backbones.configuration import positive_integer
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.configuration import Track, positive_integer
+from haploscribe.zero_shot.configuration import Track
 
 HUB_NAMES: Mapping[str, str] = {"EleutherAI/enformer-official-rough": "refs/pr/1"}
 """The published weights on the Hugging Face hub, in the layout of `enformer-pytorch`, and the revision that
