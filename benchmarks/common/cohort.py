@@ -8,8 +8,8 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.haplotypes import TileHaplotypes
-from haploscribe.genome.tiles import Tile, tile_blocks
+from haploscribe.genome.haplotypes import TileHaplotypes, merge_equal_tiles
+from haploscribe.genome.tiles import Interval, tile_blocks
 
 EXPRESSION_PCS = 25
 TRAINING_SIZES = (69, 138, 206, 290)
@@ -53,14 +53,13 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
     )
 
 
-def haplotypes_of(cohort: Cohort, tiles: Iterable[Tile]) -> list[TileHaplotypes]:
-    """Return the unique haplotypes of distinct tiles in genome order; variant-free tiles included."""
-    genotypes = cohort.genotypes
-    return [
-        haplotypes
-        for block in tile_blocks(tiles, cohort.options.tile, genotypes.reference.contigs)
-        for haplotypes in genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
-    ]
+def haplotypes_of(cohort: Cohort, windows: Iterable[Interval]) -> list[TileHaplotypes]:
+    """Return the unique haplotypes of the tiles of windows, as they are embedded; variant-free ones too."""
+    genotypes, found = cohort.genotypes, []
+    for block in tile_blocks(windows, cohort.options.tile, genotypes.reference.contigs):
+        variants = genotypes.common(genotypes.read(block.tiles))
+        found += genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
+    return found
 
 
 def read_populations(source: Path) -> dict[str, str]:

@@ -31,7 +31,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import TileHaplotype, read_for_tiles, tile_haplotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import cis_tiles
+from haploscribe.genome.tiles import cis_window, overlapping_tiles
 from haploscribe.genome.variants import Variants, minor_allele_frequencies
 from haploscribe.utils.types import Float64Array, Int32Array
 
@@ -108,7 +108,7 @@ def cost_of_a_pass(n_sequences: int = 64) -> PassCost:
 
 
 def real_tiles(source: Path) -> tuple[int, Float64Array]:
-    """Count the tiles of all genes' windows in the benchmark cohort that carry variants.
+    """Count the whole tiles of all genes' windows in the benchmark cohort that carry variants.
 
     Returns
     -------
@@ -121,13 +121,11 @@ def real_tiles(source: Path) -> tuple[int, Float64Array]:
     with tempfile.TemporaryDirectory() as folder, open_variants(source / "genotypes.vcf.gz") as reader:
         reference = Reference.open(source / "reference.fa.gz", Path(folder))
         sample_ids = reader.sample_ids
-        tiles = {
-            tile
-            for gene in read_expression(source / "expression.rpkm.bed.gz").genes
-            for tile in cis_tiles(
-                gene.contig, gene.tss, DEFAULT_WINDOW, DEFAULT_TILE, reference.contigs[gene.contig]
-            )
-        }
+        tiles = set()
+        for gene in read_expression(source / "expression.rpkm.bed.gz").genes:
+            length = reference.contigs[gene.contig]
+            window = cis_window(gene.contig, gene.tss, DEFAULT_WINDOW, length)
+            tiles.update(overlapping_tiles(gene.contig, window.start, window.end, DEFAULT_TILE, length))
         for tile in sorted(tiles):
             variants = read_for_tiles(reader, [tile], sample_ids)
             sequence = reference.fetch(tile.contig, tile.start, tile.end)

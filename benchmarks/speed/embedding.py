@@ -36,7 +36,7 @@ from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
 from haploscribe.embedding.engine import embed_block
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
-from haploscribe.genome.tiles import TILES_PER_BLOCK, tile_blocks
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Interval, tile_blocks
 from haploscribe.utils.types import Float32Array, Int64Array
 
 BACKBONE = "nano"
@@ -73,16 +73,20 @@ class Stage:
 def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Backbone) -> Stage:
     """Embed tiles into a new store, from the VCF on."""
     timed = TimedBackbone(backbone)
-    wanted = [tile.tile for tile in haplotypes]
     with tempfile.TemporaryDirectory() as folder:
         store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile
-        (block,) = tile_blocks(wanted, size, cohort.genotypes.reference.contigs)
+        (block,) = tile_blocks(windows_of(haplotypes), size, cohort.genotypes.reference.contigs)
         started = time.perf_counter()
         address, counts = embed_block(block, cohort.genotypes, timed, store, size)
         seconds = time.perf_counter() - started
         stored = DeltaReader(store, [address])
-        tiles = [stored.tile(tile.contig, tile.number) for tile in wanted]
+        tiles = [stored.tile(each.tile) for each in haplotypes]
     return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
+
+
+def windows_of(haplotypes: Sequence[TileHaplotypes]) -> list[Interval]:
+    """Return each tile as a window of its own."""
+    return [Interval(each.tile.contig, each.tile.start, each.tile.end) for each in haplotypes]
 
 
 def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[TileHaplotypes]:
@@ -95,7 +99,9 @@ def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[
     carriers = [
         tile
         for tile in haplotypes
-        if len(tile.sequences) > 1 and all(len(s) == size and b"N" not in s for s in tile.sequences)
+        if tile.tile.is_whole
+        and len(tile.sequences) > 1
+        and all(len(s) == size and b"N" not in s for s in tile.sequences)
     ]
     counts = np.array([len(tile.sequences) for tile in carriers])
     stretches = [
@@ -289,8 +295,8 @@ def main(argv: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = benchmark_cohort(arguments.source, Path(folder), every=arguments.every)
         with open_cohort(options, Path(folder)) as cohort:
-            haplotypes = haplotypes_of(cohort, cohort.all_tiles())
-            stretch = typical_stretch(haplotypes, arguments.tiles)
+            haplotypes = haplotypes_of(cohort, cohort.cis_windows())
+            stretch = haplotypes_of(cohort, windows_of(typical_stretch(haplotypes, arguments.tiles)))
             measured = comparison_lines(compare(cohort, stretch, backbone))
             counted = count_lines(cohort, haplotypes)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"

@@ -163,7 +163,7 @@ def main(argv: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = benchmark_cohort(arguments.source, Path(folder), every=EVERY, tile=arguments.tile)
         with open_cohort(options, Path(folder)) as cohort:
-            haplotypes = haplotypes_of(cohort, cohort.all_tiles())
+            haplotypes = haplotypes_of(cohort, cohort.cis_windows())
     esm, tokenise = encoder_module(arguments.backbone)
     esm.to(resolve_device(arguments.device))
     tiles = chosen(haplotypes, arguments.tiles, arguments.haplotypes)

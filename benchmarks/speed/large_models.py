@@ -19,7 +19,7 @@ from benchmarks.speed.encoders import encode, operations_per_token, random_encod
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.token_backbone import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
-from haploscribe.genome.tiles import overlapping_tiles
+from haploscribe.genome.tiles import Interval
 
 HEAD = (
     "# Speed of the published 500 M-parameter architectures\n\nRandom weights, tiles of 5,994 bp (1,000 "
@@ -53,8 +53,8 @@ def passes_of_genome(source: Path) -> float:
         with open_cohort(options, Path(folder)) as cohort:
             contig = cohort.genes[0].contig
             length = cohort.genotypes.reference.contigs[contig]
-            tiles = overlapping_tiles(contig, 0, length, options.tile, length)
-            counts = [len(tile.sequences) for tile in haplotypes_of(cohort, tiles)]
+            whole = [Interval(contig, 0, length)]
+            counts = [len(tile.sequences) for tile in haplotypes_of(cohort, whole)]
             sequence = cohort.genotypes.reference.fetch(contig, 0, length)
     passes = sum(count for count in counts if count > 1)
     return passes * GENOME_BASES / (length - sequence.count(b"N"))

@@ -297,7 +297,7 @@ class OpenedCohort:
         if embedded is None:
             return gene_inputs(cohort, gene, None)
         if isinstance(embedded, Embeddings):
-            found = varied_tiles(cohort, gene, cohort.variants(gene))
+            found = varied_tiles(cohort, gene, cohort.cis_variants(gene))
             tiles = tuple(embedded.tile_deltas(tile) for tile in found)
             return replace(gene_inputs(cohort, gene, None), tiles=tiles)
         for known, stored in self._embedded:

@@ -151,14 +151,14 @@ class GeneTile:
     contig
         As the reference names it.
     start, end
-        The tile on the reference, 0-based half-open.
+        The tile on the reference, 0-based half-open; it may extend beyond the cis window.
     haplotypes
         `n_unique` sequences, with the edits that change their length: what a backbone embeds. The first is
         the reference's.
     alleles
         For each of `haplotypes`, the ALT alleles (0-based) that change the tile's reference into its
         sequence, in genome order. Where several sets of alleles make the same sequence, one of those with
-        the fewest. A deletion that starts before the tile is among them.
+        the fewest. A deletion that starts before the tile, but in the cis window, is among them.
     index
         int32 `(n_samples, 2)`; the row of `haplotypes` on haplotype 0 and 1 of each sample.
     """
@@ -235,8 +235,7 @@ class GeneData:
         gene's strand).
         """
         gene = self.X.gene
-        tiles = self._windows().tiles(gene)
-        alleles = alt_alleles(self._records.starting_in(tiles[0].start, tiles[-1].end))
+        alleles = alt_alleles(self._records)
         positions = self.X.inputs.positions
         return pl.DataFrame(
             {
@@ -285,8 +284,8 @@ class GeneData:
 
     @cached_property
     def _records(self) -> Variants:
-        """The records that decide the sequences of the cis window."""
-        return self._windows().variants(self.X.gene)
+        """The records of the cis window."""
+        return self._windows().cis_variants(self.X.gene)
 
 
 def varied_tiles(windows: GeneWindows, gene: Gene, variants: Variants) -> list[TileHaplotypes]:
@@ -299,7 +298,7 @@ def varied_tiles(windows: GeneWindows, gene: Gene, variants: Variants) -> list[T
     gene
         One of their genes.
     variants
-        `windows.variants(gene)`.
+        `windows.cis_variants(gene)`.
     """
     found = windows.genotypes.haplotypes(variants, windows.tiles(gene))
     return [tile for tile in found if len(tile.haplotypes) > 1]

@@ -12,7 +12,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.readers.cache import write_variant_block
-from haploscribe.genome.tiles import Tile, TileBlock
+from haploscribe.genome.tiles import Interval, TileBlock
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference
 from haploscribe.utils.types import Int64Array
 
@@ -64,7 +64,7 @@ class VariantScan:
 
 @dataclass(frozen=True, slots=True)
 class ScannedBlock:
-    """The variants of one block of tiles; `columns` is the position of each dosage column in its tiles."""
+    """The variants of one block of tiles; `columns` is the position of each dosage column in its windows."""
 
     block: TileBlock
     columns: Int64Array
@@ -93,8 +93,8 @@ def scan_block(genotypes: Genotypes, block: TileBlock, folder: Path | None) -> S
     """
     read = genotypes.read(block.tiles)
     common = genotypes.common(read)
-    n_wanted = len(_within(read, block).positions)
-    used = _within(common, block)
+    n_read = int(np.count_nonzero(block.in_windows(read.positions)))
+    used = common.take(block.in_windows(common.positions))
     check_reference(used, genotypes.reference)
     if folder is not None:
         write_variant_block(folder, block.number, common)
@@ -102,7 +102,7 @@ def scan_block(genotypes: Genotypes, block: TileBlock, folder: Path | None) -> S
         block,
         columns=_dosage_columns(used),
         n_used=len(used.positions),
-        n_rare=n_wanted - len(used.positions),
+        n_rare=n_read - len(used.positions),
         n_overlaps=int(overlaps_skipped(used).sum()),
         counts=read.counts,
     )
@@ -136,17 +136,9 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
             f"{cohort.options.variants}: no variant with MAF {cohort.options.maf:g} or more in the cis "
             f"windows of {len(cohort.genes)} genes; is it of the same genome build, and phased?"
         )
-    n_variants = _columns_of_genes(columns, cohort.genes, cohort.tiles)
-    n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_tiles) if cohort.wide else None
+    n_variants = _columns_of_genes(columns, cohort.genes, cohort.cis_window)
+    n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_window) if cohort.wide else None
     return VariantScan(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
-
-
-def _within(variants: Variants, block: TileBlock) -> Variants:
-    """Return the variants that start in the wanted tiles of a block."""
-    inside = np.zeros(len(variants.positions), dtype=np.bool_)
-    for tile in block.wanted:
-        inside |= (variants.positions >= tile.start) & (variants.positions < tile.end)
-    return variants.take(inside)
 
 
 def _dosage_columns(variants: Variants) -> Int64Array:
@@ -158,14 +150,14 @@ def _dosage_columns(variants: Variants) -> Int64Array:
 def _columns_of_genes(
     columns: Mapping[str, Sequence[Int64Array]],
     genes: Sequence[Gene],
-    tiles_of: Callable[[Gene], tuple[Tile, ...]],
+    window_of: Callable[[Gene], Interval],
 ) -> Int64Array:
-    """Count the dosage columns in the tiles of each gene."""
+    """Count the dosage columns in the window of each gene."""
     sorted_columns = {contig: np.sort(np.concatenate(parts)) for contig, parts in columns.items()}
     counts = np.zeros(len(genes), dtype=np.int64)
     for i, gene in enumerate(genes):
-        tiles = tiles_of(gene)
-        first, last = np.searchsorted(sorted_columns[gene.contig], [tiles[0].start, tiles[-1].end])
+        window = window_of(gene)
+        first, last = np.searchsorted(sorted_columns[gene.contig], [window.start, window.end])
         counts[i] = last - first
     return counts
 

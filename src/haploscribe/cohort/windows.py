@@ -1,4 +1,4 @@
-"""Cis windows of genes: their tiles and the variants of the samples in them."""
+"""Cis windows of genes: their tiles, and the variants of the samples in them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import GenotypeCache
-from haploscribe.genome.tiles import Tile, cis_tiles
+from haploscribe.genome.tiles import Interval, Tile, cis_window, window_tiles
 from haploscribe.genome.variants import Variants
 
 WIDE_WINDOW = 2_000_000
@@ -64,35 +64,42 @@ class GeneWindows:
         """Return the indices of the genes in genome order, in which neighbours share tiles."""
         return sorted(range(len(self.genes)), key=lambda i: (self.genes[i].contig, self.genes[i].tss))
 
+    def cis_window(self, gene: Gene) -> Interval:
+        """Return the cis window of a gene, clipped to the contig: every model reads its variants."""
+        return self._window(gene, self.window)
+
+    def wide_window(self, gene: Gene) -> Interval:
+        """Return the wide window of a gene, clipped to the contig."""
+        return self._window(gene, WIDE_WINDOW)
+
     def tiles(self, gene: Gene) -> tuple[Tile, ...]:
-        """List the tiles of a gene's cis window."""
-        return self._window_tiles(gene, self.window)
+        """List the tiles that overlap a gene's cis window, as its variants spell them."""
+        length = self.genotypes.reference.contigs[gene.contig]
+        return window_tiles(self.cis_window(gene), self.tile_size, length)
 
-    def all_tiles(self) -> list[Tile]:
-        """List the tiles of the cis windows of all genes, each once, in order."""
-        return sorted({tile for gene in self.genes for tile in self.tiles(gene)})
+    def cis_windows(self) -> list[Interval]:
+        """List the cis windows of all genes."""
+        return [self.cis_window(gene) for gene in self.genes]
 
-    def wide_tiles(self, gene: Gene) -> tuple[Tile, ...]:
-        """List the tiles of a gene's wide window."""
-        return self._window_tiles(gene, WIDE_WINDOW)
+    def windows_to_read(self) -> list[Interval]:
+        """List for each gene the widest window whose variants are read; it contains the others."""
+        widest = max(self._inputs_window(), 2 * self.flank)
+        return [self._window(gene, widest) for gene in self.genes]
 
-    def tiles_to_read(self) -> list[Tile]:
-        """List the tiles whose variants are read for any gene, each once, in order."""
-        return sorted({tile for gene in self.genes for tile in self._tiles_to_read(gene)})
+    def cis_variants(self, gene: Gene) -> Variants:
+        """Read the variants of a gene's cis window: those whose position, REF's first base, lies in it."""
+        return self._read(self.cis_window(gene))
 
-    def _tiles_to_read(self, gene: Gene) -> tuple[Tile, ...]:
-        """Return the tiles of a gene's widest window, which contains the others: all are about the TSS."""
-        return self._window_tiles(gene, max(self._inputs_window(), 2 * self.flank))
+    def variants(self, gene: Gene) -> Variants:
+        """Read the variants of the widest window whose dosages are an input of the gene."""
+        return self._read(self._window(gene, self._inputs_window()))
+
+    def _read(self, window: Interval) -> Variants:
+        return self.genotypes.common(self.genotypes.read_window(window))
 
     def _inputs_window(self) -> int:
         """Return the width of the widest window whose dosages are an input, in base pairs."""
         return max(self.window, WIDE_WINDOW if self.wide else 0)
 
-    def _window_tiles(self, gene: Gene, window: int) -> tuple[Tile, ...]:
-        length = self.genotypes.reference.contigs[gene.contig]
-        return cis_tiles(gene.contig, gene.tss, window, self.tile_size, length)
-
-    def variants(self, gene: Gene) -> Variants:
-        """Read the variants of the widest window whose dosages are an input of the gene."""
-        tiles = self._window_tiles(gene, self._inputs_window())
-        return self.genotypes.common(self.genotypes.read(tiles))
+    def _window(self, gene: Gene, width: int) -> Interval:
+        return cis_window(gene.contig, gene.tss, width, self.genotypes.reference.contigs[gene.contig])

@@ -13,7 +13,7 @@ from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of the embedding store's format, an attribute of every group of arrays."""
 
 RECORD = "zarr.json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
-from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile
 from haploscribe.utils.types import Float32Array, Int32Array
 
 
@@ -16,15 +16,13 @@ class EmbeddedTile:
 
     Attributes
     ----------
-    number, start, end, index
+    tile, index
         See `IndexedTile`.
     deltas
         float32 `(n_unique, n_bins, dimension)`; row 0 is the reference, all zero.
     """
 
-    number: int
-    start: int
-    end: int
+    tile: Tile
     deltas: Float32Array
     index: Int32Array
 
@@ -43,42 +41,43 @@ class DeltaReader:
     """
 
     BLOCKS_CACHED = 4
-    """Blocks held in memory; a cis window of the default width lies in 3."""
+    """Blocks held in memory; a cis window of the default width lies in 3 or 4."""
 
     def __init__(self, store: EmbeddingStore, keys: Iterable[BlockKey]) -> None:
         self._store = store
         self._keys = {(key.contig, key.block): key for key in keys}
         self._cached: dict[tuple[str, int], _Block] = {}
 
-    def tile(self, contig: str, number: int) -> EmbeddedTile | None:
-        """Read one embedded tile; None for a tile without variants.
+    def tile(self, tile: Tile) -> EmbeddedTile | None:
+        """Read one embedded tile of a window of the run; None for a tile without variants.
 
         Raises
         ------
         KeyError
             When the tile or one of its sequences was not embedded in this run, or is missing from the store.
         """
-        block = (contig, number // TILES_PER_BLOCK)
+        block = (tile.contig, tile.number // TILES_PER_BLOCK)
         if block not in self._cached:
             if len(self._cached) >= self.BLOCKS_CACHED:
                 self._cached.pop(next(iter(self._cached)))
             self._cached[block] = _Block(self._store, self._keys[block])
-        return self._cached[block].tile(number)
+        return self._cached[block].tile(tile)
 
 
 class _Block:
     """The embeddings of a block, in memory; deltas are computed for one tile at a time."""
 
     def __init__(self, store: EmbeddingStore, key: BlockKey) -> None:
-        self._indexed = {tile.number: tile for tile in store.read_haplotypes(key)}
+        self._indexed = {indexed.tile: indexed for indexed in store.read_haplotypes(key)}
         self._vectors = store.read_vectors(key)
 
-    def tile(self, number: int) -> EmbeddedTile | None:
-        found = self._indexed.get(number)
-        if found is None:
+    def tile(self, tile: Tile) -> EmbeddedTile | None:
+        # A tile that only its window's records can change is stored whole.
+        found = self._indexed.get(tile) or self._indexed.get(tile.whole())
+        if found is None or len(found.digests) == 1:
             return None
         embeddings = np.stack([self._vectors[row.tobytes()] for row in found.digests])
-        return EmbeddedTile(number, found.start, found.end, subtract_reference(embeddings), found.index)
+        return EmbeddedTile(found.tile, subtract_reference(embeddings), found.index)
 
 
 def subtract_reference(embeddings: Float32Array) -> Float32Array:

@@ -10,8 +10,8 @@ from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, backbone_key, haplotype_digest
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
-from haploscribe.genome.tiles import TileBlock
+from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes, merge_equal_tiles
+from haploscribe.genome.tiles import Tile, TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -26,7 +26,7 @@ class EmbeddingCounts:
     Attributes
     ----------
     tiles
-        Tiles that carry variants.
+        Tiles that carry variants; one that windows cut counts once for each way it is cut.
     unique_haplotypes
         Their unique haplotypes, each tile's reference among them.
     forward_passes
@@ -64,14 +64,14 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
 def embed_block(
     block: TileBlock, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
 ) -> tuple[BlockKey, EmbeddingCounts]:
-    """Embed the haplotypes of a block's wanted tiles that are not yet in the store.
+    """Embed the haplotypes of the tiles of a block's windows that are not yet in the store.
 
     Only tiles that carry variants are embedded: the others have no deltas.
 
     Parameters
     ----------
     block
-        Block of consecutive tiles.
+        Block of consecutive tiles, and the windows whose tiles are embedded.
     genotypes
         Genotypes of the samples.
     backbone
@@ -90,45 +90,47 @@ def embed_block(
     """
     variants = genotypes.common(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
-    haplotypes = haplotypes_key(tile_size, reference, variants)
+    wanted = merge_equal_tiles(variants, block.window_tiles())
+    cut = [tile for tile in wanted if not tile.is_whole]
+    haplotypes = haplotypes_key(tile_size, reference, variants, cut)
     key = BlockKey(block.contig, block.number, backbone_key(backbone), haplotypes)
     damaged = store.repair(key, backbone)
 
-    found = genotypes.haplotypes(variants, block.tiles)
-    carriers = {tile.tile.number: tile for tile in found if len(tile.sequences) > 1}
-    indexed = {number: _indexed(tile) for number, tile in carriers.items()}
-    wanted = [tile.number for tile in block.wanted if tile.number in carriers]
-    missing = _missing(wanted, carriers, indexed, store.known_digests(key))
+    found = {each.tile: each for each in genotypes.haplotypes(variants, (*block.tiles, *cut))}
+    # Without variants a whole tile is left out, a cut one is not: otherwise the whole one would stand for it.
+    indexed = {
+        tile: _indexed(each) for tile, each in found.items() if len(each.sequences) > 1 or not tile.is_whole
+    }
+    carriers = [found[tile] for tile in wanted if len(found[tile].sequences) > 1]
+    missing = _missing(carriers, indexed, store.known_digests(key))
     if missing:
         embedded = _embed(list(missing.values()), backbone)
         store.write_vectors(key, backbone, list(missing), embedded)
     if not store.has_haplotypes(key):
         store.write_haplotypes(key, list(indexed.values()), len(genotypes.sample_ids))
     return key, EmbeddingCounts(
-        tiles=len(wanted),
-        unique_haplotypes=sum(len(carriers[number].sequences) for number in wanted),
+        tiles=len(carriers),
+        unique_haplotypes=sum(len(each.sequences) for each in carriers),
         forward_passes=len(missing),
-        naive_forward_passes=2 * len(genotypes.sample_ids) * len(wanted),
+        naive_forward_passes=2 * len(genotypes.sample_ids) * len(carriers),
         damaged=damaged,
     )
 
 
 def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
     digests = [list(haplotype_digest(haplotype)) for haplotype in haplotypes.haplotypes]
-    tile = haplotypes.tile
-    return IndexedTile(tile.number, tile.start, tile.end, np.array(digests, dtype=np.uint8), haplotypes.index)
+    return IndexedTile(haplotypes.tile, np.array(digests, dtype=np.uint8), haplotypes.index)
 
 
 def _missing(
-    wanted: Sequence[int],
-    carriers: Mapping[int, TileHaplotypes],
-    indexed: Mapping[int, IndexedTile],
+    carriers: Sequence[TileHaplotypes],
+    indexed: Mapping[Tile, IndexedTile],
     known: frozenset[bytes],
 ) -> dict[bytes, TileHaplotype]:
     """Return the haplotypes of some tiles that are not embedded yet, each once, by digest."""
     missing: dict[bytes, TileHaplotype] = {}
-    for number in wanted:
-        for haplotype, digest in zip(carriers[number].haplotypes, indexed[number].digests, strict=True):
+    for each in carriers:
+        for haplotype, digest in zip(each.haplotypes, indexed[each.tile].digests, strict=True):
             if digest.tobytes() not in known:
                 missing[digest.tobytes()] = haplotype
     return missing
@@ -143,7 +145,7 @@ def _embed(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Ar
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
+def haplotypes_key(tile_size: int, reference: bytes, variants: Variants, cut: Sequence[Tile]) -> str:
     """Return the digest of everything that a block's haplotypes depend on.
 
     Parameters
@@ -154,6 +156,8 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
         The reference sequence of the block.
     variants
         The variants that determine the block's sequences, with the genotypes of the samples.
+    cut
+        The tiles that windows cut, which are stored beside the whole ones.
 
     Returns
     -------
@@ -168,6 +172,7 @@ def haplotypes_key(tile_size: int, reference: bytes, variants: Variants) -> str:
         variants.positions.astype("<i8").tobytes(),
         b"\n".join(b",".join(alleles) for alleles in variants.alleles),
         np.ascontiguousarray(variants.genotypes).tobytes(),
+        repr([(tile.number, tile.variants_from, tile.variants_to) for tile in cut]).encode(),
     ]
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))  # length-prefixed, so that the digest is unambiguous

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -25,7 +25,8 @@ from haploscribe.embedding.engine import (
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, backbone_key
 from haploscribe.errors import RepairedWarning
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.tiles import Tile, TileBlock, tile_blocks
+from haploscribe.genome.haplotypes import merge_equal_tiles
+from haploscribe.genome.tiles import Interval, TileBlock, tile_blocks
 from haploscribe.parallel.executor import Executor, Spec
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import stage
@@ -176,21 +177,21 @@ class EmbeddingContext(Protocol):
 
 
 def embed_tiles(
-    tiles: Sequence[Tile],
+    windows: Iterable[Interval],
     tile_size: int,
     executor: Executor,
     spec: Spec[EmbeddingContext],
     context: EmbeddingContext,
 ) -> Embedded:
-    """Embed the tiles that are not yet in the store.
+    """Embed the tiles of windows that are not yet in the store.
 
     On one machine, one process embeds, on a GPU or with as many threads as the executor has workers, so that
     the model is in memory once. On a cluster every worker loads the model and embeds blocks.
 
     Parameters
     ----------
-    tiles
-        Tiles of the genome-wide grid, each once, in order.
+    windows
+        Windows of any contigs, not empty.
     tile_size
         Size of the grid in base pairs.
     executor
@@ -212,12 +213,13 @@ def embed_tiles(
     """
     started = time.monotonic()
     backbone, store = context.loaded.backbone, context.store
-    blocks = list(tile_blocks(tiles, tile_size, context.genotypes.reference.contigs))
+    blocks = list(tile_blocks(windows, tile_size, context.genotypes.reference.contigs))
     if context.loaded.options.precision != "float32":
         step = -(-len(blocks) // BLOCKS_COMPARED)
         _require_precision(executor, spec, context, blocks[::step])
     done: list[_EmbeddedBlock] = []
-    with stage(f"Embedding with {backbone.name}", len(tiles), "tiles") as advance:
+    n_tiles = sum(block.n_wanted for block in blocks)
+    with stage(f"Embedding with {backbone.name}", n_tiles, "tiles") as advance:
         found = (
             executor.map(spec, partial(_embed_block, tile_size=tile_size), blocks)
             if executor.is_remote
@@ -225,7 +227,7 @@ def embed_tiles(
         )
         for embedded in found:
             done.append(embedded)
-            advance(len(embedded.block.wanted))
+            advance(embedded.block.n_wanted)
     counts = reduce(EmbeddingCounts.plus, (embedded.counts for embedded in done), EmbeddingCounts())
     keys = sorted((embedded.key for embedded in done), key=lambda key: (key.contig, key.block))
     _warn_of_damage(store.path, counts.damaged)
@@ -284,7 +286,8 @@ def _cosines_to_float32(context: EmbeddingContext, blocks: Sequence[TileBlock]) 
     )
     cosines = [np.zeros(0)]
     for block in blocks:
-        found = genotypes.haplotypes(genotypes.common(genotypes.read(block.tiles)), block.wanted)
+        variants = genotypes.common(genotypes.read(block.tiles))
+        found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
         most_varied = max(found, key=lambda tile: len(tile.sequences))
         haplotypes = most_varied.haplotypes[: 1 + HAPLOTYPES_COMPARED]
         deltas, wanted = (

@@ -1,6 +1,6 @@
 """Store embeddings in Zarr: immutable pieces, dictionary-encoded, keyed by content.
 
-Layout of the store, format version 4::
+Layout of the store, format version 5::
 
     PATH/                            group, attributes `format`, `format_version`
       vectors/                       what a backbone returned
@@ -10,9 +10,13 @@ Layout of the store, format version 4::
             embedding  float32 (n, n_bins, dimension)
       haplotypes/                    the haplotypes of each sample
         CONTIG/BLOCK.KEY/            group: one block of tiles
-          tile    int64   (n_tiles,)               index, on the grid, of each tile that carries variants
+          tile    int64   (n_tiles,)               index, on the grid, of each tile that carries variants,
+                                                   and of each that a window cuts
           start   int64   (n_tiles,)               0-based start on the contig
           end     int64   (n_tiles,)               end, half-open
+          variants_from, variants_to
+                  int64   (n_tiles,)               records that start in between spell the tile, half-open;
+                                                   0 and 2^63 - 1 where it is not cut
           offset  int64   (n_tiles + 1,)           rows offset[i]:offset[i + 1] of `digest` are tile i's
           digest  uint8   (n_rows, 16)             of each unique haplotype; a tile's reference first
           index   int32   (n_tiles, n_samples, 2)  row, within the tile, of each sample's haplotypes
@@ -51,6 +55,7 @@ from haploscribe.embedding.checked_arrays import (
 )
 from haploscribe.errors import InputError, RepairedWarning
 from haploscribe.genome.haplotypes import TileHaplotype
+from haploscribe.genome.tiles import Tile
 from haploscribe.utils.files import remove_atomically, write_if_absent
 from haploscribe.utils.names import folder_name
 from haploscribe.utils.types import Float32Array, Int32Array, UInt8Array
@@ -62,7 +67,9 @@ HAPLOTYPES = "haplotypes"
 DIGEST_BYTES = 16
 
 _PART_ARRAYS = ("digest", "embedding")
-_BLOCK_ARRAYS = ("tile", "start", "end", "offset", "digest", "index")
+_TILE_FIELDS = {"tile": "number", **{name: name for name in ("start", "end", "variants_from", "variants_to")}}
+"""Arrays that make up `IndexedTile.tile`, and the attribute of each."""
+_BLOCK_ARRAYS = (*_TILE_FIELDS, "offset", "digest", "index")
 _STORE = {"format": FORMAT, VERSION: FORMAT_VERSION}
 
 
@@ -94,19 +101,15 @@ class IndexedTile:
 
     Attributes
     ----------
-    number
-        Index on the genome-wide grid.
-    start, end
-        0-based half-open.
+    tile
+        The tile, whole or as a window cuts it.
     digests
         uint8 `(n_unique, 16)`; row 0 is the reference's.
     index
         int32 `(n_samples, 2)`; row in `digests` of each sample's haplotypes.
     """
 
-    number: int
-    start: int
-    end: int
+    tile: Tile
     digests: UInt8Array
     index: Int32Array
 
@@ -245,15 +248,15 @@ class EmbeddingStore:
         return self._haplotypes(key).is_dir()
 
     def write_haplotypes(self, key: BlockKey, tiles: Sequence[IndexedTile], n_samples: int) -> None:
-        """Write the haplotypes of a block's tiles that carry variants, in order."""
+        """Write the haplotypes of a block's tiles."""
         folder = self._haplotypes(key)
         self._make_groups(folder.parent, {})
         offsets = np.cumsum([0, *(len(tile.digests) for tile in tiles)])
         with write_if_absent(folder) as aside:
             group = zarr.create_group(aside, attributes={VERSION: FORMAT_VERSION})
-            write_array(group, "tile", np.array([tile.number for tile in tiles], dtype=np.int64))
-            write_array(group, "start", np.array([tile.start for tile in tiles], dtype=np.int64))
-            write_array(group, "end", np.array([tile.end for tile in tiles], dtype=np.int64))
+            for name, field in _TILE_FIELDS.items():
+                values = [getattr(indexed.tile, field) for indexed in tiles]
+                write_array(group, name, np.array(values, dtype=np.int64))
             write_array(group, "offset", offsets.astype(np.int64))
             rows = [np.zeros((0, DIGEST_BYTES), dtype=np.uint8), *(tile.digests for tile in tiles)]
             write_array(group, "digest", np.concatenate(rows))
@@ -265,10 +268,10 @@ class EmbeddingStore:
     def read_haplotypes(self, key: BlockKey) -> tuple[IndexedTile, ...]:
         """Read the haplotypes of a stored block's tiles, in order."""
         *grid, digests, index = read_arrays(self._haplotypes(key), _BLOCK_ARRAYS)
-        numbers, starts, ends, offsets = (values.tolist() for values in grid)
+        *fields, offsets = (values.tolist() for values in grid)
         return tuple(
-            IndexedTile(number, starts[i], ends[i], digests[offsets[i] : offsets[i + 1]], index[i])
-            for i, number in enumerate(numbers)
+            IndexedTile(Tile(key.contig, *numbers), digests[offsets[i] : offsets[i + 1]], index[i])
+            for i, numbers in enumerate(zip(*fields, strict=True))
         )
 
     def read_vectors(self, key: BlockKey) -> dict[bytes, Float32Array]:

@@ -11,7 +11,7 @@ from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.tiles import Tile
+from haploscribe.genome.tiles import Interval
 from haploscribe.genome.variants import Variants, dosages
 from haploscribe.utils.types import Float32Array, Float64Array, Int32Array, Int64Array
 
@@ -23,7 +23,8 @@ class TileDeltas:
     Attributes
     ----------
     start, end
-        The tile on the reference, 0-based half-open.
+        The tile on the reference, 0-based half-open. It may extend beyond the cis window, whose variants
+        alone make its haplotypes.
     deltas
         float32 `(n_unique, n_bins, dimension)`; each unique haplotype's embedding minus the reference
         embedding. Row 0 is the reference itself, all zero.
@@ -83,8 +84,8 @@ class GeneInputs:
     dosages
         float32 `(n_samples, n_variants)`; copies of the ALT allele, 0 to 2.
     tiles
-        The tiles of the cis window that carry variants, in genome order; empty where no estimator of
-        the run reads deltas.
+        The tiles that overlap the cis window and carry its variants, in genome order; empty where no
+        estimator of the run reads deltas.
     wide
         Dosages of the wide window; None where no estimator of the run reads them.
     zero_shot
@@ -181,17 +182,19 @@ def _collect(
     sample_ids: tuple[str, ...],
     tiles: tuple[TileDeltas, ...],
 ) -> GeneInputs:
-    positions, copies = _dosages_of_tiles(variants, windows.tiles(gene))
-    wide = Dosages1Mb(*_dosages_of_tiles(variants, windows.wide_tiles(gene))) if windows.wide else None
+    positions, copies = _dosages_of_window(variants, windows.cis_window(gene))
+    wide = Dosages1Mb(*_dosages_of_window(variants, windows.wide_window(gene))) if windows.wide else None
     return GeneInputs(gene, sample_ids, positions, copies, tiles, wide)
 
 
 def _tile_deltas(windows: GeneWindows, gene: Gene, deltas: DeltaReader | None) -> tuple[TileDeltas, ...]:
     if deltas is None:
         return ()
-    found = [deltas.tile(tile.contig, tile.number) for tile in windows.tiles(gene)]
+    found = [deltas.tile(tile) for tile in windows.tiles(gene)]
     return tuple(
-        TileDeltas(tile.start, tile.end, tile.deltas, tile.index) for tile in found if tile is not None
+        TileDeltas(each.tile.start, each.tile.end, each.deltas, each.index)
+        for each in found
+        if each is not None
     )
 
 
@@ -203,6 +206,6 @@ def _alone(carried: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return alone
 
 
-def _dosages_of_tiles(variants: Variants, tiles: tuple[Tile, ...]) -> tuple[Int64Array, Float32Array]:
-    """Return the dosages of the variants that start in consecutive tiles: see `dosages`."""
-    return dosages(variants.starting_in(tiles[0].start, tiles[-1].end))
+def _dosages_of_window(variants: Variants, window: Interval) -> tuple[Int64Array, Float32Array]:
+    """Return the dosages of the variants that start in a window: see `dosages`."""
+    return dosages(variants.starting_in(window.start, window.end))

@@ -220,8 +220,7 @@ def gene_splits(windows: GeneWindows, n_splits: int | None) -> tuple[GeneSplit, 
         raise InputError(
             f"--gene-split {n_splits}: give 2 splits or more, and no more than genes ({n_genes})"
         )
-    tiles = [windows.tiles(gene) for gene in windows.genes]
-    spans = np.array([(found[0].start, found[-1].end) for found in tiles], dtype=np.int64)
+    spans = np.array([(window.start, window.end) for window in windows.cis_windows()], dtype=np.int64)
     splits = split_genes(windows.genes, spans, n_splits)
     for split in splits:
         if not split.training.size:

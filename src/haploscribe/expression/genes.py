@@ -70,8 +70,7 @@ def split_genes(genes: Sequence[Gene], spans: Int64Array, n_splits: int) -> tupl
     genes
         `n_genes` genes, in any order.
     spans
-        int64 `(n_genes, 2)`; start and end of each gene's cis window, extended to whole tiles, 0-based
-        half-open.
+        int64 `(n_genes, 2)`; start and end of each gene's cis window, 0-based half-open.
     n_splits
         Number of splits, from 1 to `n_genes`.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile
+from haploscribe.genome.tiles import Interval, Tile
 from haploscribe.genome.variants import VariantReader, Variants, minor_allele_frequencies
 
 
@@ -45,6 +45,11 @@ class Genotypes:
             Consecutive tiles of one contig, in order; at least one.
         """
         return read_for_tiles(self.reader, tiles, self.sample_ids)
+
+    def read_window(self, window: Interval) -> Variants:
+        """Read all records that start in a window, rare ones included."""
+        found = self.reader.read(window.contig, window.start, window.end, self.sample_ids)
+        return found.starting_in(window.start, window.end)
 
     def common(self, variants: Variants) -> Variants:
         """Return the variants at or above the minimum minor allele frequency."""

@@ -1,6 +1,6 @@
 """Compute the unique haplotype sequences of tiles and regions, and the samples that carry them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -149,13 +149,30 @@ def tile_haplotypes(
     variants
         From `read_for_tiles`, for the same or more tiles; records may have been taken out since.
     tiles
-        `n_tiles` tiles of the variants' contig.
+        `n_tiles` tiles of the variants' contig. A tile that a window cuts is spelled with the records that
+        start in the window, as if the others were not in the file.
 
     Returns
     -------
     list of TileHaplotypes
         One for each tile, in the order given.
     """
+    together: dict[tuple[int, int], list[int]] = {}
+    for i, tile in enumerate(tiles):
+        together.setdefault((tile.variants_from, tile.variants_to), []).append(i)
+    found: dict[int, TileHaplotypes] = {}
+    for (first, last), members in together.items():
+        # Records outside a window are absent: left out before it is decided which alleles overlap.
+        here = variants.starting_in(first, last)
+        spelled = _spell_tiles([references[i] for i in members], here, [tiles[i] for i in members])
+        found.update(zip(members, spelled, strict=True))
+    return [found[i] for i in range(len(tiles))]
+
+
+def _spell_tiles(
+    references: Sequence[bytes], variants: Variants, tiles: Sequence[Tile]
+) -> list[TileHaplotypes]:
+    """Compute the unique sequences of tiles that the same records spell."""
     applied = applied_alleles(variants.positions, variants.alleles, variants.genotypes)
     replacements = allele_edits(variants.positions, variants.alleles)
     ends = variants.ends
@@ -172,6 +189,47 @@ def tile_haplotypes(
         rows = rows[(ends[rows] > tile.start) & carried[rows]]
         result.append(_encode(tile, reference, [replacements[row] for row in rows], flat[rows]))
     return result
+
+
+def merge_equal_tiles(variants: Variants, tiles: Iterable[Tile]) -> tuple[Tile, ...]:
+    """Replace tiles by whole ones where no record outside their window can change their sequences.
+
+    Neighbouring genes then share all tiles but those that the edges of their windows cut. A record before the
+    window can change a tile that it does not reach, because it may displace one of the window that does.
+
+    Parameters
+    ----------
+    variants
+        From `read_for_tiles`, for all these tiles.
+    tiles
+        Tiles of the variants' contig, whole or of windows.
+
+    Returns
+    -------
+    tuple of Tile
+        Each tile once, in order; every tile given is spelled as itself or as its `Tile.whole` among these.
+    """
+    positions, ends = variants.positions, variants.ends
+    covered_upto = np.maximum.accumulate(ends) if len(ends) else ends
+    reached: dict[int, int] = {}
+    found = set()
+    for tile in tiles:
+        start = tile.variants_from
+        if start not in reached:
+            reached[start] = _reach(positions, covered_upto, start)
+        after, end = np.searchsorted(positions, [tile.variants_to, tile.end])
+        found.add(tile if reached[start] > tile.start or after < end else tile.whole())
+    return tuple(sorted(found))
+
+
+def _reach(positions: Int64Array, covered_upto: Int64Array, start: int) -> int:
+    """Return where the records end that start before `start` or overlap those, and so on to the right."""
+    before = int(np.searchsorted(positions, start))
+    if before == 0:
+        return 0
+    apart = np.flatnonzero(positions[before:] >= covered_upto[before - 1 : -1])
+    last = before + int(apart[0]) if apart.size else len(positions)
+    return int(covered_upto[last - 1])
 
 
 def region_haplotypes(

@@ -97,8 +97,9 @@ class Variants:
         )
 
     def starting_in(self, start: int, end: int) -> Self:
-        """Return the variants that start in `[start, end)`, 0-based half-open."""
-        return self.take((self.positions >= start) & (self.positions < end))
+        """Return the variants that start in `[start, end)`, 0-based half-open; the same object if all do."""
+        inside = (self.positions >= start) & (self.positions < end)
+        return self if inside.all() else self.take(inside)
 
 
 class AltAllele(NamedTuple):

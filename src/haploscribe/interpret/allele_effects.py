@@ -115,7 +115,7 @@ def _embedded(
     with threads(n_threads):
         addresses = [
             embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
-            for block in tile_blocks(in_silico.all_tiles(), windows.tile_size, contigs)
+            for block in tile_blocks(in_silico.cis_windows(), windows.tile_size, contigs)
         ]
     inputs = gene_inputs(in_silico, query.gene, DeltaReader(store, addresses))
     return replace(inputs, positions=inputs.positions[query.known], dosages=inputs.dosages[:, query.known])

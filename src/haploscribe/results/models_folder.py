@@ -34,7 +34,7 @@ from haploscribe.utils.names import folder_name, require_printable
 from haploscribe.utils.validated_json import parse_json, validate_as
 
 FORMAT = "haploscribe-models"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 RECORD = "models.json"
 MODELS_NAME = "models"
 """The folder, in the results of a run."""

@@ -11,7 +11,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, ModelSpec
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.genome.tiles import TILES_PER_BLOCK, cis_window
 from haploscribe.genome.variants import AltAllele, alt_alleles
 from haploscribe.interpret.association import MarginalAssociation
 from haploscribe.results.models_folder import (
@@ -137,7 +137,8 @@ class SavedModels:
             return None
         gene, parts = self.record.genes[number], read_state(gene_file(self.folder, number)).parts
         spans = parts["tiles"].arrays["spans"]
-        start, end = int(spans[0, 0]), int(spans[-1, 1])
+        window = cis_window(gene.contig, gene.tss, self.record.window, int(spans[-1, 1]))
+        start, end = window.start, window.end
         span = self.record.tile * TILES_PER_BLOCK
         alleles: list[AltAllele] = []
         for block in range(start // span, -(-end // span)):

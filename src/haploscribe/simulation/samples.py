@@ -13,7 +13,7 @@ from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import write_fasta
-from haploscribe.genome.tiles import cis_tiles
+from haploscribe.genome.tiles import Interval, cis_window
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, check_reference
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.genes import CandidateAlleles, candidate_alleles, generator_for
@@ -34,15 +34,6 @@ BASES_AT_ONCE = 500_000
 _GENES_PER_CONTIG = 50
 _MOST_CONTIGS = 22
 _LETTERS = np.frombuffer(b"ACGT", dtype=np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A part of a contig, 0-based half-open, in base pairs."""
-
-    contig: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +94,9 @@ def read_candidates(genotypes: Genotypes, gene: Gene, options: SimulationOptions
         When the file is damaged or unphased, or REF differs from the FASTA.
     """
     length = genotypes.reference.contigs[gene.contig]
-    tiles = cis_tiles(gene.contig, gene.tss, options.window, options.tile, length)
-    variants = genotypes.read(tiles)
+    variants = genotypes.read_window(cis_window(gene.contig, gene.tss, options.window, length))
     check_reference(variants, genotypes.reference)
-    inside = variants.starting_in(tiles[0].start, tiles[-1].end)
-    return candidate_alleles(inside, options.maf)
+    return candidate_alleles(variants, options.maf)
 
 
 def intervals_around(

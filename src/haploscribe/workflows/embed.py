@@ -81,4 +81,4 @@ def embed_windows(
     spec = replace(spec, backbone=loaded.options, store=store_path)
     store = EmbeddingStore(store_path)
     context = WorkContext(spec, genotypes=windows.genotypes, loaded=loaded, store=store)
-    return embed_tiles(windows.all_tiles(), windows.tile_size, executor, spec, context)
+    return embed_tiles(windows.cis_windows(), windows.tile_size, executor, spec, context)

@@ -170,8 +170,9 @@ def _attention(
 
 def _window(opened: FinishedRun, gene: Gene) -> WindowAlleles:
     """Read the records of a gene's cis window."""
-    tiles, genotypes = opened.cohort.tiles(gene), opened.cohort.genotypes
-    return WindowAlleles(gene, tiles[0].start, tiles[-1].end, genotypes.reference, genotypes.read(tiles))
+    cohort = opened.cohort
+    window, variants = cohort.cis_window(gene), cohort.cis_variants(gene)
+    return WindowAlleles(gene, window.start, window.end, cohort.genotypes.reference, variants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,9 @@ class _ModelQuery:
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Return the cis window's columns of those of the wide window; NaN where the cis window is wider."""
         assert self.inputs.wide is not None
-        wide_tiles = self.opened.cohort.wide_tiles(self.window.gene)
+        wide_window = self.opened.cohort.wide_window(self.window.gene)
         positions, wide = self.inputs.positions, self.inputs.wide.positions
         found = np.full(positions.size, np.nan)
-        seen = (positions >= wide_tiles[0].start) & (positions < wide_tiles[-1].end)
+        seen = (positions >= wide_window.start) & (positions < wide_window.end)
         found[seen] = effects[(wide >= self.window.start) & (wide < self.window.end)]
         return found

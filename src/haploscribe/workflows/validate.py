@@ -1,7 +1,7 @@
 """Open a run's inputs, read them all once, and stop at the first fault."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -94,9 +94,11 @@ def validated_cohort(
             if temporary is None:
                 keeping.enter_context(remove_on_error(work.parent))
                 keeping.enter_context(remove_on_error(work))
-            n_tiles = len(cohort.tiles_to_read())
+            contigs = cohort.genotypes.reference.contigs
+            blocks = list(tile_blocks(cohort.windows_to_read(), cohort.tile_size, contigs))
+            n_tiles = sum(block.n_wanted for block in blocks)
             advance = keeping.enter_context(stage("Reading variants", n_tiles, "tiles"))
-            scan = _scan(cohort, executor, index_folder, work, advance, cache=temporary is None)
+            scan = _scan(cohort, blocks, executor, index_folder, work, advance, cache=temporary is None)
             if temporary is None:
                 save_cohort(work / "cohort", cohort)
         cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile)
@@ -105,7 +107,14 @@ def validated_cohort(
 
 
 def _scan(
-    cohort: Cohort, executor: Executor, index_folder: Path, work: Path, advance: Advance, *, cache: bool
+    cohort: Cohort,
+    blocks: Sequence[TileBlock],
+    executor: Executor,
+    index_folder: Path,
+    work: Path,
+    advance: Advance,
+    *,
+    cache: bool,
 ) -> VariantScan:
     """Read all variants near the genes, in one pass."""
     options, folder = cohort.options, work / "variants"
@@ -120,12 +129,11 @@ def _scan(
     )
     spec = WorkSpec(genotypes=file, folder=work)
     context = WorkContext(spec, genotypes=cohort.genotypes)
-    blocks = list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, cohort.genotypes.reference.contigs))
     task = partial(_scan_block, folder=folder if cache else None)
 
     def scanned() -> Iterator[ScannedBlock]:
         for found in executor.map(spec, task, blocks, context):
-            advance(len(found.block.wanted))
+            advance(found.block.n_wanted)
             yield found
 
     return merge_scans(cohort, scanned())

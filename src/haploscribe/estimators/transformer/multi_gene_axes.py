@@ -1,5 +1,6 @@
 """Deltas on axes that all genes share, so that one network can read the tiles of any gene."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,9 +15,6 @@ _RIDGE = 0.1  # as `delta_scores`: of the mean variance of an axis, added before
 _NEGLIGIBLE = 1e-6  # variances this much smaller than the largest are float32 rounding error
 _WIDEST = 1_280  # dimensions whose covariance is worked out whole; 6-mer counts have 4,096
 _PROJECTED = 512  # what wider deltas are first projected to, at random
-
-TileKey = tuple[str, int, int]
-"""Contig, start and end of a tile: genes that lie close share tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +109,25 @@ def _space(dimension: int) -> Float32Array:
 
 
 def _each_tile_once(genes: Iterable[GeneInputs]) -> Iterator[tuple[str, TileDeltas]]:
-    """Iterate over the tiles in which anyone differs from the reference; with each, the first gene of it."""
-    seen: set[TileKey] = set()
+    """Iterate over the tiles in which anyone differs from the reference; with each, the first gene of it.
+
+    Genes that lie close share tiles, except those that the edge of a window cuts.
+    """
+    seen: set[bytes] = set()
     for inputs in genes:
         for tile in inputs.drop_reference_tiles().tiles:
-            key = (inputs.gene.contig, tile.start, tile.end)
+            key = _tile_digest(inputs.gene.contig, tile)
             if key not in seen:
                 seen.add(key)
                 yield inputs.gene.gene_id, tile
+
+
+def _tile_digest(contig: str, tile: TileDeltas) -> bytes:
+    """Digest all of a tile: genes may cut it differently."""
+    digest = hashlib.blake2b(f"{contig}:{tile.start}-{tile.end}".encode(), digest_size=16)
+    digest.update(tile.index.tobytes())
+    digest.update(tile.deltas.tobytes())
+    return digest.digest()
 
 
 def _require_sound(tile: TileDeltas, dimension: int, gene_id: str) -> None:

@@ -78,11 +78,9 @@ def _write_gene_effects(context: WorkContext, index: int, path: Path, n_threads:
     """Compute the effects of the variants of one gene, and write them."""
     windows = context.windows
     gene = windows.genes[index]
-    tiles = windows.tiles(gene)
-    variants = windows.genotypes.read(tiles)
-    rows = np.flatnonzero((variants.positions >= tiles[0].start) & (variants.positions < tiles[-1].end))
+    variants = windows.cis_variants(gene)
     alleles = [
-        Allele(row, allele) for row in rows.tolist() for allele in range(1, len(variants.alleles[row]))
+        Allele(row, allele) for row, record in enumerate(variants.alleles) for allele in range(1, len(record))
     ]
     names = context.spec.model_names
     models = {name: model for name, model in context.models.of_gene(index).items() if name in names}

@@ -145,9 +145,8 @@ def _named_variants(
         Whether the window is the wide one.
     """
     cohort = opened.cohort
-    tiles = cohort.wide_tiles(gene) if wide else cohort.tiles(gene)
-    here = cohort.genotypes.read(tiles).starting_in(tiles[0].start, tiles[-1].end)
-    columns = alt_alleles(here)
+    window = cohort.wide_window(gene) if wide else cohort.cis_window(gene)
+    columns = alt_alleles(cohort.genotypes.read_window(window))
     chosen = [columns[row] for row in rows.tolist()]
     centred = dosages - dosages.mean(axis=0, dtype=np.float64)
     return GeneVariants(

@@ -17,7 +17,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_block, write_variant_samples
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile, TileBlock, tile_blocks
+from haploscribe.genome.tiles import Interval, TileBlock, tile_blocks
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.known_variants import KnownVariants
@@ -52,9 +52,9 @@ class ContigColumns:
     means: Float64Array
     extra: Int64Array
 
-    def between(self, tiles: Sequence[Tile]) -> "ContigColumns":
-        """Return the columns that start in consecutive tiles."""
-        bounds = (tiles[0].start, tiles[-1].end)
+    def between(self, window: Interval) -> "ContigColumns":
+        """Return the columns that start in a window."""
+        bounds = (window.start, window.end)
         first, last = np.searchsorted(self.positions, bounds)
         first_extra, last_extra = np.searchsorted(self.extra, bounds)
         here = slice(first, last)
@@ -135,7 +135,7 @@ def target_samples(
         write_variant_samples(folder, samples)
         genotypes = Genotypes(reference, reader, samples)
         windows = replace(windows_of(record, genotypes), flank=flank)
-        blocks = list(tile_blocks(windows.tiles_to_read(), record.tile, reference.contigs))
+        blocks = list(tile_blocks(windows.windows_to_read(), record.tile, reference.contigs))
         file = GenotypeFile(
             variants=options.variants,
             reference=options.reference,
@@ -146,7 +146,7 @@ def target_samples(
         spec = WorkSpec(genotypes=file, folder=work, models=options.models)
         context = WorkContext(spec, genotypes=genotypes)
         task = partial(_match_block, absent_is_reference=options.absent_is_reference)
-        with stage("Reading variants", sum(len(block.wanted) for block in blocks), "tiles") as advance:
+        with stage("Reading variants", sum(block.n_wanted for block in blocks), "tiles") as advance:
             columns, counts = _merge_blocks(executor.map(spec, task, blocks, context), advance)
         check_missing_calls(counts, options.variants)
         n_known = sum(len(part.found) for part in columns.values())
@@ -176,7 +176,7 @@ def _merge_blocks(
     for found in matched:
         parts.setdefault(found.block.contig, {})[found.block.number] = found.columns
         counts = sum_counts(counts, found.counts)
-        advance(len(found.block.wanted))
+        advance(found.block.n_wanted)
     columns = {
         contig: _joined([by_block[number] for number in sorted(by_block)])
         for contig, by_block in parts.items()
@@ -215,11 +215,11 @@ def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
 
 
 def _columns(block: TileBlock, known: KnownVariants, matched: MatchedVariants) -> ContigColumns:
-    """Return the columns of the variants that start in the wanted tiles of the block."""
+    """Return the columns of the variants of the block that start in its windows."""
     sites = known.sites
     n_alternates = np.array([len(record) - 1 for record in sites.alleles], dtype=np.int64)
     positions = np.repeat(sites.positions, n_alternates)
-    here, extra = _starts_in(positions, block), _starts_in(matched.extra, block)
+    here, extra = block.in_windows(positions), block.in_windows(matched.extra)
     return ContigColumns(
         positions[here],
         np.repeat(matched.found, n_alternates)[here],
@@ -227,13 +227,6 @@ def _columns(block: TileBlock, known: KnownVariants, matched: MatchedVariants) -
         known.mean_dosages()[here],
         matched.extra[extra],
     )
-
-
-def _starts_in(positions: Int64Array, block: TileBlock) -> BoolArray:
-    inside = np.zeros(len(positions), dtype=np.bool_)
-    for tile in block.wanted:
-        inside |= (positions >= tile.start) & (positions < tile.end)
-    return inside
 
 
 def _joined(parts: Sequence[ContigColumns]) -> ContigColumns:

@@ -205,8 +205,9 @@ def _coverage(samples: TargetSamples, options: PredictionOptions) -> pl.DataFram
     """Count, for every gene, which variants of the widest window that a model reads the file has."""
     rows = []
     for gene in samples.windows.genes:
-        wide, cis = samples.windows.wide, samples.windows.tiles(gene)
-        here = samples.columns[gene.contig].between(samples.windows.wide_tiles(gene) if wide else cis)
+        windows = samples.windows
+        window = windows.wide_window(gene) if windows.wide else windows.cis_window(gene)
+        here = samples.columns[gene.contig].between(window)
         n_variants, n_found = len(here.found), int(here.found.sum())
         # A file without this chromosome does not mean that all samples are reference there.
         whole = options.absent_is_reference and gene.contig in samples.contigs
@@ -277,8 +278,8 @@ def _predict_genes(
     windows, files, targets = samples.windows, [], []
     for gene, index in zip(windows.genes, indices, strict=True):
         columns, filled = samples.columns[gene.contig], not options.absent_is_reference
-        cis = absent_columns(columns.between(windows.tiles(gene)), filled=filled)
-        wide = absent_columns(columns.between(windows.wide_tiles(gene)), filled=filled and windows.wide)
+        cis = absent_columns(columns.between(windows.cis_window(gene)), filled=filled)
+        wide = absent_columns(columns.between(windows.wide_window(gene)), filled=filled and windows.wide)
         files.append(spec.folder / f"gene-{index:06d}.parquet")
         targets.append(TargetGene(index, cis, wide))
     items = [(files[i], targets[i]) for i in windows.genome_order()]

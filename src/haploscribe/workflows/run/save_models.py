@@ -163,7 +163,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
 
 
 def _blocks(cohort: Cohort, contigs: Mapping[str, int]) -> list[TileBlock]:
-    return list(tile_blocks(cohort.tiles_to_read(), cohort.tile_size, contigs))
+    return list(tile_blocks(cohort.windows_to_read(), cohort.tile_size, contigs))
 
 
 def _record(context: WorkContext, trained: TrainedWith) -> ModelsRecord:
