@@ -31,7 +31,7 @@ from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import TileHaplotype, read_for_tiles, tile_haplotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import cis_window, overlapping_tiles
+from haploscribe.genome.tiles import Tile, cis_window, overlapping_tiles
 from haploscribe.genome.variants import Variants, minor_allele_frequencies
 from haploscribe.utils.types import Float64Array, Int32Array
 
@@ -121,7 +121,7 @@ def real_tiles(source: Path) -> tuple[int, Float64Array]:
     with tempfile.TemporaryDirectory() as folder, open_variants(source / "genotypes.vcf.gz") as reader:
         reference = Reference.open(source / "reference.fa.gz", Path(folder))
         sample_ids = reader.sample_ids
-        tiles = set()
+        tiles: set[Tile] = set()
         for gene in read_expression(source / "expression.rpkm.bed.gz").genes:
             length = reference.contigs[gene.contig]
             window = cis_window(gene.contig, gene.tss, DEFAULT_WINDOW, length)

@@ -15,7 +15,7 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
 from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
-from haploscribe.genome.tiles import Tile, tile_blocks
+from haploscribe.genome.tiles import Interval, tile_blocks
 from haploscribe.utils.types import Float32Array
 from haploscribe.workflows.haplotypes import haplotype_records
 
@@ -40,10 +40,10 @@ def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def embed(
-    cohort: Cohort, tiles: Sequence[Tile], store: Path, backbone: KmerCounts
+    cohort: Cohort, windows: Sequence[Interval], store: Path, backbone: KmerCounts
 ) -> tuple[DeltaReader, EmbeddingCounts]:
     opened, size = EmbeddingStore(store), cohort.options.tile
-    blocks = list(tile_blocks(tiles, size, cohort.genotypes.reference.contigs))
+    blocks = list(tile_blocks(windows, size, cohort.genotypes.reference.contigs))
     done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
     counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))
     return DeltaReader(EmbeddingStore(store), [address for address, _ in done]), counts
@@ -52,7 +52,7 @@ def embed(
 def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_path: Path) -> None:
     (gene,) = cohort.genes
     tile = cohort.tiles(gene)[2]
-    stored = embed(cohort, [tile], tmp_path / "s.zarr", KmerCounts())[0].tile(tile.contig, tile.number)
+    stored = embed(cohort, cohort.cis_windows(), tmp_path / "s.zarr", KmerCounts())[0].tile(tile)
     assert stored is not None
     samples = cohort.match.shared[:6]
     records = haplotype_records(
@@ -72,12 +72,13 @@ def test_deltas_equal_embedding_each_haplotype_on_its_own(cohort: Cohort, tmp_pa
 def test_forward_passes_are_the_unique_sequences_of_tiles_with_variants(
     cohort: Cohort, tmp_path: Path
 ) -> None:
-    tiles = cohort.all_tiles()
+    (window,) = windows = cohort.cis_windows()
     backbone = CountingBackbone()
-    _, counts = embed(cohort, tiles, tmp_path / "s.zarr", backbone)
+    _, counts = embed(cohort, windows, tmp_path / "s.zarr", backbone)
     per_tile = []
-    for tile in tiles:
-        found = cohort.genotypes.haplotypes(cohort.genotypes.read([tile]), [tile])[0]
+    for tile in cohort.tiles(cohort.genes[0]):
+        inside = cohort.genotypes.read([tile]).starting_in(window.start, window.end)
+        found = cohort.genotypes.haplotypes(inside, [tile.whole()])[0]
         if len(found.sequences) > 1:
             per_tile.append(set(found.sequences))
     assert counts.forward_passes == counts.unique_haplotypes == len(backbone.seen)
@@ -87,21 +88,21 @@ def test_forward_passes_are_the_unique_sequences_of_tiles_with_variants(
 
 
 def test_second_run_embeds_nothing(cohort: Cohort, tmp_path: Path) -> None:
-    embed(cohort, cohort.all_tiles(), tmp_path / "s.zarr", CountingBackbone())
+    embed(cohort, cohort.cis_windows(), tmp_path / "s.zarr", CountingBackbone())
     again = CountingBackbone()
-    embed(cohort, cohort.all_tiles(), tmp_path / "s.zarr", again)
+    embed(cohort, cohort.cis_windows(), tmp_path / "s.zarr", again)
     assert again.seen == []
 
 
 def test_more_tiles_embed_only_the_new_ones(cohort: Cohort, tmp_path: Path) -> None:
-    tiles = cohort.all_tiles()
+    tiles, windows = cohort.tiles(cohort.genes[0]), cohort.cis_windows()
     first, second = CountingBackbone(), CountingBackbone()
-    embed(cohort, tiles[:2], tmp_path / "s.zarr", first)
-    stored, _ = embed(cohort, tiles, tmp_path / "s.zarr", second)
+    embed(cohort, [replace(windows[0], end=tiles[1].end - 40)], tmp_path / "s.zarr", first)
+    stored, _ = embed(cohort, windows, tmp_path / "s.zarr", second)
     assert not set(first.seen) & set(second.seen)
-    whole, _ = embed(cohort, tiles, tmp_path / "other.zarr", CountingBackbone())
+    whole, _ = embed(cohort, windows, tmp_path / "other.zarr", CountingBackbone())
     for tile in tiles:
-        a, b = stored.tile(tile.contig, tile.number), whole.tile(tile.contig, tile.number)
+        a, b = stored.tile(tile), whole.tile(tile)
         assert a is not None
         assert b is not None
         np.testing.assert_array_equal(a.deltas, b.deltas)
@@ -111,25 +112,26 @@ def people_of(cohort: Cohort, sample_ids: Sequence[str]) -> Cohort:
     return replace(cohort, genotypes=replace(cohort.genotypes, sample_ids=tuple(sample_ids)))
 
 
-def distinct_sequences(cohort: Cohort, tiles: Sequence[Tile]) -> set[bytes]:
+def distinct_sequences(cohort: Cohort) -> set[bytes]:
     """What is to be embedded for a cohort: every sequence of the tiles that carry variants."""
+    tiles = cohort.tiles(cohort.genes[0])
     variants = cohort.genotypes.common(cohort.genotypes.read(tiles))
     found = [tile.sequences for tile in cohort.genotypes.haplotypes(variants, tiles)]
     return {sequence for sequences in found if len(sequences) > 1 for sequence in sequences}
 
 
 def test_more_people_embed_only_haplotypes_not_seen_before(cohort: Cohort, tmp_path: Path) -> None:
-    tiles, everyone = cohort.all_tiles(), cohort.genotypes.sample_ids
+    windows, everyone = cohort.cis_windows(), cohort.genotypes.sample_ids
     few = people_of(cohort, everyone[:40])
-    embed(few, tiles, tmp_path / "s.zarr", CountingBackbone())
+    embed(few, windows, tmp_path / "s.zarr", CountingBackbone())
     backbone = CountingBackbone()
-    stored, _ = embed(cohort, tiles, tmp_path / "s.zarr", backbone)
-    new = distinct_sequences(cohort, tiles) - distinct_sequences(few, tiles)
+    stored, _ = embed(cohort, windows, tmp_path / "s.zarr", backbone)
+    new = distinct_sequences(cohort) - distinct_sequences(few)
     assert sorted(backbone.seen) == sorted(new)
-    assert 0 < len(new) < len(distinct_sequences(cohort, tiles))
-    whole, _ = embed(cohort, tiles, tmp_path / "other.zarr", CountingBackbone())
-    for tile in tiles:
-        a, b = stored.tile(tile.contig, tile.number), whole.tile(tile.contig, tile.number)
+    assert 0 < len(new) < len(distinct_sequences(cohort))
+    whole, _ = embed(cohort, windows, tmp_path / "other.zarr", CountingBackbone())
+    for tile in cohort.tiles(cohort.genes[0]):
+        a, b = stored.tile(tile), whole.tile(tile)
         assert a is not None
         assert b is not None
         np.testing.assert_array_equal(a.deltas, b.deltas)
@@ -139,22 +141,22 @@ def test_more_people_embed_only_haplotypes_not_seen_before(cohort: Cohort, tmp_p
 def test_another_frequency_floor_embeds_only_haplotypes_not_seen_before(
     cohort: Cohort, tmp_path: Path
 ) -> None:
-    tiles = cohort.all_tiles()
+    windows = cohort.cis_windows()
     rare_out = replace(cohort, genotypes=replace(cohort.genotypes, minimum_maf=0.2))
-    embed(rare_out, tiles, tmp_path / "s.zarr", CountingBackbone())
+    embed(rare_out, windows, tmp_path / "s.zarr", CountingBackbone())
     backbone = CountingBackbone()
-    embed(cohort, tiles, tmp_path / "s.zarr", backbone)
-    new = distinct_sequences(cohort, tiles) - distinct_sequences(rare_out, tiles)
+    embed(cohort, windows, tmp_path / "s.zarr", backbone)
+    new = distinct_sequences(cohort) - distinct_sequences(rare_out)
     assert sorted(backbone.seen) == sorted(new)
-    assert len(new) < len(distinct_sequences(cohort, tiles))
+    assert len(new) < len(distinct_sequences(cohort))
 
 
 def test_other_samples_have_their_own_index(cohort: Cohort, tmp_path: Path) -> None:
-    tiles = cohort.all_tiles()[:1]
-    embed(cohort, tiles, tmp_path / "s.zarr", CountingBackbone())
+    tiles, windows = cohort.tiles(cohort.genes[0])[:1], cohort.cis_windows()
+    embed(cohort, windows, tmp_path / "s.zarr", CountingBackbone())
     fewer = people_of(cohort, cohort.genotypes.sample_ids[::-1][:50])
-    stored, counts = embed(fewer, tiles, tmp_path / "s.zarr", CountingBackbone())
-    tile = stored.tile(tiles[0].contig, tiles[0].number)
+    stored, counts = embed(fewer, windows, tmp_path / "s.zarr", CountingBackbone())
+    tile = stored.tile(tiles[0])
     assert tile is not None
     expected = fewer.genotypes.haplotypes(fewer.genotypes.read(tiles), tiles)[0]
     np.testing.assert_array_equal(tile.index, expected.index)
@@ -162,20 +164,22 @@ def test_other_samples_have_their_own_index(cohort: Cohort, tmp_path: Path) -> N
 
 
 def test_haplotypes_key_changes_with_everything_it_should(cohort: Cohort) -> None:
-    tiles = cohort.all_tiles()[:1]
+    (cut, *tiles) = cohort.tiles(cohort.genes[0])
     variants = cohort.genotypes.read(tiles)
     flipped = variants.genotypes.copy()
     flipped[0, 0] = 1 - flipped[0, 0]
     keys = {
-        haplotypes_key(5994, b"ACGT", variants),
-        haplotypes_key(2994, b"ACGT", variants),
-        haplotypes_key(5994, b"ACGA", variants),
-        haplotypes_key(5994, b"ACGT", replace(variants, genotypes=flipped)),
-        haplotypes_key(5994, b"ACGT", replace(variants, positions=variants.positions + 1)),
-        haplotypes_key(5994, b"ACGT", replace(variants, sample_ids=variants.sample_ids[::-1])),
-        haplotypes_key(5994, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:]))),
+        haplotypes_key(5994, b"ACGT", variants, []),
+        haplotypes_key(2994, b"ACGT", variants, []),
+        haplotypes_key(5994, b"ACGA", variants, []),
+        haplotypes_key(5994, b"ACGT", variants, [cut]),
+        haplotypes_key(5994, b"ACGT", variants, [replace(cut, variants_to=cut.variants_to + 1)]),
+        haplotypes_key(5994, b"ACGT", replace(variants, genotypes=flipped), []),
+        haplotypes_key(5994, b"ACGT", replace(variants, positions=variants.positions + 1), []),
+        haplotypes_key(5994, b"ACGT", replace(variants, sample_ids=variants.sample_ids[::-1]), []),
+        haplotypes_key(5994, b"ACGT", replace(variants, alleles=((b"A", b"AT"), *variants.alleles[1:])), []),
     }
-    assert len(keys) == 7
+    assert len(keys) == 9
 
 
 def test_backbone_key_changes_with_every_setting() -> None:

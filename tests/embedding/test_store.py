@@ -16,6 +16,7 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, backbone_key, haplotype_digest
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import LengthEdit, TileHaplotype
+from haploscribe.genome.tiles import Tile
 from haploscribe.utils.types import Float32Array
 
 BACKBONE = KmerCounts()
@@ -31,10 +32,16 @@ def vectors(n: int, seed: int = 0) -> Float32Array:
     return np.random.default_rng(seed).normal(size=(n, 2, 3)).astype(np.float32)
 
 
-def indexed_tile(number: int, names: Sequence[str], n_samples: int = 5) -> IndexedTile:
+def tile_at(number: int, *limits: int) -> Tile:
+    return Tile("chr22", number, number * 10, number * 10 + 10, *limits)
+
+
+def indexed_tile(
+    number: int, names: Sequence[str], n_samples: int = 5, limits: Sequence[int] = ()
+) -> IndexedTile:
     index = np.random.default_rng(number).integers(0, len(names), size=(n_samples, 2), dtype=np.int32)
     digests = np.array([list(digest) for digest in sequences(*names)], dtype=np.uint8)
-    return IndexedTile(number, number * 10, number * 10 + 10, digests, index)
+    return IndexedTile(tile_at(number, *limits), digests, index)
 
 
 def test_vectors_of_several_writes_are_found_together(tmp_path: Path) -> None:
@@ -58,11 +65,11 @@ def test_vectors_of_equal_sequences_with_other_edits_of_length_are_not_mixed() -
 
 def test_haplotypes_read_back_as_written(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
-    tiles = [indexed_tile(17, ["a", "b"]), indexed_tile(19, ["c", "d", "e"])]
+    tiles = [indexed_tile(17, ["a", "b"]), indexed_tile(19, ["c", "d", "e"], limits=(195, 196))]
     store.write_haplotypes(ADDRESS, tiles, 5)
     assert store.has_haplotypes(ADDRESS)
     for written, found in zip(tiles, store.read_haplotypes(ADDRESS), strict=True):
-        assert (found.number, found.start, found.end) == (written.number, written.start, written.end)
+        assert found.tile == written.tile
         np.testing.assert_array_equal(found.digests, written.digests, strict=True)
         np.testing.assert_array_equal(found.index, written.index, strict=True)
 
@@ -71,7 +78,7 @@ def test_a_block_without_variants_has_no_tiles(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_haplotypes(ADDRESS, [], 5)
     assert store.has_haplotypes(ADDRESS)
-    assert DeltaReader(store, [ADDRESS]).tile("chr22", 16) is None
+    assert DeltaReader(store, [ADDRESS]).tile(tile_at(16)) is None
 
 
 def test_another_key_finds_nothing(tmp_path: Path) -> None:
@@ -89,11 +96,27 @@ def test_deltas_are_differences_from_the_reference(tmp_path: Path) -> None:
     tile, found = indexed_tile(17, ["reference", "a", "b"]), vectors(3)
     store.write_haplotypes(ADDRESS, [tile], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("b", "reference", "a"), found)
-    read = DeltaReader(store, [ADDRESS]).tile("chr22", 17)
+    read = DeltaReader(store, [ADDRESS]).tile(tile_at(17))
     assert read is not None
     np.testing.assert_array_equal(
         read.deltas, np.stack([0 * found[0], found[2] - found[1], found[0] - found[1]])
     )
+
+
+def test_a_cut_tile_is_itself_where_it_is_stored_and_else_the_whole_one(tmp_path: Path) -> None:
+    """Where the window has no variants in a cut tile, the whole tile's deltas do not stand for it."""
+    store = EmbeddingStore(tmp_path / "store.zarr")
+    tiles = [
+        indexed_tile(17, ["reference", "a", "b"]),
+        indexed_tile(17, ["reference", "b"], limits=(0, 175)),
+        indexed_tile(17, ["reference"], limits=(0, 171)),
+    ]
+    store.write_haplotypes(ADDRESS, tiles, 5)
+    store.write_vectors(ADDRESS, BACKBONE, sequences("b", "reference", "a"), vectors(3))
+    read = DeltaReader(store, [ADDRESS])
+    found = [read.tile(tile_at(17, *limits)) for limits in ((), (100, 180), (0, 175), (0, 171))]
+    n_unique = [None if tile is None else len(tile.deltas) for tile in found]
+    assert n_unique == [3, 3, 2, None]
 
 
 def test_a_sequence_that_was_not_embedded_is_never_passed_over(tmp_path: Path) -> None:
@@ -101,7 +124,7 @@ def test_a_sequence_that_was_not_embedded_is_never_passed_over(tmp_path: Path) -
     store.write_haplotypes(ADDRESS, [indexed_tile(17, ["reference", "a"])], 5)
     store.write_vectors(ADDRESS, BACKBONE, sequences("reference"), vectors(1))
     with pytest.raises(KeyError):
-        DeltaReader(store, [ADDRESS]).tile("chr22", 17)
+        DeltaReader(store, [ADDRESS]).tile(tile_at(17))
 
 
 def write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", worker: int) -> None:
@@ -147,18 +170,18 @@ def test_store_is_plain_zarr_with_documented_attributes(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store.zarr")
     store.write_vectors(ADDRESS, BACKBONE, sequences("a"), vectors(1))
     root = json.loads((tmp_path / "store.zarr" / "zarr.json").read_text())
-    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 4}
+    assert root["attributes"] == {"format": "haploscribe-embeddings", "format_version": 5}
     group = json.loads((tmp_path / "store.zarr" / "vectors" / ADDRESS.backbone / "zarr.json").read_text())
     assert group["attributes"] == {"backbone": "kmer", **BACKBONE.settings}
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"), [(5, "upgrade Haploscribe"), (3, "remove it"), (1, "remove it")]
+    ("version", "remedy"), [(6, "upgrade Haploscribe"), (4, "remove it"), (1, "remove it")]
 )
 def test_store_of_another_format_names_the_fix(tmp_path: Path, version: int, remedy: str) -> None:
     EmbeddingStore(tmp_path / "store.zarr")
     record = tmp_path / "store.zarr" / "zarr.json"
-    record.write_text(record.read_text().replace('"format_version": 4', f'"format_version": {version}'))
+    record.write_text(record.read_text().replace('"format_version": 5', f'"format_version": {version}'))
     with pytest.raises(InputError, match=remedy):
         EmbeddingStore(tmp_path / "store.zarr")
 
@@ -185,8 +208,8 @@ def test_stored_deltas_keep_few_blocks_and_find_every_tile(tmp_path: Path) -> No
         store.write_vectors(address, BACKBONE, sequences("r", "s"), vectors(2, address.block))
     stored = DeltaReader(store, addresses)
     for address in [*addresses, *addresses]:
-        tile = stored.tile("chr22", address.block * 16)
+        tile = stored.tile(tile_at(address.block * 16))
         assert tile is not None
         reference, other = vectors(2, address.block)
         np.testing.assert_array_equal(tile.deltas[1], other - reference)
-    assert stored.tile("chr22", 1) is None
+    assert stored.tile(tile_at(1)) is None

@@ -16,6 +16,7 @@ from haploscribe.genome.haplotypes import (
     LengthEdit,
     TileHaplotype,
     TileHaplotypes,
+    merge_equal_tiles,
     overlaps_skipped,
     read_for_tiles,
     region_haplotypes,
@@ -25,7 +26,7 @@ from haploscribe.genome.haplotypes import (
 )
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Tile, overlapping_tiles
+from haploscribe.genome.tiles import Interval, Tile, cis_window, overlapping_tiles, window_tiles
 from haploscribe.genome.variants import VariantReader
 from haploscribe.utils.types import Int8Array
 from tests.fixtures.variants import (
@@ -99,6 +100,84 @@ def test_blocks_of_tiles_agree_with_the_whole_contig(
             block = _tiles(reader, reference, tiles[first:last])
     assert [tile.sequences for tile in block] == [tile.sequences for tile in whole]
     assert [tile.index.tolist() for tile in block] == [tile.index.tolist() for tile in whole]
+
+
+def _in_window(contig: DrawnContig, window: Interval) -> DrawnContig:
+    """Leave out the records whose position lies outside a window."""
+    records = (record for record in contig.records if window.start <= record.position < window.end)
+    return replace(contig, records=tuple(records))
+
+
+@settings(max_examples=25, deadline=None)
+@given(contig=contigs(), size=st.integers(1, 30), width=st.integers(0, 50), data=st.data())
+def test_tiles_of_a_window_are_what_bcftools_writes_without_the_other_records(
+    contig: DrawnContig, size: int, width: int, data: st.DataObject
+) -> None:
+    length = len(contig.sequence)
+    window = cis_window("c", data.draw(st.integers(0, length - 1)), width, length)
+    tiles = tuple(tile.cut(window) for tile in overlapping_tiles("c", 0, length, size, length))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        everything = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        inside = write_vcf(folder / "inside.vcf.gz", {"c": _in_window(contig, window)})
+        with open_variants(everything, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            found = _tiles(reader, reference, tiles)
+        for sample, sample_id in enumerate(SAMPLES):
+            for haplotype in (0, 1):
+                written = consensus(fasta, inside, sample_id, haplotype)
+                assert written == {"c": _joined(found, sample, haplotype)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    contig=contigs(),
+    size=st.integers(1, 20),
+    places=st.lists(st.tuples(st.integers(0, 69), st.integers(0, 50)), min_size=1, max_size=3),
+)
+def test_tiles_that_windows_share_are_spelled_as_each_windows_own(
+    contig: DrawnContig, size: int, places: list[tuple[int, int]]
+) -> None:
+    length = len(contig.sequence)
+    windows = [cis_window("c", min(tss, length - 1), width, length) for tss, width in places]
+    tiles = tuple(tile for window in windows for tile in window_tiles(window, size, length))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        with open_variants(vcf, max_missing=1) as reader, Reference.open(fasta, folder) as reference:
+            every = overlapping_tiles("c", 0, length, size, length)
+            merged = merge_equal_tiles(read_for_tiles(reader, every, SAMPLES), tiles)
+            own = [_tiles(reader, reference, (tile,))[0] for tile in tiles]
+            shared = {each.tile: each for tile in merged for each in _tiles(reader, reference, (tile,))}
+    assert len(set(merged)) == len(merged)
+    for each in own:
+        same = shared.get(each.tile) or shared[each.tile.whole()]
+        assert (same.haplotypes, same.index.tolist()) == (each.haplotypes, each.index.tolist())
+
+
+def test_only_tiles_that_records_outside_the_window_can_change_are_cut(tmp_path: Path) -> None:
+    """Tiles of 10 bp; a deletion of 11:24, which starts before the window, displaces one of 23:33."""
+    sequence = "ACGT" * 20
+    records = (
+        Record(11, sequence[11:24], (sequence[11],), ("0|1", "0|0")),
+        Record(23, sequence[23:33], (sequence[23],), ("0|1", "0|0")),
+        Record(65, sequence[65], ("G",), ("0|1", "0|0")),
+    )
+    vcf = write_vcf(tmp_path / "v.vcf.gz", {"c": DrawnContig(sequence, records)})
+    tiles = overlapping_tiles("c", 0, 80, 10, 80)
+    with open_variants(vcf) as reader:
+        variants = read_for_tiles(reader, tiles, SAMPLES)
+
+    def cut(start: int, end: int) -> list[int]:
+        merged = merge_equal_tiles(variants, window_tiles(Interval("c", start, end), 10, 80))
+        return [tile.number for tile in merged if not tile.is_whole]
+
+    assert cut(0, 80) == cut(11, 66) == cut(5, 70) == []
+    assert cut(12, 66) == [1, 2, 3]
+    assert cut(24, 66) == [2, 3]
+    assert cut(33, 65) == [3, 6]
+    assert cut(40, 60) == []
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import cis_tiles
+from haploscribe.genome.tiles import cis_window, window_tiles
 from haploscribe.genome.variants import Variants
 from haploscribe.simulation.files import vcf_writer
 from haploscribe.simulation.samples import CopyCounts, Interval, copy_variants, lay_out_loci
@@ -85,7 +85,9 @@ def test_many_genes_go_to_several_contigs_and_have_their_own_loci() -> None:
     loci = lay_out_loci(120, 10_000, 3_000)
     assert {locus.contig for locus in loci} == {"chr1", "chr2", "chr3"}
     for locus in loci:
-        tiles = cis_tiles(locus.contig, locus.centre, 10_000, 3_000, locus.end + 90_000)
+        length = locus.end + 90_000
+        window = cis_window(locus.contig, locus.centre, 10_000, length)
+        tiles = window_tiles(window, 3_000, length)
         assert locus.start <= tiles[0].start
         assert tiles[-1].end <= locus.end
     for one, other in itertools.pairwise(loci):

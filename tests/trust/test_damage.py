@@ -16,6 +16,7 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, Evaluatio
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.errors import InputError, RepairedWarning
+from haploscribe.genome.tiles import Tile
 from haploscribe.workflows.embed import embed
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.command_line import run_cli
@@ -151,7 +152,7 @@ def test_damage_while_a_run_reads_stops_it(cohort: CohortOptions, sound: Path, t
     (backbone,) = store.glob("vectors/kmer.*")
     address = BlockKey("chrX", 0, backbone.name, piece.name.split(".")[1])
     with pytest.raises(InputError, match=r"/index is unreadable .*rerun the same command"):
-        DeltaReader(EmbeddingStore(store), [address]).tile("chrX", 5)
+        DeltaReader(EmbeddingStore(store), [address]).tile(Tile("chrX", 5, 2500, 3000))
 
 
 def test_a_folder_of_something_else_is_not_taken_for_a_damaged_store(tmp_path: Path) -> None:

@@ -227,10 +227,10 @@ def test_held_out_genotypes_decide_nothing_but_which_variants_pass_the_frequency
     by_floor = runs("floor", changed).filter(kept)
     with open_cohort(replace(runs.cohort, variants=changed["variants"]), runs.folder / "index") as cohort:
         passing = set()
-        for tile in cohort.all_tiles():
-            variants = cohort.genotypes.read([tile])
+        for window in cohort.cis_windows():
+            variants = cohort.genotypes.read_window(window)
             common = variants.take(minor_allele_frequencies(variants) >= 0.42)
-            passing |= {(tile.contig, str(position + 1)) for position in common.positions.tolist()}
+            passing |= {(window.contig, str(position + 1)) for position in common.positions.tolist()}
 
     def listed(lines: list[list[str]]) -> list[list[str]]:
         return [line for line in lines if line[0].startswith("#") or (line[0], line[1]) in passing]

@@ -66,7 +66,7 @@ class Plink:
 @pytest.fixture(scope="module")
 def plink(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Plink:
     found = Plink(tmp_path_factory.mktemp("plink"))
-    spans = [(cohort.tiles(gene)[0].start, cohort.tiles(gene)[-1].end) for gene in cohort.genes]
+    spans = [(gene.tss - WINDOW // 2, gene.tss + WINDOW // 2 + 1) for gene in cohort.genes]
     (found.folder / "windows").write_text(
         "".join(f"22\t{start + 1}\t{end}\tw{number}\n" for number, (start, end) in enumerate(spans))
     )
@@ -80,10 +80,7 @@ def plink(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Plink:
 
 def names_of(cohort: Cohort, gene: int) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Names as plink2 was told to give them, and the dosages that estimators read."""
-    tiles = cohort.tiles(cohort.genes[gene])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
-        tiles[0].start, tiles[-1].end
-    )
+    variants = cohort.cis_variants(cohort.genes[gene])
     names = [
         f"22:{each.position + 1}:{each.reference.decode()}:{each.alternate.decode()}"
         for each in alt_alleles(variants)
@@ -131,10 +128,7 @@ def test_allele_frequencies_are_plinks(cohort: Cohort, plink: Plink) -> None:
 
 def test_linkage_between_haplotypes_is_plinks(cohort: Cohort, plink: Plink) -> None:
     """Phase counts here: r² and D' of phased copies."""
-    tiles = cohort.tiles(cohort.genes[0])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles)).starting_in(
-        tiles[0].start, tiles[-1].end
-    )
+    variants = cohort.cis_variants(cohort.genes[0])
     names = names_of(cohort, 0)[0]
     copies = variants.genotypes.reshape(len(names), -1)
     linkage = np.asarray(np.corrcoef(copies)) ** 2
@@ -236,8 +230,9 @@ def assert_haplotypes_are_bcftools(vcf: Path, reference: Path, tiles: tuple[Tile
 def test_haplotypes_of_everyone_over_a_whole_cis_window_are_bcftools(
     cohort: Cohort, shared_cohort: Path, tmp_path: Path
 ) -> None:
+    tiles = tuple(tile.whole() for tile in cohort.tiles(cohort.genes[0]))
     n_records = assert_haplotypes_are_bcftools(
-        cohort.options.variants, cohort.options.reference, cohort.tiles(cohort.genes[0]), tmp_path
+        cohort.options.variants, cohort.options.reference, tiles, tmp_path
     )
     assert n_records > 500
 
@@ -277,7 +272,7 @@ def simulated_lines(sequence: str, start: int, n_people: int, seed: int) -> list
 def test_haplotypes_with_indels_of_everyone_over_a_whole_cis_window_are_bcftools(
     cohort: Cohort, tmp_path: Path
 ) -> None:
-    tiles = cohort.tiles(cohort.genes[0])
+    tiles = tuple(tile.whole() for tile in cohort.tiles(cohort.genes[0]))
     start, end = tiles[0].start, tiles[-1].end
     samples = tuple(cohort.genotypes.sample_ids)
     length = cohort.genotypes.reference.contigs["chr22"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.contigs import match_contig, parse_region
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
@@ -59,7 +60,9 @@ class WindowAlleles:
             raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
         position = int(match["position"].replace(",", "")) - 1
         ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
-        self._require_inside(f"--variant {text}", match["contig"], position, position + 1)
+        # Where REF and ALT begin alike, the allele is read as the record of the first base that differs.
+        last = trim_allele(position, ref, alt)[0]
+        self._require_inside(f"--variant {text}", match["contig"], position, last + 1)
         length = self.reference.contigs[self.gene.contig]
         found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
         if ref == alt or found != ref:

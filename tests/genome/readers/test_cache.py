@@ -17,7 +17,7 @@ from haploscribe.genome.readers.cache import (
     write_variant_samples,
 )
 from haploscribe.genome.readers.open import open_variants
-from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, overlapping_tiles, tile_blocks
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Interval, Tile, overlapping_tiles, tile_blocks
 from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf
 
@@ -33,7 +33,8 @@ def assert_equal_variants(found: Variants, expected: Variants) -> None:
 
 def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folder: Path) -> GenotypeCache:
     write_variant_samples(folder, SAMPLES)
-    for block in tile_blocks(wanted, 1, {"c": length}):
+    windows = [Interval(tile.contig, tile.start, tile.end) for tile in wanted]
+    for block in tile_blocks(windows, 1, {"c": length}):
         write_variant_block(folder, block.number, read_for_tiles(reader, block.tiles, SAMPLES))
     return GenotypeCache(folder, 1)
 
@@ -42,13 +43,15 @@ def left_in_blocks(reader: VariantReader, wanted: list[Tile], length: int, folde
 def test_a_block_spans_its_tiles(length: int, size: int, data: st.DataObject) -> None:
     tiles = overlapping_tiles("c", 0, length, size, length)
     tile = data.draw(st.sampled_from(tiles))
-    (block,) = tile_blocks([tile], size, {"c": length})
+    window = Interval("c", tile.start, tile.end)
+    (block,) = tile_blocks([window, window], size, {"c": length})
     span = TILES_PER_BLOCK * size
     assert (block.start, block.end) == (
         tile.start // span * span,
         min((tile.start // span + 1) * span, length),
     )
-    assert (block.number, block.wanted) == (tile.start // span, (tile,))
+    assert (block.number, block.windows, block.n_wanted) == (tile.start // span, (window,), 1)
+    assert block.window_tiles() == (tile.cut(window),)
     assert block.tiles == tiles[block.start // size : -(-block.end // size)]
 
 
