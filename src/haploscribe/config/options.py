@@ -31,7 +31,7 @@ _Results = Annotated[Path, Option("Results folder of a finished run.")]
 Window = Annotated[
     int,
     Option(
-        "Width of the cis window around the TSS, in base pairs.",
+        "Width of the cis window in base pairs: variants at most half of it from the TSS are read.",
         metavar="BP",
         unit="bp",
         check=at_least(1, "give a width in base pairs, such as 196608"),
