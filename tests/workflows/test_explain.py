@@ -128,10 +128,16 @@ def test_effects_of_an_ensemble_are_the_mean_of_its_members(explained: Explained
     np.testing.assert_allclose(effects["ensemble"], np.mean(members, axis=0), atol=1e-9)
 
 
+def window_of(explained: Explained) -> tuple[int, int]:
+    """0-based half-open: both ends are half the window from the TSS."""
+    tss, half = explained.explanation.gene.tss, explained.cohort.window // 2
+    return tss - half, tss + half + 1
+
+
 def test_alleles_are_those_of_bcftools(explained: Explained) -> None:
     """Positions count from 1, and frequencies are over everyone."""
-    spans = explained.explanation.spans
-    region = f"chr22:{spans[0, 0] + 1}-{spans[-1, 1]}"
+    start, end = window_of(explained)
+    region = f"chr22:{start + 1}-{end}"
     text = pysam.bcftools.query(
         "-f",
         "%POS\t%ID\t%REF\t%ALT[\t%GT]\n",
@@ -174,8 +180,8 @@ def test_marginal_associations_are_those_of_plink2(explained: Explained, tmp_pat
         for name, value in zip(explained.inputs.sample_ids, explained.expression.tolist(), strict=True)
     ]
     phenotypes.write_text("\n".join(("#IID\texpression", *lines)) + "\n")
-    spans = explained.explanation.spans
-    region = ("--chr", "22", "--from-bp", str(spans[0, 0] + 1), "--to-bp", str(spans[-1, 1]))
+    start, end = window_of(explained)
+    region = ("--chr", "22", "--from-bp", str(start + 1), "--to-bp", str(end))
     asked = ("--maf", "0.05", "--pheno", str(phenotypes), "--glm", "allow-no-covars", "omit-ref")
     command = (plink2, "--vcf", str(explained.cohort.variants), *region, *asked, "--threads", "1")
     subprocess.run((*command, "--out", str(tmp_path / "p")), check=True, capture_output=True)
@@ -312,7 +318,7 @@ def test_a_named_allele_has_the_effect_that_it_has_among_all(explained: Explaine
 def test_alleles_that_nobody_carries_have_an_effect(explained: Explained, tmp_path: Path) -> None:
     """Indels, an MNV, both ends of the window; by hand where no known variant is near."""
     spans, names = explained.explanation.spans, explained.explanation.names
-    start, end = int(spans[0, 0]), int(spans[-1, 1])
+    start, end = window_of(explained)
     taken = set(names.positions.tolist())
     free = next(p for p in range(start + 20_000, end) if not taken & set(range(p - 8, p + 9)))
     here = reference_of(explained, free, free + 4)
@@ -495,7 +501,7 @@ def test_what_cannot_be_asked_is_refused_in_a_line(explained: Explained, tmp_pat
 
 
 def test_borders_of_the_window_and_its_reference_are_held(explained: Explained, tmp_path: Path) -> None:
-    start, end = int(explained.explanation.spans[0, 0]), int(explained.explanation.spans[-1, 1])
+    start, end = window_of(explained)
     behind, last = reference_of(explained, end, end + 1), reference_of(explained, end - 1, end)
     wrong = next(base for base in "ACGT" if base != last)
     for allele, message in (

@@ -243,11 +243,11 @@ class OpenedCohort:
         >>> cohort = haploscribe.example_cohort(genes="ENSG00000099899", window=50_000, maf=0.05)
         >>> gene = cohort.gene("ENSG00000099899")
         >>> gene.dosages.shape, gene.y.shape
-        ((358, 134), (358,))
+        ((358, 139), (358,))
         >>> gene.variants.columns
         ['chrom', 'pos', 'id', 'ref', 'alt', 'frequency', 'distance']
         >>> gene.tiles[0]
-        <tile chr22:20091889-20097882: 8 sequences, 358 samples>
+        <tile chr22:20091889-20097882: 7 sequences, 358 samples>
         """
         number, cohort = self._gene_number(gene_id), self._validated.cached
         inputs = self._inputs(cohort, cohort.genes[number], embedded)

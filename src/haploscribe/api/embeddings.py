@@ -44,9 +44,9 @@ class Embeddings:
     ...       for tile in gene.tiles for s in tile.sequences}
     >>> embeddings = haploscribe.Embeddings.from_arrays(gc)
     >>> embeddings
-    <embeddings of 76 sequences: 1 bins of 1 dimensions>
+    <embeddings of 81 sequences: 1 bins of 1 dimensions>
     >>> cohort.gene("ENSG00000099899", embeddings).deltas().shape
-    (358, 2, 8, 1, 1)
+    (358, 2, 9, 1, 1)
     """
 
     def __init__(self, vectors: Mapping[bytes, Float32Array]) -> None:

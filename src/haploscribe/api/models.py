@@ -67,7 +67,7 @@ def predict(
     >>> new.predictions.columns[:4], new.predictions.height
     (['gene_id', 'sample_id', 'model', 'predicted'], 716)
     >>> new.coverage.select("n_variants", "n_found").row(0)
-    (618, 618)
+    (608, 608)
     """
     given = {"models": models, "variants": variants, "reference": reference, **options}
     chosen, weights, workers = option_groups((PredictionOptions, ZeroShotWeights, WorkerOptions), given)
