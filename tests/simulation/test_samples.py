@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import cis_window, window_tiles
+from haploscribe.genome.tiles import Interval, cis_window, window_tiles
 from haploscribe.genome.variants import Variants
 from haploscribe.simulation.files import vcf_writer
-from haploscribe.simulation.samples import CopyCounts, Interval, copy_variants, lay_out_loci
+from haploscribe.simulation.samples import CopyCounts, copy_variants, lay_out_loci
 from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,

@@ -297,7 +297,7 @@ ROWS = (
     refused(
         "explain: a variant outside the window",
         given("variant", "chr2:31:T:A"),
-        "--variant chr2:31:T:A: lies outside the window of on_x, chrX:2001-4000",
+        "--variant chr2:31:T:A: lies outside the window of on_x, chrX:2001-4001",
         verbs=("explain",),
     ),
     refused(

@@ -171,6 +171,13 @@ ROWS: tuple[Row, ...] = (
         used(133),
         verbs=COHORT[:1],
     ),
+    accepted(
+        "`--window` smaller than a tile",
+        several(window=60, tile=500),
+        "the variants in it are read, and no others of its tile or tiles",
+        used(2),
+        verbs=COHORT[:1],
+    ),
     *_numbers("tile", "give a size in base pairs", values=(-5, 0)),
     refused(
         "`--tile` that the backbone does not take",
