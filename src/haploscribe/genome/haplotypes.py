@@ -161,12 +161,22 @@ def tile_haplotypes(
     for i, tile in enumerate(tiles):
         together.setdefault((tile.variants_from, tile.variants_to), []).append(i)
     found: dict[int, TileHaplotypes] = {}
-    for (first, last), members in together.items():
+    for (start, end), members in together.items():
         # Records outside a window are absent: left out before it is decided which alleles overlap.
-        here = variants.starting_in(first, last)
-        spelled = _spell_tiles([references[i] for i in members], here, [tiles[i] for i in members])
+        of_these = [tiles[i] for i in members]
+        here = _that_decide(variants.starting_in(start, end), of_these)
+        spelled = _spell_tiles([references[i] for i in members], here, of_these)
         found.update(zip(members, spelled, strict=True))
     return [found[i] for i in range(len(tiles))]
+
+
+def _that_decide(variants: Variants, tiles: Sequence[Tile]) -> Variants:
+    """Return the records that overlap a stretch of tiles or displace one that does, and so on to the left."""
+    covered_upto = np.maximum.accumulate(variants.ends)
+    first = int(np.searchsorted(covered_upto, min(tile.start for tile in tiles), side="right"))
+    last = int(np.searchsorted(variants.positions, max(tile.end for tile in tiles)))
+    apart = np.flatnonzero(variants.positions[1 : first + 1] >= covered_upto[:-1][:first]) + 1
+    return variants.consecutive(int(apart[-1]) if apart.size else 0, max(last, first))
 
 
 def _spell_tiles(

@@ -97,9 +97,20 @@ class Variants:
         )
 
     def starting_in(self, start: int, end: int) -> Self:
-        """Return the variants that start in `[start, end)`, 0-based half-open; the same object if all do."""
-        inside = (self.positions >= start) & (self.positions < end)
-        return self if inside.all() else self.take(inside)
+        """Return the variants that start in `[start, end)`, 0-based half-open; arrays are views."""
+        first, last = np.searchsorted(self.positions, (start, end)).tolist()
+        return self.consecutive(first, last)
+
+    def consecutive(self, first: int, last: int) -> Self:
+        """Return the variants of the indices `[first, last)`; arrays are views."""
+        return replace(
+            self,
+            positions=self.positions[first:last],
+            identifiers=self.identifiers[first:last],
+            alleles=self.alleles[first:last],
+            genotypes=self.genotypes[first:last],
+            imputed_mask=None if self.imputed_mask is None else self.imputed_mask[first:last],
+        )
 
 
 class AltAllele(NamedTuple):
