@@ -80,7 +80,7 @@ def carried(inputs: GeneInputs) -> dict[int, list[object]]:
     return {tile.start: tile.deltas[tile.index].tolist() for tile in inputs.tiles if tile.index.any()}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     contig=contigs(),
     places=st.lists(st.integers(0, 69), min_size=1, max_size=3),
@@ -116,7 +116,7 @@ def test_deltas_and_dosages_are_those_of_a_file_without_the_variants_outside(
             assert again.seen == []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     contig=contigs(), places=st.lists(st.integers(0, 69), min_size=1, max_size=3), window=st.integers(0, 60)
 )

@@ -332,6 +332,19 @@ def test_scores_of_training_people_are_uncorrelated_and_of_variance_one() -> Non
     np.testing.assert_allclose(np.trace(covariance) / DIMENSION, 1.0, atol=1e-4)
 
 
+def test_a_tile_that_genes_share_counts_once_and_one_that_a_window_cuts_is_another() -> None:
+    one, other = made_genes(2)
+    axes, twice = fit_multi_gene_axes([one, other], 4), fit_multi_gene_axes([one, other, one], 4)
+    first, *tiles = one.tiles
+    cut = replace(first, index=np.minimum(first.index, 1))
+    further = fit_multi_gene_axes([one, other, replace(one, tiles=(cut, *tiles))], 4)
+    assert axes is not None
+    assert twice is not None
+    assert further is not None
+    np.testing.assert_array_equal(axes.axes, twice.axes)
+    assert np.abs(further.axes - axes.axes).max() > 1e-3
+
+
 def test_wide_deltas_keep_their_products() -> None:
     rng = np.random.default_rng(0)
     genes = []
