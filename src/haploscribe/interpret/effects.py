@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from haploscribe.estimators.inputs import GeneInputs
-from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int64Array
 
-_TILES_AT_ONCE = 8  # set to the reference in one prediction: unchanged tiles are scored once
+_REPEATS_AT_ONCE = 8  # times the samples, in one prediction: unchanged tiles are scored once for all
 
 
 class Predictor(Protocol):
@@ -37,30 +37,52 @@ def tile_weights(model: Predictor, inputs: GeneInputs, spans: Int64Array) -> Flo
         Standard deviation over samples of the change in prediction when all carry the reference in the tile.
     """
     whole = model.predict(inputs)
-    weights = [np.zeros(0)]
-    for first in range(0, len(spans), _TILES_AT_ONCE):
-        some = spans[first : first + _TILES_AT_ONCE]
-        without = model.predict(_without(inputs, some)).reshape(len(some), whole.size)
-        weights.append((whole - without).std(axis=1))
-    return np.concatenate(weights)
+    change = np.zeros((len(spans), whole.size))
+    # The prediction of a sample does not depend on the others, and most carry the reference in a short tile.
+    turns, samples = np.nonzero(_carriers(inputs, spans))
+    for first in range(0, len(turns), _REPEATS_AT_ONCE * whole.size):
+        some = slice(first, first + _REPEATS_AT_ONCE * whole.size)
+        without = model.predict(_without(inputs, samples[some], spans[turns[some]]))
+        change[turns[some], samples[some]] = whole[samples[some]] - without
+    return np.asarray(change.std(axis=1))
 
 
-def _without(inputs: GeneInputs, spans: Int64Array) -> GeneInputs:
-    """Repeat the samples once per tile, and set that tile to the reference in its repeat."""
-    n_samples = len(inputs.sample_ids)
+def _carriers(inputs: GeneInputs, spans: Int64Array) -> BoolArray:
+    """Return which samples carry anything but the reference in each tile, bool `(n_tiles, n_samples)`."""
+    found = np.zeros((len(spans), len(inputs.sample_ids)), dtype=np.bool_)
+    tiles = {tile.start: tile.index.any(axis=1) for tile in inputs.tiles}
+    for row, (start, end) in enumerate(spans.tolist()):
+        found[row] = tiles.get(start, False)
+        for dosages in (inputs, inputs.wide):
+            if dosages is not None:
+                within = (dosages.positions >= start) & (dosages.positions < end)
+                found[row] |= dosages.dosages[:, within].any(axis=1)
+    return found
+
+
+def _without(inputs: GeneInputs, samples: Int64Array, spans: Int64Array) -> GeneInputs:
+    """Take samples, perhaps several times, each with the reference in a tile of its own.
+
+    Parameters
+    ----------
+    inputs
+        Of all samples.
+    samples
+        int64 `(n_taken,)`; indices on the sample axis.
+    spans
+        int64 `(n_taken, 2)`; start and end of the tile.
+    """
     wide = inputs.wide
     if wide is not None:
-        wide = replace(wide, dosages=_emptied(wide.dosages, wide.positions, spans))
-    tiles = []
-    for tile in inputs.tiles:
-        index = np.tile(tile.index, (len(spans), 1))
-        for turn in np.flatnonzero(spans[:, 0] == tile.start).tolist():
-            index[turn * n_samples : (turn + 1) * n_samples] = 0
-        tiles.append(replace(tile, index=index))
+        wide = replace(wide, dosages=_emptied(wide.dosages[samples], wide.positions, spans))
+    tiles = [
+        replace(tile, index=np.where((spans[:, :1] == tile.start), 0, tile.index[samples]))
+        for tile in inputs.tiles
+    ]
     return replace(
         inputs,
-        sample_ids=inputs.sample_ids * len(spans),
-        dosages=_emptied(inputs.dosages, inputs.positions, spans),
+        sample_ids=tuple(inputs.sample_ids[sample] for sample in samples.tolist()),
+        dosages=_emptied(inputs.dosages[samples], inputs.positions, spans),
         tiles=tuple(tiles),
         wide=wide,
         zero_shot={},
@@ -68,8 +90,6 @@ def _without(inputs: GeneInputs, spans: Int64Array) -> GeneInputs:
 
 
 def _emptied(dosages: Float32Array, positions: Int64Array, spans: Int64Array) -> Float32Array:
-    """Repeat dosages once per tile, and set those of that tile's variants to 0 in its repeat."""
-    repeated = np.tile(dosages, (len(spans), 1)).reshape(len(spans), *dosages.shape)
-    for turn, (start, end) in zip(repeated, spans.tolist(), strict=True):
-        turn[:, (positions >= start) & (positions < end)] = 0.0
-    return repeated.reshape(len(spans) * len(dosages), dosages.shape[1])
+    """Set each row's dosages to 0 within its own span."""
+    within = (positions >= spans[:, :1]) & (positions < spans[:, 1:])
+    return np.where(within, np.float32(0.0), dosages)

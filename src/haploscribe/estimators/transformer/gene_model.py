@@ -21,6 +21,7 @@ from haploscribe.estimators.transformer.network import (
     training_epochs,
     weights_state,
 )
+from haploscribe.estimators.transformer.token_pooling import grouped, pooled, scaled_for_pooling
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
@@ -30,9 +31,10 @@ _INNER_SHARE = 0.2  # of the training samples, held out to stop early
 class Transformer(GeneEstimator):
     """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer over the gene's tile deltas.
 
-    Each bin of a tile is a token: the scores of its delta (`haploscribe.estimators.delta_scores`). Its
-    position is the signed distance to the TSS along the gene's strand. An encoder lets the
-    tokens of a haplotype see each other, attention pools them, and the two haplotypes are summed.
+    Each bin of a tile is a token: the scores of its delta (`haploscribe.estimators.delta_scores`). Short
+    tiles share one (`token_pooling`). Its position is the signed distance to the TSS along the gene's strand.
+    An encoder lets the tokens of a haplotype see each other, attention pools them, and the two haplotypes
+    are summed.
 
     A few hundred samples are too few to learn all this from nothing. So the network starts as the linear
     model that it contains: attention falls with distance to the TSS, and values are BLUP effects of the
@@ -112,7 +114,8 @@ class Transformer(GeneEstimator):
         if self._scale > _NEGLIGIBLE * float(np.abs(expression).max()):
             self.basis_ = fit_delta_whitening(inputs, self.n_scores)
         if self.basis_ is not None:
-            tiles = self.basis_.scored(inputs)
+            self.basis_ = scaled_for_pooling(self.basis_, inputs)
+            tiles = pooled(self.basis_.scored(inputs), inputs.gene)
             tokens = Tokens.of(tiles)
             standardised = (expression - self.intercept_) / self._scale
             distances = np.concatenate([tile.distances(inputs.gene) for tile in tiles])
@@ -128,21 +131,28 @@ class Transformer(GeneEstimator):
         """Predict expression from both haplotypes; see `Estimator.predict`."""
         if self.basis_ is None or self.network_ is None:
             return np.full(len(inputs.sample_ids), self.intercept_)
-        return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(self.basis_.scored(inputs)))
+        tiles = pooled(self.basis_.scored(inputs), inputs.gene)
+        return self.intercept_ + self._scale * self.network_.outputs(Tokens.of(tiles))
 
     def attention(self, inputs: GeneInputs) -> dict[int, float]:
         """Average the attention to each tile over the haplotypes of some samples.
 
         Returns
         -------
-        By the tile's start; adds up to 1, and is empty where there was nothing to learn from.
+        By the tile's start; tiles of one token share its attention equally. Adds up to 1, and is empty where
+        there was nothing to learn from.
         """
         if self.basis_ is None or self.network_ is None:
             return {}
         tiles = self.basis_.scored(inputs)
-        by_token = self.network_.mean_attention(Tokens.of(tiles))
-        by_tile = np.split(by_token, np.cumsum([tile.scores.shape[1] for tile in tiles])[:-1])
-        return {tile.start: float(part.sum()) for tile, part in zip(tiles, by_tile, strict=True)}
+        groups = grouped(tiles, inputs.gene)
+        by_bin = self.network_.mean_attention(Tokens.of(pooled(tiles, inputs.gene)))
+        by_group = np.split(by_bin, np.cumsum([group[0].scores.shape[1] for group in groups])[:-1])
+        return {
+            tile.start: float(part.sum()) / len(group)
+            for group, part in zip(groups, by_group, strict=True)
+            for tile in group
+        }
 
     def state(self) -> State:
         """Return level, scale, basis and weights; see `Estimator.state`."""

@@ -181,10 +181,19 @@ class HaplotypeNetwork(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Predict each sample, float32 `(n_samples,)`, up to the intercept."""
-        attention, encoded = self._attended(tokens)
         linear = (tokens.rows * self.linear_value[tokens.token]).sum(dim=1)
-        value = linear[tokens.index.flatten(0, 1)] + encoded @ self.encoder_value
+        value = linear[tokens.index.flatten(0, 1)]
+        if self._is_silent():
+            attention = torch.softmax(self.prior, dim=0)
+        else:
+            attention, encoded = self._attended(tokens)
+            value = value + encoded @ self.encoder_value
         return (attention * value).sum(dim=1).view(-1, 2).sum(dim=1)
+
+    def _is_silent(self) -> bool:
+        """Return whether the encoder adds nothing, as before training, and no gradient is asked for."""
+        readouts = (self.encoder_logit, self.encoder_value)
+        return not torch.is_grad_enabled() and not any(bool(readout.any()) for readout in readouts)
 
     def _attended(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """Return each haplotype's attention, `(n_haplotypes, n_tokens)`, and its encoded tokens."""
