@@ -150,9 +150,9 @@ def drawn_tiles(options: CohortOptions, index_folder: Path) -> list[bytes]:
     """Return the reference of tiles near genes, without N."""
     with open_cohort(options, index_folder) as cohort:
         tss = np.random.default_rng(SEED).permutation([gene.tss for gene in cohort.genes])
-        starts = [options.tile * (int(position) // options.tile) for position in tss]
+        starts = [options.tile_size * (int(position) // options.tile_size) for position in tss]
         contig = cohort.genes[0].contig
-        found = [cohort.genotypes.reference.fetch(contig, s, s + options.tile) for s in starts[:N_TILES]]
+        found = [cohort.genotypes.reference.fetch(contig, s, s + options.tile_size) for s in starts[:N_TILES]]
     return [sequence for sequence in found if b"N" not in sequence]
 
 

@@ -56,7 +56,7 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
 def haplotypes_of(cohort: Cohort, windows: Iterable[Interval]) -> list[TileHaplotypes]:
     """Return the unique haplotypes of the tiles of windows, as they are embedded; variant-free ones too."""
     genotypes, found = cohort.genotypes, []
-    for block in tile_blocks(windows, cohort.options.tile, genotypes.reference.contigs):
+    for block in tile_blocks(windows, cohort.options.tile_size, genotypes.reference.contigs):
         variants = genotypes.common(genotypes.read(block.tiles))
         found += genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
     return found

@@ -49,7 +49,7 @@ def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
     executor = Executor(1)
     with validated_cohort(options, executor, folder) as validated:
         cached, store = validated.cached, folder / STORE_NAME
-        loaded = LoadedBackbone.load(BackboneOptions("kmer"), options.tile)
+        loaded = LoadedBackbone.load(BackboneOptions("kmer"), options.tile_size)
         embedded = embed_windows(cached, validated.spec, loaded, store, executor)
         keys, n_genes = folder / "blocks.jsonl", len(cached.genes)
         write_block_keys(keys, embedded.keys)

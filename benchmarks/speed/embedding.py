@@ -74,7 +74,7 @@ def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Ba
     """Embed tiles into a new store, from the VCF on."""
     timed = TimedBackbone(backbone)
     with tempfile.TemporaryDirectory() as folder:
-        store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile
+        store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile_size
         (block,) = tile_blocks(windows_of(haplotypes), size, cohort.genotypes.reference.contigs)
         started = time.perf_counter()
         address, counts = embed_block(block, cohort.genotypes, timed, store, size)
@@ -306,8 +306,9 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(command) + ".",
         "",
-        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {len(stretch)} tiles of {options.tile:,} bp, "
-        f"{len(stretch[0].index)} samples. The plain loop runs a `transformers` model with the same weights "
+        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {len(stretch)} tiles of "
+        f"{options.tile_size:,} bp, {len(stretch[0].index)} samples. "
+        "The plain loop runs a `transformers` model with the same weights "
         "on every sample's two haplotypes of every tile, in the way that was fastest in the same run, from "
         "ready-made token numbers. `haploscribe` starts from the VCF and ends with the store; its time is "
         f"the best of {REPEATS}.",

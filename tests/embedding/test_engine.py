@@ -42,7 +42,7 @@ def cohort(example: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> 
 def embed(
     cohort: Cohort, windows: Sequence[Interval], store: Path, backbone: KmerCounts
 ) -> tuple[DeltaReader, EmbeddingCounts]:
-    opened, size = EmbeddingStore(store), cohort.options.tile
+    opened, size = EmbeddingStore(store), cohort.options.tile_size
     blocks = list(tile_blocks(windows, size, cohort.genotypes.reference.contigs))
     done = [embed_block(block, cohort.genotypes, backbone, opened, size) for block in blocks]
     counts = reduce(EmbeddingCounts.plus, (counts for _, counts in done))

@@ -83,7 +83,9 @@ def test_a_scheduler_is_told_of_a_few_items_at_a_time(
 def test_what_travels_with_an_item_is_small(tmp_path: Path, example: CohortOptions) -> None:
     """A spec names files; nothing in it grows with the number of genes, tiles or samples."""
     spec = WorkSpec(
-        genotypes=CachedGenotypes(example.reference, tmp_path / "index", tmp_path / "variants", example.tile),
+        genotypes=CachedGenotypes(
+            example.reference, tmp_path / "index", tmp_path / "variants", example.tile_size
+        ),
         folder=tmp_path,
         cohort=example,
         cohort_folder=tmp_path / "cohort",

@@ -210,7 +210,7 @@ class OpenedCohort:
         (chosen,) = option_groups((BackboneOptions,), options)
         validated = self._validated
         with umask_for(readable_by), open_executor(self._jobs) as executor:
-            loaded = load_backbone_like(backbone, chosen, self.options.tile)
+            loaded = load_backbone_like(backbone, chosen, self.options.tile_size)
             embedded = embed_windows(validated.cached, validated.spec, loaded, Path(store), executor)
         stored = DeltaReader(EmbeddingStore(embedded.store_path), embedded.keys)
         self._embedded.append((embedded, stored))

@@ -37,15 +37,13 @@ Window = Annotated[
         check=at_least(1, "give a width in base pairs, such as 196608"),
     ),
 ]
-Tile = Annotated[
-    int,
-    Option(
-        "Size of the tiles that are embedded, in base pairs.",
-        metavar="BP",
-        unit="bp",
-        check=at_least(1, "give a size in base pairs, such as 5994"),
-    ),
-]
+_TILE = Option(
+    "Size of the tiles that are embedded, in base pairs.",
+    metavar="BP",
+    unit="bp",
+    check=at_least(1, "give a size in base pairs, such as 5994"),
+)
+Tile = Annotated[int, _TILE]
 Maf = Annotated[
     float,
     Option(
@@ -97,9 +95,14 @@ class CohortOptions(Options):
     ] = None
     genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
     window: Window = DEFAULT_WINDOW
-    tile: Tile = DEFAULT_TILE
+    tile: Annotated[int | None, replace(_TILE, unset="that of the backbone, 5994 for most")] = None
     maf: Maf = 0.01
     assume_phased: AssumePhased = False
+
+    @property
+    def tile_size(self) -> int:
+        """Size of the tiles; 5,994 bp where none was asked for and no backbone is known."""
+        return DEFAULT_TILE if self.tile is None else self.tile
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from typing_extensions import TypedDict
 
-from haploscribe.config.options import BackboneOptions
-from haploscribe.embedding.backbones.base import Backbone
-from haploscribe.embedding.backbones.registry import is_on_hub, load_backbone
+from haploscribe.config.options import BackboneOptions, CohortOptions
+from haploscribe.embedding.backbones.base import Backbone, default_tile
+from haploscribe.embedding.backbones.registry import is_on_hub, load_backbone, table_entry
 from haploscribe.embedding.deltas import subtract_reference
 from haploscribe.embedding.engine import (
     EmbeddingCounts,
@@ -151,6 +151,22 @@ class LoadedBackbone:
     def key(self) -> str:
         """Key of the backbone with all its settings and weights: `backbone_key`."""
         return backbone_key(self.backbone)
+
+
+def with_tile(cohort: CohortOptions, backbone: BackboneOptions) -> CohortOptions:
+    """Return the options with the backbone's own tile size where none was asked for.
+
+    A backbone that is not in the table is loaded for that.
+
+    Raises
+    ------
+    InputError
+        When it cannot be loaded.
+    """
+    if cohort.tile is not None:
+        return cohort
+    known = table_entry(backbone.backbone) or LoadedBackbone.load(backbone).backbone
+    return replace(cohort, tile=default_tile(known))
 
 
 class EmbeddingContext(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles
+from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles, with_tile
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.parallel.executor import Executor
@@ -40,6 +40,7 @@ def embed(
     """
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
+    cohort_options = with_tile(cohort_options, backbone_options)
     loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
     if not store_path.name:
         raise InputError(f"--store {store_path}: name a folder of its own")

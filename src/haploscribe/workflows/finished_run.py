@@ -196,7 +196,7 @@ def finished_run(
     if any_model(specs, "reads_deltas"):
         if saved.record.backbone is not None:
             backbone_options = replace(backbone_options, revision=saved.record.backbone.revision)
-        loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
+        loaded = LoadedBackbone.load(backbone_options, cohort_options.tile_size)
         if loaded.key != saved.record.backbone_key:
             raise InputError(
                 f"backbone {backbone_options.backbone} is {loaded.key} now, but was "

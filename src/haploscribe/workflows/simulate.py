@@ -11,7 +11,7 @@ from typing import Any
 
 from haploscribe._version import __version__
 from haploscribe.cohort.cohort import match_gene_contigs
-from haploscribe.config.options import CohortOptions
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -94,7 +94,7 @@ def run_command(options: SimulationOptions, out: Path) -> str:
         "reference": options.reference or out / REFERENCE,
         "expression": out / EXPRESSION,
     }
-    defaults = {field.name: field.default for field in fields(CohortOptions)}
+    defaults = {field.name: field.default for field in fields(CohortOptions)} | {"tile": DEFAULT_TILE}
     settings = {name: getattr(options, name) for name in ("window", "tile", "maf")}
     words |= {name: value for name, value in settings.items() if value != defaults[name]}
     words["normalize"] = "none"  # expression is already on the scale of the effects

@@ -101,7 +101,7 @@ def validated_cohort(
             scan = _scan(cohort, blocks, executor, index_folder, work, advance, cache=temporary is None)
             if temporary is None:
                 save_cohort(work / "cohort", cohort)
-        cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile)
+        cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile_size)
         spec = WorkSpec(genotypes=cached, folder=work, cohort=options, cohort_folder=work / "cohort")
         yield ValidatedCohort(cohort, scan, spec)
 

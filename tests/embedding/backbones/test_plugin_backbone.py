@@ -114,6 +114,7 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wr
         ('"mine"', '"../mine"', "Mine", "name must be a short name .* not '../mine'"),
         ('{"k": 1}', '{"k": 1.5}', "Mine", "settings must be a mapping of names to strings or integers"),
         ("1, 1000", "0, 1000", "Mine", "tile_multiple must be a positive integer, not 0"),
+        ("class Mine:", "class Mine:\n    default_tile = 1200", "Mine", "default_tile must be .* up to 1000"),
         (
             "def embed",
             "def __init__(self, path): pass\n    def embed",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.utils.types import Float32Array
@@ -14,6 +15,8 @@ from haploscribe.utils.types import Float32Array
 
 class Backbone(Protocol):
     """A frozen model that embeds the haplotypes of tiles as vectors.
+
+    It may have an attribute `default_tile`: see the function of that name.
 
     Attributes
     ----------
@@ -41,6 +44,32 @@ class Backbone(Protocol):
         float32 `(n_haplotypes, n_bins, dimension)`; each row depends on its own haplotype alone.
         """
         ...
+
+
+class Tileable(Protocol):
+    """What says which tiles a backbone takes: the backbone itself, or its row of the table."""
+
+    @property
+    def tile_multiple(self) -> int:
+        """Tile sizes are a multiple of this many base pairs."""
+        ...
+
+    @property
+    def max_tile(self) -> int:
+        """The longest tile in base pairs."""
+        ...
+
+
+def default_tile(backbone: Tileable) -> int:
+    """Return the tile size in base pairs that a backbone is used with unless another is asked for.
+
+    Its attribute `default_tile` where it has one; else the longest that it takes up to 5,994.
+    """
+    own: int | None = getattr(backbone, "default_tile", None)
+    if own is not None:
+        return own
+    multiple = backbone.tile_multiple
+    return max(min(DEFAULT_TILE, backbone.max_tile) // multiple, 1) * multiple
 
 
 class SequenceBackbone(ABC):
@@ -91,12 +120,18 @@ class ValidatedBackbone:
             for name, what, is_valid in _ATTRIBUTES
             if name not in missing and not is_valid(getattr(backbone, name))
         ]
+        own = getattr(backbone, "default_tile", None)
+        if own is not None and not faults:
+            multiple, longest = backbone.tile_multiple, backbone.max_tile
+            if not _is_positive(own) or own % multiple or own > longest:
+                faults = [f"default_tile must be a multiple of {multiple} up to {longest}, not {own!r:.60}"]
         if faults:
             raise InputError(f"backbone {plugin} does not follow the protocol: {'; '.join(faults)}")
         self.name: str = backbone.name
         self.settings: Mapping[str, str | int] = {**backbone.settings, "plugin": plugin, "source": source}
         self.tile_multiple: int = backbone.tile_multiple
         self.max_tile: int = backbone.max_tile
+        self.default_tile = default_tile(self if own is None else backbone)
         self._plugin = plugin
         self._embed = backbone.embed
 

@@ -35,8 +35,8 @@ class BackboneEntry:
         Length of one vector.
     n_layers, n_heads, feed_forward_size, vocabulary_size
         Dimensions of the model; 0 where there is none.
-    tile_multiple, max_tile
-        As in `Backbone`, in base pairs.
+    tile_multiple, max_tile, default_tile
+        As in `Backbone`, in base pairs; None for the longest tile up to 5,994.
     licence
         SPDX identifier of the weights' licence; this package's own where there are none.
         `InstaDeep-OML-1.0`, which has none, is the InstaDeep Open Model Licence: non-commercial, as to what
@@ -59,6 +59,7 @@ class BackboneEntry:
     max_tile: int
     licence: str
     confirmed: bool
+    default_tile: int | None = None
 
 
 def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEntry:
@@ -83,7 +84,7 @@ def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEn
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "nt-v1": {"n_heads": 20, "vocabulary_size": 4105, "tile_multiple": 6, "max_tile": 5_994},
     "nt-v2": {"n_heads": 16, "vocabulary_size": 4107, "tile_multiple": 6, "max_tile": 12_282},
-    "ntv3": {"vocabulary_size": 11, "tile_multiple": 128, "max_tile": 2**20, "licence": "InstaDeep-OML-1.0"},
+    "ntv3": {"vocabulary_size": 11, "tile_multiple": 128, "max_tile": 2**20, "licence": "InstaDeep-OML-1.0", "default_tile": 2**13},
 }
 """What the published models of a family share."""
 

@@ -132,6 +132,12 @@ def is_on_hub(name_or_path: str) -> bool:
     return isinstance(_kind(name_or_path), HubModel)
 
 
+def table_entry(name_or_path: str) -> BackboneEntry | None:
+    """Return the row of the table that a short name or a hub id stands for; None for any other backbone."""
+    kind = _kind(name_or_path)
+    return kind.entry if isinstance(kind, HubModel) else kind if isinstance(kind, BackboneEntry) else None
+
+
 def make_backbone(
     found: object, text: str, plugin: str, source: str, options: Mapping[str, str | int]
 ) -> ValidatedBackbone:

@@ -17,7 +17,7 @@ from haploscribe.config.options import (
     ZeroShotOptions,
 )
 from haploscribe.embedding.backbones.registry import check_backbone_name
-from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone
+from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
 from haploscribe.evaluation.bootstrap import genome_order
@@ -115,6 +115,7 @@ def run(
     check_augmentation(_augmentation(zero_shot_options))
     # Also where no model reads deltas.
     check_backbone_name(backbone_options.backbone, backbone_options.revision)
+    cohort_options = with_tile(cohort_options, backbone_options)
     options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
     finish_publishing(out)
     record, earlier = None, None
@@ -156,7 +157,7 @@ def _run(
             )
             loaded = None
             if any_model(specs, "reads_deltas"):
-                loaded = _load_backbone(backbone_options, cohort_options.tile, earlier)
+                loaded = _load_backbone(backbone_options, cohort_options.tile_size, earlier)
             executor = stack.enter_context(open_executor(worker_options))
             wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
             with timer.timed("reading variants"):
