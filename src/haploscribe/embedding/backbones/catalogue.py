@@ -84,7 +84,13 @@ def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEn
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "nt-v1": {"n_heads": 20, "vocabulary_size": 4105, "tile_multiple": 6, "max_tile": 5_994},
     "nt-v2": {"n_heads": 16, "vocabulary_size": 4107, "tile_multiple": 6, "max_tile": 12_282},
-    "ntv3": {"vocabulary_size": 11, "tile_multiple": 128, "max_tile": 2**20, "licence": "InstaDeep-OML-1.0", "default_tile": 2**13},
+    "ntv3": {
+        "vocabulary_size": 11,
+        "tile_multiple": 128,
+        "max_tile": 2**20,
+        "licence": "InstaDeep-OML-1.0",
+        "default_tile": 2**13,
+    },
 }
 """What the published models of a family share."""
 
