@@ -17,7 +17,6 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 from typing_extensions import is_typeddict
 
-from haploscribe.embedding.backbones.base import default_tile
 from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 
 _LINES = Path(__file__).parents[1] / "bad-input-lines.json"
@@ -138,7 +137,7 @@ def _backbone_row(entry: BackboneEntry) -> tuple[str, ...]:
         f"{entry.dimension:,}{unsure}",
         f"{entry.n_layers}{unsure}" if entry.n_layers else "-",
         f"{entry.max_tile:,}\N{NO-BREAK SPACE}bp",
-        f"{default_tile(entry):,}\N{NO-BREAK SPACE}bp",
+        f"{entry.default_tile:,}\N{NO-BREAK SPACE}bp",
         f"{entry.tile_multiple}\N{NO-BREAK SPACE}bp",
         f"`{entry.licence}`" if entry.n_layers else "no weights",
     )

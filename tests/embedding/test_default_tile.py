@@ -45,22 +45,15 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_the_table_says_which_tile_is_taken() -> None:
-    found = {entry.name: default_tile(entry) for entry in BACKBONES}
-    assert set(found.values()) == {5_994, 8_192}
+    found = {entry.name: entry.default_tile for entry in BACKBONES}
+    assert set(found.values()) == {1_998, 5_994, 8_192}
+    assert {name for name, tile in found.items() if tile == 1_998} == {"nano"}
     assert {name for name, tile in found.items() if tile == 8_192} == {
         f"ntv3-{size}{stage}" for size in ("8m", "100m", "650m") for stage in ("", "-8kb")
     }
     for entry in BACKBONES:
         assert found[entry.name] % entry.tile_multiple == 0
         assert found[entry.name] <= entry.max_tile
-
-
-@pytest.mark.parametrize("name", ["nano", "kmer", "random"])
-@pytest.mark.parametrize("strands", ["forward", "both"])
-def test_a_loaded_backbone_says_the_same_as_the_table(name: str, strands: str) -> None:
-    entry = table_entry(name)
-    assert entry is not None
-    assert default_tile(load_backbone(name, strands=strands)) == default_tile(entry)
 
 
 def test_a_folder_of_ntv3_has_that_of_ntv3() -> None:
@@ -83,7 +76,7 @@ def test_a_plug_in_has_its_own_or_the_longest(cohort: CohortOptions, module: str
         check_tile_size(load_backbone(f"{module}:{name}"), expected)
         assert with_tile(cohort, chosen) == cohort
     assert with_tile(unset, BackboneOptions("ntv3-8m")).tile == 8_192
-    assert with_tile(unset, BackboneOptions()).tile == 5_994
+    assert with_tile(unset, BackboneOptions()).tile == 1_998
 
 
 def test_a_run_records_the_number(cohort: CohortOptions, module: str, tmp_path: Path) -> None:

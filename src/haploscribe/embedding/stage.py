@@ -165,8 +165,9 @@ def with_tile(cohort: CohortOptions, backbone: BackboneOptions) -> CohortOptions
     """
     if cohort.tile is not None:
         return cohort
-    known = table_entry(backbone.backbone) or LoadedBackbone.load(backbone).backbone
-    return replace(cohort, tile=default_tile(known))
+    entry = table_entry(backbone.backbone)
+    tile = default_tile(LoadedBackbone.load(backbone).backbone) if entry is None else entry.default_tile
+    return replace(cohort, tile=tile)
 
 
 class EmbeddingContext(Protocol):

@@ -10,7 +10,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from haploscribe.embedding.backbones.base import default_tile
 from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 from haploscribe.interpret.explanation import Explanation
 from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
@@ -121,7 +120,7 @@ def explanation_table(explained: Explanation) -> Table:
 
 def backbones_json() -> list[dict[str, Any]]:
     """Return what `haploscribe backbones --json` prints."""
-    return [asdict(entry) | {"default_tile": default_tile(entry)} for entry in BACKBONES]
+    return [asdict(entry) for entry in BACKBONES]
 
 
 def backbone_lines(entries: Sequence[BackboneEntry] = BACKBONES) -> list[str]:

@@ -141,7 +141,7 @@ class Timer:
     Attributes
     ----------
     seconds
-        Wall-timer time by stage, in the order in which they began.
+        Wall-clock time by stage, in the order in which they began.
     """
 
     def __init__(self) -> None:

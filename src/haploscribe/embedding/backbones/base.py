@@ -46,21 +46,7 @@ class Backbone(Protocol):
         ...
 
 
-class Tileable(Protocol):
-    """What says which tiles a backbone takes: the backbone itself, or its row of the table."""
-
-    @property
-    def tile_multiple(self) -> int:
-        """Tile sizes are a multiple of this many base pairs."""
-        ...
-
-    @property
-    def max_tile(self) -> int:
-        """The longest tile in base pairs."""
-        ...
-
-
-def default_tile(backbone: Tileable) -> int:
+def default_tile(backbone: Backbone) -> int:
     """Return the tile size in base pairs that a backbone is used with unless another is asked for.
 
     Its attribute `default_tile` where it has one; else the longest that it takes up to 5,994.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.embedding.backbones import kmer, random_vectors
 from haploscribe.embedding.backbones.base import SequenceBackbone
 from haploscribe.embedding.backbones.kmer import KmerCounts
@@ -35,8 +36,10 @@ class BackboneEntry:
         Length of one vector.
     n_layers, n_heads, feed_forward_size, vocabulary_size
         Dimensions of the model; 0 where there is none.
-    tile_multiple, max_tile, default_tile
-        As in `Backbone`, in base pairs; None for the longest tile up to 5,994.
+    tile_multiple, max_tile
+        As in `Backbone`, in base pairs.
+    default_tile
+        Tile size in base pairs where none is asked for.
     licence
         SPDX identifier of the weights' licence; this package's own where there are none.
         `InstaDeep-OML-1.0`, which has none, is the InstaDeep Open Model Licence: non-commercial, as to what
@@ -57,9 +60,9 @@ class BackboneEntry:
     vocabulary_size: int
     tile_multiple: int
     max_tile: int
+    default_tile: int
     licence: str
     confirmed: bool
-    default_tile: int | None = None
 
 
 def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEntry:
@@ -76,14 +79,27 @@ def _weightless(name: "Literal['kmer', 'random']", dimension: int) -> BackboneEn
         vocabulary_size=0,
         tile_multiple=backbone.tile_multiple,
         max_tile=backbone.max_tile,
+        default_tile=DEFAULT_TILE,
         licence="Apache-2.0",
         confirmed=True,
     )
 
 
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
-    "nt-v1": {"n_heads": 20, "vocabulary_size": 4105, "tile_multiple": 6, "max_tile": 5_994},
-    "nt-v2": {"n_heads": 16, "vocabulary_size": 4107, "tile_multiple": 6, "max_tile": 12_282},
+    "nt-v1": {
+        "n_heads": 20,
+        "vocabulary_size": 4105,
+        "tile_multiple": 6,
+        "max_tile": 5_994,
+        "default_tile": 5_994,
+    },
+    "nt-v2": {
+        "n_heads": 16,
+        "vocabulary_size": 4107,
+        "tile_multiple": 6,
+        "max_tile": 12_282,
+        "default_tile": 5_994,
+    },
     "ntv3": {
         "vocabulary_size": 11,
         "tile_multiple": 128,
@@ -158,6 +174,7 @@ BACKBONES: tuple[BackboneEntry, ...] = (
         vocabulary_size=4107,
         tile_multiple=6,
         max_tile=5_994,
+        default_tile=1_998,
         licence="Apache-2.0",
         confirmed=True,
     ),
