@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.options import DEFAULT_TILE, CohortOptions
+from haploscribe.config.options import CohortOptions
+from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import TileHaplotypes, merge_equal_tiles
 from haploscribe.genome.tiles import Interval, tile_blocks
@@ -15,9 +16,10 @@ EXPRESSION_PCS = 25
 TRAINING_SIZES = (69, 138, 206, 290)
 N_TEST = 68
 SPLIT_SEED = 0
+NANO_TILE = next(entry.default_tile for entry in BACKBONES if entry.name == "nano")
 
 
-def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEFAULT_TILE) -> CohortOptions:
+def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int | None = None) -> CohortOptions:
     """Return the cohort's options, and write the covariates and the list of genes that they name.
 
     Parameters
@@ -30,7 +32,7 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int = DEF
     every
         Take every N-th gene of the table only.
     tile
-        Size of the tile grid in base pairs.
+        Size of the tile grid in base pairs; None for the backbone's own.
     """
     out.mkdir(parents=True, exist_ok=True)
     wanted = {f"expression_PC{number}" for number in range(1, EXPRESSION_PCS + 1)}

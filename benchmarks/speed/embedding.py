@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common.cohort import benchmark_cohort, haplotypes_of
+from benchmarks.common.cohort import NANO_TILE, benchmark_cohort, haplotypes_of
 from benchmarks.common.measuring import seconds_of
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
@@ -288,12 +288,13 @@ def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its table."""
     parser = benchmark_parser("embedding", __doc__, every=1)
     parser.add_argument("--tiles", type=int, default=TILES_PER_BLOCK, help="tiles that both embed in full")
+    parser.add_argument("--tile", type=int, default=NANO_TILE, help="in base pairs")
     arguments = parser.parse_args(argv)
     if not 1 <= arguments.tiles <= TILES_PER_BLOCK:
         parser.error(f"--tiles must be 1 to {TILES_PER_BLOCK}, the tiles of one block")
     backbone = load_backbone(BACKBONE)
     with tempfile.TemporaryDirectory() as folder:
-        options = benchmark_cohort(arguments.source, Path(folder), every=arguments.every)
+        options = benchmark_cohort(arguments.source, Path(folder), every=arguments.every, tile=arguments.tile)
         with open_cohort(options, Path(folder)) as cohort:
             haplotypes = haplotypes_of(cohort, cohort.cis_windows())
             stretch = haplotypes_of(cohort, windows_of(typical_stretch(haplotypes, arguments.tiles)))
@@ -301,6 +302,7 @@ def main(argv: Sequence[str]) -> None:
             counted = count_lines(cohort, haplotypes)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"
     command += "" if arguments.every == 1 else f" --every {arguments.every}"
+    command += "" if arguments.tile == NANO_TILE else f" --tile {arguments.tile}"
     lines = [
         "# What embedding costs, against the plain loop",
         "",

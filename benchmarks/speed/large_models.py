@@ -17,6 +17,7 @@ from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_section
 from benchmarks.speed.encoders import encode, operations_per_token, random_encoder, shape_of
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.options import DEFAULT_TILE
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.token_backbone import TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_A_GPU
 from haploscribe.genome.tiles import Interval
@@ -46,10 +47,10 @@ def device_seconds(device: torch.device, work: Callable[[], object], repeats: in
     return seconds_of(finished, repeats)
 
 
-def passes_of_genome(source: Path) -> float:
-    """Count the unique haplotypes of the cohort's chromosome and scale them to the genome."""
+def passes_of_genome(source: Path, tile: int = DEFAULT_TILE) -> float:
+    """Count the unique haplotypes of the cohort's chromosome, by tile size, and scale them to the genome."""
     with tempfile.TemporaryDirectory() as folder:
-        options = benchmark_cohort(source, Path(folder))
+        options = benchmark_cohort(source, Path(folder), tile=tile)
         with open_cohort(options, Path(folder)) as cohort:
             contig = cohort.genes[0].contig
             length = cohort.genotypes.reference.contigs[contig]

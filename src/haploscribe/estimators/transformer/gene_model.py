@@ -79,7 +79,7 @@ class Transformer(GeneEstimator):
         n_heads: int = 2,
         learning_rate: float = 1e-3,
         max_epochs: int = 8,
-        patience: int = 3,
+        patience: int = 1,
         seed: int = 0,
     ) -> None:
         self.n_scores = n_scores
