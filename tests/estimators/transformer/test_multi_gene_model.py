@@ -31,7 +31,7 @@ DIMENSION = 8
 
 
 def made_genes(
-    n_genes: int, n_samples: int = 100, n_tiles: int = 4, n_bins: int = 1, seed: int = 0
+    n_genes: int, n_samples: int = 100, n_tiles: int = 4, n_bins: int = 1, seed: int = 0, size: int = TILE
 ) -> list[GeneInputs]:
     """Genes far from each other, each with tiles of five unique haplotypes, random and carried at random."""
     rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def made_genes(
             deltas = rng.normal(size=(5, n_bins, DIMENSION)).astype(np.float32)
             deltas[0] = 0.0
             index = rng.choice(5, size=(n_samples, 2), p=[0.4, 0.2, 0.2, 0.1, 0.1]).astype(np.int32)
-            tiles.append(TileDeltas(first + tile * TILE, first + (tile + 1) * TILE, deltas, index))
+            tiles.append(TileDeltas(first + tile * size, first + (tile + 1) * size, deltas, index))
         genes.append(
             GeneInputs(
                 gene=Gene(f"GENE{number}", "22", first + 2 * TILE, "+"),
@@ -98,6 +98,22 @@ def test_an_effect_of_a_genes_own_is_learned_for_new_people() -> None:
     fitted = quick().fit([inputs.take(train) for inputs in genes], [values[train] for values in expression])
     tested = [inputs.take(test) for inputs in genes]
     assert mean_r(fitted, tested, [values[test] for values in expression]) > 0.6
+
+
+def test_short_tiles_share_tokens_and_one_that_is_missing_is_the_reference() -> None:
+    genes = made_genes(6, n_samples=60, n_tiles=30, size=1_000)
+    fitted = quick().fit(genes, planted(genes, shared=False))
+    seen = fitted.genes_["GENE0"]
+    assert len(seen.tiles) == 30
+    assert len(seen.effects) < 30
+    lost = genes[0].tiles[3]
+    without = replace(genes[0], tiles=tuple(tile for tile in genes[0].tiles if tile is not lost))
+    emptied = tuple(
+        replace(tile, index=np.zeros_like(tile.index)) if tile is lost else tile for tile in genes[0].tiles
+    )
+    reference = fitted.predict(replace(genes[0], tiles=emptied))
+    np.testing.assert_allclose(fitted.predict(without), reference, rtol=0, atol=1e-6)
+    assert np.abs(reference - fitted.predict(genes[0])).max() > 1e-4
 
 
 def test_permuted_expression_teaches_nothing_of_genes_never_seen() -> None:

@@ -21,6 +21,7 @@ from haploscribe.estimators.transformer.multi_gene_network import (
     own_outputs,
 )
 from haploscribe.estimators.transformer.network import restore_weights, weights_state
+from haploscribe.estimators.transformer.token_pooling import pooled
 from haploscribe.expression.genes import Gene, GeneSplit, split_genes
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
@@ -68,12 +69,10 @@ class TrainedGene:
 class MultiGeneTransformer(MultiGeneEstimator):
     """Expression as f(haplotype 0) + f(haplotype 1), with f a small transformer that all genes share.
 
-    Each bin of a tile is a token: its delta on axes that all genes share
-    (`haploscribe.estimators.transformer.multi_gene_axes`) and its signed distance to the TSS along the
-    gene's strand
-    (`haploscribe.estimators.transformer.multi_gene_network`). The loss is that of signed differences
-    between two samples at
-    one gene, over all pairs, so that the level of a gene, which sequence predicts across genes but which says
+    Each bin of a tile is a token: its delta on axes that all genes share (`multi_gene_axes`), short tiles
+    sharing one (`token_pooling`), and its signed distance to the TSS along the gene's strand
+    (`multi_gene_network`). The loss is that of signed differences between two samples at one gene, over all
+    pairs, so that the level of a gene, which sequence predicts across genes but which says
     nothing of differences between samples, earns nothing.
 
     A network overfits the samples of the genes that it learned from, and predicts these too well. So the
@@ -159,6 +158,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
         self.networks_: list[MultiGeneNetwork] = []
         self.genes_: dict[str, TrainedGene] = {}
         read: dict[Gene, GeneTokens] = {}
+        tiles: dict[Gene, tuple[tuple[int, int], ...]] = {}
         learned: list[Float64Array] = []
         for inputs, values in zip(genes, expression, strict=True):
             require_complete(inputs, values)
@@ -167,12 +167,13 @@ class MultiGeneTransformer(MultiGeneEstimator):
                 nothing = np.empty((0, 0), dtype=np.float32)
                 self.genes_[inputs.gene.gene_id] = TrainedGene(float(values.mean()), 0, (), nothing)
             else:
-                read[inputs.gene] = GeneTokens.of(self.axes_.scored(inputs), inputs.gene)
+                read[inputs.gene] = _tokens(self.axes_, inputs)
+                tiles[inputs.gene] = tuple((tile.start, tile.end) for tile in inputs.tiles)
                 learned.append(values)
         if self.axes_ is not None:
             blocks = _inner_blocks(read)
             self._train(self.axes_, blocks, list(read.values()), learned, validation)
-            self._learn_genes(blocks, read, learned)
+            self._learn_genes(blocks, read, tiles, learned)
         return self
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
@@ -191,12 +192,12 @@ class MultiGeneTransformer(MultiGeneEstimator):
         if self.axes_ is None or not (inputs.tiles if seen is None else seen.tiles):
             return np.full(len(inputs.sample_ids), 0.0 if seen is None else seen.intercept)
         if seen is None:
-            gene = GeneTokens.of(self.axes_.scored(inputs), inputs.gene)
+            gene = _tokens(self.axes_, inputs)
             reference = gene.reference()
             differences = [network.outputs(gene) - network.outputs(reference) for network in self.networks_]
             return np.asarray(np.mean(differences, axis=0))
         inputs = _with_tiles(inputs, seen, len(self.axes_.axes))
-        gene = GeneTokens.of(self.axes_.scored(inputs), inputs.gene)
+        gene = _tokens(self.axes_, inputs)
         return seen.intercept + self.networks_[seen.network].outputs(gene) + own_outputs(gene, seen.effects)
 
     def state(self) -> State:
@@ -265,6 +266,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
         self,
         blocks: Sequence[GeneSplit],
         read: Mapping[Gene, GeneTokens],
+        tiles: Mapping[Gene, tuple[tuple[int, int], ...]],
         expression: Sequence[Float64Array],
     ) -> None:
         """Learn each gene's own effects beside the network that did not learn from it."""
@@ -273,8 +275,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
             shared = self.networks_[network_of[i]].outputs(tokens)
             effects = own_effects(tokens, expression[i] - shared)
             level = float((expression[i] - shared - own_outputs(tokens, effects)).mean())
-            tiles = tuple((tile.start, tile.end) for tile in tokens.tiles)
-            self.genes_[gene.gene_id] = TrainedGene(level, network_of[i], tiles, effects)
+            self.genes_[gene.gene_id] = TrainedGene(level, network_of[i], tiles[gene], effects)
 
     def _untrained(self, n_scores: int) -> MultiGeneNetwork:
         return MultiGeneNetwork(
@@ -284,6 +285,11 @@ class MultiGeneTransformer(MultiGeneEstimator):
             n_heads=self.n_heads,
             generator=torch.Generator().manual_seed(self.seed),
         )
+
+
+def _tokens(axes: MultiGeneAxes, inputs: GeneInputs) -> GeneTokens:
+    """Score a gene's tiles on the shared axes; short ones share a token (`token_pooling`)."""
+    return GeneTokens.of(pooled(axes.scored(inputs), inputs.gene), inputs.gene)
 
 
 def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneSplit, ...]:
@@ -297,7 +303,9 @@ def _inner_blocks(read: Mapping[Gene, GeneTokens]) -> tuple[GeneSplit, ...]:
 def _with_tiles(inputs: GeneInputs, seen: TrainedGene, dimension: int) -> GeneInputs:
     """Return a gene the tiles it had in training."""
     tiles = {(tile.start, tile.end): tile for tile in inputs.tiles}
-    reference = np.zeros((1, len(seen.effects) // len(seen.tiles), dimension), dtype=np.float32)
+    # Tiles of several bins do not share tokens.
+    n_bins = max(len(seen.effects) // len(seen.tiles), 1)
+    reference = np.zeros((1, n_bins, dimension), dtype=np.float32)
     index = np.zeros((len(inputs.sample_ids), 2), dtype=np.int32)
     return replace(
         inputs,

@@ -111,7 +111,7 @@ class MultiGeneNetwork(nn.Module):
         """Predict each sample, float32 `(n_samples,)`, up to the gene's intercept."""
         tokens = gene.tokens()
         index = tokens.index.flatten(0, 1)
-        # Projected once a unique row, gathered after, as in `transformer_network`.
+        # Projected once for each distinct row, gathered after.
         positions = position_features(gene.distances) @ self.position
         encoded = nn.functional.embedding(index, tokens.rows @ self.embedding) + positions
         for layer in self.layers:
