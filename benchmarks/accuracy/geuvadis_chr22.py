@@ -45,7 +45,7 @@ def model_lines(results: Results, models: list[str]) -> list[str]:
     return lines
 
 
-def page(results: Results, command: str, models: list[str]) -> list[str]:
+def page(results: Results, command: str, models: list[str], jobs: int) -> list[str]:
     """Format the page: command, versions, table, cost."""
     n_genes = results.summary["models"][models[0]]["n_genes"]
     embedding = results.summary["embedding"]
@@ -85,7 +85,7 @@ def page(results: Results, command: str, models: list[str]) -> list[str]:
             "",
         ]
     lines += [
-        f"Wall clock {results.summary['wall_seconds'] / 60:.1f} min with {results.run['options']['jobs']} "
+        f"Wall clock {results.summary['wall_seconds'] / 60:.1f} min with {jobs} "
         f"processes; peak memory {self_kib / 2**20:.2f} GiB in the main process, "
         f"{worker_kib / 2**20:.2f} GiB in the largest worker.",
         "",
@@ -122,4 +122,4 @@ def main(argv: Sequence[str]) -> None:
         f"geuvadis_chr22 --source FOLDER --every {arguments.every} --jobs {arguments.jobs} "
         f"--backbone {arguments.backbone}{'' if arguments.xpresso is None else ' --xpresso FILE'}"
     )
-    write_page(arguments.table, page(results, command, models))
+    write_page(arguments.table, page(results, command, models, arguments.jobs))
