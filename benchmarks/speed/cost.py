@@ -136,7 +136,9 @@ def paired_lines(before: Path, after: Path) -> list[str]:
             for frame, name in zip(frames, ("before", "after"), strict=True)
         ]
         row = compare_models(pl.concat(named)).filter(pl.col("model_a") == "after").row(0, named=True)
-        first, second = (frame.sort("gene_id")["pearson_r"].to_numpy() for frame in named)
+        # The table of expression, and so of metrics, is in genome order, which the intervals need.
+        joined = named[0].join(named[1], on="gene_id", maintain_order="left")
+        first, second = (joined[name].to_numpy() for name in ("pearson_r", "pearson_r_right"))
         lines.append(
             f"| `{model}` | {first.mean():.4f} | {second.mean():.4f} | {difference_cell(second - first)} "
             f"| {row['n_a_better']} / {row['n_b_better']} | {row['wilcoxon_p']:.2g} |"

@@ -95,7 +95,7 @@ class CohortOptions(Options):
     ] = None
     genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
     window: Window = DEFAULT_WINDOW
-    tile: Annotated[int | None, replace(_TILE, unset="that of the backbone, 5994 for most")] = None
+    tile: Annotated[int | None, replace(_TILE, unset="the backbone's own, 1998 for nano")] = None
     maf: Maf = 0.01
     assume_phased: AssumePhased = False
 

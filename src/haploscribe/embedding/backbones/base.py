@@ -117,7 +117,7 @@ class ValidatedBackbone:
         self.settings: Mapping[str, str | int] = {**backbone.settings, "plugin": plugin, "source": source}
         self.tile_multiple: int = backbone.tile_multiple
         self.max_tile: int = backbone.max_tile
-        self.default_tile = default_tile(self if own is None else backbone)
+        self.default_tile = default_tile(backbone)
         self._plugin = plugin
         self._embed = backbone.embed
 
