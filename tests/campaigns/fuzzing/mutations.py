@@ -312,6 +312,7 @@ def spoil(rng: Rng, path: Path) -> None:
             OSError,
             EOFError,
             zlib.error,
+            RecursionError,
         ):
             data = _one_of(rng, data, BYTES)  # the mutation before has left nothing that can be taken apart
     path.unlink()
