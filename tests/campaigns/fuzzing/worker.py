@@ -80,9 +80,9 @@ def try_one(target: Target, bases: Path, scratch: Path, seed: int, number: int) 
     found = {"outcome": outcome, "message": message, "file": case.spoilt.name}
     if outcome != "finding":
         shutil.rmtree(case.folder)
-    for path in (case.out, Path(tempfile.gettempdir())):
+    for path in (case.out, scratch / "tmp"):
         shutil.rmtree(path, ignore_errors=True)
-    Path(tempfile.gettempdir()).mkdir(exist_ok=True)
+    (scratch / "tmp").mkdir(exist_ok=True)
     if outcome == "finding":
         kept = scratch / f"{re.sub('[^a-zA-Z0-9]+', '-', target.name)}-{seed}-{number}"
         shutil.rmtree(kept, ignore_errors=True)
