@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from haploscribe.errors import StoppedError
@@ -49,6 +49,8 @@ SECONDS_IDLE = 300
 """Idle time after which worker processes end."""
 SECONDS_BETWEEN_CHECKS = 0.5
 """Interval at which a worker checks that its parent process is alive."""
+MAX_GROWTH = 10**9
+"""Memory in bytes by which a worker may grow before it is replaced, where psutil is installed."""
 
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1"
@@ -164,7 +166,7 @@ class Executor:
     def _one_line_errors(self) -> Iterator[None]:
         """Convert failures of workers to one-line errors."""
         with warnings.catch_warnings():
-            # A worker that has grown by 300 MB, for example by loading a model, is replaced.
+            # A worker that has grown by MAX_GROWTH is replaced.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
             try:
                 yield
@@ -234,6 +236,8 @@ def _start_worker(parent: int, mask: int) -> None:
     A signal that kills the parent may not be delivered to its workers.
     """
     os.umask(mask)
+    # Of 300 MB, as loky has it, importing torch and numba takes most: each worker would be started twice.
+    process_executor._MAX_MEMORY_LEAK_SIZE = MAX_GROWTH
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -77,8 +77,8 @@ class Transformer(GeneEstimator):
         width: int = 32,
         n_layers: int = 1,
         n_heads: int = 2,
-        learning_rate: float = 1e-3,
-        max_epochs: int = 8,
+        learning_rate: float = 2e-3,
+        max_epochs: int = 4,
         patience: int = 1,
         seed: int = 0,
     ) -> None:
