@@ -18,6 +18,8 @@ from haploscribe.estimators.solvers.columns import FoldMoments, GramCache
 from haploscribe.estimators.solvers.compiled import compiled
 from haploscribe.utils.types import Float64Array, Int64Array
 
+# Kernels assign to parts of arrays in loops: array assignments take numba several seconds to compile.
+
 # When glmnet ends a path (`glmnet.control`): `fdev`, `devmax` and `mnlam`.
 _LEAST_GAIN = 1e-5
 _MOST_EXPLAINED = 0.999
@@ -44,11 +46,18 @@ def _know(columns: GramCache, wanted: Int64Array, gradient: Float64Array) -> Non
         return
     n_known = np.count_nonzero(place >= 0)
     if made.size < _PRODUCTS_AT_ONCE:
-        eager = np.where(place < 0, np.abs(gradient), -1.0)
-        eager[made] = np.inf
-        made = np.argsort(-eager)[: min(_PRODUCTS_AT_ONCE, place.size - n_known)]
-    columns.products[n_known : n_known + made.size] = np.dot(columns.values[made], columns.values.T)
-    place[made] = np.arange(n_known, n_known + made.size)
+        order = np.empty(place.size)
+        for i in range(place.size):
+            order[i] = -abs(gradient[i]) if place[i] < 0 else 1.0
+        for i in made:
+            order[i] = -np.inf
+        made = np.argsort(order)[: min(_PRODUCTS_AT_ONCE, place.size - n_known)]
+    chosen = np.empty((made.size, columns.values.shape[1]))
+    for i in range(made.size):
+        place[made[i]] = n_known + i
+        for k in range(chosen.shape[1]):
+            chosen[i, k] = columns.values[made[i], k]
+    np.dot(chosen, columns.values.T, columns.products[n_known : n_known + made.size])
 
 
 @compiled
@@ -57,7 +66,9 @@ def _grown(gram: Float64Array, size: int) -> Float64Array:
     if size <= len(gram):
         return gram
     larger = np.empty((max(size, 2 * len(gram)), max(size, 2 * len(gram))))
-    larger[: len(gram), : len(gram)] = gram
+    for i in range(len(gram)):
+        for j in range(len(gram)):
+            larger[i, j] = gram[i, j]
     return larger
 
 
@@ -225,7 +236,8 @@ def _drop_dependent(
     """
     _solve(factor, products)
     direction = np.zeros(current.size)
-    direction[: products.size] = -products
+    for i in range(products.size):
+        direction[i] = -products[i]
     direction[products.size] = 1.0
     growth = np.sum(np.sign(current) * direction)
     if growth > 0.0:
@@ -272,7 +284,8 @@ def _to_minimum_of_nonzero(
         current, direction = moved[left], slope.copy()
         _solve(factor, direction)
         step, stopped_by = _longest_step(current, direction)
-        moved[left] = current + step * direction
+        for i in range(left.size):
+            moved[left[i]] = current[i] + step * direction[i]
         if stopped_by < 0:
             break
         # A share of the way to the minimum takes as much off the slope.
@@ -294,8 +307,11 @@ def _minimise(
                 return
         _to_minimum_of_nonzero(gram, gradient, coefficients, l1, l2)
         # Is zero right for the others?
-        held_at_zero = np.abs(gradient[coefficients == 0.0])
-        if held_at_zero.size == 0 or held_at_zero.max() <= l1 * _SLACK:
+        largest = 0.0
+        for j in range(coefficients.size):
+            if coefficients[j] == 0.0:
+                largest = max(largest, abs(gradient[j]))
+        if largest <= l1 * _SLACK:
             return
     raise RuntimeError("the elastic net did not converge")
 
@@ -390,20 +406,23 @@ def elastic_net_path(
             added = working[place[working] < 0]
             if added.size > 0:
                 _know(columns, added, gradient)
-                place[added] = np.arange(members.size, members.size + added.size)
-                members = np.concatenate((members, added))
+                for i in range(added.size):
+                    place[added[i]] = members.size + i
+                members = np.append(members, added)
                 gram = _grown(gram, members.size)
                 _fill_correlations(gram, columns, samples, members, members.size - added.size)
             solution = current[working]
             _minimise(_submatrix(gram, place[working]), gradient[working], solution, l1, l2[working])
-            current[working] = solution
+            for i in range(working.size):
+                current[working[i]] = solution[i]
             # From the start, so that rounding errors do not pile up along the path.
             gradient = _gradient(columns, samples, current)
             missed = ~included & (np.abs(gradient) > l1 * _SLACK)
             if not missed.any():
                 break
             included |= missed
-        coefficients[k - 1] = current
+        for j in range(current.size):
+            coefficients[k - 1, j] = current[j]
         before = explained
         # R² = 2 cᵀb − bᵀGb, and the gradient is c − Gb.
         explained = np.sum(current * (correlation + gradient))
