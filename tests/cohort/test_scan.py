@@ -12,6 +12,7 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.parallel.executor import Executor
 from haploscribe.workflows.validate import validated_cohort
+from tests.fixtures.variants import only_file
 
 
 def scan_of(options: CohortOptions, *, wide: bool = False) -> VariantScan:
@@ -20,7 +21,7 @@ def scan_of(options: CohortOptions, *, wide: bool = False) -> VariantScan:
 
 
 def positions_of(example: CohortOptions) -> np.ndarray:
-    lines = gzip.decompress(example.variants.read_bytes()).decode().splitlines()
+    lines = gzip.decompress(only_file(example.variants).read_bytes()).decode().splitlines()
     return np.array([int(line.split("\t")[1]) - 1 for line in lines if not line.startswith("#")])
 
 

@@ -35,6 +35,7 @@ from tests.fixtures.cohorts import (
 )
 from tests.fixtures.leaks import ROUNDING
 from tests.fixtures.small_cohort import GENES
+from tests.fixtures.variants import only_file
 
 _SHUFFLED = np.random.default_rng(3).permutation(PEOPLE).tolist()
 SETS = {
@@ -96,7 +97,7 @@ class Runs:
         return changed
 
     def with_genotypes(self, whose: Sequence[str]) -> dict[str, Path]:
-        return {"variants": with_genotypes(self.cohort.variants, self.folder / "other", whose)}
+        return {"variants": with_genotypes(only_file(self.cohort.variants), self.folder / "other", whose)}
 
 
 @pytest.fixture(scope="module")
@@ -235,9 +236,11 @@ def test_held_out_genotypes_decide_nothing_but_which_variants_pass_the_frequency
     def listed(lines: list[list[str]]) -> list[list[str]]:
         return [line for line in lines if line[0].startswith("#") or (line[0], line[1]) in passing]
 
-    n_before = sum(not line.startswith("#") for line in runs.cohort.variants.read_text().splitlines())
+    n_before = sum(
+        not line.startswith("#") for line in only_file(runs.cohort.variants).read_text().splitlines()
+    )
     assert 10 < len(passing) < n_before - 10
-    variants_file = rewritten(runs.cohort.variants, runs.folder / "listed", listed)
+    variants_file = rewritten(only_file(runs.cohort.variants), runs.folder / "listed", listed)
     runs = replace(runs, cohort=replace(runs.cohort, maf=0.0))
     assert leaking_models(by_floor, runs("listed-out", {"variants": variants_file}).filter(kept)) == []
 

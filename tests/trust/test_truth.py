@@ -24,7 +24,7 @@ from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_association
 from haploscribe.utils.types import Float64Array
 from tests.fixtures.peers import require_program
-from tests.fixtures.variants import write_fasta, write_vcf_lines
+from tests.fixtures.variants import only_file, write_fasta, write_vcf_lines
 
 pytestmark = pytest.mark.shared
 
@@ -232,7 +232,7 @@ def test_haplotypes_of_everyone_over_a_whole_cis_window_are_bcftools(
 ) -> None:
     tiles = tuple(tile.whole() for tile in cohort.tiles(cohort.genes[0]))
     n_records = assert_haplotypes_are_bcftools(
-        cohort.options.variants, cohort.options.reference, tiles, tmp_path
+        only_file(cohort.options.variants), cohort.options.reference, tiles, tmp_path
     )
     assert n_records > 500
 

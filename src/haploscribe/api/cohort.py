@@ -2,6 +2,7 @@
 
 import tempfile
 import weakref
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -308,7 +309,7 @@ class OpenedCohort:
 
 @takes_options(CohortOptions)
 def open_cohort(
-    variants: str | Path,
+    variants: str | Path | Sequence[str | Path],
     reference: str | Path,
     expression: str | Path,
     covariates: str | Path | None = None,
@@ -321,7 +322,7 @@ def open_cohort(
     Parameters
     ----------
     variants
-        Phased genotypes: VCF, VCF.gz, BCF or PGEN.
+        Phased genotypes: VCF, VCF.gz, BCF or PGEN; one file, or several of the same samples.
     reference
         The FASTA that the variants were called on, plain or bgzipped.
     expression

@@ -1,5 +1,6 @@
 """Apply and explain saved models from a notebook."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ class NewPredictions(NamedTuple):
 
 @takes_options(PredictionOptions, ZeroShotWeights, WorkerOptions)
 def predict(
-    models: str | Path, variants: str | Path, reference: str | Path, **options: Any
+    models: str | Path, variants: str | Path | Sequence[str | Path], reference: str | Path, **options: Any
 ) -> NewPredictions:
     """Predict the expression of new samples with the saved models of a run, as `haploscribe predict` does.
 

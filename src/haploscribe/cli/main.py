@@ -32,6 +32,7 @@ from haploscribe.config.options import (
     ZeroShotWeights,
 )
 from haploscribe.config.simulation import SimulationOptions
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import remove_on_error
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
@@ -280,15 +281,22 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
 )
 @writes_files
 def haplotypes(
-    variants: Path, reference: Path, region: str, sample: str, out: Path | None, assume_phased: bool
+    variants: Path | Files,
+    reference: Path,
+    region: str,
+    sample: str,
+    out: Path | None,
+    assume_phased: bool,
 ) -> None:
     """Write both haplotypes of samples over a region as FASTA, as `bcftools consensus -H` does."""
+    from haploscribe.genome.readers.open import variant_files
     from haploscribe.workflows.haplotypes import write_haplotypes
 
     samples = listed(sample)
     if not samples or len(set(samples)) < len(samples):
         raise click.UsageError(f"--sample {sample!r}: name samples, each once, with commas between")
-    if out is not None and out.resolve() in (variants.resolve(), reference.resolve()):
+    inputs = (*variant_files(variants), reference)
+    if out is not None and out.resolve() in [path.resolve() for path in inputs]:
         raise click.UsageError(f"--out {out} is an input; name another file")
     write_haplotypes(variants, reference, region, samples, out, assume_phased=assume_phased)
 

@@ -18,6 +18,7 @@ from haploscribe.config.fields import (
     option_fields,
 )
 from haploscribe.errors import InputError
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import UMASKS, umask_for
 from haploscribe.utils.names import LONGEST_NAME
 
@@ -110,6 +111,8 @@ def _click_option(field: OptionField, text: str, *, hidden: bool) -> Decorator:
     if bool in field.types:
         return click.option(flag, field.name, is_flag=True, **attributes)
     attributes |= {"metavar": field.option.metavar, "type": _type(field), "required": field.required}
+    if Files in field.types:
+        attributes["callback"] = lambda _context, _parameter, value: field.parse(value)
     if field.repeated:
         return click.option(flag, field.name, multiple=True, **attributes)
     if field.name == "jobs":
@@ -124,6 +127,8 @@ def _click_option(field: OptionField, text: str, *, hidden: bool) -> Decorator:
 def _type(field: OptionField) -> Any:
     if field.choices:
         return click.Choice(field.choices)
+    if Files in field.types:
+        return FILE
     if field.repeated:
         return str
     if field.is_list or field.option.unit is not None:

@@ -1,7 +1,7 @@
 """Scan the variants near genes: count them, check REF, phase and missing calls, and cache those used."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.readers.cache import write_variant_block
 from haploscribe.genome.tiles import Interval, TileBlock
-from haploscribe.genome.variants import VariantCounts, Variants, check_reference
+from haploscribe.genome.variants import VariantCounts, Variants, check_reference, sum_counts
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.types import Int64Array
 
 MAX_MISSING = 0.1
@@ -162,13 +163,7 @@ def _columns_of_genes(
     return counts
 
 
-def sum_counts(a: VariantCounts, b: VariantCounts) -> VariantCounts:
-    """Add the counts of two regions."""
-    names = [count.name for count in fields(VariantCounts)]
-    return VariantCounts(*(getattr(a, name) + getattr(b, name) for name in names))
-
-
-def check_missing_calls(counts: VariantCounts, variants: Path) -> None:
+def check_missing_calls(counts: VariantCounts, variants: Path | Files) -> None:
     """Raise InputError if too many calls of a variants file are missing.
 
     Raises

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from haploscribe.errors import InputError
+from haploscribe.utils.file_lists import Files
 
 _LENGTH = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?) ?(?P<unit>kb|mb)?", re.IGNORECASE | re.ASCII)
 _BASE_PAIRS = {"kb": 1_000, "mb": 1_000_000}
@@ -114,7 +115,7 @@ class OptionField:
     @property
     def repeated(self) -> bool:
         """Whether the command line takes it several times, once for each value."""
-        return self.is_list and self.option.flag is not None
+        return Files in self.types or (self.is_list and self.option.flag is not None)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -139,8 +140,10 @@ class OptionField:
         OptionError
             When it cannot be read as that.
         """
-        if value is None and self.optional:
+        if self.optional and (value is None or (Files in self.types and value == ())):
             return None
+        if Files in self.types:
+            return self._parse_files(value)
         if self.is_list:
             items = [value] if isinstance(value, int) else value
             if isinstance(value, str):
@@ -166,6 +169,14 @@ class OptionField:
         if self.option.names is None:
             return text
         return text.format(names=", ".join(resolve_name(self.option.names)))
+
+    def _parse_files(self, value: Any) -> Path | Files:
+        """Return a path, or several."""
+        given = [value] if isinstance(value, str | os.PathLike) else value
+        if not isinstance(given, Sequence) or not given:
+            raise OptionError(self.name, value, "give a path, or a list of paths")
+        paths = Files(self._parse_one((Path,), path, value) for path in given)
+        return paths if len(paths) > 1 else paths[0]
 
     def _parse_one(self, types: tuple[Any, ...], item: Any, whole: Any) -> Any:
         try:
@@ -203,6 +214,8 @@ class Options:
             value = getattr(self, field.name)
             if isinstance(value, Path):
                 found[field.name] = value.absolute()
+            elif isinstance(value, Files):
+                found[field.name] = Files(path.absolute() for path in value)
             # `os.path.isfile` is False for a text that is too long for a path.
             elif field.name == "genes" and isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113
                 found[field.name] = str(Path(value).absolute())

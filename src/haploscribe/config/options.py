@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from haploscribe.config.fields import Check, Option, Options, at_least, positive_and_finite, share
+from haploscribe.utils.file_lists import Files
 
 DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
@@ -25,7 +26,12 @@ _WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugg
 _HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
 
 # Options that several classes have.
-_Genotypes = Annotated[Path, Option("Phased genotypes: VCF, VCF.gz, BCF or PGEN.")]
+_GENOTYPES = Option(
+    "Phased genotypes: VCF, VCF.gz, BCF or PGEN. Of several files of the same samples, repeat the option, "
+    "name the folder, or write {contig} in the name.",
+    metavar="FILE|FOLDER",
+)
+Genotypes = Annotated[Path | Files, _GENOTYPES]
 _Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.")]
 _Results = Annotated[Path, Option("Results folder of a finished run.")]
 Window = Annotated[
@@ -77,7 +83,7 @@ _POSITIVE = at_least(1, "give a positive number")
 class CohortOptions(Options):
     """The input files of a cohort, and how they are read."""
 
-    variants: _Genotypes
+    variants: Genotypes
     reference: _Reference
     expression: Annotated[
         Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL or QTLtools; TSS = end.")
@@ -276,7 +282,7 @@ class PredictionOptions(Options):
     """
 
     models: Annotated[Path, Option("Folder of fitted models: `models` of a finished run.")]
-    variants: _Genotypes
+    variants: Genotypes
     reference: _Reference
     genes: Annotated[str | None, _GENES] = None
     min_coverage: Annotated[
@@ -383,8 +389,12 @@ class PretrainingOptions(Options):
 
     reference: _Reference
     variants: Annotated[
-        Path | None,
-        Option("Phased genotypes; their haplotypes are read too.", unset="the reference alone"),
+        Path | Files | None,
+        Option(
+            "Phased genotypes as for `run`; their haplotypes are read too.",
+            metavar="FILE|FOLDER",
+            unset="the reference alone",
+        ),
     ] = None
     assume_phased: AssumePhased = False
     hold_out: Annotated[

@@ -14,6 +14,7 @@ from haploscribe.config.options import (
     Tile,
     Window,
 )
+from haploscribe.utils.file_lists import Files
 
 Architecture = Literal["sparse", "polygenic", "epistatic"]
 
@@ -32,9 +33,10 @@ class SimulationOptions(Options):
     ] = None
     seed: Annotated[int, Option("Seed of all that is drawn.", check=SEED)] = 0
     variants: Annotated[
-        Path | None,
+        Path | Files | None,
         Option(
-            "Phased genotypes of real samples.",
+            "Phased genotypes of real samples, given as for `run`.",
+            metavar="FILE|FOLDER",
             unset="genotypes are simulated; needs the extra [simulate]",
         ),
     ] = None

@@ -1,7 +1,7 @@
 """Phased variants of a region, in the form that every genotype reader returns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 
 
@@ -42,6 +43,12 @@ class VariantCounts:
     n_missing_calls: int = 0
     n_haploid_calls: int = 0
     n_unphased_heterozygous: int = 0
+
+
+def sum_counts(*counts: VariantCounts) -> VariantCounts:
+    """Add the counts of several regions."""
+    names = [field.name for field in fields(VariantCounts)]
+    return VariantCounts(*(sum(getattr(each, name) for each in counts) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +150,19 @@ class VariantReader(Protocol):
 
     Attributes
     ----------
-    path
-        The file.
     sample_ids
         All samples, in file order.
     contigs
         Contigs that have records, named as in the file.
     """
 
-    path: Path
     sample_ids: tuple[str, ...]
     contigs: tuple[str, ...]
+
+    @property
+    def path(self) -> Path | Files:
+        """The file, or several."""
+        ...
 
     def read(self, contig: str, start: int, end: int, samples: Sequence[str]) -> Variants:
         """Read the records that overlap a region.

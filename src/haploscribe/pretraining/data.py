@@ -18,6 +18,7 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, check_reference
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import temporary_prefix
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Int64Array
@@ -184,7 +185,7 @@ class GenomeSequences:
         self._stack = stack
 
     @classmethod
-    def open(cls, reference: Path, variants: Path | None, *, assume_phased: bool = False) -> Self:
+    def open(cls, reference: Path, variants: Path | Files | None, *, assume_phased: bool = False) -> Self:
         """Open the files.
 
         Raises

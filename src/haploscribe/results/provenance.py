@@ -11,8 +11,10 @@ from haploscribe._version import __version__
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
 from haploscribe.errors import InputError
+from haploscribe.genome.readers.open import variant_files
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import is_file
-from haploscribe.utils.hashing import file_digest, folder_digest
+from haploscribe.utils.hashing import file_digest, files_digest, folder_digest
 from haploscribe.utils.validated_json import validate_as
 from haploscribe.zero_shot.predictions import TestTimeAugmentation
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
@@ -61,15 +63,22 @@ def run_record(
         When an input cannot be read.
     """
     values = {name: value for group in options for name, value in asdict(group).items()}
-    files = {name: value for name, value in values.items() if isinstance(value, Path)}
+    files = {name: value for name, value in values.items() if isinstance(value, Path | Files)}
     if isinstance(values["genes"], str) and is_file(Path(values["genes"])):
         files["genes"] = Path(values["genes"])
     return {
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        "options": {name: _plain(value) for name, value in values.items()},
-        "inputs": {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()},
+        "options": {name: plain_value(value) for name, value in values.items()},
+        "inputs": {name: input_record(name, given) for name, given in files.items()},
     }
+
+
+def input_record(name: str, given: Path | Files) -> dict[str, Any]:
+    """Return `path` and `digest` of an input; `paths` too where it is several files."""
+    paths = variant_files(given) if name == "variants" else (Path(str(given)),)
+    record: dict[str, Any] = {"path": str(given), "digest": files_digest(paths)}
+    return record if paths == (given,) else record | {"paths": [str(path) for path in paths]}
 
 
 def describe_difference(
@@ -183,14 +192,18 @@ def check_inputs_unchanged(record: Mapping[str, Any], source: Path, names: Seque
         raise InputError(f"{source} lacks the digests of the inputs; run again with this version")
     for name in names:
         if name in record["inputs"]:
-            path = Path(record["inputs"][name]["path"])
-            if not path.exists():
+            read = record["inputs"][name]
+            paths = [Path(path) for path in read.get("paths", [read["path"]])]
+            for path in paths:
+                if not path.exists():
+                    raise InputError(
+                        f"{path}, listed in {source}, does not exist; restore it, or work in the folder "
+                        "that the run was started in"
+                    )
+            if files_digest(paths) != read["digest"]:
                 raise InputError(
-                    f"{path}, listed in {source}, does not exist; restore it, or work in the folder that "
-                    "the run was started in"
+                    f"{read['path']} has changed since the run that read it; run again, or restore it"
                 )
-            if file_digest(path) != record["inputs"][name]["digest"]:
-                raise InputError(f"{path} has changed since the run that read it; run again, or restore it")
 
 
 def weights_record(loaded: LoadedModel) -> dict[str, str]:
@@ -203,11 +216,11 @@ def _weights_digest(path: Path) -> str:
     return folder_digest(path, WEIGHTS_PATTERNS) if path.is_dir() else file_digest(path)
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """Convert a value to a JSON type."""
     if isinstance(value, Path):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [plain_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 _DELETION_MARGIN = 20_000

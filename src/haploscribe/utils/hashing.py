@@ -32,6 +32,20 @@ def file_digest(path: Path) -> str:
     return f"blake2b-256:{digest.hexdigest()}"
 
 
+def files_digest(paths: Sequence[Path]) -> str:
+    """Return the digest of one file, or of the names and contents of several, in whatever order.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read.
+    """
+    if len(paths) == 1:
+        return file_digest(paths[0])
+    lines = "".join(sorted(f"{file_digest(path)} {path.name}\n" for path in paths))
+    return f"blake2b-256:{hashlib.blake2b(lines.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
 def folder_digest(folder: Path, patterns: Sequence[str]) -> str:
     """Return the digest of the names and contents of a folder's files, without its subfolders.
 

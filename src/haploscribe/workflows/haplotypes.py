@@ -11,11 +11,12 @@ from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference, write_fasta
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import check_reference
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import temporary_prefix
 
 
 def write_haplotypes(
-    variants: Path,
+    variants: Path | Files,
     reference: Path,
     region: str,
     samples: Sequence[str],
@@ -31,7 +32,12 @@ def write_haplotypes(
 
 
 def haplotype_records(
-    variants: Path, reference: Path, region: str, samples: Sequence[str], *, assume_phased: bool = False
+    variants: Path | Files,
+    reference: Path,
+    region: str,
+    samples: Sequence[str],
+    *,
+    assume_phased: bool = False,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield both haplotypes of samples over a region, as sequences.
 

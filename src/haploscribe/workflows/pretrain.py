@@ -10,6 +10,7 @@ from haploscribe.config.options import PretrainingOptions
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.errors import InputError
+from haploscribe.genome.readers.open import variant_files
 from haploscribe.pretraining.batches import BatchSampler
 from haploscribe.pretraining.data import (
     GenomeSequences,
@@ -29,7 +30,7 @@ from haploscribe.pretraining.model import (
 )
 from haploscribe.pretraining.training import train
 from haploscribe.utils.files import make_folder, remove_on_input_error
-from haploscribe.utils.hashing import file_digest
+from haploscribe.utils.hashing import files_digest
 from haploscribe.utils.progress import stage
 
 
@@ -139,12 +140,13 @@ def _training_data(sequences: GenomeSequences, options: PretrainingOptions) -> T
             f"{options.reference} has no {options.window:,} bp without N to train on (the longest part "
             f"has {longest:,} bp, of {scan.n_bases:,} known bases); give a longer FASTA or a shorter --window"
         )
+    variants = None if options.variants is None else files_digest(variant_files(options.variants))
     return TrainingData(
         training,
         held_out,
         {
             "reference": scan.digest,
-            "variants": None if options.variants is None else file_digest(options.variants),
+            "variants": variants,
             "contigs": len(reference.contigs),
             "training_bases": sum(segment.end - segment.start for segment in training),
             "held_out": [f"{region.contig}:{region.start + 1}-{region.end}" for region in regions],

@@ -21,6 +21,7 @@ from haploscribe.pretraining.data import (
     subtract_regions,
 )
 from haploscribe.pretraining.scoring import ORDER, MaskedTokenScorer, MaskedWindow, fit_markov, mask_window
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
 
@@ -66,7 +67,7 @@ def score_backbone(
     name_or_path: str,
     reference: Path,
     region: str,
-    variants: Path | None = None,
+    variants: Path | Files | None = None,
     *,
     revision: str | None = None,
     assume_phased: bool = False,

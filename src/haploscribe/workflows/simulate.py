@@ -18,8 +18,9 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.readers.open import open_variants
+from haploscribe.genome.readers.open import open_variants, variant_files
 from haploscribe.genome.reference import Reference
+from haploscribe.results.provenance import input_record, plain_value
 from haploscribe.simulation.files import (
     EXPRESSION,
     FILES,
@@ -47,8 +48,8 @@ from haploscribe.simulation.samples import (
     require_msprime,
     simulate_haplotypes,
 )
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write, temporary_prefix
-from haploscribe.utils.hashing import file_digest
 from haploscribe.utils.progress import stage
 
 
@@ -122,8 +123,9 @@ def check_output(out: Path, options: SimulationOptions) -> None:
     others = sorted({path.name for path in out.iterdir()} - FILES) if out.is_dir() else []
     if others:
         raise InputError(f"--out {out} holds other files, such as {others[0]}; name a new folder")
-    for name in ("variants", "reference", "expression"):
-        path = getattr(options, name)
+    variants = () if options.variants is None else variant_files(options.variants)
+    named = [("variants", path) for path in variants]
+    for name, path in (*named, ("reference", options.reference), ("expression", options.expression)):
         if path is not None and out.resolve() in path.resolve().parents:
             raise InputError(f"--{name} {path} lies in --out {out}, which is replaced; name another --out")
 
@@ -254,11 +256,11 @@ def _loci(options: SimulationOptions) -> list[Locus]:
 def _record(options: SimulationOptions) -> dict[str, Any]:
     """Return everything that determines the cohort."""
     values = asdict(options)
-    files = {name: value for name, value in values.items() if isinstance(value, Path)}
+    files = {name: value for name, value in values.items() if isinstance(value, Path | Files)}
     packages = ("numpy", "polars", "pysam") + (("msprime",) if options.variants is None else ())
     return {
         "haploscribe": __version__,
         "versions": {name: version(name) for name in packages},
-        "options": {name: str(value) if name in files else value for name, value in values.items()},
-        "inputs": {name: {"path": str(path), "digest": file_digest(path)} for name, path in files.items()},
+        "options": {name: plain_value(value) for name, value in values.items()},
+        "inputs": {name: input_record(name, given) for name, given in files.items()},
     }

@@ -11,6 +11,7 @@ from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
+from haploscribe.genome.readers.open import variant_files
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
@@ -147,7 +148,7 @@ def _cache_key(cohort: Cohort) -> str:
     """Return a name for all that the cache depends on, so that the cache of another run is never used."""
     return "cohort-" + work_key(
         cohort.options,
-        cohort.options.variants,
+        *variant_files(cohort.options.variants),
         cohort.options.expression,
         cohort.options.covariates,
         cohort.options.hidden_factors,

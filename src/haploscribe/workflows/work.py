@@ -28,6 +28,7 @@ from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_sampl
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.results.saved_models import SavedModels, windows_of
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import BoolArray, Float64Array
 
@@ -53,7 +54,7 @@ class GenotypeFile:
         Read unphased heterozygotes as if phased.
     """
 
-    variants: Path
+    variants: Path | Files
     reference: Path
     index_folder: Path
     samples: Path

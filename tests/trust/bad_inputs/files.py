@@ -143,6 +143,32 @@ def pgen(case: Case, broken: Callable[[Case], None]) -> None:
     broken(case)
 
 
+def in_two(case: Case, first: Callable[[str], bool], second: Callable[[str], bool]) -> None:
+    """Give two files, each with the records that it takes, by contig and position."""
+    names = ["one.vcf", "two.vcf"]
+    for name, takes in zip(names, (first, second), strict=True):
+        lines = case.text(VARIANTS).splitlines(keepends=True)
+        case.write(name, "".join(line for line in lines if line.startswith("#") or takes(line)))
+    case.give("variants", names)
+
+
+def on_chr2(line: str) -> bool:
+    return line.startswith("chr2\t")
+
+
+def not_on_chr2(line: str) -> bool:
+    return not on_chr2(line)
+
+
+def overlapping(case: Case) -> None:
+    in_two(case, lambda line: True, on_chr2)
+
+
+def of_other_people(case: Case) -> None:
+    in_two(case, on_chr2, not_on_chr2)
+    case.replace("two.vcf", "Zq001", "somebody")
+
+
 def rewritten(case: Case, name: str, change: Callable[[str], str]) -> None:
     case.write(name, change(case.text(name)))
 
@@ -183,9 +209,46 @@ def _read(broken: str, change: Callable[[str], str], *names: str) -> tuple[Row, 
     )
 
 
+_several_files = (
+    accepted("variants: two files", lambda case: in_two(case, on_chr2, not_on_chr2), "are read", used()),
+    refused(
+        "variants: two files that overlap",
+        overlapping,
+        r"one\.vcf reaches chr2:[\d,]+ and two\.vcf begins at [\d,]+; give files that do not overlap",
+        verbs=COHORT,
+    ),
+    refused(
+        "variants: two files of other people",
+        of_other_people,
+        r"two\.vcf lacks 1 of the \d+ samples of one\.vcf, first Zq001; give files of the same samples",
+        verbs=COHORT,
+    ),
+    refused(
+        "variants: a pattern that no file has",
+        lambda case: case.give("variants", "people{contig}.vcf"),
+        r"no file is named as people\{contig\}\.vcf says",
+    ),
+    refused(
+        "variants: PLINK 1",
+        lambda case: case.give("variants", "people.bed"),
+        r"people\.bed is PLINK 1, which stores no phase; give the phased VCF",
+    ),
+    refused(
+        "variants: BGEN",
+        lambda case: case.give("variants", "people.bgen"),
+        r"people\.bgen is BGEN; convert it: plink2 --bgen",
+    ),
+)
+
 ROWS = (
     *_each("missing", gone, _all("No such file", "check the path")),
-    *_each("a folder", as_folder, _all("Is a directory", "check the path")),
+    *_each(
+        "a folder",
+        as_folder,
+        _all("Is a directory", "check the path")
+        | {"variants": ("variants.vcf has no file whose name ends in", "name another folder")},
+    ),
+    *_several_files,
     *_each(
         "empty",
         lambda case, name: case.write(name, ""),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fixtures.every_verb import Done, commands, run_verb, write_cohort
 from tests.fixtures.small_cohort import PEOPLE
+from tests.fixtures.variants import only_file
 
 CALL = re.compile(r"(?<![\w.])(?:\d+|\.)[|/](?:\d+|\.)(?![\w/.])")
 PROGRESS = re.compile(r"[━╸╺ ]{5,}\d+/\d+.*")
@@ -79,7 +80,7 @@ def spoilt(vcf: str, call: str, *, alleles: tuple[str, str] | None = None) -> st
 )
 def test_a_bad_call_is_told_without_what_it_is(tmp_path: Path, call: str, words: str) -> None:
     cohort = write_cohort(tmp_path / "cohort")
-    cohort.variants.write_text(spoilt(cohort.variants.read_text(), call))
+    only_file(cohort.variants).write_text(spoilt(only_file(cohort.variants).read_text(), call))
     code, printed = run_verb(commands(cohort, tmp_path, 1, None)["check"])
     assert code == 2
     assert words in printed
@@ -91,11 +92,11 @@ def test_a_bad_call_is_told_without_what_it_is(tmp_path: Path, call: str, words:
 
 def test_too_many_missing_calls_are_told_by_counts(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path / "cohort")
-    lines = cohort.variants.read_text().splitlines()
+    lines = only_file(cohort.variants).read_text().splitlines()
     header = [line for line in lines if line.startswith("#")]
     records = [line.split("\t") for line in lines if not line.startswith("#")]
     emptied = ["\t".join([*fields[:9], *[".|."] * len(fields[9:])]) for fields in records]
-    cohort.variants.write_text("\n".join([*header, *emptied]) + "\n")
+    only_file(cohort.variants).write_text("\n".join([*header, *emptied]) + "\n")
     code, printed = run_verb(commands(cohort, tmp_path, 1, None)["check"])
     assert code == 2
     assert "5,719 calls are missing" in printed

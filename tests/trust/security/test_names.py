@@ -24,6 +24,7 @@ from haploscribe.workflows.export.fusion import write_fusion
 from tests.fixtures.every_verb import GENE, Done, commands, run_verb, write_cohort
 from tests.fixtures.exported import simple_gene
 from tests.fixtures.results import made_results, made_tracks
+from tests.fixtures.variants import only_file
 
 ACCENT = unicodedata.normalize("NFC", "GÉNE")
 PLAIN = (
@@ -103,7 +104,7 @@ def test_parquet_forges_no_line_of_a_table(tmp_path: Path, what: str, name: str)
 @pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\u202eb", "a\x9bb"])
 def test_a_sample_whose_name_is_not_all_shown_is_refused(tmp_path: Path, name: str) -> None:
     cohort = write_cohort(tmp_path / "cohort")
-    cohort.variants.write_text(cohort.variants.read_text().replace("Zq001", name))
+    only_file(cohort.variants).write_text(only_file(cohort.variants).read_text().replace("Zq001", name))
     cohort.expression.write_text(cohort.expression.read_text().replace("Zq001", name))
     code, printed = run_verb(commands(cohort, tmp_path / "out", 1, None)["check"])
     assert code == 2
@@ -184,7 +185,7 @@ def test_a_contig_that_leads_elsewhere_is_refused_before_anything_is_written(
 ) -> None:
     folder = tmp_path / "above" / "here"
     cohort = write_cohort(folder / "cohort")
-    for path in (cohort.variants, cohort.expression):
+    for path in (only_file(cohort.variants), cohort.expression):
         path.write_text(path.read_text().replace("chr2", contig))
     path = cohort.reference
     path.write_text(path.read_text().replace(">chr2", f">{contig}"))

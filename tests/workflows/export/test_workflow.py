@@ -36,6 +36,7 @@ from tests.fixtures.command_line import run_cli
 from tests.fixtures.exported import query, read_covariance
 from tests.fixtures.r_session import r_session
 from tests.fixtures.small_cohort import write_small_cohort
+from tests.fixtures.variants import only_file
 
 GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 LINEAR = ("elastic-net", "elastic-net-1mb", "blup", "ensemble")
@@ -45,7 +46,7 @@ HERE = WorkerOptions()
 
 def odd_cohort(example: CohortOptions, folder: Path) -> CohortOptions:
     """The example; some of its records have two ALT alleles, some no name, some an rsID."""
-    with gzip.open(example.variants, "rt") as file:
+    with gzip.open(only_file(example.variants), "rt") as file:
         lines = file.read().splitlines()
     for i, line in enumerate(lines):
         if line.startswith("#"):
@@ -117,7 +118,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
 
 @pytest.fixture(scope="module")
 def calls(finished: Finished) -> Calls:
-    return Calls(finished.cohort.variants)
+    return Calls(only_file(finished.cohort.variants))
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from haploscribe.workflows.run.workflow import run
 from tests.fixtures.explained import explain_into
 from tests.fixtures.peers import require_program
 from tests.fixtures.small_cohort import GENES, LENGTHS, N_PEOPLE, PEOPLE, SmallGenome, write_small_cohort
+from tests.fixtures.variants import only_file
 
 VARIANTS, TILES = "variants.tsv", "tiles.tsv"
 MODELS = ("elastic-net", "blup", "blup-delta")
@@ -322,7 +323,7 @@ def test_people_in_no_set_of_a_split_are_not_counted_among_those_of_training(tmp
     cohort, split = write_small_cohort(tmp_path), tmp_path / "split.txt"
     sets = ["train"] * 30 + ["test"] * 6
     people = [name.replace(" ", "_") for name in PEOPLE]
-    for path in (cohort.variants, cohort.expression):
+    for path in (only_file(cohort.variants), cohort.expression):
         path.write_text(path.read_text().replace(" Doe", "_Doe"))
     split.write_text("".join(f"{name}\t{part}\n" for name, part in zip(people, sets, strict=False)))
     options = EvaluationOptions(models=("blup",), split=split, normalize="none")

@@ -32,6 +32,7 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.predict.tables import COVERAGE_SCHEMA, NEW_PREDICTION_SCHEMA
 from haploscribe.workflows.predict.workflow import Predicted, predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.variants import only_file
 
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
 MODELS = ("elastic-net", "blup", "blup-delta", "transformer-all")
@@ -167,7 +168,7 @@ def test_how_the_file_is_written_changes_nothing(
 ) -> None:
     cohort, _ = trained
     expected, before = prediction_of(trained, tmp_path)
-    source = cohort.variants
+    source = only_file(cohort.variants)
     vcf = rewritten(source, tmp_path / "new.vcf.gz", change)
     if change is renamed:
         header = tmp_path / "header.txt"
@@ -190,7 +191,7 @@ def test_absent_variants_count_as_what_training_people_have_on_average(
 ) -> None:
     cohort, models = trained
     full, _ = prediction_of(trained, tmp_path)
-    vcf = rewritten(cohort.variants, tmp_path / "new.vcf.gz", lambda records: records[::2])
+    vcf = rewritten(only_file(cohort.variants), tmp_path / "new.vcf.gz", lambda records: records[::2])
     found, done = prediction_of(trained, tmp_path, vcf, min_coverage=0.3)
     kept = SavedModels(models)
     present = {int(text) for text in pysam.bcftools.query("-f", "%POS\n", str(vcf)).split()}
@@ -235,7 +236,7 @@ def test_genes_of_low_coverage_are_refused_by_name(
     def cut(records: Lines) -> Lines:
         return [record for record in records if int(record[1]) < half_way + 60_000]
 
-    vcf = rewritten(cohort.variants, tmp_path / "new.vcf.gz", cut)
+    vcf = rewritten(only_file(cohort.variants), tmp_path / "new.vcf.gz", cut)
     found, done = prediction_of(trained, tmp_path, vcf)
     assert done.coverage.filter(~pl.col("predicted"))["gene_id"].to_list() == [second.gene_id]
     assert found["gene_id"].unique().to_list() == [first.gene_id]

@@ -29,6 +29,7 @@ from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import UNFINISHED_NAME, validated_cohort
 from haploscribe.workflows.work import WorkContext
 from tests.fixtures.cohorts import expression_with
+from tests.fixtures.variants import only_file
 
 LINEAR = ("elastic-net", "blup", "blup-delta")
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -229,7 +230,7 @@ def test_variants_are_read_in_one_pass(
 def test_a_gene_without_variants_gets_constant_predictions_from_every_model(
     example: CohortOptions, tmp_path: Path
 ) -> None:
-    lines = gzip.decompress(example.variants.read_bytes()).decode().splitlines(keepends=True)
+    lines = gzip.decompress(only_file(example.variants).read_bytes()).decode().splitlines(keepends=True)
     near = [line for line in lines if line[0] == "#" or int(line.split("\t", 2)[1]) > 20_600_000]
     variants = tmp_path / "near.vcf"
     variants.write_text("".join(near))
@@ -266,7 +267,9 @@ def test_reference_is_checked_as_far_as_the_models_read(
     model: str, stops: bool, example: CohortOptions, tmp_path: Path
 ) -> None:
     """The last variant of the file, 0.97 Mb from the gene, gets a wrong REF."""
-    *lines, last = gzip.decompress(example.variants.read_bytes()).decode().splitlines(keepends=True)
+    *lines, last = (
+        gzip.decompress(only_file(example.variants).read_bytes()).decode().splitlines(keepends=True)
+    )
     fields = last.split("\t")
     fields[3] = next(base for base in "ACGT" if base not in fields[3:5])
     variants = tmp_path / "wrong.vcf"

@@ -63,6 +63,11 @@ class PgenReader:
         rows = first + np.flatnonzero(ends[:stop] > start) if start < end else np.zeros(0, dtype=np.int64)
         return phased_variants(self._decoded(rows, order), contig, tuple(samples), self._rules)
 
+    def span(self, contig: str) -> tuple[int, int]:
+        """Return the first and last position of a contig: see `SpanReader.span`."""
+        first, last = self._spans[contig]
+        return int(self._positions[first]), int(self._positions[last - 1])
+
     def close(self) -> None:
         """Close the file."""
         self._pgen.close()

@@ -24,6 +24,8 @@ from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_rec
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.files import atomic_write, make_folder, temporary_prefix
 
+_LONGEST_CONTIG = 2**31 - 1
+
 
 class VcfReader:
     """A VCF or BCF file as a `VariantReader`.
@@ -76,6 +78,24 @@ class VcfReader:
         except MalformedRecordError as error:
             raise InputError(f"{self.path} {error}") from None
         return phased_variants(calls, contig, tuple(samples), self._rules)
+
+    def span(self, contig: str) -> tuple[int, int]:
+        """Return the first and last position of a contig: see `SpanReader.span`."""
+        first, low, high = self._first_position(contig, 0), 0, _LONGEST_CONTIG
+        while high - low > 1:  # the index finds the last record in as many steps as a position has bits
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._first_position(contig, middle) is None else (middle, high)
+        return first or 0, low
+
+    def _first_position(self, contig: str, start: int) -> int | None:
+        """Return the position of the first record that starts at `start` or behind, 0-based."""
+        for line in self._records(contig, start, _LONGEST_CONTIG):
+            text = line.split("\t", 2)[1]
+            if not text.isdecimal():
+                raise InputError(f"{self.path} has a record of {contig} at position {text!r}; make it again")
+            if int(text) > start:
+                return int(text) - 1
+        return None
 
     def close(self) -> None:
         """Close the file and remove the temporary folder."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort.scan import check_missing_calls, sum_counts
+from haploscribe.cohort.scan import check_missing_calls
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
@@ -18,7 +18,7 @@ from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_bloc
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Interval, TileBlock, tile_blocks
-from haploscribe.genome.variants import VariantCounts, VariantReader, Variants
+from haploscribe.genome.variants import VariantCounts, VariantReader, Variants, sum_counts
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.models_folder import ModelsRecord, read_known_variants

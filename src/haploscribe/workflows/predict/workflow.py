@@ -15,6 +15,7 @@ from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
+from haploscribe.genome.readers.open import variant_files
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import RECORD, ModelsRecord
@@ -136,7 +137,7 @@ def _predict(
     saved = SavedModels(options.models)
     record = saved.record
     indices = _gene_indices(record, options)
-    key = work_key(options, options.models / RECORD, options.variants, options.reference)
+    key = work_key(options, options.models / RECORD, *variant_files(options.variants), options.reference)
     work = works / key
     with ExitStack() as stack:
         stack.enter_context(remove_on_input_error(works))
