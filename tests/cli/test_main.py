@@ -27,6 +27,7 @@ def test_check_prints_what_it_found(
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert lines["samples"] == "358 samples shared"
     assert lines["genes"] == "17"
+    assert lines["cis window"] == "±98,304 bp"
     assert lines["missing calls, read as reference"].startswith("0 of ")
 
 

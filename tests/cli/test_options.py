@@ -53,6 +53,21 @@ def test_lengths_on_the_command_line_and_in_a_file(written: str, tmp_path: Path)
     assert (found["window"], found["shifts"]) == (500_000, (-1, 1_000))
 
 
+def test_half_of_the_window_may_be_given_instead(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('cis = "1Mb"\n')
+    for given in (["--cis", "1Mb"], ["--config", str(config)]):
+        assert cohort_options(*given).window == 2_000_000
+        with pytest.raises(InputError, match="--window and --cis say the same; give one of them"):
+            cohort_options(*given, "--window", "2Mb")
+
+
+def cohort_options(*arguments: object) -> CohortOptions:
+    context = cli.run.make_context("run", [*FILES, "--out=out", *map(str, arguments)])
+    with context.scope():
+        return taken(CohortOptions, dict(context.params))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -114,7 +114,7 @@ def test_every_option_has_a_help_and_a_default_in_range(kind: type[Options]) -> 
     assert set(options) == described
     for option in options.values():
         assert option.help.endswith(".")
-        assert "{" not in option.help + (option.unset or "")
+        assert "{names}" not in option.help + (option.unset or "")
         if not option.required:
             option.check(option.default)
             assert option.parse(option.default) == option.default

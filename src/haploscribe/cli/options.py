@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from haploscribe.config.fields import (
     OptionError,
@@ -98,6 +99,9 @@ def click_options(
             if weights_of_run:
                 text = f"Weights of {name}, if the run had it. [default: leave it out]"
             made.append(_click_option(fields[name], text, hidden=hidden))
+            half = fields[name].option.half
+            if half is not None:
+                made.append(_half_option(half, fields[name], hidden=hidden))
     return made
 
 
@@ -124,6 +128,13 @@ def _click_option(field: OptionField, text: str, *, hidden: bool) -> Decorator:
     return click.option(flag, field.name, **attributes)
 
 
+def _half_option(name: str, field: OptionField, *, hidden: bool) -> Decorator:
+    """Make the option that gives half the value of another."""
+    text = f"Instead of --{field.name}: base pairs to either side of the TSS, half of it."
+    metavar, kind = field.option.metavar, _Parsed(field)
+    return click.option(f"--{name}", name, metavar=metavar, type=kind, help=text, hidden=hidden)
+
+
 def _type(field: OptionField) -> Any:
     if field.choices:
         return click.Choice(field.choices)
@@ -148,6 +159,12 @@ def taken(kind: type[OptionsT], values: dict[str, Any]) -> OptionsT:
     InputError
         When one is out of range, or options conflict.
     """
+    for name, field in option_fields(kind).items():
+        half = None if field.option.half is None else values.pop(field.option.half, None)
+        if half is not None:
+            if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
+                raise InputError(f"--{name} and --{field.option.half} say the same; give one of them")
+            values[name] = 2 * half
     names = [name for name in option_fields(kind) if name in values]
     return from_values(kind, {name: values.pop(name) for name in names})
 

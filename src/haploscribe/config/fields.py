@@ -67,6 +67,8 @@ class Option:
         Name on the command line where it differs from the field's; given once for each value of a tuple.
     names
         Full name of a collection of the names that values may have, imported only for the help.
+    half
+        Another name on the command line, of half the value.
     """
 
     help: str
@@ -76,6 +78,7 @@ class Option:
     unset: str | None = None
     flag: str | None = None
     names: str | None = None
+    half: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,11 @@ _Results = Annotated[Path, Option("Results folder of a finished run.")]
 Window = Annotated[
     int,
     Option(
-        "Width of the cis window in base pairs: variants at most half of it from the TSS are read.",
+        "Width of the cis window in base pairs, both sides together: variants at most half of it from the "
+        "TSS are read.",
         metavar="BP",
         unit="bp",
+        half="cis",
         check=at_least(1, "give a width in base pairs, such as 196608"),
     ),
 ]

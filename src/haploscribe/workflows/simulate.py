@@ -189,7 +189,7 @@ def _simulate_genes(
     if len(genes) < (options.genes or 1):
         raise InputError(
             f"only {len(genes)} of {total} genes have {_needed(options)} in their cis windows of "
-            f"{options.window:,} bp; ask for fewer genes, or change --window, --maf or --causal"
+            f"±{options.window // 2:,} bp; ask for fewer genes, or change --window, --maf or --causal"
         )
     return genes
 

@@ -53,6 +53,7 @@ class ValidatedCohort:
         return {
             "samples": cohort.match.describe(),
             "genes": len(cohort.genes),
+            "cis window": f"±{cohort.window // 2:,} bp",
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
