@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haploscribe.config.options import Position
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -52,6 +53,49 @@ def test_both_dialects(tmp_path: Path, text: str, strand: str) -> None:
     ]
     assert table.sample_ids == ("B", "A")
     assert table.values.tolist() == [[1.5, -2.0], [0.001, 0.0]]
+
+
+@pytest.mark.parametrize("name", ["ID", "TargetID"])
+@pytest.mark.parametrize("strand", ["", "\tstrand"])
+def test_fastqtl_and_a_strand_in_any_dialect(tmp_path: Path, name: str, strand: str) -> None:
+    """The columns of fastQTL's documentation, and of GTEx's `eqtl_prepare_expression.py` before it."""
+    signs = ["\t-", "\t+"] if strand else ["", ""]
+    rows = [f"chr22\t99\t100\tG{i}{sign}\t1.5\t-2\n" for i, sign in enumerate(signs)]
+    table = read_expression(write(tmp_path, f"#Chr\tstart\tend\t{name}{strand}\tB\tA\n" + "".join(rows)))
+    assert [(gene.gene_id, gene.tss) for gene in table.genes] == [("G0", 99), ("G1", 99)]
+    assert [gene.strand for gene in table.genes] == (["-", "+"] if strand else ["+", "+"])
+    assert table.sample_ids == ("B", "A")
+
+
+BODIES = (
+    "#chr\tstart\tend\tgene_id\tstrand\tA\n"
+    "chr1\t100\t201\tF\t+\t1\n"
+    "chr1\t100\t201\tR\t-\t1\n"
+    "chr1\t99\t100\tP\t+\t1\n"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        ("tss", [100, 200, 99]),
+        ("start", [100, 100, 99]),
+        ("end", [200, 200, 99]),
+        ("middle", [150, 150, 99]),
+    ],
+)
+def test_rows_of_several_bases(tmp_path: Path, position: Position, expected: list[int]) -> None:
+    path = write(tmp_path, BODIES)
+    assert [gene.tss for gene in read_expression(path, position).genes] == expected
+    assert re.search(
+        r"gene F \(line 2\) spans 101 bp, .*; give --position tss, start, end or middle",
+        message(lambda: read_expression(path)),
+    )
+
+
+def test_the_tss_of_a_row_without_strand_is_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path, TENSORQTL)
+    assert "has no strand, so --position tss is unknown" in message(lambda: read_expression(path, "tss"))
 
 
 def test_gzip_bgzip_crlf_comments_and_parquet_read_alike(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
     InputError
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
-    all_genes = _in_order(read_expression(options.expression))
+    all_genes = _in_order(read_expression(options.expression, options.position))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:

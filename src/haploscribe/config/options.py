@@ -17,6 +17,7 @@ DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
 
 Normalisation = Literal["inverse-normal", "log2p1", "none"]
 NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
+Position = Literal["tss", "start", "end", "middle"]
 Precision = Literal["float32", "mixed"]
 Strands = Literal["forward", "both"]
 
@@ -52,6 +53,14 @@ _TILE = Option(
     check=at_least(1, "give a size in base pairs, such as 5994"),
 )
 Tile = Annotated[int, _TILE]
+GenePosition = Annotated[
+    Position | None,
+    Option(
+        "Position of a gene whose row in --expression spans more than 1 bp: the first base along its strand, "
+        "or the row's first, last or middle one.",
+        unset="rows must be of 1 bp",
+    ),
+]
 Maf = Annotated[
     float,
     Option(
@@ -88,7 +97,7 @@ class CohortOptions(Options):
     variants: Genotypes
     reference: _Reference
     expression: Annotated[
-        Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL or QTLtools; TSS = end.")
+        Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL, QTLtools or fastQTL.")
     ]
     covariates: Annotated[
         Path | None, Option("Covariates: one row per covariate, one column per sample.", unset="none")
@@ -102,6 +111,7 @@ class CohortOptions(Options):
         ),
     ] = None
     genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
+    position: GenePosition = None
     window: Window = DEFAULT_WINDOW
     tile: Annotated[int | None, replace(_TILE, unset="the backbone's own, 1998 for nano")] = None
     maf: Maf = 0.01

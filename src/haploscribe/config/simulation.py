@@ -10,6 +10,7 @@ from haploscribe.config.options import (
     DEFAULT_WINDOW,
     SEED,
     AssumePhased,
+    GenePosition,
     Maf,
     Tile,
     Window,
@@ -45,6 +46,7 @@ class SimulationOptions(Options):
         Path | None,
         Option("Table whose genes are taken, not their values.", unset="genes lie where there are variants"),
     ] = None
+    position: GenePosition = None
     architecture: Annotated[
         Architecture,
         Option("A few causal alleles; all of them; or pairs in a tile that act when on the same haplotype."),

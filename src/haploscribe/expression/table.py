@@ -1,7 +1,7 @@
 """Read expression tables: values of genes in samples, and the TSS of each gene."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from haploscribe.config.options import Position
 from haploscribe.errors import InputError
-from haploscribe.expression.genes import Gene
+from haploscribe.expression.genes import Gene, Strand
 from haploscribe.expression.text_tables import (
     finite_numbers,
     listed,
@@ -25,9 +26,10 @@ from haploscribe.utils.types import Float64Array, Int64Array
 
 _PARQUET_MAGIC = b"PAR1"
 _CONTIG_NAMES = ("#chr", "chr", "#chrom", "chrom")
-_ID_NAMES = ("gene_id", "phenotype_id", "pid")
+_ID_NAMES = ("gene_id", "phenotype_id", "pid", "id", "targetid")
 _HEADER_ADVICE = (
-    "the header must begin '#chr start end gene_id' (tensorQTL) or '#chr start end pid gid strand' (QTLtools)"
+    "the header must begin '#chr start end gene_id' (tensorQTL), '#chr start end pid gid strand' (QTLtools) "
+    "or '#Chr start end ID' (fastQTL)"
 )
 _CELL_ADVICE = "write a number there, or leave that gene or sample out"
 
@@ -61,24 +63,32 @@ class ExpressionTable:
         return replace(self, sample_ids=tuple(sample_ids), values=self.values[:, columns])
 
 
-def read_expression(path: Path) -> ExpressionTable:
-    """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in either dialect.
+def read_expression(path: Path, position: Position | None = None) -> ExpressionTable:
+    """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in one of three dialects.
 
-    tensorQTL's columns are `#chr start end gene_id`, then one per sample; QTLtools' are
-    `#chr start end pid gid strand`, then one per sample. One row is one phenotype, so `pid`, not the group
-    `gid`, is the gene's ID. The TSS is the BED `end`, so its 0-based position is
-    `end` − 1. A strand of `.`, or none, is read as `+`. Rows may come in any order. Parquet takes the
-    same columns, `chr` for `#chr` if need be, in any order (pandas puts an index last).
+    tensorQTL's columns are `#chr start end gene_id`, QTLtools' `#chr start end pid gid strand`, fastQTL's
+    `#Chr start end ID` (or `TargetID`), each followed by one per sample; any may have a `strand`. One row is
+    one phenotype, so `pid`, not the group `gid`, is the gene's ID. A strand of `.`, or none, is read as `+`.
+    Rows may come in any order. Parquet takes the same columns, `chr` for `#chr` if need be, in any order
+    (pandas puts an index last).
+
+    Parameters
+    ----------
+    path
+        The table.
+    position
+        Which base of a row is the gene's position, for rows of several: its first (`start`), last (`end`) or
+        middle one, or the first along the strand (`tss`). None where all rows are of one base.
 
     Raises
     ------
     InputError
-        When the file cannot be read or is truncated, the header is of neither dialect, there are no or
-        duplicate genes or samples, a position or strand is invalid, or a cell is missing or not a finite
-        number.
+        When the file cannot be read or is truncated, the header is of no dialect, there are no or
+        duplicate genes or samples, a position or strand is invalid, a cell is missing or not a finite
+        number, rows span several bases and no position is given, or `tss` is asked for without strands.
     """
     is_parquet = read_bytes(path, len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-    return _read_parquet(path) if is_parquet else _read_bed(path)
+    return _read_parquet(path, position) if is_parquet else _read_bed(path, position)
 
 
 def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> ExpressionTable:
@@ -164,13 +174,13 @@ def _without_version(gene_id: str) -> str:
     return re.sub(r"\.\d+$", "", gene_id)
 
 
-def _read_bed(path: Path) -> ExpressionTable:
+def _read_bed(path: Path, position: Position | None) -> ExpressionTable:
     text = read_text_table(path)
     first_line = text.first_line
-    return _interpret(text.header, text.cells, path, lambda row: f" (line {row + first_line})")
+    return _interpret(text.header, text.cells, path, position, lambda row: f" (line {row + first_line})")
 
 
-def _read_parquet(path: Path) -> ExpressionTable:
+def _read_parquet(path: Path, position: Position | None) -> ExpressionTable:
     try:
         frame = pl.read_parquet(BytesIO(read_bytes(path)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -178,11 +188,15 @@ def _read_parquet(path: Path) -> ExpressionTable:
         raise InputError(f"{path} is not a readable Parquet file ({reason}); write it again") from None
     header = tuple(frame.columns)
     frame.columns = [str(i) for i in range(frame.width)]
-    return _interpret(header, frame, path, lambda _row: "")
+    return _interpret(header, frame, path, position, lambda _row: "")
 
 
 def _interpret(
-    header: tuple[str, ...], cells: pl.DataFrame, path: Path, at_line: Callable[[int], str]
+    header: tuple[str, ...],
+    cells: pl.DataFrame,
+    path: Path,
+    position: Position | None,
+    at_line: Callable[[int], str],
 ) -> ExpressionTable:
     """Parse a table: split its columns into those of genes and those of samples, and check both."""
     described = _gene_columns(header, path)
@@ -194,7 +208,8 @@ def _interpret(
         raise InputError(f"{path} has no genes: it ends after the header; give one line per gene")
     require_printable(sample_ids, "sample id", path)
     refuse_duplicates(sample_ids, "sample ids", path)
-    genes = _read_genes({name: cells[str(i)] for name, i in described.items()}, path, at_line)
+    columns = {name: cells[str(i)] for name, i in described.items()}
+    genes = _read_genes(columns, path, position, at_line)
     require_printable((gene.gene_id for gene in genes), "gene id", path)
     refuse_duplicates([gene.gene_id for gene in genes], "gene ids", path)
     values = finite_numbers(
@@ -218,14 +233,17 @@ def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
     if None in found.values():
         begins = " ".join(header[:4])
         raise InputError(f"{path}: the header begins {begins!r}; {_HEADER_ADVICE}")
+    found["strand"] = find(("strand",))
     if found["id"] == index_of.get("pid"):
-        found |= {"group": find(("gid",)), "strand": find(("strand",))}
+        found["group"] = find(("gid",))
     return {name: i for name, i in found.items() if i is not None}
 
 
-def _read_genes(columns: dict[str, pl.Series], path: Path, at_line: Callable[[int], str]) -> tuple[Gene, ...]:
+def _read_genes(
+    columns: dict[str, pl.Series], path: Path, position: Position | None, at_line: Callable[[int], str]
+) -> tuple[Gene, ...]:
     ids, contigs = (_texts(columns[name]) for name in ("id", "contig"))
-    strands = _texts(columns["strand"]) if "strand" in columns else ["+"] * len(ids)
+    strands = _texts(columns["strand"]) if "strand" in columns else ["."] * len(ids)
     starts, ends = (columns[name].cast(pl.Int64, strict=False).to_list() for name in ("start", "end"))
     genes = []
     for row, (gene_id, contig, start, end, strand) in enumerate(
@@ -237,12 +255,31 @@ def _read_genes(columns: dict[str, pl.Series], path: Path, at_line: Callable[[in
         if start is None or end is None or not 0 <= start <= end or end == 0:
             raise InputError(
                 f"{where} has start {columns['start'][row]}, end {columns['end'][row]}; "
-                "they must be whole numbers, 0 <= start <= end, end the 1-based TSS"
+                "they must be whole numbers, 0 <= start <= end"
             )
         if strand not in ("+", "-", "."):
             raise InputError(f"{where} has strand {strand!r}; write +, - or .")
-        genes.append(Gene(gene_id, contig, end - 1, "-" if strand == "-" else "+"))
+        if position is None and end - start > 1:
+            raise InputError(
+                f"{where} spans {end - start:,} bp, and which of them is its position is not said; give "
+                "--position tss, start, end or middle"
+            )
+        if position == "tss" and strand not in ("+", "-"):
+            raise InputError(f"{where} has no strand, so --position tss is unknown; add a column strand")
+        genes.append(Gene(gene_id, contig, _position(start, end, strand, position), _STRANDS[strand]))
     return tuple(genes)
+
+
+_STRANDS: Mapping[str, Strand] = {"+": "+", "-": "-", ".": "+"}
+
+
+def _position(start: int, end: int, strand: str, position: Position | None) -> int:
+    """Return the 0-based position of a gene with these bounds, 0-based half-open."""
+    last = end - 1
+    first = min(start, last)
+    if position == "middle":
+        return (first + last) // 2
+    return first if position == "start" or (position == "tss" and strand == "+") else last
 
 
 def _texts(column: pl.Series) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from haploscribe._version import __version__
 from haploscribe.cohort.cohort import match_gene_contigs
-from haploscribe.config.options import DEFAULT_TILE, CohortOptions
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions, Position
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -163,7 +163,9 @@ def _given_genes(genotypes: Genotypes, options: SimulationOptions) -> list[Gene]
     if options.variants is None:
         generator = generator_for(options.seed, "strands")
         return [gene_at(locus.contig, locus.centre, generator) for locus in _loci(options)]
-    return None if options.expression is None else _genes_of_table(options.expression, genotypes)
+    if options.expression is None:
+        return None
+    return _genes_of_table(options.expression, options.position, genotypes)
 
 
 def _simulate_genes(
@@ -207,9 +209,9 @@ def _needed(options: SimulationOptions) -> str:
             )
 
 
-def _genes_of_table(path: Path, genotypes: Genotypes) -> list[Gene]:
+def _genes_of_table(path: Path, position: Position | None, genotypes: Genotypes) -> list[Gene]:
     """Read a table's genes, on contigs named as in the reference."""
-    genes = match_gene_contigs(read_expression(path).genes, genotypes.reference, path)
+    genes = match_gene_contigs(read_expression(path, position).genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):
         raise InputError(

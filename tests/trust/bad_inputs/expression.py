@@ -131,6 +131,12 @@ def _bad_cell(text: str, *says: str, name: str = EXPRESSION) -> Row:
 
 ROWS = (
     refused(
+        "gene bodies, and no position said",
+        lambda case: case.replace(EXPRESSION, "chr2\t0\t1\t", "chr2\t0\t31\t"),
+        r"expression\.bed: gene at_start \(line 2\) spans 31 bp, .*; give --position tss, start",
+        verbs=COHORT,
+    ),
+    refused(
         "expression: only a header",
         lambda case: case.write(EXPRESSION, case.text(EXPRESSION).split("\n", 1)[0] + "\n"),
         "expression.bed has no genes",
