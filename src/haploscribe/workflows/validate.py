@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
+from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.genome.tiles import TileBlock, tile_blocks
@@ -17,6 +20,7 @@ from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Advance, stage
+from haploscribe.utils.types import BoolArray
 from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
 INDEX_NAME = "index"
@@ -55,11 +59,21 @@ class ValidatedCohort:
             "genes": len(cohort.genes),
             "cis window": f"±{cohort.window // 2:,} bp",
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
+            "genes without variation": _named(cohort, np.ptp(cohort.values, axis=1) == 0),
+            "genes with zeros in over half of the samples": _named(
+                cohort, (cohort.values == 0).mean(axis=1) > 0.5
+            ),
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
             "genes for expression heterogeneity": len(cohort.all_genes.genes),
             **self.scan.summary(),
         }
+
+
+def _named(cohort: Cohort, chosen: BoolArray) -> str | int:
+    """Return how many genes are chosen, bool `(n_genes,)`, and the names of the first."""
+    names = [gene.gene_id for gene, one in zip(cohort.genes, chosen.tolist(), strict=True) if one]
+    return f"{len(names):,} ({listed(names)})" if names else 0
 
 
 @contextmanager
