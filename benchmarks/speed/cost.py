@@ -180,7 +180,11 @@ def main(argv: Sequence[str]) -> None:
     arguments = parser.parse_args(argv)
     out: Path = arguments.out
     versions = (Version("before", arguments.before), Version("after", Path(__file__).parents[2]))
-    demos = {version.name: version.run(["demo"], out / f"demo-{version.name}") for version in versions}
+    demos = {
+        f"{version.name}, {start} start": version.run(["demo"], out / f"demo-{version.name}-{start}")
+        for version in versions
+        for start in ("first", "second")
+    }
     options = benchmark_cohort(arguments.source, out / "cohort", every=arguments.every)
     tiles = [int(tile) for tile in arguments.tiles.split(",")]
     cases = [(version, tile) for tile in tiles for version in versions]
@@ -203,6 +207,8 @@ def main(argv: Sequence[str]) -> None:
         "358 people.",
         "",
         f"## The demo, {os.cpu_count()} processes",
+        "",
+        "At the first start from a checkout, each process compiles the elastic net.",
         "",
         *demo_lines(demos),
         "",
