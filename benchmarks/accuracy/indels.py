@@ -92,6 +92,7 @@ def cohorts(options: CohortOptions, out: Path) -> dict[str, CohortOptions]:
         return np.flatnonzero(np.isin(positions, sorted(leads))).tolist()
 
     found = {"SNVs": options}
+    assert isinstance(options.variants, Path)
     with Reference.open(options.reference, out) as reference:
         for name, chosen in (("neutral indels", chosen_neutral), ("causal indels", chosen_causal)):
             file = out / f"{name.replace(' ', '-')}.vcf.gz"

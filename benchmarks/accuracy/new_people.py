@@ -95,6 +95,7 @@ def simulated_lines(
     shuffled = np.random.default_rng(SEED).permutation(sorted(table.sample_ids)).tolist()
     training, new = shuffled[:N_TRAINING], shuffled[N_TRAINING:]
     expression = write_expression(table, training, folder / "training.parquet")
+    assert isinstance(cohort.variants, Path)
     found = trained_and_predicted(
         replace(cohort, expression=expression), "none", cohort.variants, folder, jobs
     ).filter(pl.col("sample_id").is_in(new))

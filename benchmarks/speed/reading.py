@@ -75,16 +75,17 @@ def median(seconds: list[Seconds]) -> Seconds:
 
 def reading(reader: VariantReader, kind: str, length: int) -> Reading:
     """Time one region."""
-    end = START + length
+    end, path = START + length, reader.path
+    assert isinstance(path, Path)
     ours, nothing, pipe = ([Seconds() for _ in range(N_REPEATS)] for _ in range(3))
     for number in range(N_REPEATS):
         with timed(ours[number]):
             variants = reader.read(CONTIG, START, end, reader.sample_ids)
         with timed(nothing[number]):
-            query(reader.path, end, subprocess.DEVNULL)
+            query(path, end, subprocess.DEVNULL)
         with timed(pipe[number]):
-            query(reader.path, end, subprocess.PIPE)
-    require_equal(reader.path, end, variants.genotypes.astype(np.uint8).tobytes())
+            query(path, end, subprocess.PIPE)
+    require_equal(path, end, variants.genotypes.astype(np.uint8).tobytes())
     n_records = variants.counts.n_records
     del variants
     tracemalloc.start()
