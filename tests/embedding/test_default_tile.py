@@ -71,12 +71,12 @@ def test_a_plug_in_has_its_own_or_the_longest(cohort: CohortOptions, module: str
     unset = replace(cohort, tile=None)
     for name, expected in (("Mine", 994), ("Short", 497)):
         chosen = BackboneOptions(f"{module}:{name}")
-        assert with_tile(unset, chosen).tile == expected
-        assert with_tile(unset, replace(chosen, strands="both")).tile == expected
+        assert with_tile(unset, chosen)[0].tile == expected
+        assert with_tile(unset, replace(chosen, strands="both"))[0].tile == expected
         check_tile_size(load_backbone(f"{module}:{name}"), expected)
-        assert with_tile(cohort, chosen) == cohort
-    assert with_tile(unset, BackboneOptions("ntv3-8m")).tile == 8_192
-    assert with_tile(unset, BackboneOptions()).tile == 1_998
+        assert with_tile(cohort, chosen) == (cohort, None)
+    assert with_tile(unset, BackboneOptions("ntv3-8m")) == (replace(cohort, tile=8_192), None)
+    assert with_tile(unset, BackboneOptions()) == (replace(cohort, tile=1_998), None)
 
 
 def test_a_run_records_the_number(cohort: CohortOptions, module: str, tmp_path: Path) -> None:

@@ -153,10 +153,17 @@ class LoadedBackbone:
         return backbone_key(self.backbone)
 
 
-def with_tile(cohort: CohortOptions, backbone: BackboneOptions) -> CohortOptions:
+def with_tile(
+    cohort: CohortOptions, backbone: BackboneOptions
+) -> tuple[CohortOptions, LoadedBackbone | None]:
     """Return the options with the backbone's own tile size where none was asked for.
 
-    A backbone that is not in the table is loaded for that.
+    Returns
+    -------
+    options
+        With a tile size.
+    loaded
+        The backbone where it was loaded for that, as one that is not in the table is; else None.
 
     Raises
     ------
@@ -164,10 +171,12 @@ def with_tile(cohort: CohortOptions, backbone: BackboneOptions) -> CohortOptions
         When it cannot be loaded.
     """
     if cohort.tile is not None:
-        return cohort
+        return cohort, None
     entry = table_entry(backbone.backbone)
-    tile = default_tile(LoadedBackbone.load(backbone).backbone) if entry is None else entry.default_tile
-    return replace(cohort, tile=tile)
+    if entry is not None:
+        return replace(cohort, tile=entry.default_tile), None
+    loaded = LoadedBackbone.load(backbone)
+    return replace(cohort, tile=default_tile(loaded.backbone)), loaded
 
 
 class EmbeddingContext(Protocol):

@@ -40,8 +40,8 @@ def embed(
     """
     if worker_options.dask is not None:
         cohort_options, store_path = cohort_options.absolute(), store_path.absolute()
-    cohort_options = with_tile(cohort_options, backbone_options)
-    loaded = LoadedBackbone.load(backbone_options, cohort_options.tile)
+    cohort_options, loaded = with_tile(cohort_options, backbone_options)
+    loaded = loaded or LoadedBackbone.load(backbone_options, cohort_options.tile)
     if not store_path.name:
         raise InputError(f"--store {store_path}: name a folder of its own")
     work = store_path.with_name(f".{store_path.name}.work")

@@ -20,6 +20,7 @@ from haploscribe.embedding.backbones.checkpoint import (
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v2 import check_rotary_frequencies
 from haploscribe.embedding.backbones.ntv3_configuration import (
+    DEFAULT_TILE,
     VOCABULARY,
     NTv3Configuration,
     parse_ntv3_configuration,
@@ -39,7 +40,6 @@ from haploscribe.utils.types import Float32Array, Int64Array
 VOCABULARY_FILE = "vocab.json"
 LONGEST_TILE = 2**20
 """Base pairs that the models were trained to read, but for those of the table that say less."""
-_DEFAULT_TILE = 2**13
 
 _IDS = np.array([VOCABULARY.get(chr(letter).upper(), VOCABULARY["<unk>"]) for letter in range(256)])
 _FREQUENCIES = re.compile(r"core\.transformer_blocks\.\d+\.sa_layer\.rotary_embedding\.inv_freq")
@@ -95,7 +95,7 @@ class NTv3Backbone(TokenBackbone):
         self._stride, self.dimension = shapes[self.layer]
         self.tile_multiple = configuration.unit
         self.max_tile = found.max_tile or LONGEST_TILE
-        self.default_tile = min(_DEFAULT_TILE, self.max_tile)
+        self.default_tile = min(DEFAULT_TILE, self.max_tile)
         self.name = found.name
         self.settings: Mapping[str, str | int] = {
             "family": "ntv3",

@@ -11,6 +11,8 @@ from haploscribe.errors import InputError
 
 Upsampling = Literal["repeat+conv", "conv_transpose"]
 
+DEFAULT_TILE = 2**13
+"""Base pairs of a tile where none is asked for."""
 VOCABULARY: Mapping[str, int] = {
     token: number
     for number, token in enumerate(("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>", *"ATCGN"))

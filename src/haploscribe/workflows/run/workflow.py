@@ -115,7 +115,7 @@ def run(
     check_augmentation(_augmentation(zero_shot_options))
     # Also where no model reads deltas.
     check_backbone_name(backbone_options.backbone, backbone_options.revision)
-    cohort_options = with_tile(cohort_options, backbone_options)
+    cohort_options, loaded = with_tile(cohort_options, backbone_options)
     options = (cohort_options, backbone_options, evaluation_options, zero_shot_options)
     finish_publishing(out)
     record, earlier = None, None
@@ -131,7 +131,7 @@ def run(
             record["options"]["models"] = [*dict.fromkeys((*there, *evaluation_options.models))]
             record["inputs"] |= earlier.zero_shot_inputs()
         require_same_work(out, record, force=force)
-    return _run(options, out, store_path or out / STORE_NAME, worker_options, record, earlier)
+    return _run(options, out, store_path or out / STORE_NAME, worker_options, record, earlier, loaded)
 
 
 def _run(
@@ -141,8 +141,13 @@ def _run(
     worker_options: WorkerOptions,
     record: dict[str, Any] | None,
     earlier: EarlierRun | None,
+    loaded: LoadedBackbone | None,
 ) -> Results:
-    """Do the work of `run`; `record` is None where `out` held nothing, `earlier` has models to add to."""
+    """Do the work of `run`.
+
+    `record` is None where `out` held nothing, `earlier` has models to add to, `loaded` is the backbone where
+    it is loaded already.
+    """
     started, timer = time.monotonic(), Timer()
     cohort_options, backbone_options, evaluation_options, zero_shot_options = options
     if earlier is not None:
@@ -155,8 +160,9 @@ def _run(
             sequence_models = read_models(
                 evaluation_options.models, zero_shot_options, backbone_options.device
             )
-            loaded = None
-            if any_model(specs, "reads_deltas"):
+            if not any_model(specs, "reads_deltas"):
+                loaded = None
+            elif loaded is None or earlier is not None:
                 loaded = _load_backbone(backbone_options, cohort_options.tile_size, earlier)
             executor = stack.enter_context(open_executor(worker_options))
             wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
