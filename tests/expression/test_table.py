@@ -94,7 +94,9 @@ def test_rows_of_several_bases(tmp_path: Path, position: Position, expected: lis
 
 
 def test_the_tss_of_a_row_without_strand_is_unknown(tmp_path: Path) -> None:
-    path = write(tmp_path, TENSORQTL)
+    one_base = read_expression(write(tmp_path, TENSORQTL), "tss")
+    assert [gene.tss for gene in one_base.genes] == [99, 9]
+    path = write(tmp_path, TENSORQTL.replace("\t99\t", "\t9\t"))
     assert "has no strand, so --position tss is unknown" in message(lambda: read_expression(path, "tss"))
 
 

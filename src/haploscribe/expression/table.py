@@ -259,12 +259,13 @@ def _read_genes(
             )
         if strand not in ("+", "-", "."):
             raise InputError(f"{where} has strand {strand!r}; write +, - or .")
-        if position is None and end - start > 1:
+        spans_several = end - start > 1
+        if spans_several and position is None:
             raise InputError(
                 f"{where} spans {end - start:,} bp, and which of them is its position is not said; give "
                 "--position tss, start, end or middle"
             )
-        if position == "tss" and strand not in ("+", "-"):
+        if spans_several and position == "tss" and strand == ".":
             raise InputError(f"{where} has no strand, so --position tss is unknown; add a column strand")
         genes.append(Gene(gene_id, contig, _position(start, end, strand, position), _STRANDS[strand]))
     return tuple(genes)
