@@ -82,9 +82,8 @@ def test_dosages_and_variants_are_those_of_bcftools_query(gene: GeneData, exampl
 def test_variants_are_those_within_half_the_window_of_the_tss(gene: GeneData, example: CohortOptions) -> None:
     # The bundled table's row: chr22, 20117391, 20117392, gene, minus strand; a window of 100 kb.
     tss = 20_117_392
-    wanted = queried(
-        only_file(example.variants), f"chr22:{tss - 50_000}-{tss + 50_000}", gene.sample_ids, MAF
-    )
+    region = f"chr22:{tss - 50_000}-{tss + 50_000}"
+    wanted = queried(only_file(example.variants), region, gene.sample_ids, MAF)
     assert gene.variants["pos"].to_list() == wanted["pos"].to_list()
 
 
@@ -122,9 +121,8 @@ def test_tiles_joined_over_a_contig_are_what_bcftools_consensus_writes(
             for tile in gene.tiles:
                 joined += reference[done : tile.start] + tile.sequences[tile.index[sample, haplotype]]
                 done = tile.end
-            wanted = consensus(files.reference, only_file(files.variants), name.replace(" ", "_"), haplotype)[
-                "chr2"
-            ]
+            variants = only_file(files.variants)
+            wanted = consensus(files.reference, variants, name.replace(" ", "_"), haplotype)["chr2"]
             assert joined + reference[done : LENGTHS["chr2"]] == wanted
 
 

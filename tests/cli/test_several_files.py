@@ -51,10 +51,8 @@ def test_haplotypes_of_several_files_are_those_of_one(
     people = ",".join(PEOPLE[:3])
     given = ("--reference", cohort.reference, "--region", "chrX:1-500", "--sample", people)
     for name, variants in (("one", cohort.variants), ("several", folder / "{contig}.vcf.gz")):
-        out = tmp_path / name
-        assert (
-            run_cli("haplotypes", "--variants", variants, *given, "--out", out, monkeypatch=monkeypatch) == 0
-        )
+        files = ("--variants", variants, "--out", tmp_path / name)
+        assert run_cli("haplotypes", *files, *given, monkeypatch=monkeypatch) == 0
     assert (tmp_path / "one").read_bytes() == (tmp_path / "several").read_bytes()
 
 

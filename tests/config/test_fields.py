@@ -17,10 +17,10 @@ from haploscribe.config.options import (
     ExplanationOptions,
     ExportOptions,
     PredictionOptions,
-    PretrainingOptions,
     WorkerOptions,
     ZeroShotOptions,
 )
+from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from haploscribe.config.options import PretrainingOptions
+from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import CheckpointFolder, read_checkpoint
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model
 from haploscribe.embedding.backbones.registry import load_backbone

@@ -26,11 +26,11 @@ from haploscribe.config.options import (
     ExplanationOptions,
     ExportOptions,
     PredictionOptions,
-    PretrainingOptions,
     WorkerOptions,
     ZeroShotOptions,
     ZeroShotWeights,
 )
+from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import remove_on_error

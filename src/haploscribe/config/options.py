@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from haploscribe.config.fields import Check, Option, Options, at_least, positive_and_finite, share
+from haploscribe.config.fields import Check, Option, Options, at_least, share
 from haploscribe.utils.file_lists import Files
 
 DEFAULT_WINDOW = 196_608
@@ -21,19 +21,19 @@ Position = Literal["tss", "start", "end", "middle"]
 Precision = Literal["float32", "mixed"]
 Strands = Literal["forward", "both"]
 
-_TOKEN = 6
-"""Base pairs of a token of the Nucleotide Transformer."""
 _WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
 _HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
 
 # Options that several classes have.
-_GENOTYPES = Option(
-    "Phased genotypes: VCF, VCF.gz, BCF or PGEN. Of several files of the same samples, repeat the option, "
-    "name the folder, or write {contig} in the name.",
-    metavar="FILE|FOLDER",
-)
-Genotypes = Annotated[Path | Files, _GENOTYPES]
-_Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.")]
+Genotypes = Annotated[
+    Path | Files,
+    Option(
+        "Phased genotypes: VCF, VCF.gz, BCF or PGEN. For several files of the same samples, repeat the "
+        "option, name the folder, or write {contig} in the file name.",
+        metavar="FILE|FOLDER",
+    ),
+]
+Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.")]
 _Results = Annotated[Path, Option("Results folder of a finished run.")]
 Window = Annotated[
     int,
@@ -69,7 +69,7 @@ Maf = Annotated[
     ),
 ]
 AssumePhased = Annotated[bool, Option("Read unphased heterozygotes as if phased.")]
-_Device = Annotated[
+Device = Annotated[
     str,
     Option(
         "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
@@ -87,7 +87,6 @@ _REVISION = Option(
 )
 _GENES = Option("Only these genes.", metavar="FILE|ID,ID", unset="all of the table")
 SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to below 2^63")
-_POSITIVE = at_least(1, "give a positive number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class CohortOptions(Options):
     """The input files of a cohort, and how they are read."""
 
     variants: Genotypes
-    reference: _Reference
+    reference: Reference
     expression: Annotated[
         Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL, QTLtools or fastQTL.")
     ]
@@ -161,7 +160,7 @@ class BackboneOptions(Options):
             "complement, for twice the passes."
         ),
     ] = "forward"
-    device: _Device = "auto"
+    device: Device = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +294,7 @@ class PredictionOptions(Options):
 
     models: Annotated[Path, Option("Folder of fitted models: `models` of a finished run.")]
     variants: Genotypes
-    reference: _Reference
+    reference: Reference
     genes: Annotated[str | None, _GENES] = None
     min_coverage: Annotated[
         float,
@@ -317,7 +316,7 @@ class PredictionOptions(Options):
     ] = None
     revision: Annotated[str | None, replace(_REVISION, unset="as the models say")] = None
     store: Annotated[Path | None, Option("Embedding store to use and add to.", unset="one of its own")] = None
-    device: _Device = "auto"
+    device: Device = "auto"
     zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)
     assume_phased: AssumePhased = False
 
@@ -393,52 +392,3 @@ class WorkerOptions(Options):
             unset="none",
         ),
     ] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainingOptions(Options):
-    """A training run of a small backbone; the defaults are those that made `nano`."""
-
-    reference: _Reference
-    variants: Annotated[
-        Path | Files | None,
-        Option(
-            "Phased genotypes as for `run`; their haplotypes are read too.",
-            metavar="FILE|FOLDER",
-            unset="the reference alone",
-        ),
-    ] = None
-    assume_phased: AssumePhased = False
-    hold_out: Annotated[
-        tuple[str, ...],
-        Option(
-            "Region never trained on, whose loss is watched; 1-based, both ends included; may be repeated.",
-            metavar="C:S-E",
-            flag="hold-out",
-        ),
-    ] = ()
-    window: Annotated[
-        int,
-        Option(
-            "Length of a training sequence in base pairs, a multiple of 6; also the longest tile.",
-            metavar="BP",
-            unit="bp",
-            check=Check(
-                lambda value: value >= 2 * _TOKEN and value % _TOKEN == 0,
-                f"give a multiple of {_TOKEN} bp, such as 5994",
-            ),
-        ),
-    ] = 5_994
-    hidden_size: Annotated[int, Option("Width of the model.", check=_POSITIVE)] = 128
-    layers: Annotated[int, Option("Encoder layers.", check=_POSITIVE)] = 4
-    heads: Annotated[int, Option("Attention heads.", check=_POSITIVE)] = 4
-    feed_forward: Annotated[int, Option("Width of the feed-forward layers.", check=_POSITIVE)] = 256
-    batch: Annotated[int, Option("Sequences per step.", check=_POSITIVE)] = 4
-    steps: Annotated[int, Option("Steps in all.", check=_POSITIVE)] = 3_200
-    learning_rate: Annotated[
-        float,
-        Option("Highest learning rate.", check=positive_and_finite("give a positive number, such as 0.002")),
-    ] = 2e-3
-    checkpoint_every: Annotated[int, Option("Steps between checkpoints.", check=_POSITIVE)] = 100
-    seed: Annotated[int, Option("Seed of weights and batches.", check=SEED)] = 0
-    device: _Device = "auto"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from haploscribe._version import __version__
-from haploscribe.config.options import PretrainingOptions
+from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.embedding.backbones.checkpoint import CONFIGURATION_FILE, VOCABULARY_FILE, WEIGHTS_FILE
 from haploscribe.embedding.backbones.esm import POSITION_OFFSET, EsmConfiguration
 from haploscribe.embedding.backbones.esm_v2 import EsmV2ForMaskedTokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from haploscribe.config.options import PretrainingOptions
+from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm import parse_configuration
 from haploscribe.errors import InputError

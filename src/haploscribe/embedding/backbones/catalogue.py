@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from haploscribe.config.options import DEFAULT_TILE
-from haploscribe.embedding.backbones import kmer, ntv3_configuration, random_vectors
+from haploscribe.embedding.backbones import kmer, random_vectors
 from haploscribe.embedding.backbones.base import SequenceBackbone
 from haploscribe.embedding.backbones.kmer import KmerCounts
+from haploscribe.embedding.backbones.ntv3_configuration import NTV3_TILE
 from haploscribe.embedding.backbones.random_vectors import RandomVectors
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
         "tile_multiple": 128,
         "max_tile": 2**20,
         "licence": "InstaDeep-OML-1.0",
-        "default_tile": ntv3_configuration.DEFAULT_TILE,
+        "default_tile": NTV3_TILE,
     },
 }
 """What the published models of a family share."""

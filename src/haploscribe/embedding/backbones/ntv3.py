@@ -20,7 +20,7 @@ from haploscribe.embedding.backbones.checkpoint import (
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.embedding.backbones.esm_v2 import check_rotary_frequencies
 from haploscribe.embedding.backbones.ntv3_configuration import (
-    DEFAULT_TILE,
+    NTV3_TILE,
     VOCABULARY,
     NTv3Configuration,
     parse_ntv3_configuration,
@@ -95,7 +95,7 @@ class NTv3Backbone(TokenBackbone):
         self._stride, self.dimension = shapes[self.layer]
         self.tile_multiple = configuration.unit
         self.max_tile = found.max_tile or LONGEST_TILE
-        self.default_tile = min(DEFAULT_TILE, self.max_tile)
+        self.default_tile = min(NTV3_TILE, self.max_tile)
         self.name = found.name
         self.settings: Mapping[str, str | int] = {
             "family": "ntv3",

@@ -11,7 +11,7 @@ from haploscribe.errors import InputError
 
 Upsampling = Literal["repeat+conv", "conv_transpose"]
 
-DEFAULT_TILE = 2**13
+NTV3_TILE = 2**13
 """Base pairs of a tile where none is asked for."""
 VOCABULARY: Mapping[str, int] = {
     token: number

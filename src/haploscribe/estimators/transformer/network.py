@@ -120,11 +120,9 @@ class EncoderLayer(nn.Module):
         n_haplotypes, n_tokens, width = tokens.shape
         projected = layer_normalised(tokens) @ self.query_key_value
         heads = projected.view(n_haplotypes, n_tokens, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = heads.reshape(3, n_haplotypes * self.n_heads, n_tokens, -1).unbind()
-        # With so few tokens, plain products are faster than fused attention on a CPU.
-        scale = query.shape[-1] ** -0.5
-        logits = torch.baddbmm(query.new_zeros(()), query, key.transpose(1, 2), beta=0, alpha=scale)
-        mixed = (torch.softmax(logits, dim=-1) @ value).view(n_haplotypes, self.n_heads, n_tokens, -1)
+        query, key, value = heads.unbind()
+        # Fused: without it, backbones pooled in bins, which give hundreds of tokens, take gigabytes.
+        mixed = functional.scaled_dot_product_attention(query, key, value)
         tokens = tokens + mixed.transpose(1, 2).reshape(n_haplotypes, n_tokens, width) @ self.attention_out
         normalised = layer_normalised(tokens).view(-1, width)
         hidden = functional.gelu(torch.addmm(self.hidden_bias, normalised, self.hidden)) @ self.hidden_out

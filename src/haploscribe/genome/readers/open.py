@@ -12,7 +12,7 @@ from haploscribe.utils.file_lists import Files, listed_files
 
 _SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf", ".pgen")
 _NOT_READ = {
-    ".bed": "PLINK 1, which stores no phase; give the phased VCF, BCF or PGEN that it was made of",
+    ".bed": "PLINK 1, which stores no phase; give the phased VCF, BCF or PGEN that it was made from",
     ".bgen": "BGEN; convert it: plink2 --bgen FILE ref-first --sample FILE --make-pgen --out FILE",
 }
 
