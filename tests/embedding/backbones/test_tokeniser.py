@@ -120,14 +120,14 @@ def test_windows_are_as_long_as_the_model_reads_or_as_the_list(n_tokens: int, ca
 @given(st.integers(1, 60), st.integers(1, 9))
 def test_bins_are_means_over_equal_parts(n_tokens: int, n_bins: int) -> None:
     # With every token repeated K times, parts are whole tokens and NumPy can average them.
-    values = np.arange(n_tokens) ** 2.0
+    values = 1.0 + np.arange(n_tokens) ** 2.0
     parts = np.repeat(values, n_bins).reshape(n_bins, n_tokens).mean(axis=1)
     np.testing.assert_allclose(bin_weights(np.ones(n_tokens), n_bins) @ values, parts, rtol=1e-5)
 
 
 @given(st.lists(st.sampled_from([1, 6]), min_size=1, max_size=60), st.integers(1, 9))
 def test_a_token_counts_by_its_length(lengths: list[int], n_bins: int) -> None:
-    values = np.arange(len(lengths)) ** 2.0
+    values = 1.0 + np.arange(len(lengths)) ** 2.0  # no mean is 0, which rounding would miss by any ratio
     by_base = np.repeat(values, np.array(lengths) * n_bins).reshape(n_bins, -1).mean(axis=1)
     np.testing.assert_allclose(bin_weights(np.array(lengths) / 6, n_bins) @ values, by_base, rtol=1e-5)
 
