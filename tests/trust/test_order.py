@@ -120,6 +120,24 @@ def test_the_order_of_contigs_and_of_genes_changes_no_byte(
     assert_same_results(some, out, other_files=True)
 
 
+def as_peaks(lines: Lines) -> Lines:
+    """Rows of up to 401 bp around each position."""
+    header, *rows = lines
+    widths = [min(int(row[1]), 200) for row in rows]
+    peaks = zip(rows, widths, strict=True)
+    return [
+        header,
+        *([row[0], str(int(row[1]) - width), str(int(row[2]) + width), *row[3:]] for row, width in peaks),
+    ]
+
+
+def test_peaks_are_predicted_as_their_middle_is(cohort: CohortOptions, some: Path, folder: Path) -> None:
+    other = rewritten(cohort.expression, folder / "peaks", as_peaks)
+    out = results_of(replace(cohort, expression=other, position="middle"), folder, "peaks-out")
+    one, peaks = (pl.read_parquet(path / "predictions.parquet") for path in (some, out))
+    assert one.equals(peaks)
+
+
 def as_bcf(vcf: Path, folder: Path) -> Path:
     return converted("bcftools", "view", "-Ob", "-o", folder / "v.bcf", vcf)
 
