@@ -15,7 +15,8 @@ from joblib.externals.loky import get_reusable_executor
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
-from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.estimators.registry import ESTIMATOR_NAMES, model_specs
 from haploscribe.results.tables import Results
 from haploscribe.workflows.run.workflow import run

@@ -13,7 +13,8 @@ import polars as pl
 from benchmarks.common.cohort import benchmark_cohort, read_populations, splits_of, write_split
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
-from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions, ZeroShotOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE
 from haploscribe.workflows.run.workflow import run
 

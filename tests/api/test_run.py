@@ -9,13 +9,8 @@ import pytest
 from haploscribe.api import run as api_run
 from haploscribe.api.cohort import example_cohort
 from haploscribe.cli.main import main
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    WorkerOptions,
-    ZeroShotOptions,
-)
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.results.tables import read_results
 from tests.fixtures.api_run import GENE, MODELS, OTHER_GENE, Made

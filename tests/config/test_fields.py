@@ -18,10 +18,10 @@ from haploscribe.config.options import (
     ExportOptions,
     PredictionOptions,
     WorkerOptions,
-    ZeroShotOptions,
 )
 from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 
 CLASSES: tuple[type[Options], ...] = (

@@ -8,13 +8,8 @@ import polars as pl
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.embeddings import BackboneLike, importable_backbone
 from haploscribe.api.keywords import option_groups, takes_options
-from haploscribe.config.options import (
-    DEFAULT_BACKBONE,
-    BackboneOptions,
-    EvaluationOptions,
-    WorkerOptions,
-    ZeroShotOptions,
-)
+from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
 from haploscribe.results.tables import Results

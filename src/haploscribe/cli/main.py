@@ -27,11 +27,10 @@ from haploscribe.config.options import (
     ExportOptions,
     PredictionOptions,
     WorkerOptions,
-    ZeroShotOptions,
-    ZeroShotWeights,
 )
 from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import remove_on_error
 

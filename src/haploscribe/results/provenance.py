@@ -9,7 +9,8 @@ from typing import Any
 
 from haploscribe._version import __version__
 from haploscribe.config.fields import OptionError
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.utils.file_lists import Files

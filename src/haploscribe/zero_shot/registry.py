@@ -11,7 +11,7 @@ from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZO
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
 
 if TYPE_CHECKING:  # the command line imports the names and does not need numpy
-    from haploscribe.config.options import ZeroShotOptions
+    from haploscribe.config.zero_shot import ZeroShotOptions
     from haploscribe.zero_shot.base import SequenceModel
 
 

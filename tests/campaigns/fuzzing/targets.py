@@ -19,8 +19,8 @@ from haploscribe.config.options import (
     ExportOptions,
     PredictionOptions,
     WorkerOptions,
-    ZeroShotOptions,
 )
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import gene_inputs

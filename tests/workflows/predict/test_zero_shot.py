@@ -17,8 +17,8 @@ from haploscribe.config.options import (
     EvaluationOptions,
     PredictionOptions,
     WorkerOptions,
-    ZeroShotOptions,
 )
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.workflows.predict.workflow import Predicted, predict

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import haploscribe
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, ZeroShotOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.results.models_folder import read_record
 from haploscribe.results.tables import Results, read_predictions, read_run

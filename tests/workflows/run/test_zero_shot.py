@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.config.options import CohortOptions, ZeroShotOptions
+from haploscribe.config.options import CohortOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.zero_shot import predictions as predictions_module

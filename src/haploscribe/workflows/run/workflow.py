@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    WorkerOptions,
-    ZeroShotOptions,
-)
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
 from haploscribe.errors import InputError

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
+from haploscribe.config.zero_shot import DEFAULT_BORZOI_TRACKS
 from haploscribe.embedding.backbones.configuration import positive_integer
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track

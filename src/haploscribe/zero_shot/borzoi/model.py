@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from haploscribe.config.options import DEFAULT_BORZOI_TRACKS
+from haploscribe.config.zero_shot import DEFAULT_BORZOI_TRACKS
 from haploscribe.embedding.backbones.checkpoint import read_weights
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.borzoi.configuration import find_tracks, parse_configuration

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
+from haploscribe.config.zero_shot import DEFAULT_ENFORMER_TRACKS
 from haploscribe.embedding.backbones.configuration import positive_integer
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from haploscribe.config.options import DEFAULT_ENFORMER_TRACKS
+from haploscribe.config.zero_shot import DEFAULT_ENFORMER_TRACKS
 from haploscribe.embedding.backbones.checkpoint import WEIGHTS_FILE, read_weights
 from haploscribe.errors import InputError
 from haploscribe.zero_shot.configuration import Track

@@ -1,0 +1,94 @@
+"""Options of the zero-shot sequence models."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from haploscribe.config.fields import Check, Option, Options
+
+DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
+DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
+
+_WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
+_HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotWeights(Options):
+    """Weights of the zero-shot sequence models; None for the published ones."""
+
+    xpresso: Annotated[
+        Path | None, Option("Weights of the model xpresso: the published Keras file (.h5).")
+    ] = None
+    enformer: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model enformer: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="{names}",
+            names=_HUB_NAMES.format("enformer", "HUB_NAMES"),
+        ),
+    ] = None
+    borzoi: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model borzoi: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="the first of {names}",
+            names=_HUB_NAMES.format("borzoi", "BORZOI_HUB_NAMES"),
+        ),
+    ] = None
+    flashzoi: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model flashzoi: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="the first of {names}",
+            names=_HUB_NAMES.format("borzoi", "FLASHZOI_HUB_NAMES"),
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotOptions(ZeroShotWeights):
+    """The zero-shot sequence models, and what their predictions are averaged over."""
+
+    enformer_tracks: Annotated[
+        tuple[str, ...],
+        Option(
+            "Tracks that enformer is read in, averaged: {names} or, from 0, their index in the human head.",
+            metavar="A,B",
+            names="haploscribe.zero_shot.enformer.configuration.TRACKS",
+        ),
+    ] = DEFAULT_ENFORMER_TRACKS
+    borzoi_tracks: Annotated[
+        tuple[str, ...],
+        Option(
+            "Tracks that borzoi and flashzoi are read in, averaged: RNA:GM12878, CAGE:GM12878 or RNA:TISSUE "
+            "of GTEx, such as RNA:blood.",
+            metavar="A,B",
+        ),
+    ] = DEFAULT_BORZOI_TRACKS
+    shifts: Annotated[
+        tuple[int, ...],
+        Option(
+            "Zero-shot models: average over windows moved downstream by so many base pairs, such as -1,0,1.",
+            metavar="BP,BP",
+            unit="bp",
+            check=Check(
+                lambda value: 0 < len(value) == len(set(value)), "give at least one, each once, such as 0"
+            ),
+        ),
+    ] = (0,)
+    reverse_complement: Annotated[
+        bool,
+        Option(
+            "Zero-shot models: average over each sequence and its reverse complement; not xpresso, which "
+            "reads the gene's own strand."
+        ),
+    ] = False
+
+    @classmethod
+    def of(cls, weights: ZeroShotWeights) -> "ZeroShotOptions":
+        """Return the options that have these weights and all else by default."""
+        return cls(**asdict(weights))
