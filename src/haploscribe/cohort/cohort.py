@@ -11,6 +11,7 @@ import numpy as np
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
+from haploscribe.expression.annotation import Annotation
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -87,7 +88,9 @@ class Cohort(GeneWindows):
         return self.expression.values
 
 
-def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = False) -> Cohort:
+def open_cohort(
+    options: CohortOptions, index_folder: Path, *, wide: bool = False, annotation: Annotation | None = None
+) -> Cohort:
     """Open all inputs and match them by sample name and contig name.
 
     Parameters
@@ -98,13 +101,16 @@ def open_cohort(options: CohortOptions, index_folder: Path, *, wide: bool = Fals
         Where an index of the FASTA may be written when the user's file has none.
     wide
         Read the dosages of the genes' wide windows too.
+    annotation
+        Of the genes; None for that of `options.gtf`.
 
     Raises
     ------
     InputError
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
-    all_genes = _in_order(read_expression(options.expression, options.position))
+    annotation = annotation or Annotation.read(options.gtf)
+    all_genes = _in_order(read_expression(options.expression, options.position, annotation))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:

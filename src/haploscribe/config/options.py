@@ -54,7 +54,15 @@ GenePosition = Annotated[
     Option(
         "Position of a gene whose row in --expression spans more than 1 bp: the first base along its strand, "
         "or the row's first, last or middle one.",
-        unset="rows must be of 1 bp",
+        unset="the TSS in --gtf; without it, rows must be of 1 bp",
+    ),
+]
+Gtf = Annotated[
+    Path | None,
+    Option(
+        "Annotation of the genes, plain or gzipped: symbols, biotypes, bounds, strands that --expression "
+        "lacks, and the TSS where a row spans more than 1 bp and --position is not given.",
+        unset="none",
     ),
 ]
 Maf = Annotated[
@@ -81,7 +89,11 @@ _REVISION = Option(
     ),
     unset="the one that `haploscribe backbones` shows, or main",
 )
-_GENES = Option("Only these genes.", metavar="FILE|ID,ID", unset="all of the table")
+_GENES = Option(
+    "Only these genes, by ID or, where --gtf tells it, by symbol.",
+    metavar="FILE|ID,ID",
+    unset="all of the table",
+)
 SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to below 2^63")
 
 
@@ -106,6 +118,7 @@ class CohortOptions(Options):
         ),
     ] = None
     genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
+    gtf: Gtf = None
     position: GenePosition = None
     window: Window = DEFAULT_WINDOW
     tile: Annotated[int | None, replace(_TILE, unset="the backbone's own, 1998 for nano")] = None
@@ -241,7 +254,9 @@ class ExplanationOptions(Options):
     """What is to be explained."""
 
     results: _Results
-    gene: Annotated[str, Option("The gene; its version may be left out.", metavar="ID")]
+    gene: Annotated[
+        str, Option("The gene: its ID, of which the version may be left out, or its symbol.", metavar="ID")
+    ]
     models: Annotated[
         tuple[str, ...] | None,
         Option("Explain these models.", metavar="A,B,C", unset="all that were trained"),

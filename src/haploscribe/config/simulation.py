@@ -11,6 +11,7 @@ from haploscribe.config.options import (
     SEED,
     AssumePhased,
     GenePosition,
+    Gtf,
     Maf,
     Tile,
     Window,
@@ -46,6 +47,7 @@ class SimulationOptions(Options):
         Path | None,
         Option("Table whose genes are taken, not their values.", unset="genes lie where there are variants"),
     ] = None
+    gtf: Gtf = None
     position: GenePosition = None
     architecture: Annotated[
         Architecture,
@@ -74,14 +76,30 @@ class SimulationOptions(Options):
     def conflict(self) -> str | None:
         """Return the first of the options that do not go together, as one line."""
         real = self.variants is not None
-        if real != (self.reference is not None):
-            return "--variants and --reference go together: give both, or neither to simulate genotypes"
-        if self.expression is not None and not real:
-            return "--expression names real genes: give real genotypes too, with --variants and --reference"
-        if self.samples is None and not real:
-            return "--samples is missing: say how many samples to simulate, such as 500"
-        if self.genes is None and self.expression is None:
-            return "--genes is missing: say how many genes to simulate, such as 20"
-        if self.main_effects and self.architecture != "epistatic":
-            return f"--main-effects is for --architecture epistatic, not {self.architecture}"
-        return None
+        conflicts = (
+            (
+                real != (self.reference is not None),
+                "--variants and --reference go together: give both, or neither to simulate genotypes",
+            ),
+            (
+                self.expression is not None and not real,
+                "--expression names real genes: give real genotypes too, with --variants and --reference",
+            ),
+            (
+                self.gtf is not None and self.expression is None,
+                "--gtf annotates the genes of --expression: give that too, or leave --gtf out",
+            ),
+            (
+                self.samples is None and not real,
+                "--samples is missing: say how many samples to simulate, such as 500",
+            ),
+            (
+                self.genes is None and self.expression is None,
+                "--genes is missing: say how many genes to simulate, such as 20",
+            ),
+            (
+                self.main_effects and self.architecture != "epistatic",
+                f"--main-effects is for --architecture epistatic, not {self.architecture}",
+            ),
+        )
+        return next((line for conflicting, line in conflicts if conflicting), None)

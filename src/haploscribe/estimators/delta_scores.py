@@ -41,8 +41,7 @@ class TileScores:
         """Return base pairs from the gene's TSS to each bin's centre, positive downstream; `(n_bins,)`."""
         n_bins = self.scores.shape[1]
         centres = self.start + (np.arange(n_bins) + 0.5) * ((self.end - self.start) / n_bins) - 0.5
-        downstream = 1.0 if gene.strand == "+" else -1.0
-        return np.asarray(downstream * (centres - gene.tss), dtype=np.float32)
+        return np.asarray(gene.direction * (centres - gene.tss), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

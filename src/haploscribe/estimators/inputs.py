@@ -105,8 +105,7 @@ class GeneInputs:
 
     def distances(self) -> Float64Array:
         """Return base pairs from the TSS to each variant, positive downstream; float64 `(n_variants,)`."""
-        downstream = 1.0 if self.gene.strand == "+" else -1.0
-        return np.asarray(downstream * (self.positions - self.gene.tss), dtype=np.float64)
+        return np.asarray(self.gene.direction * (self.positions - self.gene.tss), dtype=np.float64)
 
     def take(self, samples: Int64Array) -> Self:
         """Return the inputs of some samples, in the order given; nothing that only others carry remains.

@@ -1,19 +1,23 @@
 """Genes, and splits of genes along the genome into training and held-out sets."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from haploscribe.utils.names import require_printable
 from haploscribe.utils.types import BoolArray, Int64Array
 
-Strand = Literal["+", "-"]
+Strand = Literal["+", "-", "."]
+STRANDS: Mapping[str, Strand] = {"+": "+", "-": "-", ".": "."}
+"""What files may write for a strand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gene:
-    """A gene and its transcription start site.
+    """A gene and its transcription start site; what only an annotation tells is None without one.
 
     Attributes
     ----------
@@ -22,15 +26,54 @@ class Gene:
     contig
         As the reference FASTA names it in a matched cohort; as in the table before that.
     tss
-        0-based position of the transcription start site (the BED row's `end` − 1).
+        0-based position of the transcription start site.
     strand
-        `+` or `-`; `+` if the table has no strand.
+        `+` or `-`; `.` where it is unknown.
+    symbol
+        Name of the gene, such as `COMT`; None too where the annotation repeats its ID.
+    biotype
+        Such as `protein_coding`.
+    start, end
+        Bounds of the gene, 0-based half-open.
     """
 
     gene_id: str
     contig: str
     tss: int
-    strand: Strand = "+"
+    strand: Strand = "."
+    symbol: str | None = None
+    biotype: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def direction(self) -> Literal[1, -1]:
+        """Which way downstream is: 1 towards higher coordinates, also where the strand is unknown, or −1."""
+        return -1 if self.strand == "-" else 1
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Bounds of the gene, 0-based half-open; those of its TSS where no others are known."""
+        if self.start is None or self.end is None:
+            return self.tss, self.tss + 1
+        return self.start, self.end
+
+    @property
+    def label(self) -> str:
+        """The symbol with the ID in brackets, or the ID alone."""
+        return self.gene_id if self.symbol is None else f"{self.symbol} ({self.gene_id})"
+
+
+def require_printable_genes(genes: Sequence[Gene], where: object) -> None:
+    """Raise InputError for an ID, a symbol or a biotype with characters that are not printable."""
+    require_printable((gene.gene_id for gene in genes), "gene id", where)
+    require_printable((gene.symbol or "" for gene in genes), "gene symbol", where)
+    require_printable((gene.biotype or "" for gene in genes), "gene biotype", where)
+
+
+def without_version(gene_id: str) -> str:
+    """Return an ID without its version: `ENSG00000100030.14` → `ENSG00000100030`."""
+    return re.sub(r"\.\d+$", "", gene_id)
 
 
 @dataclass(frozen=True, slots=True)

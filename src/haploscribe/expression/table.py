@@ -1,7 +1,6 @@
 """Read expression tables: values of genes in samples, and the TSS of each gene."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +11,8 @@ import polars as pl
 
 from haploscribe.config.options import Position
 from haploscribe.errors import InputError
-from haploscribe.expression.genes import Gene, Strand
+from haploscribe.expression.annotation import Annotation, match_genes
+from haploscribe.expression.genes import STRANDS, Gene, Strand, require_printable_genes, without_version
 from haploscribe.expression.text_tables import (
     finite_numbers,
     listed,
@@ -63,14 +63,15 @@ class ExpressionTable:
         return replace(self, sample_ids=tuple(sample_ids), values=self.values[:, columns])
 
 
-def read_expression(path: Path, position: Position | None = None) -> ExpressionTable:
+def read_expression(
+    path: Path, position: Position | None = None, annotation: Annotation | None = None
+) -> ExpressionTable:
     """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in one of three dialects.
 
     tensorQTL's columns are `#chr start end gene_id`, QTLtools' `#chr start end pid gid strand`, fastQTL's
     `#Chr start end ID` (or `TargetID`), each followed by one per sample; any may have a `strand`. One row is
-    one phenotype, so `pid`, not the group `gid`, is the gene's ID. A strand of `.`, or none, is read as `+`.
-    Rows may come in any order. Parquet takes the same columns, `chr` for `#chr` if need be, in any order
-    (pandas puts an index last).
+    one phenotype, so `pid`, not the group `gid`, is the gene's ID. Rows may come in any order. Parquet takes
+    the same columns, `chr` for `#chr` if need be, in any order (pandas puts an index last).
 
     Parameters
     ----------
@@ -78,17 +79,23 @@ def read_expression(path: Path, position: Position | None = None) -> ExpressionT
         The table.
     position
         Which base of a row is the gene's position, for rows of several: its first (`start`), last (`end`) or
-        middle one, or the first along the strand (`tss`). None where all rows are of one base.
+        middle one, or the first along the strand (`tss`). None where all rows are of one base, or the
+        annotation says it.
+    annotation
+        Gives its genes a symbol, a biotype and bounds, a strand where the table has none, and a TSS where a
+        row spans several bases and no position is given.
 
     Raises
     ------
     InputError
         When the file cannot be read or is truncated, the header is of no dialect, there are no or
         duplicate genes or samples, a position or strand is invalid, a cell is missing or not a finite
-        number, rows span several bases and no position is given, or `tss` is asked for without strands.
+        number, the position of a row of several bases cannot be told, or the annotation does not fit.
     """
     is_parquet = read_bytes(path, len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-    return _read_parquet(path, position) if is_parquet else _read_bed(path, position)
+    read = _read_parquet if is_parquet else _read_bed
+    header, cells, at_line = read(path)
+    return _interpret(header, cells, path, position, annotation, at_line)
 
 
 def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> ExpressionTable:
@@ -101,8 +108,8 @@ def select_genes(table: ExpressionTable, spec: str | Sequence[str]) -> Expressio
     spec
         A file with one gene ID per line (its first column; blank lines and `#` comments are skipped), or
         comma-separated IDs; or a sequence of IDs, which may contain commas. An ID that is not in the table
-        matches without its version suffix (`ENSG00000100030` and `ENSG00000100030.14`) if that leaves one
-        gene.
+        matches without its version suffix (`ENSG00000100030` and `ENSG00000100030.14`), and what is no ID
+        may be a symbol, if that leaves one gene.
 
     Raises
     ------
@@ -130,32 +137,47 @@ def find_genes(genes: Sequence[Gene], spec: str | Sequence[str], where: str) -> 
     InputError
         When no gene is named, or an ID matches no gene or several.
     """
-    index_of = {gene.gene_id: i for i, gene in enumerate(genes)}
-    if isinstance(spec, str) and spec in index_of:  # an ID may contain commas
-        return [index_of[spec]]
+    indices_of = gene_finder(genes)
+    if isinstance(spec, str) and any(gene.gene_id == spec for gene in genes):  # an ID may contain commas
+        return indices_of(spec)
     wanted = _named_genes(spec) if isinstance(spec, str) else list(dict.fromkeys(spec))
     if not wanted:
         raise InputError(f"--genes {spec!r} names no gene; give ids with commas between, or a file of ids")
-    by_stem: dict[str, list[int]] = {}
-    for gene_id, i in index_of.items():
-        by_stem.setdefault(_without_version(gene_id), []).append(i)
     chosen: set[int] = set()
     unknown: list[str] = []
-    for gene_id in wanted:
-        matches = [index_of[gene_id]] if gene_id in index_of else by_stem.get(_without_version(gene_id), [])
+    for name in wanted:
+        matches = indices_of(name)
         if len(matches) > 1:
-            versions = listed([genes[i].gene_id for i in matches])
-            raise InputError(f"--genes: {gene_id} may be any of {versions}; write the version wanted")
-        if matches:
-            chosen.add(matches[0])
-        else:
-            unknown.append(gene_id)
+            meant = listed([genes[i].gene_id for i in matches])
+            raise InputError(f"--genes: {name} may be any of {meant}; write the id wanted")
+        chosen.update(matches)
+        if not matches:
+            unknown.append(name)
     if unknown:
         raise InputError(
             f"--genes: {len(unknown)} of {len(wanted)} ids are not in {where} "
             f"({listed(unknown)}); its ids look like {genes[0].gene_id}"
         )
     return sorted(chosen)
+
+
+def gene_finder(genes: Sequence[Gene]) -> Callable[[str], list[int]]:
+    """Return a function that gives the indices of the genes that a name may mean.
+
+    A name is an ID; else an ID with another version or without one; else a symbol.
+    """
+    by_id = {gene.gene_id: [i] for i, gene in enumerate(genes)}
+    by_stem: dict[str, list[int]] = {}
+    by_symbol: dict[str, list[int]] = {}
+    for i, gene in enumerate(genes):
+        by_stem.setdefault(without_version(gene.gene_id), []).append(i)
+        if gene.symbol is not None:
+            by_symbol.setdefault(gene.symbol, []).append(i)
+
+    def indices_of(name: str) -> list[int]:
+        return by_id.get(name) or by_stem.get(without_version(name)) or by_symbol.get(name, [])
+
+    return indices_of
 
 
 def _named_genes(spec: str) -> list[str]:
@@ -170,17 +192,15 @@ def _named_genes(spec: str) -> list[str]:
     return list(dict.fromkeys(name for part in spec.split(",") if (name := part.strip())))
 
 
-def _without_version(gene_id: str) -> str:
-    return re.sub(r"\.\d+$", "", gene_id)
-
-
-def _read_bed(path: Path, position: Position | None) -> ExpressionTable:
+def _read_bed(path: Path) -> tuple[tuple[str, ...], pl.DataFrame, Callable[[int], str]]:
+    """Return the header, the cells as text, and where a row stands, for messages."""
     text = read_text_table(path)
     first_line = text.first_line
-    return _interpret(text.header, text.cells, path, position, lambda row: f" (line {row + first_line})")
+    return text.header, text.cells, lambda row: f" (line {row + first_line})"
 
 
-def _read_parquet(path: Path, position: Position | None) -> ExpressionTable:
+def _read_parquet(path: Path) -> tuple[tuple[str, ...], pl.DataFrame, Callable[[int], str]]:
+    """Return what `_read_bed` does; rows of Parquet have no lines."""
     try:
         frame = pl.read_parquet(BytesIO(read_bytes(path)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -188,7 +208,7 @@ def _read_parquet(path: Path, position: Position | None) -> ExpressionTable:
         raise InputError(f"{path} is not a readable Parquet file ({reason}); write it again") from None
     header = tuple(frame.columns)
     frame.columns = [str(i) for i in range(frame.width)]
-    return _interpret(header, frame, path, position, lambda _row: "")
+    return header, frame, lambda _row: ""
 
 
 def _interpret(
@@ -196,6 +216,7 @@ def _interpret(
     cells: pl.DataFrame,
     path: Path,
     position: Position | None,
+    annotation: Annotation | None,
     at_line: Callable[[int], str],
 ) -> ExpressionTable:
     """Parse a table: split its columns into those of genes and those of samples, and check both."""
@@ -209,16 +230,22 @@ def _interpret(
     require_printable(sample_ids, "sample id", path)
     refuse_duplicates(sample_ids, "sample ids", path)
     columns = {name: cells[str(i)] for name, i in described.items()}
-    genes = _read_genes(columns, path, position, at_line)
-    require_printable((gene.gene_id for gene in genes), "gene id", path)
-    refuse_duplicates([gene.gene_id for gene in genes], "gene ids", path)
+    rows = _read_rows(columns, path, at_line)
+    require_printable_genes(rows, path)
+    refuse_duplicates([row.gene_id for row in rows], "gene ids", path)
+    known = [None] * len(rows) if annotation is None else match_genes(rows, annotation, path)
+    genes = [
+        _placed(row, own, position, annotation, f"{path}: gene {row.gene_id}{at_line(number)}")
+        for number, (row, own) in enumerate(zip(rows, known, strict=True))
+    ]
     values = finite_numbers(
         cells.select(str(i) for i in samples),
         path,
-        lambda row, column: f"gene {genes[row].gene_id}, sample {sample_ids[column]}{at_line(row)}",
+        lambda row, column: f"gene {rows[row].gene_id}, sample {sample_ids[column]}{at_line(row)}",
         _CELL_ADVICE,
     )
-    return ExpressionTable(genes, sample_ids, values)
+    placed = np.array([gene is not None for gene in genes], dtype=np.bool_)
+    return ExpressionTable(tuple(gene for gene in genes if gene is not None), sample_ids, values[placed])
 
 
 def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
@@ -239,13 +266,12 @@ def _gene_columns(header: tuple[str, ...], path: Path) -> dict[str, int]:
     return {name: i for name, i in found.items() if i is not None}
 
 
-def _read_genes(
-    columns: dict[str, pl.Series], path: Path, position: Position | None, at_line: Callable[[int], str]
-) -> tuple[Gene, ...]:
+def _read_rows(columns: dict[str, pl.Series], path: Path, at_line: Callable[[int], str]) -> list[Gene]:
+    """Return the rows as genes: bounds are those of the row, the TSS its last base."""
     ids, contigs = (_texts(columns[name]) for name in ("id", "contig"))
     strands = _texts(columns["strand"]) if "strand" in columns else ["."] * len(ids)
     starts, ends = (columns[name].cast(pl.Int64, strict=False).to_list() for name in ("start", "end"))
-    genes = []
+    rows = []
     for row, (gene_id, contig, start, end, strand) in enumerate(
         zip(ids, contigs, starts, ends, strands, strict=True)
     ):
@@ -257,30 +283,46 @@ def _read_genes(
                 f"{where} has start {columns['start'][row]}, end {columns['end'][row]}; "
                 "they must be whole numbers, 0 <= start <= end"
             )
-        if strand not in ("+", "-", "."):
+        if strand not in STRANDS:
             raise InputError(f"{where} has strand {strand!r}; write +, - or .")
-        spans_several = end - start > 1
-        if spans_several and position is None:
+        rows.append(Gene(gene_id, contig, end - 1, STRANDS[strand], start=min(start, end - 1), end=end))
+    return rows
+
+
+def _placed(
+    row: Gene, known: Gene | None, position: Position | None, annotation: Annotation | None, where: str
+) -> Gene | None:
+    """Return the gene of a row, with what is known of it; None where the models of a run lack its place."""
+    strand = known.strand if known is not None and row.strand == "." else row.strand
+    (start, end), tss = row.bounds, row.tss
+    if end - start > 1:
+        if position is None and known is None:
+            if annotation is not None and annotation.is_partial:
+                return None
+            where += f" spans {end - start:,} bp, and"
+            if annotation is not None:
+                raise InputError(
+                    f"{where} {annotation.source} has no such gene there; give --position, or leave it out"
+                )
             raise InputError(
-                f"{where} spans {end - start:,} bp, and which of them is its position is not said; give "
-                "--position tss, start, end or middle"
+                f"{where} which of them is its position is not said; give --position tss, start, end or "
+                "middle, or --gtf"
             )
-        if spans_several and position == "tss" and strand == ".":
-            raise InputError(f"{where} has no strand, so --position tss is unknown; add a column strand")
-        genes.append(Gene(gene_id, contig, _position(start, end, strand, position), _STRANDS[strand]))
-    return tuple(genes)
+        if position in (None, "tss") and strand == ".":
+            raise InputError(
+                f"{where} has no strand, so --position tss is unknown; add a column strand, or give --gtf"
+            )
+        tss = _position(*(row if position or known is None else known).bounds, strand, position or "tss")
+    if known is None:
+        return replace(row, tss=tss, start=None, end=None)
+    return replace(known, gene_id=row.gene_id, contig=row.contig, tss=tss, strand=strand)
 
 
-_STRANDS: Mapping[str, Strand] = {"+": "+", "-": "-", ".": "+"}
-
-
-def _position(start: int, end: int, strand: str, position: Position | None) -> int:
+def _position(start: int, end: int, strand: Strand, position: Position) -> int:
     """Return the 0-based position of a gene with these bounds, 0-based half-open."""
-    last = end - 1
-    first = min(start, last)
     if position == "middle":
-        return (first + last) // 2
-    return first if position == "start" or (position == "tss" and strand == "+") else last
+        return (start + end - 1) // 2
+    return start if position == "start" or (position == "tss" and strand == "+") else end - 1
 
 
 def _texts(column: pl.Series) -> list[str]:

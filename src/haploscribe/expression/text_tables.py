@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def read_text_table(path: Path) -> TextTable:
     InputError
         When the file cannot be read, is truncated, not text or empty, or has a row of another length.
     """
-    lines = _read_decompressed(path).replace(b"\r\n", b"\n").split(b"\n")
+    lines = b"".join(read_decompressed(path)).replace(b"\r\n", b"\n").split(b"\n")
     while lines and not lines[-1].strip():
         lines.pop()
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith(b"##")), len(lines))
@@ -131,23 +131,52 @@ def read_bytes(path: Path, n_bytes: int = -1) -> bytes:
         with path.open("rb") as stream:
             return stream.read(n_bytes)
     except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror}; check the path and its permissions"
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def _read_decompressed(path: Path) -> bytes:
-    data = read_bytes(path)
-    if not data.startswith(_GZIP_MAGIC):
-        return data
-    if data[12:16] == _BGZF_SUBFIELD and not data.endswith(_BGZF_END):
-        raise InputError(f"{path} is truncated (no end-of-file block); copy or compress it again")
+def read_decompressed(path: Path, chunk: int = 1 << 24) -> Iterator[bytes]:
+    """Read a file piece by piece, decompressed if it is compressed (gzip or bgzip, detected by content).
+
+    Parameters
+    ----------
+    path
+        The file.
+    chunk
+        Bytes of a piece, at most.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is truncated.
+    """
     try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
+        with path.open("rb") as stream:
+            head = stream.peek(len(_BGZF_END))
+            if not head.startswith(_GZIP_MAGIC):
+                yield from iter(lambda: stream.read(chunk), b"")
+                return
+            if head[12:16] == _BGZF_SUBFIELD and not _ends_in_bgzf_block(path):
+                raise InputError(f"{path} is truncated (no end-of-file block); copy or compress it again")
+            with gzip.GzipFile(fileobj=stream) as decompressed:
+                yield from iter(lambda: decompressed.read(chunk), b"")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{path} is truncated or damaged gzip ({error}); copy or compress it again"
         ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _ends_in_bgzf_block(path: Path) -> bool:
+    if not path.is_file():  # a pipe cannot be read from its end
+        return True
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - len(_BGZF_END)))
+        return stream.read() == _BGZF_END
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot read {path}: {error.strerror}; check the path and its permissions")
 
 
 def _decode_header(line: bytes, path: Path) -> tuple[str, ...]:

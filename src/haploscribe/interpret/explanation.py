@@ -260,7 +260,7 @@ def write_tables(folder: Path, explained: Explanation) -> list[Path]:
 
 def _distances(gene: Gene, positions: Sequence[float] | Int64Array | Float64Array) -> Float64Array:
     """Return distances from the TSS in base pairs, positive downstream along the gene's strand."""
-    return (1.0 if gene.strand == "+" else -1.0) * (np.asarray(positions, dtype=np.float64) - gene.tss)
+    return gene.direction * (np.asarray(positions, dtype=np.float64) - gene.tss)
 
 
 def _prefixed(prefix: str, values: Mapping[str, Float64Array]) -> dict[str, Float64Array]:

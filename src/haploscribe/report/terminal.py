@@ -87,7 +87,7 @@ def explanation_table(explained: Explanation) -> Table:
         pad_edge=False,
         show_edge=False,
         padding=(0, 1, 0, 0),
-        title=Text(f"{explained.gene.gene_id}: the largest effect of each model"),
+        title=Text(f"{explained.gene.label}: the largest effect of each model"),
         title_justify="left",
         caption=Text(
             "\nEffect: change in expression, in standard deviations, with each copy of ALT. p: marginal "
@@ -106,12 +106,11 @@ def explanation_table(explained: Explanation) -> Table:
             continue
         top = int(size.argmax())
         position = int(names.positions[top])
-        downstream = 1 if explained.gene.strand == "+" else -1
         name = f"{explained.gene.contig}:{position + 1}:{names.references[top]}:{names.alternates[top]}"
         table.add_row(
             Text(model),
             Text(name),
-            f"{downstream * (position - explained.gene.tss):+,}",
+            f"{explained.gene.direction * (position - explained.gene.tss):+,}",
             f"{effects[top]:+.3f}",
             f"{explained.association.log10_p[top]:.1f}",
         )

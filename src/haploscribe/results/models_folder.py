@@ -1,15 +1,14 @@
 """The folder of kept models: what `run` leaves for `predict`, `explain` and `export`.
 
-    models/                                  (haploscribe-models, version 3)
+    models/                                  (haploscribe-models, version 6)
       models.json                            models, parameters, genes: `ModelsRecord`; written last
       genes/NUMBER.safetensors               a gene's fitted models; NUMBER is the gene's index in models.json
       multi-gene/MODEL.safetensors           a model that learned from all genes together
       variants/CONTIG/BLOCK.safetensors      the variants trained on and how often each allele was there
 
 States are as `haploscribe.results.state_files` writes them. They and the record have checksums, to which
-they are
-held when they are read. There is no sample's genotype, expression or name in the folder, and nothing that is
-run when it is read.
+they are held when they are read. There is no sample's genotype, expression or name in the folder, and
+nothing that is run when it is read.
 """
 
 import json
@@ -23,18 +22,18 @@ from haploscribe.config.options import BackboneOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Parameter, State
 from haploscribe.estimators.registry import ModelSpec
-from haploscribe.expression.genes import Gene
+from haploscribe.expression.genes import Gene, require_printable_genes
 from haploscribe.genome.contigs import match_contig
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import damage_as_input_error, read_state, write_state
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.hashing import json_checksum
-from haploscribe.utils.names import folder_name, require_printable
+from haploscribe.utils.names import folder_name
 from haploscribe.utils.validated_json import parse_json, validate_as
 
 FORMAT = "haploscribe-models"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 RECORD = "models.json"
 MODELS_NAME = "models"
 """The folder, in the results of a run."""
@@ -154,7 +153,7 @@ def read_record(folder: Path) -> ModelsRecord:
             f"{path} is damaged (it has another checksum than was written); copy it again, or run again"
         )
     record = _record(content, path)
-    require_printable((gene.gene_id for gene in record.genes), "gene id", path)
+    require_printable_genes(record.genes, path)
     return record
 
 
@@ -179,6 +178,7 @@ def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:
     if (
         min(record.window, record.tile, record.n_samples, len(names)) < 1
         or min(gene.tss for gene in record.genes) < 0
+        or not all(0 <= start < end for start, end in (gene.bounds for gene in record.genes))
         or not len(set(names)) == len(names)
         or not len(set(record.model_names)) == len(record.models) > 0
     ):

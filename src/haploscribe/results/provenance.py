@@ -35,7 +35,7 @@ _PACKAGES = (
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a weights folder that determine its model's predictions."""
 
-_BEFORE: Mapping[str, Any] = {"revision": None, "strands": "forward", "position": None}
+_BEFORE: Mapping[str, Any] = {"revision": None, "strands": "forward", "gtf": None, "position": None}
 """Options that earlier versions did not have, and what they did."""
 
 _MAX_SHOWN = 80

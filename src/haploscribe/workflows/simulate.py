@@ -11,9 +11,10 @@ from typing import Any
 
 from haploscribe._version import __version__
 from haploscribe.cohort.cohort import match_gene_contigs
-from haploscribe.config.options import DEFAULT_TILE, CohortOptions, Position
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
+from haploscribe.expression.annotation import Annotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.contigs import match_contig
@@ -125,7 +126,8 @@ def check_output(out: Path, options: SimulationOptions) -> None:
         raise InputError(f"--out {out} holds other files, such as {others[0]}; name a new folder")
     variants = () if options.variants is None else variant_files(options.variants)
     named = [("variants", path) for path in variants]
-    for name, path in (*named, ("reference", options.reference), ("expression", options.expression)):
+    named += [(name, getattr(options, name)) for name in ("reference", "expression", "gtf")]
+    for name, path in named:
         if path is not None and out.resolve() in path.resolve().parents:
             raise InputError(f"--{name} {path} lies in --out {out}, which is replaced; name another --out")
 
@@ -165,7 +167,7 @@ def _given_genes(genotypes: Genotypes, options: SimulationOptions) -> list[Gene]
         return [gene_at(locus.contig, locus.centre, generator) for locus in _loci(options)]
     if options.expression is None:
         return None
-    return _genes_of_table(options.expression, options.position, genotypes)
+    return _genes_of_table(options, options.expression, genotypes)
 
 
 def _simulate_genes(
@@ -209,9 +211,10 @@ def _needed(options: SimulationOptions) -> str:
             )
 
 
-def _genes_of_table(path: Path, position: Position | None, genotypes: Genotypes) -> list[Gene]:
+def _genes_of_table(options: SimulationOptions, path: Path, genotypes: Genotypes) -> list[Gene]:
     """Read a table's genes, on contigs named as in the reference."""
-    genes = match_gene_contigs(read_expression(path, position).genes, genotypes.reference, path)
+    table = read_expression(path, options.position, Annotation.read(options.gtf))
+    genes = match_gene_contigs(table.genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):
         raise InputError(

@@ -12,6 +12,7 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
+from haploscribe.expression.annotation import Annotation
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.genome.readers.open import variant_files
@@ -78,7 +79,12 @@ def _named(cohort: Cohort, chosen: BoolArray) -> str | int:
 
 @contextmanager
 def validated_cohort(
-    options: CohortOptions, executor: Executor, folder: Path | None = None, *, wide: bool = False
+    options: CohortOptions,
+    executor: Executor,
+    folder: Path | None = None,
+    *,
+    wide: bool = False,
+    annotation: Annotation | None = None,
 ) -> Iterator[ValidatedCohort]:
     """Open the inputs and read them all; they are closed after the block.
 
@@ -93,6 +99,8 @@ def validated_cohort(
         stages and other processes; None for a temporary folder and no cache.
     wide
         Read the dosages of the genes' wide windows too.
+    annotation
+        As for `open_cohort`.
 
     Raises
     ------
@@ -104,7 +112,7 @@ def validated_cohort(
         if folder is None:
             temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
         index_folder = temporary or folder / INDEX_NAME  # type: ignore[operator]
-        cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide))
+        cohort = stack.enter_context(open_cohort(options, index_folder, wide=wide, annotation=annotation))
         work = temporary or folder / UNFINISHED_NAME / _cache_key(cohort)  # type: ignore[operator]
         with ExitStack() as keeping:
             if temporary is None:
@@ -167,6 +175,7 @@ def _cache_key(cohort: Cohort) -> str:
         cohort.options.expression,
         cohort.options.covariates,
         cohort.options.hidden_factors,
+        cohort.options.gtf,
         cohort.wide,
         *cohort.match.shared,
     )
