@@ -4,7 +4,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -35,12 +35,27 @@ from haploscribe.examples.cohort import example_cohort as example_files
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.normalise import prepare
+from haploscribe.expression.table import gene_finder
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.validate import INDEX_NAME, ValidatedCohort, validated_cohort
+
+_GENE_SCHEMA = pl.Schema(
+    {
+        "gene_id": pl.String,
+        "contig": pl.String,
+        "tss": pl.Int64,
+        "strand": pl.String,
+        "symbol": pl.String,
+        "biotype": pl.String,
+        "start": pl.Int64,
+        "end": pl.Int64,
+    }
+)
+"""The fields of `Gene`."""
 
 
 class OpenedCohort:
@@ -66,8 +81,9 @@ class OpenedCohort:
     sample_ids
         `n_samples` names; the order of every sample axis.
     genes
-        polars frame, one row per gene: `gene_id`, `contig` as the reference names it, `tss` (0-based) and
-        `strand`.
+        polars frame, one row per gene: `gene_id`, `contig` as the reference names it, `tss` (0-based),
+        `strand` (`.` where it is unknown), and what `gtf` tells: `symbol`, `biotype`, `start` and `end`
+        (0-based half-open).
     """
 
     def __init__(self, options: CohortOptions, jobs: int, stack: ExitStack) -> None:
@@ -79,9 +95,7 @@ class OpenedCohort:
             opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
             self.sample_ids = opened.match.shared
             self.genes = pl.DataFrame(
-                [(gene.gene_id, gene.contig, gene.tss, gene.strand) for gene in opened.genes],
-                schema={"gene_id": pl.String, "contig": pl.String, "tss": pl.Int64, "strand": pl.String},
-                orient="row",
+                [astuple(gene) for gene in opened.genes], schema=_GENE_SCHEMA, orient="row"
             )
             self._opened = opened
             self._stack = stack.pop_all()
@@ -144,7 +158,7 @@ class OpenedCohort:
         Parameters
         ----------
         gene_id
-            As in `genes`; its version may be left out.
+            As in `genes`; its version may be left out. Or its symbol.
         train
             Training samples: indices on the sample axis, a boolean mask `(n_samples,)`, or a slice.
         normalize
@@ -223,7 +237,7 @@ class OpenedCohort:
         Parameters
         ----------
         gene_id
-            As in `genes`; its version may be left out.
+            As in `genes`; its version may be left out. Or its symbol.
         embedded
             What `embed` of this cohort returned, or `Embeddings.from_arrays`; None where no model reads
             deltas.
@@ -284,13 +298,10 @@ class OpenedCohort:
 
     def _gene_number(self, gene_id: str) -> int:
         """Return the index of a gene."""
-        names = self.genes["gene_id"].to_list()
-        if gene_id in names:
-            return names.index(gene_id)
-        found = [i for i, name in enumerate(names) if gene_id == name.partition(".")[0]]
+        found = gene_finder(self._opened.genes)(gene_id)
         if len(found) != 1:
-            what = "several genes" if found else "no gene"
-            raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {names[0]}")
+            what, first = "several genes" if found else "no gene", self._opened.genes[0].gene_id
+            raise InputError(f"the cohort has {what} {gene_id!r}; see its .genes, ids look like {first}")
         return found[0]
 
     def _inputs(self, cohort: Cohort, gene: Gene, embedded: Embedded | Embeddings | None) -> GeneInputs:

@@ -43,7 +43,7 @@ class GeneSamples:
 
     @property
     def gene(self) -> Gene:
-        """The gene: ID, contig, TSS (0-based) and strand."""
+        """The gene: ID, contig, TSS (0-based), strand, and what is known of it from a GTF."""
         return self.inputs.gene
 
     @property

@@ -13,6 +13,7 @@ from haploscribe.utils.names import printable
 def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     """Print the table of models and the path of the page, or all as JSON."""
     from haploscribe.report.terminal import model_table, results_json
+    from haploscribe.workflows.validate import WITHOUT_STRAND
 
     earlier = [name for name in results.summary["models"] if name not in results.fitted]
     if not results.fitted:
@@ -20,6 +21,8 @@ def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     elif earlier:
         added = ", ".join(results.fitted)
         click.echo(printable(f"{out}: {added} added to {', '.join(earlier)}"), err=True)
+    if WITHOUT_STRAND in results.run.get("data", {}):
+        click.echo(printable(f"{WITHOUT_STRAND}: {results.run['data'][WITHOUT_STRAND]}"), err=True)
     if as_json:
         click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
     else:

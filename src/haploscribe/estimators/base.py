@@ -80,6 +80,10 @@ class Estimator(ABC):
     uses_other_genes
         Whether it reads `GeneInputs.prior`. It is then fitted on expression without the heterogeneity that
         other genes show (`haploscribe.estimators.cross_gene`). May be set in `__init__`.
+    reads_strand
+        Whether what it learns or predicts depends on the gene's strand, and so on which way is downstream: a
+        run names it where genes have none, and + is taken. As `uses_other_genes` unless a class sets it: the
+        prior knows upstream from downstream.
     zero_shot
         Whether it only rescales what a sequence model predicts (`GeneInputs.zero_shot`).
     """
@@ -89,6 +93,11 @@ class Estimator(ABC):
     reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
     zero_shot: ClassVar[bool] = False
+
+    @property
+    def reads_strand(self) -> bool:
+        """Whether it depends on the gene's strand; see the class."""
+        return self.uses_other_genes
 
     @abstractmethod
     def predict(self, inputs: GeneInputs) -> Float64Array:

@@ -36,6 +36,7 @@ class ZeroShot(GeneEstimator):
     """
 
     zero_shot: ClassVar[bool] = True
+    reads_strand = True
 
     def __init__(self, model: str) -> None:
         self.model = model

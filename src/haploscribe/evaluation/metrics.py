@@ -24,7 +24,12 @@ METRIC_SCHEMA = pl.Schema(
         "constant": pl.Boolean,
     }
 )
-"""The columns of `metrics.tsv`, in order."""
+"""The columns of the metrics, in order."""
+
+NAMED_METRIC_SCHEMA = pl.Schema(
+    [("gene_id", pl.String()), ("symbol", pl.String()), *list(METRIC_SCHEMA.items())[1:]]
+)
+"""The columns where symbols of genes are known, in order; `symbol` is null where that of a gene is not."""
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -123,6 +128,26 @@ def gene_metrics(predictions: pl.DataFrame, n_variants: Mapping[str, int]) -> pl
         "r2",
         "constant",
     )
+
+
+def with_symbols(metrics: pl.DataFrame, symbols: Mapping[str, str | None]) -> pl.DataFrame:
+    """Add the symbol of each gene, if any is known.
+
+    Parameters
+    ----------
+    metrics
+        The columns of `METRIC_SCHEMA`.
+    symbols
+        Of each gene, by its ID; None where it is unknown.
+
+    Returns
+    -------
+    The columns of `NAMED_METRIC_SCHEMA`, or `metrics` where no symbol is known.
+    """
+    if not any(symbols.values()):
+        return metrics
+    symbol = pl.col("gene_id").replace_strict(symbols, return_dtype=pl.String).alias("symbol")
+    return metrics.with_columns(symbol).select(NAMED_METRIC_SCHEMA.names())
 
 
 def fold_scores(r: Float64Array, n_samples: Int64Array) -> Float64Array:

@@ -1,7 +1,7 @@
 """Write and read the tables and records of a results folder."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired
@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from haploscribe.embedding.stage import EmbeddingSummary
 from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
-from haploscribe.evaluation.metrics import METRIC_SCHEMA, ModelSummary
+from haploscribe.evaluation.metrics import METRIC_SCHEMA, NAMED_METRIC_SCHEMA, ModelSummary
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.validated_json import parse_json, validate_as
@@ -74,7 +74,8 @@ class Results:
     Attributes
     ----------
     metrics
-        One row per gene and model; `METRIC_SCHEMA`.
+        One row per gene and model; `NAMED_METRIC_SCHEMA` where symbols of genes are known, else
+        `METRIC_SCHEMA`.
     comparison
         One row per ordered pair of models; `COMPARISON_SCHEMA`.
     summary
@@ -105,8 +106,8 @@ def write_results(folder: Path, results: Results) -> None:
     ValueError
         When a table has other columns than its schema, or a record a number that is not finite.
     """
-    for frame, schema in ((results.metrics, METRIC_SCHEMA), (results.comparison, COMPARISON_SCHEMA)):
-        _check_columns(frame, schema)
+    _check_columns(results.metrics, NAMED_METRIC_SCHEMA if "symbol" in results.metrics else METRIC_SCHEMA)
+    _check_columns(results.comparison, COMPARISON_SCHEMA)
     for name, frame in ((METRICS, results.metrics), (COMPARISON, results.comparison)):
         with atomic_write(folder / name) as path:
             frame.write_csv(path, separator="\t")
@@ -159,9 +160,9 @@ def read_results(folder: Path) -> Results:
     InputError
         When a file is missing, damaged, or has other columns.
     """
-    _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, lambda path: pl.read_parquet(path, n_rows=0))
+    _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), lambda path: pl.read_parquet(path, n_rows=0))
     results = Results(
-        metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA),
+        metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA, NAMED_METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
         summary=_read_json(folder / SUMMARY, Summary),
         run=read_run(folder),
@@ -194,7 +195,7 @@ def read_predictions(folder: Path) -> pl.DataFrame:
     InputError
         When the file is missing, damaged, or has other columns.
     """
-    return _read_table(folder / PREDICTIONS, PREDICTION_SCHEMA, pl.read_parquet)
+    return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), pl.read_parquet)
 
 
 def scan_predictions(folder: Path) -> pl.LazyFrame:
@@ -214,15 +215,18 @@ def read_run(folder: Path) -> Mapping[str, Any]:
     return content
 
 
-def _read_tsv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+def _read_tsv(path: Path, *schemas: pl.Schema) -> pl.DataFrame:
+    """Read a table with the columns of one of the schemas."""
+    kinds = {name: kind for schema in schemas for name, kind in schema.items()}
+
     # The header is checked before types are applied: polars gives a schema's names to any columns.
     def read(file: Path) -> pl.DataFrame:
         if not file.read_bytes().endswith(b"\n"):
             raise _damaged(file, "its last line is cut")
         texts = pl.read_csv(file, separator="\t", infer_schema=False)
-        return texts.with_columns(_parsed(name, kind) for name, kind in schema.items() if name in texts)
+        return texts.with_columns(_parsed(name, kind) for name, kind in kinds.items() if name in texts)
 
-    return _read_table(path, schema, read)
+    return _read_table(path, schemas, read)
 
 
 def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
@@ -230,14 +234,16 @@ def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
     return column == "true" if kind == pl.Boolean else column.cast(kind)
 
 
-def _read_table(path: Path, schema: pl.Schema, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
+def _read_table(
+    path: Path, schemas: Sequence[pl.Schema], read: Callable[[Path], pl.DataFrame]
+) -> pl.DataFrame:
     _require(path)
     try:
         frame = read(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(path, str(error).splitlines()[0]) from None
-    if frame.schema != schema:
-        raise _damaged(path, f"its columns are {', '.join(frame.columns)}, not {', '.join(schema)}")
+    if frame.schema not in schemas:
+        raise _damaged(path, f"its columns are {', '.join(frame.columns)}, not {', '.join(schemas[0])}")
     return frame
 
 

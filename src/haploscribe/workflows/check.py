@@ -1,7 +1,7 @@
 """Check a run's inputs: the subcommand `check`."""
 
 from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.estimators.registry import check_names
+from haploscribe.estimators.registry import check_names, model_specs
 from haploscribe.parallel.open import open_executor
 from haploscribe.workflows.validate import validated_cohort
 
@@ -25,7 +25,9 @@ def check(
     InputError
         When an input or an option is invalid.
     """
+    models = None
     if evaluation_options is not None:
         check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+        models = model_specs(evaluation_options.models, evaluation_options.seed).values()
     with open_executor(worker_options) as executor, validated_cohort(options, executor) as validated:
-        return validated.summary()
+        return validated.summary(models)

@@ -1,7 +1,7 @@
 """Open a run's inputs, read them all once, and stop at the first fault."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.expression.annotation import Annotation
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
@@ -25,6 +26,8 @@ from haploscribe.utils.types import BoolArray
 from haploscribe.workflows.work import GenotypeFile, WorkContext, WorkSpec
 
 INDEX_NAME = "index"
+WITHOUT_STRAND = "genes without strand"
+"""What a summary calls them."""
 UNFINISHED_NAME = ".unfinished"
 
 
@@ -52,12 +55,29 @@ class ValidatedCohort:
         assert isinstance(self.spec.genotypes, CachedGenotypes)
         return self.cohort.with_cached_genotypes(self.spec.genotypes.folder)
 
-    def summary(self) -> dict[str, str | int]:
-        """Return what was found, by its names in print."""
+    def summary(self, models: Iterable[ModelSpec] | None = None) -> dict[str, str | int]:
+        """Return what was found, by its names in print.
+
+        Parameters
+        ----------
+        models
+            Models of the run, of which those that lack the strand of a gene are named; None where they are
+            not known.
+        """
         cohort = self.cohort
+        without_gtf = np.array([gene.start is None for gene in cohort.genes], dtype=np.bool_)
+        annotated: dict[str, str | int] = {}
+        if cohort.options.gtf is not None:
+            annotated["genes that the GTF lacks"] = _named(cohort, without_gtf)
+        n_without_strand = sum(gene.strand == "." for gene in cohort.genes)
+        if n_without_strand:
+            annotated[WITHOUT_STRAND] = (
+                f"{n_without_strand:,} of {len(cohort.genes):,}, {_taken_as_forward(models)}"
+            )
         return {
             "samples": cohort.match.describe(),
             "genes": len(cohort.genes),
+            **annotated,
             "cis window": f"±{cohort.window // 2:,} bp",
             "genes on contigs without variants, left out": cohort.genes_without_variants_file,
             "genes without variation": _named(cohort, np.ptp(cohort.values, axis=1) == 0),
@@ -69,6 +89,17 @@ class ValidatedCohort:
             "genes for expression heterogeneity": len(cohort.all_genes.genes),
             **self.scan.summary(),
         }
+
+
+def _taken_as_forward(models: Iterable[ModelSpec] | None) -> str:
+    """Say which models take genes without a strand as on +."""
+    if models is None:
+        readers = "models that know upstream from downstream"
+    else:
+        readers = ", ".join(spec.name for spec in models if spec.capabilities.reads_strand)
+    if not readers:
+        return "which no model of the run reads"
+    return f"taken as on + by {readers}; give --gtf, or a column strand"
 
 
 def _named(cohort: Cohort, chosen: BoolArray) -> str | int:

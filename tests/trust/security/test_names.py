@@ -124,7 +124,7 @@ def test_figures_of_odd_names_are_distinct_files_of_one_folder(tmp_path: Path) -
 
 
 def test_weights_for_fusion_of_odd_names_are_distinct_files_of_one_folder(tmp_path: Path) -> None:
-    genes = [replace(simple_gene(), gene_id=name) for name in PLAIN]
+    genes = [simple_gene(name) for name in PLAIN]
     write_fusion(tmp_path / "a" / "b", iter(genes), "LCL", "b38")
     files = list((tmp_path / "a" / "b" / "LCL").iterdir())
     assert len({path.name.casefold() for path in files}) == len(PLAIN)
@@ -144,7 +144,7 @@ def test_weights_for_fusion_of_odd_names_are_distinct_files_of_one_folder(tmp_pa
 
 @pytest.mark.parametrize("name", ["a\tb", "a\nb", "a b", ""])
 def test_a_gene_that_would_break_a_table_of_weights_is_refused(tmp_path: Path, name: str) -> None:
-    gene = replace(simple_gene(), gene_id=name)
+    gene = simple_gene(name)
     with pytest.raises(InputError, match="cannot be exported"):
         write_fusion(tmp_path / "out", iter([gene]), "LCL", "b38")
     assert inside(tmp_path) <= {tmp_path / "out"}

@@ -45,7 +45,7 @@ def test_a_file_holds_what_fusion_saves(fitted: Fitted, tmp_path: Path) -> None:
 def test_the_list_of_files_says_where_genes_are(fitted: Fitted, tmp_path: Path) -> None:
     written(fitted, tmp_path)
     header, row = (tmp_path / "out" / "LCL.pos").read_text().splitlines()
-    tss = str(fitted.gene.tss + 1)
+    tss = str(fitted.gene.gene.tss + 1)
     file = "LCL/LCL.ENSG00000100181.22.wgt.RDat"
     assert header.split("\t") == ["PANEL", "WGT", "ID", "CHR", "P0", "P1", "N"]
     assert row.split("\t") == ["LCL", file, "ENSG00000100181.22", "22", tss, tss, "150"]

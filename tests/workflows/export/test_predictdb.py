@@ -33,10 +33,10 @@ def test_weights_predict_as_the_model_does(genes: list[Fitted], model: str, tmp_
     weights = read_weights(tmp_path / "x.db", "varID")
     intercepts = query(tmp_path / "x.db", "SELECT gene, intercept FROM extra").set_index("gene").intercept
     for fitted in genes:
-        of_gene = weights[weights.gene == fitted.gene.gene_id]
+        of_gene = weights[weights.gene == fitted.gene.gene.gene_id]
         positions = [int(name.split("_")[1]) - 1 for name in of_gene.name]
         dosages = fitted.dosages[:, np.searchsorted(fitted.gene.variants.positions, positions)]
-        predicted = intercepts[fitted.gene.gene_id] + dosages @ of_gene.weight.to_numpy()
+        predicted = intercepts[fitted.gene.gene.gene_id] + dosages @ of_gene.weight.to_numpy()
         np.testing.assert_allclose(predicted, fitted.predicted[model], rtol=0, atol=1e-9)
 
 

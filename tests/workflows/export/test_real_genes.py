@@ -38,10 +38,7 @@ def fit(real: RealGene, vcf: pysam.VariantFile) -> Fitted:
     association = marginal_association(inputs.dosages, expression)
     t = association.slope / association.standard_error
     gene = GeneWeights(
-        inputs.gene.gene_id,
-        inputs.gene.gene_id,
-        inputs.gene.contig,
-        inputs.gene.tss,
+        inputs.gene,
         len(everyone),
         len(records),
         GeneVariants(
@@ -93,7 +90,7 @@ def test_plink2_gives_people_our_predictions(
     table = pd.read_sql_query("SELECT rsid, eff_allele, weight, gene FROM weights", connection)
     connection.close()
     for fitted, real in zip(genes, reals, strict=True):
-        weights = table[table["gene"] == fitted.gene.gene_id].drop(columns="gene")
+        weights = table[table["gene"] == fitted.gene.gene.gene_id].drop(columns="gene")
         vcf = shared_cohort / "genotypes.vcf.gz"
         scores = plink2_scores(vcf, weights, real.inputs.sample_ids, tmp_path)
         expected = fitted.predicted["blup"] - fitted.gene.weights_of("blup").intercept
@@ -110,7 +107,7 @@ def test_r_gives_people_our_predictions_from_each_model(genes: list[Fitted], tmp
         x <- matrix(readBin("dosages", "double", 1e8), ncol = nrow(snps))
         x <- scale(x, haploscribe$dosage.mean, haploscribe$dosage.sd)
         y <- sweep(x %*% wgt.matrix[, 1:2], 2, haploscribe$intercept, "+")
-        stopifnot(identical(wgtlist$ID[{place}], "{fitted.gene.gene_id}"))
+        stopifnot(identical(wgtlist$ID[{place}], "{fitted.gene.gene.gene_id}"))
         writeBin(as.vector(y), "predicted")
         """
         r_session(script, tmp_path)

@@ -26,7 +26,7 @@ def test_positional_names_are_those_of_gtex(contig: str, name: str) -> None:
 def test_a_record_that_comes_twice_is_refused() -> None:
     gene = simple_gene(identifiers=("rs1", "rs2"), positions=(99, 99))
     with pytest.raises(InputError, match=r"chr22_100_A_G_b38 comes twice .*--rm-dup exact"):
-        positional_names(gene.contig, gene.variants, "b38")
+        positional_names(gene.gene.contig, gene.variants, "b38")
 
 
 @pytest.mark.parametrize(

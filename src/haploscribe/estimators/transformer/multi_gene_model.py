@@ -109,6 +109,7 @@ class MultiGeneTransformer(MultiGeneEstimator):
     """
 
     reads_deltas: ClassVar[bool] = True
+    reads_strand = True
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ _POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N")
 def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: str) -> ExportCounts:
     """Write all models' weights of all genes, for `--weights FOLDER/PANEL.pos --weights_dir FOLDER`.
 
+    `P0` and `P1` of the table are the gene's first and last base, 1-based, or its TSS where these are unknown.
     `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
 
     - `wgt.matrix`: one row per variant (all of `GeneVariants` whose dosage varies), one column per model; and
@@ -82,20 +83,22 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
     with atomic_write(folder / f"{panel}.pos") as positions, atomic_write(folder / panel) as aside:
         aside.mkdir()
-        for gene in map(_varying, genes):
-            check_gene_id(gene.gene_id)
-            if gene.gene_id in table:
-                raise ValueError(f"gene {gene.gene_id} comes twice")
-            n = sum(int(np.count_nonzero(model.weights)) for model in gene.models)
+        for weighed in map(_varying, genes):
+            gene_id, contig = weighed.gene.gene_id, weighed.gene.contig
+            check_gene_id(gene_id)
+            if gene_id in table:
+                raise ValueError(f"gene {gene_id} comes twice")
+            n = sum(int(np.count_nonzero(model.weights)) for model in weighed.models)
             if n == 0:
                 n_without += 1
                 continue
-            positional = positional_names(gene.contig, gene.variants, build)
-            names = variant_names(gene.variants.identifiers, positional, build)
-            file = files.of(f"{panel}.{quote(gene.gene_id, safe='')}") + _WEIGHTS_SUFFIX
-            rdata.write_rdata(aside / file, gene_objects(gene, names))
-            location = (bare_contig(gene.contig), gene.tss + 1, gene.tss + 1)
-            table[gene.gene_id] = (panel, f"{panel}/{file}", gene.gene_id, *location, gene.n_samples)
+            positional = positional_names(contig, weighed.variants, build)
+            names = variant_names(weighed.variants.identifiers, positional, build)
+            file = files.of(f"{panel}.{quote(gene_id, safe='')}") + _WEIGHTS_SUFFIX
+            rdata.write_rdata(aside / file, gene_objects(weighed, names))
+            start, end = weighed.gene.bounds
+            location = (bare_contig(contig), start + 1, end)
+            table[gene_id] = (panel, f"{panel}/{file}", gene_id, *location, weighed.n_samples)
             n_weights += n
             n_without_rsid += count_without_rsid(names)
         if not table:
@@ -174,7 +177,7 @@ def _spread(variants: GeneVariants) -> Float64Array:
 
 
 def _snps(gene: GeneWeights, names: Sequence[str]) -> bytes:
-    variants, bare = gene.variants, bare_contig(gene.contig)
+    variants, bare = gene.variants, bare_contig(gene.gene.contig)
     n = len(names)
     columns = {
         "V1": rdata.integer([int(bare)] * n) if bare.isdecimal() else rdata.text([bare] * n),

@@ -76,9 +76,9 @@ def write_predictdb(
     `variant_names`, or its positional name where another variant of any earlier gene has that name already;
     `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression per
     copy of it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
-    predictions on the training scale, the intercept, which MetaXcan does not read. `gene_type`, which
-    expression tables do not tell, is NULL; FOCUS (https://github.com/mancusolab/focus) imports no database
-    without that column.
+    predictions on the training scale, the intercept, which MetaXcan does not read. `genename` is the gene's
+    symbol, or its ID where that is unknown; `gene_type` its biotype, or NULL: FOCUS
+    (https://github.com/mancusolab/focus) imports no database without that column.
 
     Parameters
     ----------
@@ -127,29 +127,30 @@ def _write_genes(
 ) -> ExportCounts:
     seen: set[str] = set()
     n_without = n_weights = n_without_rsid = 0
-    for gene in genes:
-        check_gene_id(gene.gene_id)
-        if gene.gene_id in seen:
-            raise ValueError(f"gene {gene.gene_id} comes twice")
-        fitted = gene.weights_of(model)
+    for weighed in genes:
+        gene_id = weighed.gene.gene_id
+        check_gene_id(gene_id)
+        if gene_id in seen:
+            raise ValueError(f"gene {gene_id} comes twice")
+        fitted = weighed.weights_of(model)
         rows = np.flatnonzero(fitted.weights)
         if not rows.size:
             n_without += 1
             continue
         if not seen:
-            connection.execute("INSERT INTO sample_info VALUES (?)", (gene.n_samples,))
-        seen.add(gene.gene_id)
-        variants = gene.variants.take(rows)
-        positional = positional_names(gene.contig, variants, build)
+            connection.execute("INSERT INTO sample_info VALUES (?)", (weighed.n_samples,))
+        seen.add(gene_id)
+        variants = weighed.variants.take(rows)
+        positional = positional_names(weighed.gene.contig, variants, build)
         identifiers = _untaken(connection, variants.identifiers, positional)
         names = variant_names(identifiers, positional, build)
         weights = fitted.weights[rows].tolist()
-        ids = repeat(gene.gene_id)
+        ids = repeat(gene_id)
         table = zip(names, ids, weights, variants.refs, variants.alts, positional, strict=False)
         connection.executemany("INSERT INTO weights VALUES (?, ?, ?, ?, ?, ?)", table)
-        _insert_extra(connection, gene, fitted)
+        _insert_extra(connection, weighed, fitted)
         labels = names if snp_key == "rsid" else positional
-        file.writelines(_covariance_lines(gene.gene_id, labels, variants.covariance))
+        file.writelines(_covariance_lines(gene_id, labels, variants.covariance))
         n_weights += rows.size
         n_without_rsid += count_without_rsid(names)
     if not seen:
@@ -170,14 +171,15 @@ def _untaken(
     return ["." if connection.execute(_TAKEN, pair).fetchone() else pair[0] for pair in names]
 
 
-def _insert_extra(connection: sqlite3.Connection, gene: GeneWeights, fitted: ModelWeights) -> None:
-    performance = (fitted.r_squared, fitted.pearson_p, fitted.pearson_q)
+def _insert_extra(connection: sqlite3.Connection, weighed: GeneWeights, fitted: ModelWeights) -> None:
+    gene, performance = weighed.gene, (fitted.r_squared, fitted.pearson_p, fitted.pearson_q)
     connection.execute(
-        "INSERT INTO extra VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO extra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             gene.gene_id,
-            gene.gene_name,
-            gene.n_window_variants,
+            gene.symbol or gene.gene_id,
+            gene.biotype,
+            weighed.n_window_variants,
             int(np.count_nonzero(fitted.weights)),
             *performance,
             fitted.intercept,

@@ -80,10 +80,7 @@ class WeightExtractor:
         if not self.whole_window:
             rows = np.flatnonzero(np.any([model.weights for model in models], axis=0))
         return GeneWeights(
-            gene_id=gene.gene_id,
-            gene_name=gene.gene_id,
-            contig=gene.contig,
-            tss=gene.tss,
+            gene=gene,
             n_samples=len(dosages),
             n_window_variants=n_variants,
             variants=_named_variants(opened, gene, rows, dosages[:, rows], wide=wide),

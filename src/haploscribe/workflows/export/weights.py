@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.errors import InputError
+from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array, Int64Array
 
 
@@ -112,10 +113,8 @@ class GeneWeights:
 
     Attributes
     ----------
-    gene_id, gene_name
-        As in the expression table; the name is the id where none is known.
-    contig, tss
-        Where transcription starts; `tss` is 0-based.
+    gene
+        The gene.
     n_samples
         Training samples.
     n_window_variants
@@ -131,10 +130,7 @@ class GeneWeights:
         its ALT dosage with expression; None where it was not computed.
     """
 
-    gene_id: str
-    gene_name: str
-    contig: str
-    tss: int
+    gene: Gene
     n_samples: int
     n_window_variants: int
     variants: GeneVariants
@@ -162,7 +158,7 @@ class GeneWeights:
                 return weights
         known = ", ".join(weights.model for weights in self.models)
         raise InputError(
-            f"there are no weights of model {model} for gene {self.gene_id}; choose from: {known}"
+            f"there are no weights of model {model} for gene {self.gene.gene_id}; choose from: {known}"
         )
 
 

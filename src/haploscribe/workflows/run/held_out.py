@@ -9,7 +9,7 @@ import polars as pl
 from haploscribe.cohort.scan import VariantScan
 from haploscribe.estimators.base import Estimator
 from haploscribe.evaluation.cross_validation import evaluate, one_gene
-from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.evaluation.metrics import gene_metrics, with_symbols
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.tables import write_predictions
 from haploscribe.utils.files import atomic_write
@@ -99,7 +99,8 @@ def predict_held_out(
 
     Returns
     -------
-    One row per gene and model; `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
+    One row per gene and model; `haploscribe.evaluation.metrics.METRIC_SCHEMA`, or `NAMED_METRIC_SCHEMA` where
+    symbols of genes are known.
     """
     n_genes = len(context.cohort.genes)
     fits_genes = bool(model_makers(context, across_genes=False))
@@ -123,7 +124,8 @@ def predict_held_out(
             yield part
 
     write_predictions(results, measured(), context.spec.folder)
-    return pl.concat(metrics).sort("gene_id", "model")
+    symbols = {gene.gene_id: gene.symbol for gene in context.cohort.genes}
+    return with_symbols(pl.concat(metrics).sort("gene_id", "model"), symbols)
 
 
 def _gene_file(context: WorkContext, number: int) -> Path:

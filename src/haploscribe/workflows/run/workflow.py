@@ -160,14 +160,15 @@ def _run(
             elif loaded is None or earlier is not None:
                 loaded = _load_backbone(backbone_options, cohort_options.tile_size, earlier)
             executor = stack.enter_context(open_executor(worker_options))
-            wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
+            compared = (*(earlier.specs.values() if earlier else ()), *specs)
+            wide = any_model(compared, "reads_wide")
             with timer.timed("reading variants"):
                 validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)
             record["inputs"] |= {model.model.name: weights_record(model) for model in sequence_models}
-            record["data"] = validated.summary()
+            record["data"] = validated.summary(compared)
         cached, embedded = validated.cached, None
         if loaded is not None:
             with timer.timed("embedding"):
