@@ -61,7 +61,12 @@ class Gene:
     @property
     def label(self) -> str:
         """The symbol with the ID in brackets, or the ID alone."""
-        return self.gene_id if self.symbol is None else f"{self.symbol} ({self.gene_id})"
+        return gene_label(self.gene_id, self.symbol)
+
+
+def gene_label(gene_id: str, symbol: str | None) -> str:
+    """Return the symbol of a gene with its ID in brackets, or the ID alone where there is no symbol."""
+    return gene_id if symbol is None else f"{symbol} ({gene_id})"
 
 
 def require_printable_genes(genes: Sequence[Gene], where: object) -> None:

@@ -15,6 +15,7 @@ const fill = (node, attributes, content) => {
 const make = (tag, attributes = {}, content = []) => fill(document.createElement(tag), attributes, content);
 const draw = (tag, attributes = {}, content = []) => fill(document.createElementNS(SVG, tag), attributes, content);
 
+const labelOf = (gene) => (data.symbols[gene] ? `${data.symbols[gene]} (${data.genes[gene]})` : data.genes[gene]);
 const grouped = (count) => count.toLocaleString("en-US");
 const minus = (text) => text.replaceAll("-", "−");
 const showR = (r) => (r === null || Number.isNaN(r) ? "–" : minus((Math.round(r * 1000) / 1000 + 0).toFixed(3)));

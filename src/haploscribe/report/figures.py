@@ -77,7 +77,7 @@ def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[
     models = models_in_order(results)
     genes = gene_rows(results.metrics, models)
     series = r_by_model(genes, models)
-    scatters = scatters_against_baseline(series, [gene.gene_id for gene in genes])
+    scatters = scatters_against_baseline(series, [gene.label for gene in genes])
     drawn = {"distribution": distribution_svg(series)}
     drawn |= {f"scatter-{model}": svg for model, svg in scatters.items()}
     drawn |= {f"region-{gene}": region_svg(tracks) for gene, tracks in regions.items()}

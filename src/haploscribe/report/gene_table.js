@@ -12,7 +12,7 @@
   const headings = Array.from(table.tHead.rows[0].cells);
   const find = document.getElementById("find"), found = document.getElementById("found");
   const pages = document.getElementById("pages"), shown = document.getElementById("shown");
-  const lower = data.genes.map((gene) => gene.toLowerCase());
+  const lower = data.genes.map((_, gene) => labelOf(gene).toLowerCase());
   const constant = data.constant.map((genes) => new Set(genes));
   const opened = new Set();
   let order = data.genes.map((_, gene) => gene), hits = order, first = 0, ranks = null;
@@ -23,7 +23,7 @@
     if (!ranks) {
       const collator = new Intl.Collator("en", { numeric: true });
       ranks = [];
-      data.genes.map((_, gene) => gene).sort((a, b) => collator.compare(data.genes[a], data.genes[b]))
+      data.genes.map((_, gene) => gene).sort((a, b) => collator.compare(labelOf(a), labelOf(b)))
         .forEach((gene, rank) => { ranks[gene] = rank; });
     }
     return ranks;
@@ -75,7 +75,7 @@
 
   const rowsOf = (gene) => {
     const open = opened.has(gene);
-    const button = make("button", { type: "button", class: "open", "aria-expanded": String(open), "data-gene": gene }, data.genes[gene]);
+    const button = make("button", { type: "button", class: "open", "aria-expanded": String(open), "data-gene": gene }, labelOf(gene));
     const cells = data.r.map((of, model) =>
       make("td", {}, [showR(of[gene] === null ? null : of[gene] / 1000), ...(constant[model].has(gene) ? [make("sup", {}, "c")] : [])]));
     const row = make("tr", {}, [make("th", { scope: "row" }, button), make("td", {}, grouped(data.variants[gene])), ...cells]);
@@ -85,7 +85,7 @@
   };
 
   const detail = (gene) => {
-    const inside = make("div", { class: "inside", id: `region-${gene}`, role: "region", "aria-label": `Region of ${data.genes[gene]}` });
+    const inside = make("div", { class: "inside", id: `region-${gene}`, role: "region", "aria-label": `Region of ${labelOf(gene)}` });
     inside.append(...contents(gene));
     return make("tr", { class: "detail" }, make("td", { colspan: headings.length }, inside));
   };

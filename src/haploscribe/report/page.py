@@ -99,7 +99,7 @@ def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = N
     measured = gene_rows(results.metrics, models)
     genes = _sorted_by_r(measured, sorted_by)
     series = r_by_model(measured, models)
-    scatters = scatters_against_baseline(series, [gene.gene_id for gene in measured])
+    scatters = scatters_against_baseline(series, [gene.label for gene in measured])
     drawn = {gene: region_data(tracks) for gene, tracks in (regions or {}).items()}
     environment = _environment()
     style = "".join(_asset(environment, name) for name in STYLES)
@@ -247,7 +247,7 @@ def page_data(
     Returns
     -------
     dict
-        `models`, `genes`, `variants`; `r`, for each model one integer per gene, in thousandths, None for
+        `models`, `genes`, `symbols` (one per gene, None where it is unknown; empty where all are), `variants`; `r`, for each model one integer per gene, in thousandths, None for
         none; `constant`, for each model the genes with a constant prediction; `higher[a][b]`, the number of
         genes where a has the higher r; `pairs`, by the two models' indices; `axis` of the scatter;
         `baseline`, `best` (of the others) and `sorted`, as indices in `models`.
@@ -260,6 +260,7 @@ def page_data(
     return {
         "models": list(models),
         "genes": [gene.gene_id for gene in genes],
+        "symbols": [gene.symbol for gene in genes] if any(gene.symbol for gene in genes) else [],
         "variants": [gene.n_variants for gene in genes],
         "r": [_thousandths(r) for r in series],
         "constant": [[k for k, gene in enumerate(genes) if gene.constant[i]] for i in range(len(models))],

@@ -24,20 +24,22 @@ const drawRegion = (region, width) => {
   };
 
   const lanes = [];
-  for (const [name, tss, strand] of region.genes) {
-    const at = x(tss + 0.5), sign = strand === "+" ? 1 : -1, length = Array.from(name).length * CHARACTER;
+  for (const [id, tss, strand, label, name, body] of region.genes) {
+    const at = x(tss + 0.5), sign = strand === "-" ? -1 : 1, length = Array.from(name).length * CHARACTER;
     const ahead = at + (17 + length) * sign;
     const side = ahead >= 0 && ahead <= width ? sign : -sign;
     const textX = at + (side === sign ? 17 : 5) * side;
-    const places = [at - 3, at + 3, at + 14 * sign, textX + length * side];
+    const places = [at - 3, at + 3, at + 14 * sign, textX + length * side, ...(body ? body.map(x) : [])];
     const from = Math.min(...places), to = Math.max(...places);
     let lane = lanes.findIndex((taken) => taken.every(([a, b]) => to < a || from > b));
     if (lane < 0) lane = lanes.push([]) - 1;
     lanes[lane].push([from, to]);
     const base = bottom + LANE * lane + 18;
-    parts.push(draw("g", { class: name === region.gene ? "gene own" : "gene" }, [
-      titled(`${name}: TSS at ${grouped(tss + 1)}, ${strand} strand`),
-      draw("path", { d: `M${fixed(at)} ${base}v-9h${12 * sign}m${-4 * sign} -3l${4 * sign} 3l${-4 * sign} 3` }),
+    const head = strand === "." ? "m-6 0h12" : `h${12 * sign}m${-4 * sign} -3l${4 * sign} 3l${-4 * sign} 3`;
+    parts.push(draw("g", { class: id === region.gene ? "gene own" : "gene" }, [
+      titled(`${label}: TSS at ${grouped(tss + 1)}, ${strand === "." ? "strand unknown" : `${strand} strand`}`),
+      ...(body ? [draw("path", { class: "body", d: `M${fixed(x(body[0]))} ${base}H${fixed(x(body[1]))}` })] : []),
+      draw("path", { d: `M${fixed(at)} ${base}v-9${head}` }),
       text(textX, base - 4, name, "name", side > 0 ? "start" : "end"),
     ]));
   }
@@ -101,10 +103,10 @@ const drawRegion = (region, width) => {
   });
   parts.push(text((LEFT + width) / 2, bottom + 36, region.axis, "label"));
 
-  const own = region.genes.find(([name]) => name === region.gene);
+  const own = region.genes.find(([id]) => id === region.gene);
   if (own) parts.unshift(draw("path", { class: "tss", d: `M${fixed(x(own[1] + 0.5))} 4V${bottom}` }));
 
-  let said = `Region of ${region.gene}, ${region.contig}:${grouped(start + 1)}-${grouped(end)}: ${grouped(region.n_variants)} variants`;
+  let said = `Region of ${region.label}, ${region.contig}:${grouped(start + 1)}-${grouped(end)}: ${grouped(region.n_variants)} variants`;
   if (top >= 0) said += `; smallest p at ${names[top]}, −log10 p ${signed(p.values[top])}`;
   for (const track of region.effects) {
     if (!track.at.length) continue;

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from haploscribe.estimators.registry import ModelSpec
+from haploscribe.expression.genes import Gene
 from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.tables import BASELINE, genes_by_best_r
 from haploscribe.results.saved_models import SavedModels
@@ -119,9 +120,10 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        `gene`, `contig`, `start`, `end` (0-based, half-open); `axis`, its title; `ticks`, 0-based positions
-        and their labels in Mb, 1-based; `genes`, a list of id, 0-based TSS and strand, the explained gene
-        first; `n_variants` before thinning; `positions` and `names` of the variants shown; `p`, −log10 p of
+        `gene`, its ID; `label`, with its symbol; `contig`, `start`, `end` (0-based, half-open); `axis`, its
+        title; `ticks`, 0-based positions and their labels in Mb, 1-based; `genes`, a list of ID, 0-based TSS,
+        strand, label, symbol or else ID, and start and end within the region (None where unknown), the
+        explained gene first; `n_variants` before thinning; `positions` and `names` of the variants shown; `p`, −log10 p of
         each (None where not tested) with `low`, `high` and `ticks`; `effects`, one per model: `model`,
         `title`, `at` (indices into positions), `values`, `low`, `high`, `ticks`; `tiles`, start and end
         each; `weights`, one per model, as `effects`, `at` being indices into tiles.
@@ -133,13 +135,21 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
     genes = [tracks.gene, *(gene for gene in tracks.neighbours if gene.gene_id != tracks.gene.gene_id)]
     return {
         "gene": tracks.gene.gene_id,
+        "label": tracks.gene.label,
         "contig": tracks.contig,
         "start": int(tracks.start),
         "end": int(tracks.end),
         "axis": f"Position on {'chromosome ' if len(tracks.contig) <= 2 else ''}{tracks.contig}, Mb",
         "ticks": _position_ticks(tracks.start, tracks.end),
         "genes": [
-            [gene.gene_id, int(gene.tss), gene.strand]
+            [
+                gene.gene_id,
+                int(gene.tss),
+                gene.strand,
+                gene.label,
+                gene.symbol or gene.gene_id,
+                _body(gene, tracks),
+            ]
             for gene in genes
             if gene.contig == tracks.contig and tracks.start <= gene.tss < tracks.end
         ],
@@ -167,6 +177,13 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
             for model, weights in tracks.tile_weights.items()
         ],
     }
+
+
+def _body(gene: Gene, tracks: RegionTracks) -> list[int] | None:
+    """Return the start and end of a gene within a region; None where they are unknown."""
+    if gene.start is None or gene.end is None:
+        return None
+    return [max(gene.start, int(tracks.start)), min(gene.end, int(tracks.end))]
 
 
 def shown_variants(tracks: RegionTracks) -> BoolArray:

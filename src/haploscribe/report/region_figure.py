@@ -59,7 +59,7 @@ def draw_region(data: Mapping[str, Any], width: float = WIDTH) -> str:
 
 def describe(data: Mapping[str, Any]) -> str:
     """Describe the figure of a region in words."""
-    text = f"Region of {data['gene']}, {_region_text(data)}: {data['n_variants']:,} variants"
+    text = f"Region of {data['label']}, {_region_text(data)}: {data['n_variants']:,} variants"
     top = _top(data)
     if top is not None:
         text += f"; smallest p at {data['names'][top]}, −log10 p {_signed(data['p']['values'][top])}"
@@ -86,17 +86,19 @@ class _Figure:
 
     def start_site(self) -> Iterator[str]:
         """Draw a line at the gene's TSS through all tracks, which are drawn by now."""
-        for name, tss, _ in self.data["genes"]:
-            if name == self.data["gene"]:
+        for gene_id, tss, *_ in self.data["genes"]:
+            if gene_id == self.data["gene"]:
                 yield f'<path class="tss" d="M{self.x(tss + 0.5):.1f} 4V{self.bottom - AXIS:g}"/>'
 
     def genes(self) -> Iterator[str]:
-        """Draw an arrow at each TSS, along the strand, with the gene's name; names never overlap."""
+        """Draw each gene, an arrow at its TSS along the strand, and its name; none overlap."""
         ends: list[list[tuple[float, float]]] = []
-        for name, tss, strand in self.data["genes"]:
+        for gene_id, tss, strand, label, name, body in self.data["genes"]:
             at = self.x(tss + 0.5)
-            sign = 1 if strand == "+" else -1
+            sign = -1 if strand == "-" else 1
             from_x, to_x, text_x, anchor = self._name_place(name, at, sign)
+            if body is not None:
+                from_x, to_x = min(from_x, self.x(body[0])), max(to_x, self.x(body[1]))
             lane = next(
                 (k for k, taken in enumerate(ends) if all(to_x < a or from_x > b for a, b in taken)),
                 len(ends),
@@ -105,10 +107,15 @@ class _Figure:
                 ends.append([])
             ends[lane].append((from_x, to_x))
             base = self.bottom + LANE * lane + 18
-            arrow = f"M{at:.1f} {base}v-9h{12 * sign}m{-4 * sign} -3l{4 * sign} 3l{-4 * sign} 3"
-            title = f"{name}: TSS at {tss + 1:,}, {strand} strand"
-            css = "gene own" if name == self.data["gene"] else "gene"
+            head = f"h{12 * sign}m{-4 * sign} -3l{4 * sign} 3l{-4 * sign} 3"
+            arrow = f"M{at:.1f} {base}v-9{'m-6 0h12' if strand == '.' else head}"
+            title = (
+                f"{label}: TSS at {tss + 1:,}, {'strand unknown' if strand == '.' else f'{strand} strand'}"
+            )
+            css = "gene own" if gene_id == self.data["gene"] else "gene"
             yield f'<g class="{css}"><title>{escape(title)}</title>'
+            if body is not None:
+                yield f'<path class="body" d="M{self.x(body[0]):.1f} {base}H{self.x(body[1]):.1f}"/>'
             yield f'<path d="{arrow}"/>{_text(text_x, base - 4, name, "name", anchor)}</g>'
         self.bottom += LANE * max(1, len(ends)) + GAP
 

@@ -94,7 +94,7 @@ const scatter = (() => {
     const best = nearest(event);
     halo.replaceChildren(...(best ? [draw("circle", { class: "halo", cx: best[1], cy: best[2], r: 6 })] : []));
     said.textContent = best
-      ? `${data.genes[best[0]]}: ${[up, across].map((select) => `${data.models[select.value]} ${showR(data.r[select.value][best[0]] / 1000)}`).join(", ")}`
+      ? `${labelOf(best[0])}: ${[up, across].map((select) => `${data.models[select.value]} ${showR(data.r[select.value][best[0]] / 1000)}`).join(", ")}`
       : "";
   };
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from haploscribe.evaluation.metrics import FALSE_DISCOVERY_RATE, benjamini_hochberg
+from haploscribe.expression.genes import gene_label
 from haploscribe.results.tables import Results
 
 BASELINE = "elastic-net"
@@ -102,7 +103,9 @@ class GeneRow:
     Attributes
     ----------
     gene_id
-        The gene's name.
+        The gene's ID.
+    symbol
+        Its symbol; None where it is unknown.
     n_variants
         Variants in its cis window.
     r
@@ -112,9 +115,15 @@ class GeneRow:
     """
 
     gene_id: str
+    symbol: str | None
     n_variants: int
     r: tuple[float, ...]
     constant: tuple[bool, ...]
+
+    @property
+    def label(self) -> str:
+        """The symbol with the ID in brackets, or the ID alone."""
+        return gene_label(self.gene_id, self.symbol)
 
 
 def baseline_of(models: Sequence[str]) -> str:
@@ -184,7 +193,11 @@ def gene_rows(metrics: pl.DataFrame, models: Sequence[str]) -> list[GeneRow]:
         variants[gene_id] = min(variants.get(gene_id, n_variants), n_variants)
         r.setdefault(gene_id, [math.nan] * len(models))[index[model]] = pearson_r
         constant.setdefault(gene_id, [False] * len(models))[index[model]] = bool(is_constant)
-    return [GeneRow(gene, variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r]
+    named = metrics.select("gene_id", "symbol").iter_rows() if "symbol" in metrics else ()
+    symbols: dict[str, str | None] = dict(named)
+    return [
+        GeneRow(gene, symbols.get(gene), variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r
+    ]
 
 
 def genes_by_best_r(metrics: pl.DataFrame) -> list[str]:

@@ -43,7 +43,7 @@ _POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N")
 def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: str) -> ExportCounts:
     """Write all models' weights of all genes, for `--weights FOLDER/PANEL.pos --weights_dir FOLDER`.
 
-    `P0` and `P1` of the table are the gene's first and last base, 1-based, or its TSS where these are unknown.
+    `P0` and `P1` of the table are the gene's first and last base, 1-based, or its TSS where they are unknown.
     `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
 
     - `wgt.matrix`: one row per variant (all of `GeneVariants` whose dosage varies), one column per model; and

@@ -161,8 +161,8 @@ def _run(
                 loaded = _load_backbone(backbone_options, cohort_options.tile_size, earlier)
             executor = stack.enter_context(open_executor(worker_options))
             compared = (*(earlier.specs.values() if earlier else ()), *specs)
-            wide = any_model(compared, "reads_wide")
             with timer.timed("reading variants"):
+                wide = any_model(compared, "reads_wide")
                 validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
