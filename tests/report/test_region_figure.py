@@ -88,16 +88,42 @@ def test_tiles_are_as_wide_as_they_are_and_as_high_as_their_weight() -> None:
 def test_genes_stand_at_their_tss_and_point_along_their_strand() -> None:
     tracks = made_tracks()
     figure = drawn(tracks)
-    paths = [group.findall("path")[0].get("d", "") for group in groups(figure, "gene")]
+    paths = [group.findall("path")[-1].get("d", "") for group in groups(figure, "gene")]
     genes = [tracks.gene, *tracks.neighbours]
     at = base_pairs(figure, np.array([numbers(path)[0] for path in paths]))
     np.testing.assert_allclose(at, [gene.tss + 1 for gene in genes], atol=60)
     arrows = [float(re.findall(r"h(-?\d+)", path)[0]) for path in paths]
-    assert [arrow > 0 for arrow in arrows] == [gene.strand == "+" for gene in genes]
+    assert [arrow > 0 for arrow in arrows] == [gene.strand != "-" for gene in genes]
     (own,) = groups(figure, "own")
     assert [text.text for text in own.findall("text")] == [tracks.gene.gene_id]
     (line,) = (path for path in figure.findall("path") if path.get("class") == "tss")
     assert numbers(line.get("d", ""))[0] == numbers(paths[0])[0]
+
+
+def test_an_annotated_gene_has_its_symbol_and_bounds() -> None:
+    tracks = made_tracks()
+    figure = drawn(tracks)
+    (group,) = (group for group in groups(figure, "gene") if len(group.findall("path")) == 2)
+    assert [text.text for text in group.findall("text")] == ["TBX1"]
+    assert [title.text for title in group.findall("title")] == [
+        "TBX1 (ENSG00000184058.8): TSS at 20,105,001, + strand"
+    ]
+    left, _, right = numbers(group.findall("path")[0].get("d", ""))
+    found = base_pairs(figure, np.array([left, right]))
+    np.testing.assert_allclose(found, [20_104_001, tracks.end + 1], atol=220)
+
+
+def test_a_gene_without_strand_has_no_arrow() -> None:
+    tracks = made_tracks()
+    titles = {
+        title.text or "": group.findall("path")[-1].get("d", "")
+        for group in groups(drawn(tracks), "gene")
+        for title in group.findall("title")
+    }
+    unknown = [path for title, path in titles.items() if title.endswith("strand unknown")]
+    assert len(unknown) == 1
+    assert not any("3l" in path for path in unknown)
+    assert all("3l" in path for path in titles.values() if path not in unknown)
 
 
 @settings(max_examples=40, deadline=None)

@@ -247,10 +247,11 @@ def page_data(
     Returns
     -------
     dict
-        `models`, `genes`, `symbols` (one per gene, None where it is unknown; empty where all are), `variants`; `r`, for each model one integer per gene, in thousandths, None for
-        none; `constant`, for each model the genes with a constant prediction; `higher[a][b]`, the number of
-        genes where a has the higher r; `pairs`, by the two models' indices; `axis` of the scatter;
-        `baseline`, `best` (of the others) and `sorted`, as indices in `models`.
+        `models`, `genes`, `variants`; `symbols`, one per gene (None where it is unknown), or none where all
+        are unknown; `r`, for each model one integer per gene, in thousandths, None for none; `constant`, for
+        each model the genes with a constant prediction; `higher[a][b]`, the number of genes where a has the
+        higher r; `pairs`, by the two models' indices; `axis` of the scatter; `baseline`, `best` (of the
+        others) and `sorted`, as indices in `models`.
     """
     series = list(r_by_model(genes, models).values())
     axis = axis_for(np.concatenate(series))

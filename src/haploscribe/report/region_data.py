@@ -121,12 +121,12 @@ def region_data(tracks: RegionTracks, *, thin: bool = True) -> dict[str, Any]:
     -------
     dict
         `gene`, its ID; `label`, with its symbol; `contig`, `start`, `end` (0-based, half-open); `axis`, its
-        title; `ticks`, 0-based positions and their labels in Mb, 1-based; `genes`, a list of ID, 0-based TSS,
-        strand, label, symbol or else ID, and start and end within the region (None where unknown), the
-        explained gene first; `n_variants` before thinning; `positions` and `names` of the variants shown; `p`, −log10 p of
-        each (None where not tested) with `low`, `high` and `ticks`; `effects`, one per model: `model`,
-        `title`, `at` (indices into positions), `values`, `low`, `high`, `ticks`; `tiles`, start and end
-        each; `weights`, one per model, as `effects`, `at` being indices into tiles.
+        title; `ticks`, 0-based positions and their labels in Mb, 1-based; `genes`, the explained one first, a
+        list each: ID, 0-based TSS, strand, label, symbol or else ID, and `[start, end]` within the region
+        (None where unknown); `n_variants` before thinning; `positions` and `names` of the variants shown;
+        `p`, −log10 p of each (None where not tested) with `low`, `high` and `ticks`; `effects`, one per
+        model: `model`, `title`, `at` (indices into positions), `values`, `low`, `high`, `ticks`; `tiles`,
+        start and end each; `weights`, one per model, as `effects`, `at` being indices into tiles.
     """
     inside = (tracks.positions >= tracks.start) & (tracks.positions < tracks.end)
     shown = np.flatnonzero(inside & shown_variants(tracks) if thin else inside)

@@ -187,8 +187,7 @@ def _run(
         spec = _spec(validated, evaluation_options, embedded, folder, earlier)
         context = WorkContext(spec, cohort=cached)
         _learn_across_genes(context, executor, timer)
-        by_model = {name: predicted.samples for name, predicted in zero_shot.items()}
-        items = gene_items(context, by_model)
+        items = gene_items(context, {name: predicted.samples for name, predicted in zero_shot.items()})
         with timer.timed("fitting and predicting held-out samples"):
             metrics = predict_held_out(context, validated.scan, executor, items, results_folder, earlier)
         zero_shot_record = ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"])
