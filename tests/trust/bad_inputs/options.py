@@ -323,7 +323,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "`--genes` of a gene in two versions, without the version",
         versions_of_a_gene,
-        "--genes: G1 may be any of G1.1, G1.2; write the version",
+        "--genes: G1 may be any of G1.1, G1.2; write the id wanted",
     ),
     refused(
         "`--split` of a file that is missing",
