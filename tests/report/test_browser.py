@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import time
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
+from haploscribe.evaluation.metrics import with_symbols
 from haploscribe.report.page import render_page
 from haploscribe.report.region_data import region_data
 from haploscribe.report.region_figure import draw_region
@@ -107,6 +109,14 @@ def test_names_sort_by_the_numbers_in_them(shows: Shows) -> None:
     driver = shows(render_page(made_results({"a": [0.1, 0.2, 0.3], "b": [0.1, 0.3, 0.2]}, genes=names)))
     sort_by(driver, "Gene")
     assert genes_shown(driver) == ["ENSG9", "ENSG10", "ENSG100"]
+
+
+def test_search_finds_a_gene_by_its_symbol(shows: Shows) -> None:
+    results = made_results(shifted(0.03, n_genes=3))
+    symbols = {"GENE0000": "COMT", "GENE0001": None, "GENE0002": "TBX1"}
+    driver = shows(render_page(replace(results, metrics=with_symbols(results.metrics, symbols))))
+    search(driver, "comt")
+    assert [button.text for button in of(driver, "#gene-table button.open")] == ["COMT (GENE0000)"]
 
 
 def test_search_shows_the_genes_whose_name_holds_it(shows: Shows, page: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.stats import false_discovery_control, wilcoxon
 
 from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import mean_intervals
+from haploscribe.evaluation.metrics import with_symbols
 from haploscribe.report.page import render_page, write_report
 from haploscribe.report.region_data import region_data
 from tests.fixtures.results import PageParser, made_results, made_tracks, shifted, to_number, write_made
@@ -182,6 +184,18 @@ def test_genes_stand_by_the_r_of_the_best_model(r: dict[str, list[float]]) -> No
     sorted_by = [named for tag, named in parsed.tags if tag == "th" and "aria-sort" in named]
     assert [named["aria-sort"] for named in sorted_by] == ["descending"]
     assert parsed.data["page-data"]["models"][parsed.data["page-data"]["sorted"]] == best
+
+
+def test_genes_are_called_by_symbol_and_id_where_a_symbol_is_known() -> None:
+    results = made_results(shifted(0.03, n_genes=3))
+    symbols = {"GENE0000": "COMT", "GENE0001": None, "GENE0002": "TBX1"}
+    named = replace(results, metrics=with_symbols(results.metrics, symbols))
+    parsed = PageParser(render_page(named))
+    labels = {"COMT (GENE0000)", "GENE0001", "TBX1 (GENE0002)"}
+    assert {row[0] for row in parsed.tables["gene-table"][1:]} == labels
+    data = parsed.data["page-data"]
+    assert dict(zip(data["genes"], data["symbols"], strict=True)) == symbols
+    assert PageParser(render_page(results)).data["page-data"]["symbols"] == []
 
 
 def test_without_script_200_genes_are_shown_and_the_page_says_so() -> None:

@@ -89,7 +89,7 @@ def _refused(broken: str, spoil: Callable[[Case], None], *says: str) -> Row:
 
 ROWS = (
     _refused(
-        "is missing",
+        "no such file",
         lambda case: case.give("gtf", "none.gtf"),
         "cannot read none.gtf: No such file or directory; check the path",
     ),

@@ -7,7 +7,7 @@ import pytest
 
 from haploscribe.report.figures import write_figures
 from tests.fixtures.browser import Shows, browser, log, of, one, shows
-from tests.fixtures.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.hostile_page import HOSTILE, LABELS, hostile_page, hostile_results, hostile_tracks
 
 from selenium.webdriver import Chrome  # isort: skip
 from selenium.webdriver.support.select import Select  # isort: skip
@@ -56,7 +56,7 @@ def test_names_are_shown_as_they_are(shows: Shows) -> None:
             "return [...document.querySelectorAll('#gene-table button.open')].map(b => b.textContent)"
         )
     )
-    assert shown == set(HOSTILE)
+    assert shown == LABELS
 
 
 @pytest.mark.parametrize("kind", ["scatter", "region", "distribution"])

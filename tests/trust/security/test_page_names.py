@@ -9,7 +9,7 @@ import pytest
 from haploscribe.report.figures import stand_alone, write_figures
 from haploscribe.report.region_figure import region_svg
 from tests.fixtures.every_verb import Done
-from tests.fixtures.hostile_page import HOSTILE, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.hostile_page import HOSTILE, LABELS, hostile_page, hostile_results, hostile_tracks
 from tests.fixtures.results import PageParser
 
 HARMLESS = {
@@ -63,7 +63,7 @@ def test_every_name_is_text_where_it_belongs(parsed: PageParser) -> None:
     assert {f"/data/{name}/a.vcf" for name in HOSTILE} <= {
         row[1].removesuffix(row[0]) for row in parsed.tables["inputs"]
     }
-    assert {row[0] for row in parsed.tables["gene-table"][1:]} == set(HOSTILE)
+    assert {row[0] for row in parsed.tables["gene-table"][1:]} == LABELS
     assert set(HOSTILE) <= {row[0] for row in parsed.tables["cost-table"][1:]}
 
 
