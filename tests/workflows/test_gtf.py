@@ -24,6 +24,7 @@ from haploscribe.workflows.explain import explain
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.small_cohort import GENES, LENGTHS, write_small_cohort
 
 IDS = {name: f"ENSG0{number}.1" for number, name in enumerate(GENES)}
@@ -169,6 +170,25 @@ def test_models_that_lack_strands_are_named(runs: Runs, tmp_path: Path) -> None:
     for folder in (runs.annotated, runs.plain):
         assert "genes without strand" not in read_results(folder).run["data"]
     assert read_results(runs.annotated).run["data"]["genes that the GTF lacks"] == 0
+
+
+def test_a_run_prints_the_models_that_lack_strands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = write_small_cohort(tmp_path)
+    options = inputs_of(cohort, window=2_000, tile=500, folds=2)
+    for models, said in (
+        ("blup-distance", "taken as on + by blup-distance; give --gtf"),
+        ("blup", "no model"),
+    ):
+        out = tmp_path / models
+        assert run_cli("run", *options, "--models", models, "--out", str(out), monkeypatch=monkeypatch) == 0
+        printed = capsys.readouterr()
+        lines = [
+            line for line in printed.err.splitlines() if line.startswith("genes without strand: 5 of 5, ")
+        ]
+        assert len(lines) == 1
+        assert said in lines[0]
 
 
 def test_genes_that_the_gtf_lacks_are_counted(runs: Runs, tmp_path: Path) -> None:

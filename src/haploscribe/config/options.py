@@ -90,7 +90,7 @@ _REVISION = Option(
     unset="the one that `haploscribe backbones` shows, or main",
 )
 _GENES = Option(
-    "Only these genes, by ID or, where --gtf tells it, by symbol.",
+    "Only these genes, by ID, or by symbol where a GTF was given.",
     metavar="FILE|ID,ID",
     unset="all of the table",
 )
