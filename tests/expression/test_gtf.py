@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from haploscribe.config.options import Position
 from haploscribe.errors import InputError
-from haploscribe.expression.annotation import FARTHEST, Annotation
+from haploscribe.expression.gene_annotation import FARTHEST, GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.gtf import read_gtf
 from haploscribe.expression.table import find_genes, read_expression
@@ -70,7 +70,7 @@ def table(folder: Path, *rows: str) -> Path:
 def annotated(
     folder: Path, gtf: str, rows: Sequence[str], position: Position | None = None
 ) -> tuple[Gene, ...]:
-    return read_expression(table(folder, *rows), position, Annotation.read(write(folder, gtf))).genes
+    return read_expression(table(folder, *rows), position, GeneAnnotation.read(write(folder, gtf))).genes
 
 
 def message(read: Callable[[], object]) -> str:
@@ -290,7 +290,7 @@ def test_genes_that_a_run_saved_stand_in_for_the_annotation(tmp_path: Path) -> N
         "22:17165286-17165287 ENSG00000288683",
     ]
     genes = annotated(tmp_path, GENCODE, rows)
-    saved = Annotation.of_run((genes[0],))
+    saved = GeneAnnotation.of_run((genes[0],))
     assert read_expression(tmp_path / "expression.bed", None, saved).genes == (
         genes[0],
         Gene("ENSG00000288683", "22", 17_165_286),

@@ -11,7 +11,7 @@ import numpy as np
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
-from haploscribe.expression.annotation import Annotation
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -89,7 +89,11 @@ class Cohort(GeneWindows):
 
 
 def open_cohort(
-    options: CohortOptions, index_folder: Path, *, wide: bool = False, annotation: Annotation | None = None
+    options: CohortOptions,
+    index_folder: Path,
+    *,
+    wide: bool = False,
+    annotation: GeneAnnotation | None = None,
 ) -> Cohort:
     """Open all inputs and match them by sample name and contig name.
 
@@ -109,7 +113,7 @@ def open_cohort(
     InputError
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
-    annotation = annotation or Annotation.read(options.gtf)
+    annotation = annotation or GeneAnnotation.read(options.gtf)
     all_genes = _in_order(read_expression(options.expression, options.position, annotation))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)

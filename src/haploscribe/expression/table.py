@@ -11,7 +11,7 @@ import polars as pl
 
 from haploscribe.config.options import Position
 from haploscribe.errors import InputError
-from haploscribe.expression.annotation import Annotation, match_genes
+from haploscribe.expression.gene_annotation import GeneAnnotation, match_genes
 from haploscribe.expression.genes import STRANDS, Gene, Strand, require_printable_genes, without_version
 from haploscribe.expression.text_tables import (
     finite_numbers,
@@ -64,7 +64,7 @@ class ExpressionTable:
 
 
 def read_expression(
-    path: Path, position: Position | None = None, annotation: Annotation | None = None
+    path: Path, position: Position | None = None, annotation: GeneAnnotation | None = None
 ) -> ExpressionTable:
     """Read a table of gene expression: BED (plain, gzip or bgzip) or Parquet, in one of three dialects.
 
@@ -216,7 +216,7 @@ def _interpret(
     cells: pl.DataFrame,
     path: Path,
     position: Position | None,
-    annotation: Annotation | None,
+    annotation: GeneAnnotation | None,
     at_line: Callable[[int], str],
 ) -> ExpressionTable:
     """Parse a table: split its columns into those of genes and those of samples, and check both."""
@@ -290,7 +290,7 @@ def _read_rows(columns: dict[str, pl.Series], path: Path, at_line: Callable[[int
 
 
 def _placed(
-    row: Gene, known: Gene | None, position: Position | None, annotation: Annotation | None, where: str
+    row: Gene, known: Gene | None, position: Position | None, annotation: GeneAnnotation | None, where: str
 ) -> Gene | None:
     """Return the gene of a row, with what is known of it; None where the models of a run lack its place."""
     strand = known.strand if known is not None and row.strand == "." else row.strand

@@ -17,7 +17,7 @@ from haploscribe.estimators.base import Estimator
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import any_model
 from haploscribe.evaluation.folds import Fold, all_samples, prepare_fold, run_folds
-from haploscribe.expression.annotation import Annotation
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.parallel.executor import Executor
@@ -204,7 +204,7 @@ def finished_run(
                 f"{saved.record.backbone_key} in the run of {results}; restore that one, or run again"
             )
     # The models carry what the GTF told of their genes.
-    annotation = None if cohort_options.gtf is None else Annotation.of_run(saved.record.genes)
+    annotation = None if cohort_options.gtf is None else GeneAnnotation.of_run(saved.record.genes)
     options = replace(cohort_options, genes=genes, gtf=None)
     wide = any_model(specs, "reads_wide")
     with validated_cohort(options, executor, work, wide=wide, annotation=annotation) as validated:

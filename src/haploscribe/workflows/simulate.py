@@ -14,7 +14,7 @@ from haploscribe.cohort.cohort import match_gene_contigs
 from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.errors import InputError
-from haploscribe.expression.annotation import Annotation
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.contigs import match_contig
@@ -213,7 +213,7 @@ def _needed(options: SimulationOptions) -> str:
 
 def _genes_of_table(options: SimulationOptions, path: Path, genotypes: Genotypes) -> list[Gene]:
     """Read a table's genes, on contigs named as in the reference."""
-    table = read_expression(path, options.position, Annotation.read(options.gtf))
+    table = read_expression(path, options.position, GeneAnnotation.read(options.gtf))
     genes = match_gene_contigs(table.genes, genotypes.reference, path)
     covered = _contigs_with_variants(genotypes)
     if not any(gene.contig in covered for gene in genes):

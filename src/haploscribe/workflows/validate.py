@@ -13,7 +13,7 @@ from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.registry import ModelSpec
-from haploscribe.expression.annotation import Annotation
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.genome.readers.open import variant_files
@@ -115,7 +115,7 @@ def validated_cohort(
     folder: Path | None = None,
     *,
     wide: bool = False,
-    annotation: Annotation | None = None,
+    annotation: GeneAnnotation | None = None,
 ) -> Iterator[ValidatedCohort]:
     """Open the inputs and read them all; they are closed after the block.
 

@@ -16,7 +16,7 @@ FARTHEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Annotation:
+class GeneAnnotation:
     """What is known of genes from elsewhere than the expression table.
 
     Attributes
@@ -45,7 +45,7 @@ class Annotation:
         return cls("the run", tuple(gene for gene in genes if gene.start is not None), is_partial=True)
 
 
-def match_genes(rows: Sequence[Gene], annotation: Annotation, table: Path) -> list[Gene | None]:
+def match_genes(rows: Sequence[Gene], annotation: GeneAnnotation, table: Path) -> list[Gene | None]:
     """Find the genes of an expression table in an annotation.
 
     An ID matches itself, or else the one ID that differs from it by the version alone. Of several genes of
@@ -123,7 +123,7 @@ def _check_fit(
     rows: Sequence[Gene],
     named: Sequence[Sequence[Gene]],
     found: Sequence[Gene | None],
-    annotation: Annotation,
+    annotation: GeneAnnotation,
     table: Path,
 ) -> None:
     """Check that the annotation has the genes of the table, and most of them where the table has them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tests.trust.bad_inputs.rows import EXPRESSION, GENE, Case, Ended, Row, accepted, found, refused
 from tests.trust.bad_inputs.variants import COHORT
 
-TITLE = "Annotation"
+TITLE = "Annotation of genes"
 GTF = "genes.gtf"
 _LINES = (
     ("chr2", 1, 300, "+", "at_start"),
