@@ -11,8 +11,8 @@ import numpy as np
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
-from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
 from haploscribe.expression.text_tables import listed
