@@ -82,6 +82,9 @@ class Estimator(ABC):
         other genes show (`haploscribe.estimators.cross_gene`). May be set in `__init__`.
     zero_shot
         Whether it only rescales what a sequence model predicts (`GeneInputs.zero_shot`).
+    hard_calls
+        Whether `GeneInputs.dosages` are to be the copies that its hard calls count, as for all that read
+        deltas: the twin of one that does differs in nothing else. A parameter of models of dosages.
     """
 
     across_genes: ClassVar[bool] = False
@@ -89,6 +92,11 @@ class Estimator(ABC):
     reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
     zero_shot: ClassVar[bool] = False
+    hard_calls: bool = False
+
+    def select(self, inputs: GeneInputs) -> GeneInputs:
+        """Return what `fit` and `predict` are given: with hard calls as dosages where it reads these."""
+        return inputs.with_hard_calls() if self.hard_calls or self.reads_deltas else inputs
 
     @abstractmethod
     def predict(self, inputs: GeneInputs) -> Float64Array:

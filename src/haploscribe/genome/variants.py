@@ -30,6 +30,8 @@ class VariantCounts:
         Genotype calls in the records used: records × samples.
     n_missing_calls
         Calls with at least one missing allele; that allele counts as reference.
+    n_missing_dosages
+        Those of them that have no dosage either.
     n_haploid_calls
         Calls of a single allele (chrX, chrY, chrM); the absent second copy counts as reference.
     n_unphased_heterozygous
@@ -41,6 +43,7 @@ class VariantCounts:
     n_symbolic: int = 0
     n_calls: int = 0
     n_missing_calls: int = 0
+    n_missing_dosages: int = 0
     n_haploid_calls: int = 0
     n_unphased_heterozygous: int = 0
 
@@ -75,6 +78,12 @@ class Variants:
     imputed_mask
         bool `(n_variants, n_samples, 2)`; where a 0 of `genotypes` was imputed: the allele is missing, the
         absent second copy of a haploid call, or skipped. None if none was.
+    missing
+        bool `(n_variants, n_samples)`; calls with at least one missing allele. None if there are none.
+    alt_dosages
+        float32 `(n_columns, n_samples, 2)`; expected copies of each ALT allele on haplotype 0 and 1, 0 to 1,
+        one row per column of `dosages`; NaN for both where call and dosage are missing. None where the file
+        has no dosages: `genotypes` and `missing` then say all.
     """
 
     contig: str
@@ -85,6 +94,13 @@ class Variants:
     sample_ids: tuple[str, ...]
     counts: VariantCounts
     imputed_mask: BoolArray | None = None
+    missing: BoolArray | None = None
+    alt_dosages: Float32Array | None = None
+
+    @property
+    def n_alternates(self) -> Int64Array:
+        """int64 `(n_variants,)`; ALT alleles, and so dosage columns, of each record."""
+        return np.array([len(record) - 1 for record in self.alleles], dtype=np.int64)
 
     @property
     def ends(self) -> Int64Array:
@@ -94,6 +110,7 @@ class Variants:
     def take(self, keep: BoolArray) -> Self:
         """Return the variants where `keep`, bool `(n_variants,)`, is true."""
         rows = np.flatnonzero(keep).tolist()
+        kept = self.alt_dosages
         return replace(
             self,
             positions=self.positions[rows],
@@ -101,6 +118,25 @@ class Variants:
             alleles=tuple(self.alleles[row] for row in rows),
             genotypes=self.genotypes[rows],
             imputed_mask=None if self.imputed_mask is None else self.imputed_mask[rows],
+            missing=None if self.missing is None else self.missing[rows],
+            alt_dosages=None if kept is None else kept[np.repeat(keep, self.n_alternates)],
+        )
+
+    def take_samples(self, samples: Int64Array) -> Self:
+        """Return the calls of some samples, int64 `(n_kept,)` indices, in the order given."""
+        return replace(
+            self,
+            genotypes=self.genotypes[:, samples],
+            sample_ids=tuple(self.sample_ids[sample] for sample in samples.tolist()),
+            imputed_mask=None if self.imputed_mask is None else self.imputed_mask[:, samples],
+            missing=None if self.missing is None else self.missing[:, samples],
+            alt_dosages=None if self.alt_dosages is None else self.alt_dosages[:, samples],
+        )
+
+    def with_genotypes(self, genotypes: Int8Array, sample_ids: tuple[str, ...]) -> Self:
+        """Return the records with complete calls of other samples, and no dosages besides."""
+        return replace(
+            self, genotypes=genotypes, sample_ids=sample_ids, imputed_mask=None, missing=None, alt_dosages=None
         )
 
     def starting_in(self, start: int, end: int) -> Self:
@@ -110,6 +146,10 @@ class Variants:
 
     def consecutive(self, first: int, last: int) -> Self:
         """Return the variants of the indices `[first, last)`; arrays are views."""
+        kept = self.alt_dosages
+        if kept is not None:
+            before, here = (self.n_alternates[part].sum() for part in (slice(first), slice(first, last)))
+            kept = kept[before : before + here]
         return replace(
             self,
             positions=self.positions[first:last],
@@ -117,7 +157,38 @@ class Variants:
             alleles=self.alleles[first:last],
             genotypes=self.genotypes[first:last],
             imputed_mask=None if self.imputed_mask is None else self.imputed_mask[first:last],
+            missing=None if self.missing is None else self.missing[first:last],
+            alt_dosages=kept,
         )
+
+
+def concatenate(parts: Sequence[Variants]) -> Variants:
+    """Concatenate variants of consecutive regions and the same samples, in genome order; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    masks, missing, kept = None, None, None
+    if any(part.imputed_mask is not None for part in parts):
+        masks = np.concatenate([_mask(part.imputed_mask, part.genotypes.shape) for part in parts])
+    if any(part.missing is not None for part in parts):
+        missing = np.concatenate([_mask(part.missing, part.genotypes.shape[:2]) for part in parts])
+    if any(part.alt_dosages is not None for part in parts):
+        kept = np.concatenate([haplotype_dosages(part) for part in parts])
+    return Variants(
+        contig=parts[0].contig,
+        positions=np.concatenate([part.positions for part in parts]),
+        identifiers=tuple(name for part in parts for name in part.identifiers),
+        alleles=tuple(record for part in parts for record in part.alleles),
+        genotypes=np.concatenate([part.genotypes for part in parts]),
+        sample_ids=parts[0].sample_ids,
+        counts=sum_counts(*(part.counts for part in parts)),
+        imputed_mask=masks,
+        missing=missing,
+        alt_dosages=kept,
+    )
+
+
+def _mask(mask: BoolArray | None, shape: tuple[int, ...]) -> BoolArray:
+    return np.zeros(shape, dtype=np.bool_) if mask is None else mask
 
 
 class AltAllele(NamedTuple):
@@ -237,7 +308,7 @@ def check_reference(variants: Variants, reference: Reference) -> None:
 def minor_allele_frequencies(variants: Variants) -> Float64Array:
     """Return one minus the frequency of the most common allele, float64 `(n_variants,)`.
 
-    Missing calls count as reference.
+    Missing calls count as reference; where a record has dosages and no call at all, the dosages are averaged.
     """
     n_variants = len(variants.positions)
     n_haplotypes = 2 * variants.genotypes.shape[1]
@@ -247,25 +318,83 @@ def minor_allele_frequencies(variants: Variants) -> Float64Array:
     most = np.zeros(n_variants, dtype=np.int64)
     for allele in range(max((len(record) for record in variants.alleles), default=0)):
         most = np.maximum(most, np.count_nonzero(flat == allele, axis=1))
-    return np.asarray(1.0 - most / n_haplotypes, dtype=np.float64)
+    frequencies = np.asarray(1.0 - most / n_haplotypes, dtype=np.float64)
+    if variants.alt_dosages is not None and variants.missing is not None:
+        for row in np.flatnonzero(variants.missing.all(axis=1)).tolist():
+            copies = dosages(variants.consecutive(row, row + 1))[1]
+            alternates = mean_dosages(copies) / 2.0
+            frequencies[row] = 1.0 - max(1.0 - alternates.sum(), alternates.max())
+    return frequencies
+
+
+def mean_dosages(copies: Float32Array) -> Float64Array:
+    """Return the mean of each column over the samples whose dosage is known; 0 where none is.
+
+    Parameters
+    ----------
+    copies
+        float32 `(n_samples, n_columns)`; NaN where missing.
+
+    Returns
+    -------
+    float64 `(n_columns,)`
+    """
+    known = ~np.isnan(copies)
+    total = np.sum(copies, axis=0, dtype=np.float64, where=known)
+    return np.asarray(total / np.maximum(np.count_nonzero(known, axis=0), 1))
 
 
 def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
-    """Count the copies of each ALT allele that each sample carries.
+    """Return the expected copies of each ALT allele that each sample carries.
 
     Returns
     -------
     positions
         int64 `(n_columns,)`; one column per ALT allele, in order.
     dosages
-        float32 `(n_samples, n_columns)`; 0, 1 or 2.
+        float32 `(n_samples, n_columns)`; 0 to 2; NaN where missing.
     """
-    rows = np.array([row for row, record in enumerate(variants.alleles) for _ in record[1:]], dtype=np.int64)
+    if variants.alt_dosages is not None:
+        rows, _ = _columns(variants)
+        copies = np.ascontiguousarray(variants.alt_dosages.sum(axis=2).T)
+        return variants.positions[rows], copies
+    positions, copies = hard_calls(variants)
+    if variants.missing is not None:
+        copies[variants.missing[_columns(variants)[0]].T] = np.nan
+    return positions, copies
+
+
+def hard_calls(variants: Variants) -> tuple[Int64Array, Float32Array]:
+    """Count the copies of each ALT allele in the calls of each sample; missing ones count as reference.
+
+    Returns
+    -------
+    positions, copies
+        As from `dosages`; 0, 1 or 2.
+    """
+    rows, allele_of = _columns(variants)
+    copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
+    return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+
+
+def haplotype_dosages(variants: Variants) -> Float32Array:
+    """Return expected copies on each haplotype, from calls where the file has no dosages: `alt_dosages`."""
+    if variants.alt_dosages is not None:
+        return variants.alt_dosages
+    rows, allele_of = _columns(variants)
+    copies: Float32Array = (variants.genotypes[rows] == allele_of[:, None, None]).astype(np.float32)
+    if variants.missing is not None:
+        copies[variants.missing[rows]] = np.nan
+    return copies
+
+
+def _columns(variants: Variants) -> tuple[Int64Array, Int8Array]:
+    """Return the record of each dosage column, and the number of its ALT allele in that."""
+    rows = np.repeat(np.arange(len(variants.alleles), dtype=np.int64), variants.n_alternates)
     allele_of = np.array(
         [allele for record in variants.alleles for allele in range(1, len(record))], dtype=np.int8
     )
-    copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
-    return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+    return rows, allele_of
 
 
 def alt_alleles(variants: Variants) -> list[AltAllele]:

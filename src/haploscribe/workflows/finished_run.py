@@ -131,7 +131,8 @@ class FinishedRun:
 
     def inputs(self, gene: Gene) -> GeneInputs:
         """Return the inputs of the samples that the models were trained on, at one of the cohort's genes."""
-        return gene_inputs(self.cohort, gene, self.deltas).take(self.fold.training)
+        training = self.fold.training
+        return gene_inputs(self.cohort, gene, self.deltas).imputed(training).take(training)
 
     def expression(self, gene: Gene) -> Float64Array:
         """Return their expression, float64 `(n_samples,)`, normalised and corrected as in training."""

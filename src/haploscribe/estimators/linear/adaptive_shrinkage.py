@@ -167,6 +167,11 @@ class AdaptiveShrinkage(DosageModel, CompositeEstimator):
     proportion to what `GeneInputs.prior` expects of the variant. Starts from BLUP under the same prior. A
     validation set is not needed, and is trained on.
 
+    Parameters
+    ----------
+    hard_calls
+        See `DosageModel`.
+
     Attributes
     ----------
     shares_

@@ -26,6 +26,8 @@ class DosageBlup(DosageModel):
     ----------
     by_distance
         Let w be the variance that `GeneInputs.prior` expects of a variant.
+    hard_calls
+        See `DosageModel`.
 
     Attributes
     ----------
@@ -33,7 +35,8 @@ class DosageBlup(DosageModel):
         Heritability: the share of variance that the variants explain together, by REML.
     """
 
-    def __init__(self, *, by_distance: bool = False) -> None:
+    def __init__(self, *, by_distance: bool = False, hard_calls: bool = False) -> None:
+        super().__init__(hard_calls=hard_calls)
         self.by_distance = by_distance
         self.uses_other_genes = by_distance
 

@@ -24,6 +24,8 @@ class Susie(DosageModel):
     ----------
     n_effects
         L, the number of effects at most; those that do not help vanish.
+    hard_calls
+        See `DosageModel`.
 
     Attributes
     ----------
@@ -33,7 +35,8 @@ class Susie(DosageModel):
 
     uses_other_genes: bool = True
 
-    def __init__(self, n_effects: int = 5) -> None:
+    def __init__(self, n_effects: int = 5, *, hard_calls: bool = False) -> None:
+        super().__init__(hard_calls=hard_calls)
         self.n_effects = n_effects
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:

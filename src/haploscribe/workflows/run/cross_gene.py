@@ -63,7 +63,9 @@ def _measure_gene(context: WorkContext, number: int, path: Path) -> None:
     cohort = replace(context.cohort, wide=False)  # the prior is that of the cis window
     inputs, learner = gene_inputs(cohort, cohort.genes[number], None), EffectPriorLearner()
     moments = [
-        learner.measure(inputs.take(fold.fitted), context.prepared(number, fold)[fold.fitted])
+        learner.measure(
+            inputs.imputed(fold.fitted).take(fold.fitted), context.prepared(number, fold)[fold.fitted]
+        )
         for fold in context.fits
     ]
     kernels, outcomes = [own.kernels for own in moments], [own.outcomes for own in moments]

@@ -109,9 +109,9 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
     inputs, prepared = dataset.gene(item.number), dataset.prepared(item.number, fold)
     tiles = context.cohort.tiles(inputs.gene)
     spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
-    learned = inputs.take(fold.fitted)
+    learned = dataset.samples_of(item.number, fold, fold.fitted)
     weights = {
-        model: tile_weights(estimator, learned, spans)
+        model: tile_weights(estimator, estimator.select(learned), spans)
         for model, estimator in fitted.items()
         if estimator.reads_deltas
     }
@@ -158,7 +158,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
         # Zero-shot models may see farther than the scan went.
         cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
         variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
-        known = KnownVariants.of(replace(variants, genotypes=variants.genotypes[:, training]))
+        known = KnownVariants.of(variants.take_samples(training))
         write_known_variants(folder, block.number, known)
 
 
