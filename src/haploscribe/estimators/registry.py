@@ -53,6 +53,9 @@ _ESTIMATORS = {
 
 ESTIMATOR_NAMES = tuple(_ESTIMATORS)
 
+_DOSAGE_TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance", "ensemble-delta": "ensemble"}
+"""The same model on genotypes, for models of deltas that have one."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -140,6 +143,14 @@ def _spec(name: str, seed: int, plugin_folder: str | None) -> ModelSpec:
 def any_model(specs: Iterable[ModelSpec], capability: str) -> bool:
     """Return whether any model has a capability, such as `reads_deltas`: see `Estimator`."""
     return any(getattr(spec.capabilities, capability) for spec in specs)
+
+
+def missing_twins(specs: Iterable[ModelSpec]) -> list[str]:
+    """Return the dosage twins, on the hard calls that haplotypes are spelled from, that a run lacks."""
+    specs = list(specs)
+    of_calls = {spec.estimator for spec in specs if spec.capabilities.hard_calls}
+    wanted = [_DOSAGE_TWINS[spec.estimator] for spec in specs if spec.estimator in _DOSAGE_TWINS]
+    return [f"{name}(hard_calls=true)" for name in wanted if name not in of_calls]
 
 
 def check_names(names: Sequence[str], *, unseen_genes: bool = False) -> None:

@@ -138,7 +138,7 @@ class GeneDataset:
         return self._last[index]
 
     def samples_of(self, index: int, fold: Fold, samples: Int64Array) -> GeneInputs:
-        """Return a gene's inputs for some samples; a missing dosage is the mean of the fold's training samples.
+        """Return a gene's inputs for some samples, missing dosages imputed by a fold's training mean.
 
         Parameters
         ----------

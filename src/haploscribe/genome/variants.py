@@ -32,6 +32,8 @@ class VariantCounts:
         Calls with at least one missing allele; that allele counts as reference.
     n_missing_dosages
         Those of them that have no dosage either.
+    n_uncertain_calls
+        Calls whose dosage is not the count of their alleles.
     n_haploid_calls
         Calls of a single allele (chrX, chrY, chrM); the absent second copy counts as reference.
     n_unphased_heterozygous
@@ -44,6 +46,7 @@ class VariantCounts:
     n_calls: int = 0
     n_missing_calls: int = 0
     n_missing_dosages: int = 0
+    n_uncertain_calls: int = 0
     n_haploid_calls: int = 0
     n_unphased_heterozygous: int = 0
 
@@ -136,7 +139,12 @@ class Variants:
     def with_genotypes(self, genotypes: Int8Array, sample_ids: tuple[str, ...]) -> Self:
         """Return the records with complete calls of other samples, and no dosages besides."""
         return replace(
-            self, genotypes=genotypes, sample_ids=sample_ids, imputed_mask=None, missing=None, alt_dosages=None
+            self,
+            genotypes=genotypes,
+            sample_ids=sample_ids,
+            imputed_mask=None,
+            missing=None,
+            alt_dosages=None,
         )
 
     def starting_in(self, start: int, end: int) -> Self:
@@ -375,6 +383,25 @@ def hard_calls(variants: Variants) -> tuple[Int64Array, Float32Array]:
     rows, allele_of = _columns(variants)
     copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
     return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
+
+
+def missing_dosages(variants: Variants) -> BoolArray:
+    """Return which calls lack the dosage of an ALT allele, bool `(n_variants, n_samples)`."""
+    return _any_column(variants, np.isnan(dosages(variants)[1]))
+
+
+def uncertain_calls(variants: Variants) -> BoolArray:
+    """Return which calls have a dosage that their alleles do not count, bool `(n_variants, n_samples)`."""
+    copies, called = dosages(variants)[1], hard_calls(variants)[1]
+    return _any_column(variants, (copies != called) & ~np.isnan(copies))
+
+
+def _any_column(variants: Variants, columns: BoolArray) -> BoolArray:
+    """Return which calls are marked in any of their columns, bool `(n_samples, n_columns)`."""
+    if not len(variants.positions):
+        return np.zeros(variants.genotypes.shape[:2], dtype=np.bool_)
+    first = np.concatenate(([0], np.cumsum(variants.n_alternates)[:-1]))
+    return np.logical_or.reduceat(columns, first, axis=1).T
 
 
 def haplotype_dosages(variants: Variants) -> Float32Array:

@@ -1,9 +1,10 @@
 """Check a run's inputs: the subcommand `check`."""
 
+from haploscribe.cohort.missing_calls import ModelNames
 from haploscribe.config.options import CohortOptions, EvaluationOptions, WorkerOptions
-from haploscribe.estimators.registry import check_names
+from haploscribe.estimators.registry import check_names, model_specs
 from haploscribe.parallel.open import open_executor
-from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.validate import names_by_input, validated_cohort
 
 
 def check(
@@ -25,7 +26,12 @@ def check(
     InputError
         When an input or an option is invalid.
     """
+    models = ModelNames()
     if evaluation_options is not None:
         check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
-    with open_executor(worker_options) as executor, validated_cohort(options, executor) as validated:
+        models = names_by_input(model_specs(evaluation_options.models, evaluation_options.seed).values())
+    with (
+        open_executor(worker_options) as executor,
+        validated_cohort(options, executor, models=models) as validated,
+    ):
         return validated.summary()

@@ -162,7 +162,9 @@ def _attention(
     """Average attention over the training samples, of models that have it; NaN for tiles that they lack."""
     with threads(1):
         found = {
-            name: model.attention(model.select(inputs)) for name, model in models.items() if isinstance(model, HasAttention)
+            name: model.attention(model.select(inputs))
+            for name, model in models.items()
+            if isinstance(model, HasAttention)
         }
     starts = spans[:, 0].tolist()
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}

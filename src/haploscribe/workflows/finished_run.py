@@ -26,7 +26,7 @@ from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, Results, read_results
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.validate import names_by_input, validated_cohort
 from haploscribe.workflows.work import WorkSpec
 
 _INPUTS = ("variants", "reference", "expression", "covariates")
@@ -204,7 +204,9 @@ def finished_run(
                 f"{saved.record.backbone_key} in the run of {results}; restore that one, or run again"
             )
     options = replace(cohort_options, genes=genes)
-    with validated_cohort(options, executor, work, wide=any_model(specs, "reads_wide")) as validated:
+    with validated_cohort(
+        options, executor, work, wide=any_model(specs, "reads_wide"), models=names_by_input(specs)
+    ) as validated:
         cohort, store = validated.cached, results / STORE_NAME
         samples = cohort.match.shared
         yield FinishedRun(

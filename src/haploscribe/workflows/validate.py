@@ -1,7 +1,7 @@
 """Open a run's inputs, read them all once, and stop at the first fault."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
+from haploscribe.cohort.missing_calls import ModelNames
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
+from haploscribe.estimators.registry import ModelSpec
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.genome.readers.open import variant_files
@@ -66,7 +68,7 @@ class ValidatedCohort:
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
             "genes for expression heterogeneity": len(cohort.all_genes.genes),
-            **self.scan.summary(),
+            **self.scan.summary(cohort.match.shared),
         }
 
 
@@ -76,9 +78,21 @@ def _named(cohort: Cohort, chosen: BoolArray) -> str | int:
     return f"{len(names):,} ({listed(names)})" if names else 0
 
 
+def names_by_input(specs: Iterable[ModelSpec]) -> ModelNames:
+    """Tell models that spell haplotypes from calls, or count their alleles, from those of dosages."""
+    able = {spec.name: spec.capabilities for spec in specs}
+    of_calls = [name for name, one in able.items() if one.reads_deltas or one.zero_shot or one.hard_calls]
+    return ModelNames(tuple(of_calls), tuple(name for name in able if name not in of_calls))
+
+
 @contextmanager
 def validated_cohort(
-    options: CohortOptions, executor: Executor, folder: Path | None = None, *, wide: bool = False
+    options: CohortOptions,
+    executor: Executor,
+    folder: Path | None = None,
+    *,
+    wide: bool = False,
+    models: ModelNames = ModelNames(),  # noqa: B008 - immutable
 ) -> Iterator[ValidatedCohort]:
     """Open the inputs and read them all; they are closed after the block.
 
@@ -93,6 +107,8 @@ def validated_cohort(
         stages and other processes; None for a temporary folder and no cache.
     wide
         Read the dosages of the genes' wide windows too.
+    models
+        Models for which too many calls may be missing.
 
     Raises
     ------
@@ -114,7 +130,9 @@ def validated_cohort(
             blocks = list(tile_blocks(cohort.windows_to_read(), cohort.tile_size, contigs))
             n_tiles = sum(block.n_wanted for block in blocks)
             advance = keeping.enter_context(stage("Reading variants", n_tiles, "tiles"))
-            scan = _scan(cohort, blocks, executor, index_folder, work, advance, cache=temporary is None)
+            scan = _scan(
+                cohort, blocks, executor, index_folder, work, advance, models, cache=temporary is None
+            )
             if temporary is None:
                 save_cohort(work / "cohort", cohort)
         cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile_size)
@@ -129,6 +147,7 @@ def _scan(
     index_folder: Path,
     work: Path,
     advance: Advance,
+    models: ModelNames,
     *,
     cache: bool,
 ) -> VariantScan:
@@ -152,7 +171,7 @@ def _scan(
             advance(found.block.n_wanted)
             yield found
 
-    return merge_scans(cohort, scanned())
+    return merge_scans(cohort, scanned(), models)
 
 
 def _scan_block(context: WorkContext, block: TileBlock, folder: Path | None) -> ScannedBlock:

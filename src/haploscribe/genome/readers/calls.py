@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import as_acgtn
-from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.genome.variants import VariantCounts, Variants, missing_dosages, uncertain_calls
 from haploscribe.utils.names import require_printable
 from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 
@@ -214,7 +214,7 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
             n_symbolic=sum(site.usable.count(False) for site in sites),
             n_calls=len(usable_sites) * len(sample_ids),
             n_missing_calls=int(odd.missing.sum()),
-            n_missing_dosages=int(odd.missing.sum()) if dosages is None else _n_without(dosages, usable_sites),
+            n_missing_dosages=int(odd.missing.sum()),
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
@@ -222,6 +222,10 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
         missing=missing,
         alt_dosages=dosages,
     )
+    if dosages is not None:
+        n_missing, n_uncertain = (int(count(variants).sum()) for count in (missing_dosages, uncertain_calls))
+        counts = replace(variants.counts, n_missing_dosages=n_missing, n_uncertain_calls=n_uncertain)
+        variants = replace(variants, counts=counts)
     _require_called(variants, odd, rules)
     _require_phased(variants, odd, rules)
     return variants
@@ -275,15 +279,6 @@ def _missing_calls(odd: _OddCalls, genotypes: Int8Array) -> BoolArray | None:
     missing = np.zeros(genotypes.shape[:2], dtype=np.bool_)
     missing[odd.rows] = odd.missing
     return missing
-
-
-def _n_without(dosages: Float32Array, sites: Sequence[_Site]) -> int:
-    """Count the calls that have no dosage of some ALT allele."""
-    if not sites:
-        return 0
-    first = np.cumsum([0, *(sum(site.usable) for site in sites[:-1])])
-    unknown = np.isnan(dosages).any(axis=2)
-    return int(np.logical_or.reduceat(unknown, first, axis=0).sum())
 
 
 def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:

@@ -4,6 +4,7 @@ import numpy as np
 
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
 
+
 def split_dosages(called: Float32Array, haploid: BoolArray, dosages: Float64Array) -> Float32Array:
     """Split dosages over the haplotypes, as PLINK 2 does: a heterozygote's carrier takes the first copy.
 
@@ -27,7 +28,9 @@ def split_dosages(called: Float32Array, haploid: BoolArray, dosages: Float64Arra
     most = np.where(one_carries, np.minimum(total, 1.0), total / 2.0)
     least = total - most
     split = np.stack(
-        [np.where(second_carries, least, most), np.where(second_carries, most, least)], axis=2, dtype=np.float32
+        [np.where(second_carries, least, most), np.where(second_carries, most, least)],
+        axis=2,
+        dtype=np.float32,
     )
     return np.where(np.isnan(total)[..., None], called, split)
 

@@ -14,7 +14,13 @@ from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
 from haploscribe.errors import InputError
-from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
+from haploscribe.estimators.registry import (
+    ModelSpec,
+    any_model,
+    check_names,
+    missing_twins,
+    model_specs,
+)
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
@@ -44,7 +50,13 @@ from haploscribe.workflows.run.existing import (
 )
 from haploscribe.workflows.run.held_out import gene_items, predict_held_out
 from haploscribe.workflows.run.save_models import TrainedWith, save_models
-from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME, ValidatedCohort, validated_cohort
+from haploscribe.workflows.validate import (
+    INDEX_NAME,
+    UNFINISHED_NAME,
+    ValidatedCohort,
+    names_by_input,
+    validated_cohort,
+)
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
 from haploscribe.zero_shot.predictions import (
     PredictedGenes,
@@ -162,12 +174,14 @@ def _run(
             executor = stack.enter_context(open_executor(worker_options))
             wide = any_model((*specs, *(earlier.specs.values() if earlier else ())), "reads_wide")
             with timer.timed("reading variants"):
-                validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
+                validated = stack.enter_context(
+                    validated_cohort(cohort_options, executor, out, wide=wide, models=names_by_input(specs))
+                )
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)
             record["inputs"] |= {model.model.name: weights_record(model) for model in sequence_models}
-            record["data"] = validated.summary()
+            record["data"] = {**validated.summary(), **_twins_to_add(validated, specs, earlier)}
         cached, embedded = validated.cached, None
         if loaded is not None:
             with timer.timed("embedding"):
@@ -207,12 +221,24 @@ def _run(
     if earlier is not None:
         _add_earlier(summary, earlier.results.summary)
     results = Results(metrics, compare_models(metrics, order), summary, record, evaluation_options.models)
-    _publish(results, results_folder, out)
+    _publish(results, validated, results_folder, out)
     return results
 
 
-def _publish(results: Results, made: Path, out: Path) -> None:
+def _twins_to_add(
+    validated: ValidatedCohort, specs: Sequence[ModelSpec], earlier: EarlierRun | None
+) -> dict[str, str]:
+    """Say which dosage twins compare like with like, where dosages are not the counts of the alleles."""
+    counts = validated.scan.counts
+    missing = missing_twins((*(earlier.specs.values() if earlier else ()), *specs))
+    if not missing or not (counts.n_missing_calls or counts.n_uncertain_calls):
+        return {}
+    return {"dosage twins on the hard calls that haplotypes are spelled from, to add": ", ".join(missing)}
+
+
+def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
+    validated.scan.missing.write(made, validated.cohort.match.shared)
     write_results(made, results)
     write_report(made, results)
     publish_results(made, out)

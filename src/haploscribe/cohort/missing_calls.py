@@ -1,0 +1,164 @@
+"""Count missing calls by sample and by variant, and stop where a run has too many."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import polars as pl
+
+from haploscribe.errors import InputError
+from haploscribe.expression.text_tables import listed
+from haploscribe.genome.variants import AltAllele, VariantCounts, Variants, missing_dosages
+from haploscribe.utils.file_lists import Files
+from haploscribe.utils.files import atomic_write
+from haploscribe.utils.types import Int64Array
+
+MAX_MISSING = 0.1
+"""Largest allowed share of missing calls."""
+
+
+class ModelNames(NamedTuple):
+    """Names of the models to fit or query: those that spell haplotypes from calls, and all others."""
+
+    of_calls: tuple[str, ...] = ()
+    of_dosages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCalls:
+    """Missing calls among the variants used.
+
+    Attributes
+    ----------
+    n_variants
+        Variants counted.
+    by_sample
+        int64 `(n_samples, 2)`; calls that a sample misses, and those of them without a dosage.
+    variants
+        Names, `chr:pos:ref:alt` (1-based) with the first ALT allele, of variants with a missing call.
+    by_variant
+        int64 `(len(variants), 2)`; samples that miss their call, as in `by_sample`.
+    """
+
+    n_variants: int
+    by_sample: Int64Array
+    variants: tuple[str, ...]
+    by_variant: Int64Array
+
+    @classmethod
+    def of(cls, variants: Variants) -> Self:
+        """Count the missing calls of variants."""
+        n_variants, n_samples = variants.genotypes.shape[:2]
+        if variants.missing is None or not variants.missing.any():
+            return cls(n_variants, np.zeros((n_samples, 2), np.int64), (), np.zeros((0, 2), np.int64))
+        some = variants.take(np.asarray(variants.missing.any(axis=1)))
+        assert some.missing is not None
+        missing = np.stack([some.missing, missing_dosages(some)], axis=2)
+        names = tuple(
+            AltAllele(position, record[0], record[1]).name(variants.contig)
+            for position, record in zip(some.positions.tolist(), some.alleles, strict=True)
+        )
+        return cls(n_variants, missing.sum(axis=0), names, missing.sum(axis=1))
+
+    @classmethod
+    def merged(cls, parts: Iterable["MissingCalls"], n_samples: int) -> Self:
+        """Merge the counts of disjoint variants, in any order, of the same samples."""
+        found = sorted(parts, key=lambda part: part.variants)
+        return cls(
+            n_variants=sum(part.n_variants for part in found),
+            by_sample=sum((part.by_sample for part in found), np.zeros((n_samples, 2), np.int64)),
+            variants=tuple(name for part in found for name in part.variants),
+            by_variant=np.concatenate([np.zeros((0, 2), np.int64), *(part.by_variant for part in found)]),
+        )
+
+    def summary(self, counts: VariantCounts, sample_ids: Sequence[str]) -> dict[str, str]:
+        """Return how many calls are missing, and where most are, by the labels under which they are printed.
+
+        Parameters
+        ----------
+        counts
+            Of all records read.
+        sample_ids
+            `n_samples` names.
+        """
+        share = counts.n_missing_calls / max(1, counts.n_calls)
+        shown = {
+            "missing calls, read as reference in haplotypes": f"{counts.n_missing_calls:,} of "
+            f"{counts.n_calls:,} ({share:.2%})"
+        }
+        if counts.n_missing_calls:
+            shown["of them without a dosage, read as the training mean in dosages"] = (
+                f"{counts.n_missing_dosages:,}"
+            )
+        if counts.n_uncertain_calls:
+            shown["calls with a dosage that is not the count of their alleles"] = (
+                f"{counts.n_uncertain_calls:,} of {counts.n_calls:,}"
+            )
+        if self.variants:
+            sample, variant = (int(table[:, 0].argmax()) for table in (self.by_sample, self.by_variant))
+            shown["most missing calls of a sample, of variants used"] = (
+                f"{self.by_sample[sample, 0] / self.n_variants:.2%} ({sample_ids[sample]})"
+            )
+            shown["most missing calls of a variant used"] = (
+                f"{self.by_variant[variant, 0] / len(self.by_sample):.2%} ({self.variants[variant]})"
+            )
+        return shown
+
+    def write(self, folder: Path, sample_ids: Sequence[str], prefix: str = "") -> None:
+        """Write `missing-samples.tsv` and `missing-variants.tsv`; remove them where no call is missing.
+
+        Parameters
+        ----------
+        folder, prefix
+            Where, and what their names begin with.
+        sample_ids
+            `n_samples` names.
+        """
+        tables = (
+            ("sample", sample_ids, self.by_sample, self.n_variants),
+            ("variant", self.variants, self.by_variant, len(self.by_sample)),
+        )
+        for what, names, counts, n_calls in tables:
+            path = folder / f"{prefix}missing-{what}s.tsv"
+            if not self.variants:
+                path.unlink(missing_ok=True)
+                continue
+            with atomic_write(path) as aside:
+                pl.DataFrame(
+                    {
+                        f"{what}_id": names,
+                        "n_calls": n_calls,
+                        "n_missing": counts[:, 0],
+                        "n_missing_dosage": counts[:, 1],
+                        "missing": counts[:, 0] / n_calls,
+                        "missing_dosage": counts[:, 1] / n_calls,
+                    }
+                ).write_csv(aside, separator="\t")
+
+
+def check_missing_calls(counts: VariantCounts, variants: Path | Files, models: ModelNames) -> None:
+    """Raise InputError if too many calls of a variants file are missing for the models.
+
+    A call without alleles that has a dosage is missing to models that spell haplotypes alone.
+
+    Raises
+    ------
+    InputError
+        Above `MAX_MISSING`.
+    """
+    limit = MAX_MISSING * counts.n_calls
+    if counts.n_missing_dosages > limit:
+        raise InputError(
+            f"{variants}: {counts.n_missing_dosages / counts.n_calls:.0%} of {counts.n_calls:,} calls are "
+            f"missing near the genes, more than {MAX_MISSING:.0%}; impute them, or drop the samples or "
+            "variants that miss them"
+        )
+    if models.of_calls and counts.n_missing_calls > limit:
+        usable = listed(models.of_dosages) or "those of dosages, such as elastic-net, blup or ensemble"
+        raise InputError(
+            f"{variants}: {counts.n_missing_calls / counts.n_calls:.0%} of {counts.n_calls:,} calls near the "
+            f"genes have a dosage but no alleles (GT), of which {listed(models.of_calls)} would spell the "
+            f"reference; give a file of phased calls, or use other models: {usable}"
+        )
