@@ -15,8 +15,9 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
+from haploscribe.genome.dosages import mean_dosages
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
-from haploscribe.genome.variants import AltAllele, Variants, alt_alleles, mean_dosages
+from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
 from haploscribe.utils.types import Float32Array, Float64Array, Int8Array, Int32Array, Int64Array
 
 Rows = int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]

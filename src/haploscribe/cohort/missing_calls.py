@@ -10,7 +10,8 @@ import polars as pl
 
 from haploscribe.errors import InputError
 from haploscribe.expression.text_tables import listed
-from haploscribe.genome.variants import AltAllele, VariantCounts, Variants, missing_dosages
+from haploscribe.genome.dosages import missing_dosages
+from haploscribe.genome.variants import AltAllele, VariantCounts, Variants
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Int64Array

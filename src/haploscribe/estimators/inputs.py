@@ -11,8 +11,9 @@ from haploscribe.cohort.windows import GeneWindows
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
 from haploscribe.expression.genes import Gene
+from haploscribe.genome.dosages import dosages, hard_calls, mean_dosages
 from haploscribe.genome.tiles import Interval
-from haploscribe.genome.variants import Variants, dosages, hard_calls, mean_dosages
+from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array, Int32Array, Int64Array
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.file_lists import Files
-from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,22 @@ class Variants:
         """int64 `(n_variants,)`; ALT alleles, and so dosage columns, of each record."""
         return np.array([len(record) - 1 for record in self.alleles], dtype=np.int64)
 
+    def columns(self) -> tuple[Int64Array, Int8Array]:
+        """Return the record of each dosage column, and the number of its ALT allele in that."""
+        rows = np.repeat(np.arange(len(self.alleles), dtype=np.int64), self.n_alternates)
+        allele_of = [allele for record in self.alleles for allele in range(1, len(record))]
+        return rows, np.array(allele_of, dtype=np.int8)
+
+    def haplotype_dosages(self) -> Float32Array:
+        """Return `alt_dosages`; the copies in the calls, NaN where missing, where the file has no dosages."""
+        if self.alt_dosages is not None:
+            return self.alt_dosages
+        rows, allele_of = self.columns()
+        copies: Float32Array = (self.genotypes[rows] == allele_of[:, None, None]).astype(np.float32)
+        if self.missing is not None:
+            copies[self.missing[rows]] = np.nan
+        return copies
+
     @property
     def ends(self) -> Int64Array:
         """int64 `(n_variants,)`; the 0-based end (exclusive) of each REF allele."""
@@ -180,7 +196,7 @@ def concatenate(parts: Sequence[Variants]) -> Variants:
     if any(part.missing is not None for part in parts):
         missing = np.concatenate([_mask(part.missing, part.genotypes.shape[:2]) for part in parts])
     if any(part.alt_dosages is not None for part in parts):
-        kept = np.concatenate([haplotype_dosages(part) for part in parts])
+        kept = np.concatenate([part.haplotype_dosages() for part in parts])
     return Variants(
         contig=parts[0].contig,
         positions=np.concatenate([part.positions for part in parts]),
@@ -311,117 +327,6 @@ def check_reference(variants: Variants, reference: Reference) -> None:
         f"REF differs from {reference.path} at {len(wrong)} of {n_variants} variants "
         f"({'; '.join(wrong[:3])}): {cause}; use the FASTA that the variants were called on"
     )
-
-
-def minor_allele_frequencies(variants: Variants) -> Float64Array:
-    """Return one minus the frequency of the most common allele, float64 `(n_variants,)`.
-
-    Missing calls count as reference; where a record has dosages and no call at all, the dosages are averaged.
-    """
-    n_variants = len(variants.positions)
-    n_haplotypes = 2 * variants.genotypes.shape[1]
-    if n_haplotypes == 0:
-        return np.zeros(n_variants)
-    flat = variants.genotypes.reshape(n_variants, n_haplotypes)
-    most = np.zeros(n_variants, dtype=np.int64)
-    for allele in range(max((len(record) for record in variants.alleles), default=0)):
-        most = np.maximum(most, np.count_nonzero(flat == allele, axis=1))
-    frequencies = np.asarray(1.0 - most / n_haplotypes, dtype=np.float64)
-    if variants.alt_dosages is not None and variants.missing is not None:
-        for row in np.flatnonzero(variants.missing.all(axis=1)).tolist():
-            copies = dosages(variants.consecutive(row, row + 1))[1]
-            alternates = mean_dosages(copies) / 2.0
-            frequencies[row] = 1.0 - max(1.0 - alternates.sum(), alternates.max())
-    return frequencies
-
-
-def mean_dosages(copies: Float32Array) -> Float64Array:
-    """Return the mean of each column over the samples whose dosage is known; 0 where none is.
-
-    Parameters
-    ----------
-    copies
-        float32 `(n_samples, n_columns)`; NaN where missing.
-
-    Returns
-    -------
-    float64 `(n_columns,)`
-    """
-    known = ~np.isnan(copies)
-    total = np.sum(copies, axis=0, dtype=np.float64, where=known)
-    return np.asarray(total / np.maximum(np.count_nonzero(known, axis=0), 1))
-
-
-def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
-    """Return the expected copies of each ALT allele that each sample carries.
-
-    Returns
-    -------
-    positions
-        int64 `(n_columns,)`; one column per ALT allele, in order.
-    dosages
-        float32 `(n_samples, n_columns)`; 0 to 2; NaN where missing.
-    """
-    if variants.alt_dosages is not None:
-        rows, _ = _columns(variants)
-        copies = np.ascontiguousarray(variants.alt_dosages.sum(axis=2).T)
-        return variants.positions[rows], copies
-    positions, copies = hard_calls(variants)
-    if variants.missing is not None:
-        copies[variants.missing[_columns(variants)[0]].T] = np.nan
-    return positions, copies
-
-
-def hard_calls(variants: Variants) -> tuple[Int64Array, Float32Array]:
-    """Count the copies of each ALT allele in the calls of each sample; missing ones count as reference.
-
-    Returns
-    -------
-    positions, copies
-        As from `dosages`; 0, 1 or 2.
-    """
-    rows, allele_of = _columns(variants)
-    copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
-    return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
-
-
-def missing_dosages(variants: Variants) -> BoolArray:
-    """Return which calls lack the dosage of an ALT allele, bool `(n_variants, n_samples)`."""
-    return _any_column(variants, np.isnan(dosages(variants)[1]))
-
-
-def uncertain_calls(variants: Variants) -> BoolArray:
-    """Return which calls have a dosage that their alleles do not count, bool `(n_variants, n_samples)`."""
-    copies, called = dosages(variants)[1], hard_calls(variants)[1]
-    return _any_column(variants, (copies != called) & ~np.isnan(copies))
-
-
-def _any_column(variants: Variants, columns: BoolArray) -> BoolArray:
-    """Return which calls are marked in any of their columns, bool `(n_samples, n_columns)`."""
-    if not len(variants.positions):
-        return np.zeros(variants.genotypes.shape[:2], dtype=np.bool_)
-    first = np.concatenate(([0], np.cumsum(variants.n_alternates)[:-1]))
-    return np.logical_or.reduceat(columns, first, axis=1).T
-
-
-def haplotype_dosages(variants: Variants) -> Float32Array:
-    """Return expected copies on each haplotype, from calls where the file has no dosages: `alt_dosages`."""
-    if variants.alt_dosages is not None:
-        return variants.alt_dosages
-    rows, allele_of = _columns(variants)
-    copies: Float32Array = (variants.genotypes[rows] == allele_of[:, None, None]).astype(np.float32)
-    if variants.missing is not None:
-        copies[variants.missing[rows]] = np.nan
-    return copies
-
-
-def _columns(variants: Variants) -> tuple[Int64Array, Int8Array]:
-    """Return the record of each dosage column, and the number of its ALT allele in that."""
-    rows = np.repeat(np.arange(len(variants.alleles), dtype=np.int64), variants.n_alternates)
-    allele_of = np.array(
-        [allele for record in variants.alleles for allele in range(1, len(record))], dtype=np.int8
-    )
-    return rows, allele_of
 
 
 def alt_alleles(variants: Variants) -> list[AltAllele]:

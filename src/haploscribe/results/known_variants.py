@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from haploscribe.genome.dosages import dosages, mean_dosages
 from haploscribe.genome.readers.cache import read_sites, site_arrays
-from haploscribe.genome.variants import Variants, dosages, mean_dosages
+from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
 from haploscribe.genome.alleles import trim_allele
+from haploscribe.genome.dosages import dosages, minor_allele_frequencies
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, dosages, minor_allele_frequencies
+from haploscribe.genome.variants import Variants
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.workflows.predict.matching import MatchedVariants, match_variants
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, contigs, write_fasta, write_vcf

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import TILES_PER_BLOCK
-from haploscribe.genome.variants import VariantCounts, Variants, concatenate, haplotype_dosages
+from haploscribe.genome.variants import VariantCounts, Variants, concatenate
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
 from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
@@ -230,7 +230,7 @@ def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:
     if "missing" in stored:
         found = replace(found, missing=_bits(stored["missing"], len(sample_ids)))
     if "dosages" in stored:
-        dosages = haplotype_dosages(found)
+        dosages = found.haplotype_dosages()
         dosages[_bits(stored["differs"], dosages.size).reshape(dosages.shape)] = stored["dosages"]
         found = replace(found, alt_dosages=dosages)
     return found
@@ -247,7 +247,7 @@ def _dosage_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
     """Return where dosages differ from the calls, one bit per haplotype and column, and the dosages there."""
     if variants.alt_dosages is None:
         return {}
-    called = haplotype_dosages(replace(variants, alt_dosages=None))
+    called = replace(variants, alt_dosages=None).haplotype_dosages()
     differs = (called != variants.alt_dosages) & ~(np.isnan(called) & np.isnan(variants.alt_dosages))
     return {"differs": np.packbits(differs), "dosages": variants.alt_dosages[differs]}
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.errors import InputError
+from haploscribe.genome.dosages import missing_dosages, uncertain_calls
 from haploscribe.genome.reference import as_acgtn
-from haploscribe.genome.variants import VariantCounts, Variants, missing_dosages, uncertain_calls
+from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.utils.names import require_printable
 from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 

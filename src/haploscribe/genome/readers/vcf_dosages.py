@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.genome.readers.dosages import scale_to, split_dosages
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int64Array, UInt8Array
 
 _TAB, _COLON, _COMMA, _DOT, _ZERO = b"\t:,.0"
@@ -45,7 +44,7 @@ def decode_dosages(
     """Decode the dosages of records that have the same FORMAT and as many ALT alleles.
 
     DS, one number per ALT allele, is the dosage of a call, and HDS that of its haplotypes, at sites of one
-    ALT allele. DS alone is split (`split_dosages`); where HDS adds up to another number, DS is right.
+    ALT allele. DS alone is split as PLINK 2 splits it; where HDS adds up to another number, DS is right.
 
     Parameters
     ----------
@@ -79,7 +78,7 @@ def decode_dosages(
         totals = read.reshape(n_records, n_samples, n_alternates).transpose(0, 2, 1)
     shape = (n_records * n_alternates, n_samples)
     haploid_columns = np.repeat(haploid, n_alternates, axis=0)
-    found = split_dosages(called.reshape(*shape, 2), haploid_columns, totals.reshape(shape))
+    found = _split(called.reshape(*shape, 2), haploid_columns, totals.reshape(shape))
     if keys.of_haplotypes is None:
         return found.reshape(called.shape)
     if n_alternates > 1:
@@ -89,8 +88,55 @@ def decode_dosages(
     haplotypes = layout.numbers("HDS", keys.of_haplotypes, 2, 1.0, single=haploid.reshape(-1))
     haplotypes = haplotypes.reshape(*shape, 2)
     known = ~np.isnan(haplotypes).any(axis=2)
-    found[known] = scale_to(haplotypes[known], totals.reshape(shape)[known])
+    found[known] = _scaled(haplotypes[known], totals.reshape(shape)[known])
     return found.reshape(called.shape)
+
+
+def _split(called: Float32Array, haploid: BoolArray, dosages: Float64Array) -> Float32Array:
+    """Split dosages over the haplotypes, as PLINK 2 does: a heterozygote's carrier takes the first copy.
+
+    Parameters
+    ----------
+    called
+        float32 `(n_columns, n_samples, 2)`; from `haploscribe.genome.readers.calls.called_copies`.
+    haploid
+        bool `(n_columns, n_samples)`; calls of one allele, whose first haplotype takes all.
+    dosages
+        float64 `(n_columns, n_samples)`; copies in all, 0 to 2; NaN where there is none.
+
+    Returns
+    -------
+    float32 `(n_columns, n_samples, 2)`
+        Two numbers whose sum is the dosage; those of the call where there is none.
+    """
+    second_carries = called[..., 1] > called[..., 0]
+    one_carries = haploid | second_carries | (called[..., 0] > called[..., 1])
+    total = dosages.astype(np.float32)
+    most = np.where(one_carries, np.minimum(total, 1.0), total / 2.0)
+    least = total - most
+    split = np.stack(
+        [np.where(second_carries, least, most), np.where(second_carries, most, least)],
+        axis=2,
+        dtype=np.float32,
+    )
+    return np.where(np.isnan(total)[..., None], called, split)
+
+
+def _scaled(haplotypes: Float64Array, dosages: Float64Array) -> Float32Array:
+    """Scale dosages of haplotypes, rounded one by one in the file, so that they add up to the call's dosage.
+
+    Parameters
+    ----------
+    haplotypes
+        float64 `(…, 2)`; 0 to 1.
+    dosages
+        float64 `(…,)`; 0 to 2; NaN where only the haplotypes' are known.
+    """
+    total = haplotypes.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(np.isnan(dosages), 1.0, dosages / total)[..., None]
+    halves = np.where(np.isnan(dosages), total, dosages)[..., None] / 2.0
+    return np.where(total[..., None] > 0.0, haplotypes * factor, halves).astype(np.float32)
 
 
 class _Layout:

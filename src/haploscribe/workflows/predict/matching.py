@@ -7,7 +7,7 @@ import numpy as np
 
 from haploscribe.genome.alleles import AlleleKey, trim_allele
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import Variants, check_reference, haplotype_dosages
+from haploscribe.genome.variants import Variants, check_reference
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.utils.types import BoolArray, Int64Array
 
@@ -105,7 +105,7 @@ def match_variants(
         sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts, missing=missing
     )
     if flipped.alt_dosages is not None:
-        expected = haplotype_dosages(variants)
+        expected = variants.haplotype_dosages()
         if from_columns:
             known_columns, read_columns = np.array(from_columns).T
             expected[known_columns] = flipped.alt_dosages[read_columns]
