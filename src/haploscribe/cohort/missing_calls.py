@@ -1,9 +1,9 @@
 """Count missing calls by sample and by variant, and stop where a run has too many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,16 @@ from haploscribe.utils.types import Int64Array
 
 MAX_MISSING = 0.1
 """Largest allowed share of missing calls."""
+
+_LABELS = (
+    "missing calls, read as reference in haplotypes",
+    "of them without a dosage, read as the training mean in dosages",
+    "calls with a dosage that is not the count of their alleles",
+    "most missing calls of a sample, of variants used",
+    "most missing calls of a variant used",
+)
+TWINS_LABEL = "dosage twins on the hard calls that haplotypes are spelled from, to add"
+"""Label of the models that a run lacks to tell what deltas add from what dosages add."""
 
 
 class ModelNames(NamedTuple):
@@ -64,9 +74,9 @@ class MissingCalls:
         return cls(n_variants, missing.sum(axis=0), names, missing.sum(axis=1))
 
     @classmethod
-    def merged(cls, parts: Iterable["MissingCalls"], n_samples: int) -> Self:
-        """Merge the counts of disjoint variants, in any order, of the same samples."""
-        found = sorted(parts, key=lambda part: part.variants)
+    def merged(cls, by_block: Mapping[tuple[str, int], "MissingCalls"], n_samples: int) -> Self:
+        """Merge the counts of blocks of tiles, by contig and number, of the same samples."""
+        found = [by_block[key] for key in sorted(by_block)]
         return cls(
             n_variants=sum(part.n_variants for part in found),
             by_sample=sum((part.by_sample for part in found), np.zeros((n_samples, 2), np.int64)),
@@ -84,27 +94,19 @@ class MissingCalls:
         sample_ids
             `n_samples` names.
         """
+        missing, without_dosage, uncertain, of_sample, of_variant = _LABELS
         share = counts.n_missing_calls / max(1, counts.n_calls)
-        shown = {
-            "missing calls, read as reference in haplotypes": f"{counts.n_missing_calls:,} of "
-            f"{counts.n_calls:,} ({share:.2%})"
-        }
+        shown = {missing: f"{counts.n_missing_calls:,} of {counts.n_calls:,} ({share:.2%})"}
         if counts.n_missing_calls:
-            shown["of them without a dosage, read as the training mean in dosages"] = (
-                f"{counts.n_missing_dosages:,}"
-            )
+            shown[without_dosage] = f"{counts.n_missing_dosages:,}"
         if counts.n_uncertain_calls:
-            shown["calls with a dosage that is not the count of their alleles"] = (
-                f"{counts.n_uncertain_calls:,} of {counts.n_calls:,}"
-            )
+            shown[uncertain] = f"{counts.n_uncertain_calls:,} of {counts.n_calls:,}"
         if self.variants:
             sample, variant = (int(table[:, 0].argmax()) for table in (self.by_sample, self.by_variant))
-            shown["most missing calls of a sample, of variants used"] = (
-                f"{self.by_sample[sample, 0] / self.n_variants:.2%} ({sample_ids[sample]})"
-            )
-            shown["most missing calls of a variant used"] = (
-                f"{self.by_variant[variant, 0] / len(self.by_sample):.2%} ({self.variants[variant]})"
-            )
+            most = self.by_sample[sample, 0] / self.n_variants
+            shown[of_sample] = f"{most:.2%} ({sample_ids[sample]})"
+            most = self.by_variant[variant, 0] / len(self.by_sample)
+            shown[of_variant] = f"{most:.2%} ({self.variants[variant]})"
         return shown
 
     def write(self, folder: Path, sample_ids: Sequence[str], prefix: str = "") -> None:
@@ -137,6 +139,12 @@ class MissingCalls:
                         "missing_dosage": counts[:, 1] / n_calls,
                     }
                 ).write_csv(aside, separator="\t")
+
+
+def missing_notes(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a summary of data says of missing calls and dosages; nothing where all is called."""
+    notes = {label: data[label] for label in (*_LABELS, TWINS_LABEL) if label in data}
+    return notes if len(notes) > 1 else {}
 
 
 def check_missing_calls(counts: VariantCounts, variants: Path | Files, models: ModelNames) -> None:

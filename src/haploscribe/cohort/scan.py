@@ -130,14 +130,14 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock], models: ModelNam
     """
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
-    counts, missing = VariantCounts(), []
+    counts, missing = VariantCounts(), {}
     for scanned in blocks:
         columns.setdefault(scanned.block.contig, []).append(scanned.columns)
         counts = sum_counts(counts, scanned.counts)
         n_used += scanned.n_used
         n_rare += scanned.n_rare
         n_overlaps += scanned.n_overlaps
-        missing.append(scanned.missing)
+        missing[scanned.block.contig, scanned.block.number] = scanned.missing
     check_missing_calls(counts, cohort.options.variants, models)
     if n_used == 0 and len(cohort.genes) == 1:
         raise InputError(

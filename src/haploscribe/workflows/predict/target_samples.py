@@ -188,14 +188,14 @@ def target_samples(
 
 def _merge_blocks(
     matched: Iterable["_MatchedBlock"], advance: Advance
-) -> tuple[dict[str, ContigColumns], list[MissingCalls], VariantCounts]:
+) -> tuple[dict[str, ContigColumns], dict[tuple[str, int], MissingCalls], VariantCounts]:
     """Merge matched blocks in any order: the columns of each contig, the missing calls, and the counts."""
     parts: dict[str, dict[int, ContigColumns]] = {}
-    counts, missing = VariantCounts(), []
+    counts, missing = VariantCounts(), {}
     for found in matched:
         parts.setdefault(found.block.contig, {})[found.block.number] = found.columns
         counts = sum_counts(counts, found.counts)
-        missing.append(found.missing)
+        missing[found.block.contig, found.block.number] = found.missing
         advance(found.block.n_wanted)
     columns = {
         contig: _joined([by_block[number] for number in sorted(by_block)])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.cohort.missing_calls import TWINS_LABEL
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
@@ -233,7 +234,7 @@ def _twins_to_add(
     missing = missing_twins((*(earlier.specs.values() if earlier else ()), *specs))
     if not missing or not (counts.n_missing_calls or counts.n_uncertain_calls):
         return {}
-    return {"dosage twins on the hard calls that haplotypes are spelled from, to add": ", ".join(missing)}
+    return {TWINS_LABEL: ", ".join(missing)}
 
 
 def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path) -> None:
