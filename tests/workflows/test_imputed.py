@@ -53,11 +53,11 @@ class Imputed:
         )
         return read_predictions(self.folder / name), results
 
-    def predict(self, name: str, text: str, **options: bool) -> tuple[pl.DataFrame, Predicted]:
+    def predict(self, name: str, text: str) -> tuple[pl.DataFrame, Predicted]:
         """Predict new people with the models of a run."""
         path = self.folder / "new.vcf"
         path.write_text(text)
-        asked = PredictionOptions(self.folder / name / "models", path, self.cohort.reference, **options)
+        asked = PredictionOptions(self.folder / name / "models", path, self.cohort.reference)
         done = predict(asked, WorkerOptions())
         assert done.predictions is not None
         return done.predictions, done
@@ -189,13 +189,13 @@ def test_missing_calls_are_told_by_sample_and_variant(imputed: Imputed) -> None:
         pl.read_csv(imputed.folder / "r" / f"missing-{what}.tsv", separator="\t")
         for what in ("samples", "variants")
     )
-    assert dict(samples.filter(pl.col("n_missing") > 0).select("sample_id", "n_missing").iter_rows()) == {
+    assert dict(samples.filter(pl.col("n_missing") > 0).select("id", "n_missing").iter_rows()) == {
         PEOPLE[0]: 1,
         PEOPLE[1]: 2,
         PEOPLE[2]: 1,
     }
     assert samples["n_missing_dosage"].to_list() == samples["n_missing"].to_list()
-    assert variants["variant_id"][0] == where
+    assert variants["id"][0] == where
     assert variants["missing"].to_list() == [3 / N_PEOPLE, 1 / N_PEOPLE]
 
 

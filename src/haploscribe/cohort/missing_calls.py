@@ -19,6 +19,18 @@ from haploscribe.utils.types import Int64Array
 MAX_MISSING = 0.1
 """Largest allowed share of missing calls."""
 
+MISSING_SCHEMA = pl.Schema(
+    {
+        "id": pl.String,
+        "n_calls": pl.Int64,
+        "n_missing": pl.Int64,
+        "n_missing_dosage": pl.Int64,
+        "missing": pl.Float64,
+        "missing_dosage": pl.Float64,
+    }
+)
+"""The columns of the tables of missing calls, of samples and of variants, in order."""
+
 _LABELS = (
     "missing calls, read as reference in haplotypes",
     "of them without a dosage, read as the training mean in dosages",
@@ -110,7 +122,7 @@ class MissingCalls:
         return shown
 
     def write(self, folder: Path, sample_ids: Sequence[str], prefix: str = "") -> None:
-        """Write `missing-samples.tsv` and `missing-variants.tsv`; remove them where no call is missing.
+        """Write the tables of samples and of variants; remove them where no call is missing.
 
         Parameters
         ----------
@@ -129,15 +141,11 @@ class MissingCalls:
                 path.unlink(missing_ok=True)
                 continue
             with atomic_write(path) as aside:
+                shares = [pl.Series(column) for column in (counts / n_calls).T]
+                n_each = pl.repeat(n_calls, len(counts), eager=True)
+                columns = (names, n_each, counts[:, 0], counts[:, 1], *shares)
                 pl.DataFrame(
-                    {
-                        f"{what}_id": names,
-                        "n_calls": n_calls,
-                        "n_missing": counts[:, 0],
-                        "n_missing_dosage": counts[:, 1],
-                        "missing": counts[:, 0] / n_calls,
-                        "missing_dosage": counts[:, 1] / n_calls,
-                    }
+                    dict(zip(MISSING_SCHEMA, columns, strict=True)), schema=MISSING_SCHEMA
                 ).write_csv(aside, separator="\t")
 
 
