@@ -330,7 +330,7 @@ ROWS = (
     accepted(
         "half-calls, `0|.`",
         lambda case: case.set_calls("0|.", FIRST, slice(0, 3)),
-        "the missing allele counts as reference; they are counted as missing",
+        "the missing allele counts as reference in haplotypes, the call as missing",
         fact("missing calls, read as reference in haplotypes", "3 of 5,719 (0.05%)"),
     ),
     refused(
