@@ -127,7 +127,7 @@ def test_a_clone_keeps_the_models_own_parameters() -> None:
     }
 
 
-def test_missing_dosages_are_the_mean_of_the_samples_of_the_fit(
+def test_missing_dosages_are_the_mean_in_the_fit(
     gene: tuple[GeneSamples, Float64Array],
 ) -> None:
     X, y = gene

@@ -21,6 +21,7 @@ from haploscribe.config.options import (
 from haploscribe.errors import InputError
 from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.results.models_folder import read_known_variants
+from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import Results, read_predictions
 from haploscribe.workflows.check import check
 from haploscribe.workflows.embed import embed
@@ -229,6 +230,49 @@ def test_new_people_get_the_training_mean_for_a_missing_call(imputed: Imputed) -
     )
     spread = blup.group_by("gene_id").agg(pl.col("rest").max() - pl.col("rest").min())
     assert spread["rest"].max() < 1e-5  # type: ignore[operator]
+
+
+def test_what_haplotypes_add_follows_hds(imputed: Imputed) -> None:
+    """A copy of the text and the model's weights give the same."""
+    imputed.run(GENOME.vcf(PEOPLE, seed=1), "r", "blup")
+    text = imputed_vcf(GENOME.vcf(NEW, seed=5), 8, "GT:HDS")
+    found, _ = imputed.predict("r", text)
+    saved = SavedModels(imputed.folder / "r" / "models")
+    (number,) = (i for i, gene in enumerate(saved.record.genes) if gene.gene_id == "a/b <c>, d")
+    weights = saved.of_gene(number)["blup"].linear_weights()
+    assert weights is not None
+    start, end = (saved.record.genes[number].tss + side * imputed.cohort.window // 2 for side in (-1, 1))
+    records = [line.split("\t") for line in text.splitlines() if line.startswith("chr2\t")]
+    near = [record for record in records if start <= int(record[1]) - 1 <= end]
+    hds = np.array([[call.split(":")[1].split(",") for call in record[9:]] for record in near], dtype=float)
+    expected = np.einsum("v,vsh->sh", weights.weights, hds)
+    own = found.filter(gene_id="a/b <c>, d", model="blup")
+    np.testing.assert_allclose(own.select("haplotype_0", "haplotype_1").to_numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        own["predicted"].to_numpy(), weights.intercept + expected.sum(axis=1), atol=1e-5
+    )
+
+
+def test_held_out_dosages_and_missing_calls_reach_no_fit(imputed: Imputed) -> None:
+    """People of the test fold get other dosages and other gaps; the predictions of the others stay."""
+    text = imputed_vcf(GENOME.vcf(PEOPLE, seed=1), 4, missing=0.04)
+    models = ("elastic-net", "ensemble", "elastic-net-1mb")
+    found, _ = imputed.run(text, "r", *models)
+    strangers = imputed_vcf(GENOME.vcf(PEOPLE, seed=99), 5, missing=0.04).splitlines()
+    test = [PEOPLE.index(name) for name in found.filter(fold=1)["sample_id"].unique().to_list()]
+    kept, changed = test[: len(test) // 2], test[len(test) // 2 :]
+    lines = []
+    for line, other in zip(text.splitlines(), strangers, strict=True):
+        cells, others = line.split("\t"), other.split("\t")
+        if not line.startswith("#"):
+            for sample in changed:
+                cells[9 + sample] = others[9 + sample]
+        lines.append("\t".join(cells))
+    again, _ = imputed.run("\n".join(lines) + "\n", "other", *models)
+    names = pl.col("sample_id").is_in([PEOPLE[sample] for sample in kept])
+    of_kept = [frame.filter(pl.col("fold") == 1, names) for frame in (found, again)]
+    assert_frame_equal(of_kept[0], of_kept[1], check_exact=True)
+    assert not found.filter(~names).equals(again.filter(~names))
 
 
 def test_swapped_records_have_swapped_dosages(imputed: Imputed) -> None:

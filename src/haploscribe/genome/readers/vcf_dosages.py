@@ -148,8 +148,7 @@ class _Layout:
         self._starts = np.concatenate(([0], self._ends[:-1] + 1))
         self._colons, self._commas = np.flatnonzero(text == _COLON), np.flatnonzero(text == _COMMA)
         assert len(self._ends) == n_calls
-        self._first_colons = np.searchsorted(self._colons, self._starts)
-        self._n_colons = np.searchsorted(self._colons, self._ends) - self._first_colons
+        self._first_colons, self._n_colons = _within(self._colons, self._starts, self._ends)
         longer = np.flatnonzero(self._n_colons >= n_keys)
         if longer.size:
             raise DosageError(
@@ -181,8 +180,8 @@ class _Layout:
             NaN where there is none.
         """
         starts, ends = self._values(key)
-        first = np.searchsorted(self._commas, starts)
-        n_found = np.searchsorted(self._commas, ends) - first + 1
+        first, n_commas = _within(self._commas, starts, ends)
+        n_found = n_commas + 1
         lengths = ends - starts
         none = (lengths == 0) | ((lengths == 1) & (self._text[np.minimum(starts, ends - 1)] == _DOT))
         alone = none if single is None else none | (single & (n_found == 1))
@@ -229,6 +228,17 @@ class _Layout:
 
     def _record(self, call: np.int64) -> int:
         return int(call) // self._n_samples
+
+
+def _within(marks: Int64Array, starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the index of the first mark in each stretch of text, and how many are in it; all ascending."""
+    n_each, rest = divmod(len(marks), len(starts))
+    if not rest:  # the usual case: as many in each
+        first = n_each * np.arange(len(starts))
+        if not n_each or ((marks[first] >= starts).all() and (marks[first + n_each - 1] < ends).all()):
+            return first, np.full(len(starts), n_each)
+    first = np.searchsorted(marks, starts)
+    return first, np.searchsorted(marks, ends) - first
 
 
 def _parse(text: UInt8Array, starts: Int64Array, ends: Int64Array) -> tuple[Float64Array, BoolArray]:
