@@ -150,8 +150,8 @@ def test_a_file_of_dosages_alone_serves_models_of_dosages(imputed: Imputed) -> N
     with pytest.raises(InputError) as stopped:
         imputed.run(alone, "c", "blup", "blup-delta", "susie(hard_calls=true)")
     assert "100% of" in str(stopped.value)
-    assert "which blup-delta, susie(hard_calls=true) would spell the reference" in str(stopped.value)
-    assert "use other models: blup" in str(stopped.value)
+    assert "and blup-delta, susie(hard_calls=true) would read the reference" in str(stopped.value)
+    assert "use models that read its dosages: blup" in str(stopped.value)
     assert not (imputed.folder / "c").exists()
 
 
@@ -163,9 +163,9 @@ def test_check_and_embed_know_a_file_of_dosages_alone(imputed: Imputed) -> None:
     n_calls = N_PEOPLE * int(data["variants used (REF equals the FASTA at each)"])
     assert data["missing calls, read as reference in haplotypes"].endswith("(100.00%)")  # type: ignore[union-attr]
     assert n_calls > 0
-    with pytest.raises(InputError, match="have a dosage but no alleles"):
+    with pytest.raises(InputError, match="lack alleles"):
         check(cohort, WorkerOptions(), EvaluationOptions(models=("blup-delta",)))
-    with pytest.raises(InputError, match="of which embed would spell the reference"):
+    with pytest.raises(InputError, match="and embed would read the reference"):
         embed(cohort, BackboneOptions("kmer"), imputed.folder / "s.zarr", WorkerOptions())
 
 

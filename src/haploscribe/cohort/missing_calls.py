@@ -173,9 +173,9 @@ def check_missing_calls(counts: VariantCounts, variants: Path | Files, models: M
             "variants that miss them"
         )
     if models.of_calls and counts.n_missing_calls > limit:
-        usable = listed(models.of_dosages) or "those of dosages, such as elastic-net, blup or ensemble"
+        usable = listed(models.of_dosages) or "elastic-net, blup or ensemble"
         raise InputError(
             f"{variants}: {counts.n_missing_calls / counts.n_calls:.0%} of {counts.n_calls:,} calls near the "
-            f"genes have a dosage but no alleles (GT), of which {listed(models.of_calls)} would spell the "
-            f"reference; give a file of phased calls, or use other models: {usable}"
+            f"genes lack alleles (GT), more than {MAX_MISSING:.0%}, and {listed(models.of_calls)} would read "
+            f"the reference there; give a file of phased calls, or use models that read its dosages: {usable}"
         )

@@ -336,15 +336,15 @@ ROWS = (
     refused(
         "dosages alone, for a model of hard calls",
         only_dosages("blup(hard_calls=true)"),
-        r"variants.vcf: 100% of 5,719 calls near the genes have a dosage but no alleles \(GT\), of which "
-        r"blup\(hard_calls=true\) would spell the reference",
-        "use other models: those of dosages, such as elastic-net, blup or ensemble",
+        r"variants.vcf: 100% of 5,719 calls near the genes lack alleles \(GT\), more than 10%, and "
+        r"blup\(hard_calls=true\) would read the reference there",
+        "use models that read its dosages: elastic-net, blup or ensemble",
         verbs=("run",),
     ),
     refused(
         "dosages alone, to be embedded",
         only_dosages(),
-        "have a dosage but no alleles",
+        "lack alleles",
         verbs=("embed",),
     ),
     *(
