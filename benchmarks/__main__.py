@@ -19,6 +19,7 @@ BENCHMARKS = {
         "indels": "80 min",
         "ablations": "20 min",
         "anatomy": "2 min",
+        "annotations": "25 min",
     },
     "speed": {
         "embedding": "10 min",

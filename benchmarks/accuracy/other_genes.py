@@ -38,8 +38,8 @@ from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
+from haploscribe.genome.dosages import dosages
 from haploscribe.genome.readers.open import open_variants
-from haploscribe.genome.variants import dosages
 from haploscribe.utils.types import Float64Array
 
 MODELS = (

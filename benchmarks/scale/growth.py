@@ -28,11 +28,12 @@ from benchmarks.scale.simulated_samples import Stretch, first_samples, simulate_
 from haploscribe.config.options import DEFAULT_TILE, DEFAULT_WINDOW
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.expression.table import read_expression
+from haploscribe.genome.dosages import minor_allele_frequencies
 from haploscribe.genome.haplotypes import TileHaplotype, read_for_tiles, tile_haplotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Tile, cis_window, overlapping_tiles
-from haploscribe.genome.variants import Variants, minor_allele_frequencies
+from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int32Array
 
 DIVERSITY = 1.4

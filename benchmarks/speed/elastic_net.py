@@ -30,8 +30,8 @@ from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cr
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import read_expression
+from haploscribe.genome.dosages import dosages
 from haploscribe.genome.readers.open import open_variants
-from haploscribe.genome.variants import dosages
 from haploscribe.utils.types import Float64Array
 
 HALF_WINDOWS = (98_304, 1_000_000)

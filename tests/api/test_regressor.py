@@ -123,7 +123,28 @@ def test_a_clone_keeps_the_models_own_parameters() -> None:
         "n_folds": 10,
         "n_lambdas": 100,
         "seed": 4,
+        "hard_calls": False,
     }
+
+
+def test_missing_dosages_are_the_mean_in_the_fit(
+    gene: tuple[GeneSamples, Float64Array],
+) -> None:
+    X, y = gene
+    calls, rng = X.dosages, np.random.default_rng(0)
+    missing = rng.random(calls.shape) < 0.05
+    dosages = np.where(missing, np.float32(np.nan), calls)
+    imputed = GeneSamples(replace(X.inputs, dosages=dosages, hard_calls=calls), X.covariates)
+    train, test = np.arange(0, len(X), 2), np.arange(1, len(X), 2)
+    filled = np.where(missing, np.nanmean(dosages[train], axis=0, dtype=np.float64), dosages)
+    expected = GeneSamples(replace(X.inputs, dosages=filled.astype(np.float32)), X.covariates)
+    found, of_means, of_calls = (
+        GeneRegressor("blup", hard_calls=hard_calls).fit(data[train], y[train]).predict(data[test])
+        for data, hard_calls in ((imputed, False), (expected, False), (imputed, True))
+    )
+    np.testing.assert_allclose(found, of_means, atol=1e-6)
+    np.testing.assert_array_equal(of_calls, GeneRegressor("blup").fit(X[train], y[train]).predict(X[test]))
+    assert np.abs(found - of_calls).max() > 1e-3
 
 
 def test_a_models_own_parameters_reach_the_model(gene: tuple[GeneSamples, Float64Array]) -> None:

@@ -28,7 +28,7 @@ def test_check_prints_what_it_found(
     assert lines["samples"] == "358 samples shared"
     assert lines["genes"] == "17"
     assert lines["cis window"] == "±98,304 bp"
-    assert lines["missing calls, read as reference"].startswith("0 of ")
+    assert lines["missing calls, read as reference in haplotypes"].startswith("0 of ")
 
 
 def test_run_leaves_the_files_of_the_contract(

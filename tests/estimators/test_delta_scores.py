@@ -1,10 +1,20 @@
 """Scores against singular vectors of all deltas, on haplotypes expanded one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import linalg
 
-from haploscribe.estimators.delta_scores import DeltaWhitening, fit_delta_whitening, signed
+from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR
+from haploscribe.estimators.delta_scores import (
+    DeltaWhitening,
+    TileScores,
+    bin_annotations,
+    bin_variances,
+    fit_delta_whitening,
+    signed,
+)
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
@@ -98,3 +108,36 @@ def test_axes_have_the_same_sign_whichever_a_machine_gives_them() -> None:
     chance = np.where(np.arange(9) % 2, -1.0, 1.0)
     np.testing.assert_array_equal(signed(axes), signed(axes * chance))
     np.testing.assert_array_equal(np.abs(signed(axes)), np.abs(axes))
+
+
+def annotated(annotations: bool = True) -> tuple[TileScores, GeneInputs]:
+    """A tile of two bins, with variants in the first alone: two that vary and one that does not."""
+    dosages = np.array([[0, 1, 0, 2], [1, 1, 2, 0], [2, 1, 1, 1]], dtype=np.float32)
+    features = np.array([[1.0], [50.0], [-1.0], [9.0]], dtype=np.float32)
+    inputs = GeneInputs(
+        Gene("ENSG1", "chr1", 1500),
+        ("a", "b", "c"),
+        np.array([1000, 1100, 1499, 2600], dtype=np.int64),
+        dosages,
+        prior=replace(DEFAULT_PRIOR, annotation_effects=(0.5,)),
+        annotations=features if annotations else None,
+    )
+    tile = TileScores(1000, 2000, np.zeros((1, 2, 3), dtype=np.float32), np.zeros((3, 2), dtype=np.int32))
+    return tile, inputs
+
+
+def test_a_bin_has_the_prior_of_its_variants_by_their_variance() -> None:
+    """A bin without variants has the mean of all."""
+    tile, inputs = annotated()
+    by_distance = DEFAULT_PRIOR.variances(tile.distances(inputs.gene))
+    factors = np.exp(0.5 * np.array([1.0, 50.0, -1.0, 9.0]))
+    spread = inputs.dosages.var(axis=0)
+    first = (factors[0] * spread[0] + factors[2] * spread[2]) / (spread[0] + spread[2])
+    expected = by_distance * np.array([first, factors.mean()])
+    np.testing.assert_allclose(bin_variances(tile, inputs), expected, rtol=1e-6)
+    np.testing.assert_array_equal(bin_variances(*annotated(annotations=False)), by_distance)
+
+
+def test_a_bin_has_the_mean_and_the_maximum_of_its_variants() -> None:
+    np.testing.assert_allclose(bin_annotations(*annotated()), [[50.0 / 3.0, 50.0], [0.0, 0.0]], rtol=1e-6)
+    assert bin_annotations(*annotated(annotations=False)).shape == (2, 0)

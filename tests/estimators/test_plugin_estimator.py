@@ -132,7 +132,7 @@ def test_a_class_or_an_instance_becomes_a_name() -> None:
     assert name == "haploscribe.estimators.linear.elastic_net:ElasticNet(alpha=0.2)"
     assert model_name(LocalRidge(2.0)) == "tests.fixtures.synthetic:Ridge(penalty=2.0)"
     (spec,) = model_specs([name], seed=4).values()
-    assert spec.parameters == {"alpha": 0.2, "n_folds": 10, "n_lambdas": 100, "seed": 4}
+    assert spec.parameters == {"alpha": 0.2, "n_folds": 10, "n_lambdas": 100, "seed": 4, "hard_calls": False}
 
 
 def test_a_class_that_workers_cannot_import_is_refused() -> None:

@@ -13,16 +13,10 @@ import pytest
 from hypothesis import given, settings
 
 from haploscribe.errors import InputError
+from haploscribe.genome.dosages import dosages, minor_allele_frequencies
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import (
-    AltAllele,
-    Variants,
-    alt_alleles,
-    check_reference,
-    dosages,
-    minor_allele_frequencies,
-)
+from haploscribe.genome.variants import AltAllele, Variants, alt_alleles, check_reference
 from tests.fixtures.variants import (
     SAMPLES,
     DrawnContig,

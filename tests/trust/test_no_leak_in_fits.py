@@ -5,7 +5,9 @@ import pytest
 
 from haploscribe.config.options import NORMALISATIONS, Normalisation
 from haploscribe.estimators import registry
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.normalise import prepare
+from haploscribe.utils.types import Int64Array
 from tests.fixtures import leaking
 from tests.fixtures.leaks import leaks_of
 from tests.fixtures.people import FOLDS
@@ -32,6 +34,21 @@ def test_the_audit_passes_an_honest_plug_in() -> None:
 def test_the_audit_catches_an_estimator_that_cheats(name: str) -> None:
     found = leaks_of(f"{leaking.MODULE}:{name}", FOLDS["without validation"])
     assert any(leak.startswith(leaking.CAUGHT[name]) for leak in found), found
+
+
+def test_the_audit_catches_imputation_that_averages_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(inputs: GeneInputs, training: Int64Array) -> GeneInputs:
+        return inputs.filled(inputs.means(np.arange(len(inputs.sample_ids))))
+
+    monkeypatch.setattr(GeneInputs, "imputed", careless)
+    for name in ("blup", "elastic-net-1mb"):
+        found = "\n".join(leaks_of(name, FOLDS["without validation"]))
+        assert "held-out genotypes reach the fitted model" in found
+
+
+def test_a_model_of_hard_calls_needs_no_imputation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GeneInputs, "imputed", lambda inputs, training: inputs)
+    assert leaks_of("blup(hard_calls=true)", FOLDS["without validation"]) == []
 
 
 def test_the_audit_catches_preparation_that_learns_from_everyone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from haploscribe.evaluation import cross_gene as lessons
 from haploscribe.evaluation.cross_validation import evaluate
 from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.normalise import prepare
-from haploscribe.genome.variants import minor_allele_frequencies
+from haploscribe.genome.dosages import minor_allele_frequencies
 from haploscribe.results.tables import read_predictions
 from haploscribe.workflows.run.workflow import run
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES

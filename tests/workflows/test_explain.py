@@ -437,7 +437,7 @@ def test_tables_have_their_columns(explained: Explained) -> None:
     assert {path.name for path in explained.out.iterdir()} == {VARIANTS, TILES, "region.svg"}
     assert explained.table(VARIANTS).columns == [
         *("gene_id", "contig", "position", "ref", "alt", "identifier", "distance", "frequency"),
-        *("marginal_slope", "marginal_standard_error", "marginal_log10_p"),
+        *("marginal_slope", "marginal_standard_error", "marginal_log10_p", "prior_distance"),
         *(f"effect_{model}" for model in MODELS),
     ]
     tiles = explained.table(TILES)

@@ -17,6 +17,7 @@ from haploscribe.api.gene import GeneData, GeneSamples, Rows, varied_tiles
 from haploscribe.api.keywords import check_option, option_groups, takes_options
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.cohort import open_cohort as open_inputs
+from haploscribe.cohort.missing_calls import ModelNames, check_missing_calls
 from haploscribe.config.options import (
     DEFAULT_BACKBONE,
     BackboneOptions,
@@ -224,6 +225,7 @@ class OpenedCohort:
         """
         (chosen,) = option_groups((BackboneOptions,), options)
         validated = self._validated
+        check_missing_calls(validated.scan.counts, self.options.variants, ModelNames(("embed",)))
         with umask_for(readable_by), open_executor(self._jobs) as executor:
             loaded = load_backbone_like(backbone, chosen, self.options.tile_size)
             embedded = embed_windows(validated.cached, validated.spec, loaded, Path(store), executor)

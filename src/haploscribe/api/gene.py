@@ -15,6 +15,7 @@ from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
+from haploscribe.genome.dosages import mean_dosages
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
 from haploscribe.utils.types import Float32Array, Float64Array, Int8Array, Int32Array, Int64Array
@@ -58,7 +59,7 @@ class GeneSamples:
 
     @property
     def dosages(self) -> Float32Array:
-        """float32 `(n_samples, n_variants)`; copies of each ALT allele, 0 to 2."""
+        """float32 `(n_samples, n_variants)`; expected copies of each ALT allele; NaN where missing."""
         return self.inputs.dosages
 
     @overload
@@ -104,7 +105,7 @@ class GeneSamples:
     def has_deltas(self) -> bool:
         """Whether tiles are embedded, or no sample carries a variant that could be in one."""
         # Any variant that a sample carries is in an embedded tile.
-        return bool(self.inputs.tiles) or not self.inputs.dosages.any()
+        return bool(self.inputs.tiles) or not self.inputs.with_hard_calls().dosages.any()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return the dosages, for `np.asarray`."""
@@ -222,7 +223,10 @@ class GeneData:
 
     @property
     def dosages(self) -> Float32Array:
-        """float32 `(n_samples, n_variants)`; copies of each ALT allele, 0 to 2; columns as `variants`."""
+        """float32 `(n_samples, n_variants)`; expected copies of each ALT allele, 0 to 2; NaN where missing.
+
+        Columns are those of `variants`. `GeneRegressor` imputes the mean of the samples that it is fitted on.
+        """
         return self.X.dosages
 
     @cached_property
@@ -230,8 +234,8 @@ class GeneData:
         """The variants of the cis window, one row per ALT allele, in the order of the columns of `dosages`.
 
         Columns are `chrom` as the reference names it, `pos` (1-based, as in VCF), `id` (that of the file, or
-        `chrom:pos:ref:alt`), `ref`, `alt`, `frequency` (float64; of the ALT allele among the samples'
-        haplotypes) and `distance` (int64; base pairs from the TSS to `pos`, positive downstream along the
+        `chrom:pos:ref:alt`), `ref`, `alt`, `frequency` (float64; half the mean dosage of the ALT
+        allele) and `distance` (int64; base pairs from the TSS to `pos`, positive downstream along the
         gene's strand).
         """
         gene = self.X.gene
@@ -244,7 +248,7 @@ class GeneData:
                 "id": pl.Series([allele.name(gene.contig) for allele in alleles], dtype=pl.String),
                 "ref": pl.Series([allele.reference.decode() for allele in alleles], dtype=pl.String),
                 "alt": pl.Series([allele.alternate.decode() for allele in alleles], dtype=pl.String),
-                "frequency": self.dosages.mean(axis=0, dtype=np.float64) / 2,
+                "frequency": mean_dosages(self.dosages) / 2,
                 "distance": self.X.inputs.distances().astype(np.int64),
             }
         )

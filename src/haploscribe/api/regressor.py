@@ -14,6 +14,7 @@ from haploscribe.api.keywords import check_option
 from haploscribe.config.options import EvaluationOptions, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, GeneEstimator
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import check_names, model_specs
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.normalise import prepare
@@ -72,8 +73,9 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     >>> X, y = cohort.gene("ENSG00000185252")
     >>> cross_val_score(haploscribe.GeneRegressor("top-snp"), X, y, cv=3).round(2)
     array([0.13, 0.18, 0.17])
-    >>> haploscribe.GeneRegressor("lasso", n_folds=5).get_params()
-    {'model': 'lasso', 'normalize': 'inverse-normal', 'alpha': 1.0, 'n_folds': 5, 'n_lambdas': 100, 'seed': 0}
+    >>> haploscribe.GeneRegressor("lasso", n_folds=5).get_params()  # doctest: +NORMALIZE_WHITESPACE
+    {'model': 'lasso', 'normalize': 'inverse-normal', 'alpha': 1.0, 'n_folds': 5, 'n_lambdas': 100, 'seed': 0,
+     'hard_calls': False}
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         all_samples = np.ones(len(X), dtype=np.bool_)
         with threads(1):  # as in a run: several threads change the last bits of sums
             prepared = prepare(self.expression_, self.training_.covariates, all_samples, self.normalize)
-            self.estimator_ = estimator.fit(self.training_.inputs, prepared)
+            self.estimator_ = estimator.fit(self._complete(estimator, self.training_), prepared)
         return self
 
     def predict(self, X: GeneSamples) -> Float64Array:
@@ -151,7 +153,7 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         self._require_same_gene(X)
         with threads(1):
-            return np.asarray(self.estimator_.predict(X.inputs), dtype=np.float64)
+            return np.asarray(self.estimator_.predict(self._complete(self.estimator_, X)), dtype=np.float64)
 
     def prepared(self, X: GeneSamples, y: npt.ArrayLike) -> Float64Array:
         """Normalise expression and regress out covariates as fitted by `fit`: the scale of predictions.
@@ -190,6 +192,11 @@ class GeneRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )
         r: float = gene_metrics(frame, {X.gene.gene_id: X.shape[1]}).item(0, "pearson_r")
         return r
+
+    def _complete(self, estimator: Estimator, samples: GeneSamples) -> GeneInputs:
+        """Return the inputs as the model reads them; training means impute missing dosages."""
+        means = self.training_.inputs.means(np.arange(len(self.training_)))
+        return estimator.select(samples.inputs.filled(means))
 
     def _defaults(self) -> dict[str, Any]:
         """Return the parameters of the model, and their defaults."""

@@ -12,6 +12,7 @@ from haploscribe.utils.names import printable
 
 def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     """Print the table of models and the path of the page, or all as JSON."""
+    from haploscribe.cohort.missing_calls import missing_notes
     from haploscribe.report.terminal import model_table, results_json
     from haploscribe.workflows.validate import WITHOUT_STRAND
 
@@ -27,6 +28,7 @@ def print_results(results: Any, out: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(results_json(results), indent=2, allow_nan=False))
     else:
         print_table(model_table(results))
+        print_summary(missing_notes(results.run.get("data", {})))
         print_line("Report", out / "report.html")
 
 

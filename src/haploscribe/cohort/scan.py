@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.cohort.missing_calls import MissingCalls, ModelNames, check_missing_calls
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
@@ -14,11 +15,7 @@ from haploscribe.genome.haplotypes import overlaps_skipped
 from haploscribe.genome.readers.cache import write_variant_block
 from haploscribe.genome.tiles import Interval, TileBlock
 from haploscribe.genome.variants import VariantCounts, Variants, check_reference, sum_counts
-from haploscribe.utils.file_lists import Files
 from haploscribe.utils.types import Int64Array
-
-MAX_MISSING = 0.1
-"""Largest allowed share of missing calls; missing calls count as reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,8 @@ class VariantScan:
         Variants in any window below the frequency floor.
     n_overlaps
         ALT alleles on a haplotype displaced by an earlier, overlapping one.
+    missing
+        Missing calls of the variants used.
     counts
         Other counts over the blocks that hold the windows.
     """
@@ -46,17 +45,18 @@ class VariantScan:
     n_used: int
     n_rare: int
     n_overlaps: int
+    missing: MissingCalls
     counts: VariantCounts
 
-    def summary(self) -> dict[str, str | int]:
-        """Return the counts by the labels under which they are printed."""
+    def summary(self, sample_ids: Sequence[str]) -> dict[str, str | int]:
+        """Return the counts, of samples of these names, by the labels under which they are printed."""
         counts = self.counts
         return {
             "variants used (REF equals the FASTA at each)": self.n_used,
             "variants below the MAF floor": self.n_rare,
             "genes with variants": int(np.count_nonzero(self.n_variants)),
             "symbolic, breakend and * alleles skipped": counts.n_symbolic,
-            "missing calls, read as reference": f"{counts.n_missing_calls} of {counts.n_calls}",
+            **self.missing.summary(counts, sample_ids),
             "haploid calls": counts.n_haploid_calls,
             "unphased heterozygotes, read as phased": counts.n_unphased_heterozygous,
             "overlapping alleles skipped": self.n_overlaps,
@@ -72,6 +72,7 @@ class ScannedBlock:
     n_used: int
     n_rare: int
     n_overlaps: int
+    missing: MissingCalls
     counts: VariantCounts
 
 
@@ -105,12 +106,22 @@ def scan_block(genotypes: Genotypes, block: TileBlock, folder: Path | None) -> S
         n_used=len(used.positions),
         n_rare=n_read - len(used.positions),
         n_overlaps=int(overlaps_skipped(used).sum()),
+        missing=MissingCalls.of(used),
         counts=read.counts,
     )
 
 
-def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
+def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock], models: ModelNames) -> VariantScan:
     """Merge the scans of all blocks of a cohort, in any order.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+    blocks
+        Its blocks.
+    models
+        For which too many calls may be missing.
 
     Raises
     ------
@@ -119,14 +130,15 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
     """
     columns: dict[str, list[Int64Array]] = {}
     n_used = n_rare = n_overlaps = 0
-    counts = VariantCounts()
+    counts, missing = VariantCounts(), {}
     for scanned in blocks:
         columns.setdefault(scanned.block.contig, []).append(scanned.columns)
         counts = sum_counts(counts, scanned.counts)
         n_used += scanned.n_used
         n_rare += scanned.n_rare
         n_overlaps += scanned.n_overlaps
-    check_missing_calls(counts, cohort.options.variants)
+        missing[scanned.block.contig, scanned.block.number] = scanned.missing
+    check_missing_calls(counts, cohort.options.variants, models)
     if n_used == 0 and len(cohort.genes) == 1:
         raise InputError(
             f"{cohort.options.variants}: {cohort.genes[0].gene_id} has no variant with MAF "
@@ -139,13 +151,13 @@ def merge_scans(cohort: Cohort, blocks: Iterable[ScannedBlock]) -> VariantScan:
         )
     n_variants = _columns_of_genes(columns, cohort.genes, cohort.cis_window)
     n_wide = _columns_of_genes(columns, cohort.genes, cohort.wide_window) if cohort.wide else None
-    return VariantScan(n_variants, n_wide, n_used, n_rare, n_overlaps, counts)
+    merged = MissingCalls.merged(missing, len(cohort.match.shared))
+    return VariantScan(n_variants, n_wide, n_used, n_rare, n_overlaps, merged, counts)
 
 
 def _dosage_columns(variants: Variants) -> Int64Array:
     """Return the position of each dosage column: one per ALT allele."""
-    n_alternates = np.array([len(alleles) - 1 for alleles in variants.alleles], dtype=np.int64)
-    return np.repeat(variants.positions, n_alternates)
+    return np.repeat(variants.positions, variants.n_alternates)
 
 
 def _columns_of_genes(
@@ -161,19 +173,3 @@ def _columns_of_genes(
         first, last = np.searchsorted(sorted_columns[gene.contig], [window.start, window.end])
         counts[i] = last - first
     return counts
-
-
-def check_missing_calls(counts: VariantCounts, variants: Path | Files) -> None:
-    """Raise InputError if too many calls of a variants file are missing.
-
-    Raises
-    ------
-    InputError
-        Above `MAX_MISSING`.
-    """
-    share = counts.n_missing_calls / max(1, counts.n_calls)
-    if counts.n_calls and share > MAX_MISSING:
-        raise InputError(
-            f"{variants}: {share:.0%} of {counts.n_calls:,} calls are missing near the genes, "
-            f"more than {MAX_MISSING:.0%}; impute them, or drop the samples or variants that miss them"
-        )

@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
+from haploscribe.config.annotations import absolute_annotation
 from haploscribe.errors import InputError
 from haploscribe.utils.file_lists import Files
 
@@ -222,6 +223,8 @@ class Options:
             # `os.path.isfile` is False for a text that is too long for a path.
             elif field.name == "genes" and isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113
                 found[field.name] = str(Path(value).absolute())
+            elif field.name == "annotations":
+                found[field.name] = tuple(absolute_annotation(text) for text in value)
         return replace(self, **found)  # type: ignore[type-var]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from haploscribe.config.annotations import ADVICE, written_well
 from haploscribe.config.fields import Check, Option, Options, at_least, share
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.utils.file_lists import Files
@@ -210,6 +211,17 @@ class EvaluationOptions(Options):
         Normalisation, Option("Normalisation of expression, fitted on training samples.")
     ] = "inverse-normal"
     seed: Annotated[int, Option("Seed of folds and models.", check=SEED)] = 0
+    annotations: Annotated[
+        tuple[str, ...],
+        Option(
+            "What is known of variants, for the effect-size prior: a bigWig, a BED of intervals, or a TSV or "
+            "Parquet table of scores of alleles; or of what the run's own models know of each allele on the "
+            "reference, backbone (the size of its delta) or zero-shot:MODEL. May be repeated.",
+            metavar="NAME=FILE|backbone|zero-shot:MODEL",
+            flag="annotations",
+            check=Check(written_well, ADVICE),
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def embed_block(
     carriers = [found[tile] for tile in wanted if len(found[tile].sequences) > 1]
     missing = _missing(carriers, indexed, store.known_digests(key))
     if missing:
-        embedded = _embed(list(missing.values()), backbone)
+        embedded = embed_haplotypes(list(missing.values()), backbone)
         store.write_vectors(key, backbone, list(missing), embedded)
     if not store.has_haplotypes(key):
         store.write_haplotypes(key, list(indexed.values()), len(genotypes.sample_ids))
@@ -136,8 +136,8 @@ def _missing(
     return missing
 
 
-def _embed(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
-    """Embed haplotypes: float32 `(n, n_bins, dimension)`."""
+def embed_haplotypes(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
+    """Embed haplotypes of any tiles, float32 `(n, n_bins, dimension)`, a bounded number at a time."""
     parts = [
         backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL])
         for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL)

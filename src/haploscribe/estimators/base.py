@@ -86,6 +86,12 @@ class Estimator(ABC):
         prior knows upstream from downstream.
     zero_shot
         Whether it only rescales what a sequence model predicts (`GeneInputs.zero_shot`).
+    hard_calls
+        Whether `GeneInputs.dosages` are to be the copies that its hard calls count, as for all that read
+        deltas: the twin of one that does differs in nothing else. A parameter of models of dosages.
+    annotations
+        Whether `GeneInputs.annotations` are to be read, through the prior or otherwise. A parameter of models
+        that do: where it is false, the model is its own twin with distance alone.
     """
 
     across_genes: ClassVar[bool] = False
@@ -93,6 +99,13 @@ class Estimator(ABC):
     reads_wide: ClassVar[bool] = False
     uses_other_genes: bool = False
     zero_shot: ClassVar[bool] = False
+    hard_calls: bool = False
+    annotations: bool = True
+
+    def select(self, inputs: GeneInputs) -> GeneInputs:
+        """Return what `fit` and `predict` are given: hard calls as dosages, annotations or none."""
+        selected = inputs.with_hard_calls() if self.hard_calls or self.reads_deltas else inputs
+        return selected if self.annotations else replace(selected, annotations=None)
 
     @property
     def reads_strand(self) -> bool:

@@ -1,6 +1,7 @@
 """From a gene's tile deltas to scores: decorrelated directions, and tiles of equal variance."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -42,6 +43,54 @@ class TileScores:
         n_bins = self.scores.shape[1]
         centres = self.start + (np.arange(n_bins) + 0.5) * ((self.end - self.start) / n_bins) - 0.5
         return np.asarray(gene.direction * (centres - gene.tss), dtype=np.float32)
+
+
+def bin_variances(tile: TileScores, inputs: GeneInputs) -> Float64Array:
+    """Return the variance that a gene's prior expects of the effects of each bin of a tile.
+
+    It is that of a variant at the bin's centre, times the mean of what annotations say of the bin's variants,
+    each in proportion to the variance of its dosages; where none varies, of what they say of all variants.
+
+    Returns
+    -------
+    float64 `(n_bins,)`.
+    """
+    variances = inputs.prior.variances(tile.distances(inputs.gene))
+    if inputs.annotations is None:
+        return variances
+    factors = inputs.prior.factors(inputs.annotations)
+    spread = inputs.dosages.var(axis=0, dtype=np.float64)
+    means = np.array(
+        [
+            np.average(factors[inside], weights=spread[inside]) if spread[inside].any() else factors.mean()
+            for inside in _variants_of_bins(tile, inputs)
+        ]
+    )
+    return np.asarray(variances * means)
+
+
+def bin_annotations(tile: TileScores, inputs: GeneInputs) -> Float32Array:
+    """Return the mean and the maximum of each annotation's feature over the variants of each bin of a tile.
+
+    Returns
+    -------
+    float32 `(n_bins, 2 n_features)`; 0, the mean of all variants, where a bin has none. `(n_bins, 0)` without
+    annotations.
+    """
+    if inputs.annotations is None:
+        return np.zeros((tile.scores.shape[1], 0), dtype=np.float32)
+    found = [inputs.annotations[inside] for inside in _variants_of_bins(tile, inputs)]
+    nothing = np.zeros((1, inputs.annotations.shape[1]), dtype=np.float32)
+    parts = [part if len(part) else nothing for part in found]
+    return np.stack([np.concatenate([part.mean(axis=0), part.max(axis=0)]) for part in parts])
+
+
+def _variants_of_bins(tile: TileScores, inputs: GeneInputs) -> list[slice]:
+    """Return which variants start in each bin of a tile."""
+    n_bins = tile.scores.shape[1]
+    edges = tile.start + np.arange(n_bins + 1) * (tile.end - tile.start) / n_bins
+    bounds = np.searchsorted(inputs.positions, edges).tolist()
+    return [slice(first, last) for first, last in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)

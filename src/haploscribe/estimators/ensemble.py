@@ -26,6 +26,10 @@ class DosageEnsemble(CompositeEstimator):
     ----------
     seed
         Draws the inner folds of the elastic net.
+    hard_calls
+        See `haploscribe.estimators.linear.dosage_model.DosageModel`.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
 
     Attributes
     ----------
@@ -37,8 +41,10 @@ class DosageEnsemble(CompositeEstimator):
 
     _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DosageBlup
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, hard_calls: bool = False, annotations: bool = True) -> None:
         self.seed = seed
+        self.hard_calls = hard_calls
+        self.annotations = annotations
 
     def parts(self) -> dict[str, GeneEstimator]:
         """Return the members, not fitted."""
@@ -84,11 +90,21 @@ class DosageEnsemble(CompositeEstimator):
 
 
 class DeltaEnsemble(DosageEnsemble):
-    """The same, with a BLUP that reads deltas.
+    """The same, with a BLUP that reads deltas; the other members read hard calls, as haplotypes are spelled.
 
-    `DosageEnsemble` is its dosage twin: the gain over it is the gain from the backbone.
+    `DosageEnsemble` of hard calls is its dosage twin: the gain over it is the gain from the backbone.
+
+    Parameters
+    ----------
+    seed
+        Draws the inner folds of the elastic net.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
     """
 
     reads_deltas: ClassVar[bool] = True
 
     _dense: ClassVar[type[DosageBlup | DeltaBlup]] = DeltaBlup
+
+    def __init__(self, seed: int = 0, *, annotations: bool = True) -> None:
+        super().__init__(seed, annotations=annotations)

@@ -53,6 +53,9 @@ _ESTIMATORS = {
 
 ESTIMATOR_NAMES = tuple(_ESTIMATORS)
 
+_DOSAGE_TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance", "ensemble-delta": "ensemble"}
+"""The same model on genotypes, for models of deltas that have one."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -137,9 +140,43 @@ def _spec(name: str, seed: int, plugin_folder: str | None) -> ModelSpec:
     return ModelSpec(name, estimator, parameters_of(made), plugin_folder)
 
 
+def with_distance_twins(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of models, each that reads annotations followed by its twin that reads none.
+
+    Raises
+    ------
+    InputError
+        When no model reads annotations.
+    """
+    found: list[str] = []
+    for name, spec in model_specs(names, seed=0).items():
+        reads = spec.capabilities.uses_other_genes and spec.parameters.get("annotations") is True
+        found += [name, distance_twin(name)] if reads else [name]
+    if len(found) == len(names):
+        raise InputError(
+            f"--annotations: none of the models {', '.join(names)} reads them; add one that learns across "
+            "genes, such as ensemble, or leave --annotations out"
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def distance_twin(name: str) -> str:
+    """Return the name of the same model with the distance prior alone."""
+    parameter = "annotations=false"
+    return f"{name[:-1]};{parameter})" if name.endswith(")") else f"{name}({parameter})"
+
+
 def any_model(specs: Iterable[ModelSpec], capability: str) -> bool:
     """Return whether any model has a capability, such as `reads_deltas`: see `Estimator`."""
     return any(getattr(spec.capabilities, capability) for spec in specs)
+
+
+def missing_twins(specs: Iterable[ModelSpec]) -> list[str]:
+    """Return the dosage twins, on the hard calls that haplotypes are spelled from, that a run lacks."""
+    specs = list(specs)
+    of_calls = {spec.estimator for spec in specs if spec.capabilities.hard_calls}
+    wanted = [_DOSAGE_TWINS[spec.estimator] for spec in specs if spec.estimator in _DOSAGE_TWINS]
+    return [f"{name}(hard_calls=true)" for name in wanted if name not in of_calls]
 
 
 def check_names(names: Sequence[str], *, unseen_genes: bool = False) -> None:

@@ -21,7 +21,7 @@ class CrossGeneTraining:
     Attributes
     ----------
     adjustments
-        Applied one after another: expression heterogeneity, effect-size prior.
+        Applied one after another: expression heterogeneity, effect-size prior, effects of annotations.
     """
 
     adjustments: tuple[Adjustment, ...]

@@ -77,7 +77,7 @@ class TrainingSet:
         return inputs, expression
 
     def fit(self, estimator: _GeneEstimatorT) -> _GeneEstimatorT:
-        """Fit an estimator, or return an equal one: of the same class and parameters, fitted before.
+        """Fit an estimator, or return an equal one: of the same class, parameters and inputs, fitted before.
 
         Returns
         -------
@@ -86,12 +86,15 @@ class TrainingSet:
         inputs, expression = self.inputs, self.expression
         if estimator.uses_other_genes:
             inputs, expression = self.adjusted
-        return self._fit(estimator, inputs, expression)
+        return self._fit(estimator, estimator.select(inputs), expression)
 
     def _fit(
         self, estimator: _GeneEstimatorT, inputs: GeneInputs, expression: Float64Array
     ) -> _GeneEstimatorT:
-        key = (type(estimator), tuple(sorted(parameters_of(estimator).items())), expression.tobytes())
+        parameters = tuple(sorted(parameters_of(estimator).items()))
+        prior = id(inputs.annotations) if estimator.uses_other_genes else None
+        read = (id(inputs.dosages), prior)
+        key = (type(estimator), parameters, read, expression.tobytes())
         if key not in self._fits:
             if isinstance(estimator, CompositeEstimator):
                 parts = {
@@ -136,6 +139,20 @@ class GeneDataset:
             self._last[index] = self.inputs(index)
         return self._last[index]
 
+    def samples_of(self, index: int, fold: Fold, samples: Int64Array) -> GeneInputs:
+        """Return a gene's inputs for some samples, missing dosages imputed by a fold's training mean.
+
+        Parameters
+        ----------
+        index
+            Of the gene.
+        fold
+            The fold, whose training and validation samples give the means.
+        samples
+            int64; indices on the sample axis.
+        """
+        return self.gene(index).imputed(fold.fitted).take(samples)
+
     def prepared(self, index: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; `(n_samples,)`."""
         return prepare_fold(self.expression[index], self.covariates, fold, self.normalisation)
@@ -143,7 +160,7 @@ class GeneDataset:
     def training_set(self, index: int, fold: Fold) -> TrainingSet:
         """Return what estimators of one gene are fitted on in a fold."""
         return TrainingSet(
-            self.gene(index).take(fold.fitted),
+            self.samples_of(index, fold, fold.fitted),
             self.prepared(index, fold)[fold.fitted],
             validation_mask(fold),
             None if self.cross_gene is None else self.cross_gene(index, fold),
@@ -151,13 +168,15 @@ class GeneDataset:
 
 
 class _TrainingGenes:
-    """Inputs of some genes for a fold's training samples, read anew in each iteration."""
+    """An estimator's inputs of some genes for a fold's training samples, read anew in each iteration."""
 
-    def __init__(self, dataset: GeneDataset, genes: Int64Array, fold: Fold) -> None:
+    def __init__(self, dataset: GeneDataset, genes: Int64Array, fold: Fold, estimator: Estimator) -> None:
         self._dataset, self._genes, self._samples = dataset, genes, fold.fitted
+        self._select = estimator.select
 
     def __iter__(self) -> Iterator[GeneInputs]:
-        return (self._dataset.inputs(index).take(self._samples) for index in self._genes.tolist())
+        for index in self._genes.tolist():
+            yield self._select(self._dataset.inputs(index).imputed(self._samples).take(self._samples))
 
 
 def fit_fold(
@@ -187,7 +206,9 @@ def fit_fold(
             expression = [dataset.prepared(index, fold)[fold.fitted] for index in genes.tolist()]
             yield (
                 model,
-                estimator.fit(_TrainingGenes(dataset, genes, fold), expression, validation_mask(fold)),
+                estimator.fit(
+                    _TrainingGenes(dataset, genes, fold, estimator), expression, validation_mask(fold)
+                ),
             )
         else:
             (index,) = genes.tolist()
@@ -234,7 +255,7 @@ def evaluate(
     for fold in folds:
         for model, estimator in fit_fold(dataset, split.training, fold, estimators):
             for index in split.held_out.tolist():
-                inputs = dataset.gene(index).take(fold.test)
+                inputs = estimator.select(dataset.samples_of(index, fold, fold.test))
                 where = f"{model}, gene {inputs.gene.gene_id}, fold {fold.number}"
                 predicted = checked_predictions(estimator.predict(inputs), fold.test, where)
                 observed = dataset.prepared(index, fold)[fold.test]

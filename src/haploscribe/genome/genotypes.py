@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from haploscribe.genome.dosages import minor_allele_frequencies
 from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Interval, Tile
-from haploscribe.genome.variants import VariantReader, Variants, minor_allele_frequencies
+from haploscribe.genome.variants import VariantReader, Variants
 
 
 @dataclass(frozen=True, slots=True)

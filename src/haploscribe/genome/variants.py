@@ -10,7 +10,7 @@ import numpy as np
 from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.file_lists import Files
-from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class VariantCounts:
         Genotype calls in the records used: records × samples.
     n_missing_calls
         Calls with at least one missing allele; that allele counts as reference.
+    n_missing_dosages
+        Those of them that have no dosage either.
+    n_uncertain_calls
+        Calls whose dosage is not the count of their alleles.
     n_haploid_calls
         Calls of a single allele (chrX, chrY, chrM); the absent second copy counts as reference.
     n_unphased_heterozygous
@@ -41,6 +45,8 @@ class VariantCounts:
     n_symbolic: int = 0
     n_calls: int = 0
     n_missing_calls: int = 0
+    n_missing_dosages: int = 0
+    n_uncertain_calls: int = 0
     n_haploid_calls: int = 0
     n_unphased_heterozygous: int = 0
 
@@ -75,6 +81,12 @@ class Variants:
     imputed_mask
         bool `(n_variants, n_samples, 2)`; where a 0 of `genotypes` was imputed: the allele is missing, the
         absent second copy of a haploid call, or skipped. None if none was.
+    missing
+        bool `(n_variants, n_samples)`; calls with at least one missing allele. None if there are none.
+    alt_dosages
+        float32 `(n_columns, n_samples, 2)`; expected copies of each ALT allele on haplotype 0 and 1, 0 to 1,
+        one row per column of `dosages`; NaN for both where call and dosage are missing. None where the file
+        has no dosages: `genotypes` and `missing` then say all.
     """
 
     contig: str
@@ -85,6 +97,29 @@ class Variants:
     sample_ids: tuple[str, ...]
     counts: VariantCounts
     imputed_mask: BoolArray | None = None
+    missing: BoolArray | None = None
+    alt_dosages: Float32Array | None = None
+
+    @property
+    def n_alternates(self) -> Int64Array:
+        """int64 `(n_variants,)`; ALT alleles, and so dosage columns, of each record."""
+        return np.array([len(record) - 1 for record in self.alleles], dtype=np.int64)
+
+    def columns(self) -> tuple[Int64Array, Int8Array]:
+        """Return the record of each dosage column, and the number of its ALT allele in that."""
+        rows = np.repeat(np.arange(len(self.alleles), dtype=np.int64), self.n_alternates)
+        allele_of = [allele for record in self.alleles for allele in range(1, len(record))]
+        return rows, np.array(allele_of, dtype=np.int8)
+
+    def haplotype_dosages(self) -> Float32Array:
+        """Return `alt_dosages`; the copies in the calls, NaN where missing, where the file has no dosages."""
+        if self.alt_dosages is not None:
+            return self.alt_dosages
+        rows, allele_of = self.columns()
+        copies: Float32Array = (self.genotypes[rows] == allele_of[:, None, None]).astype(np.float32)
+        if self.missing is not None:
+            copies[self.missing[rows]] = np.nan
+        return copies
 
     @property
     def ends(self) -> Int64Array:
@@ -94,6 +129,7 @@ class Variants:
     def take(self, keep: BoolArray) -> Self:
         """Return the variants where `keep`, bool `(n_variants,)`, is true."""
         rows = np.flatnonzero(keep).tolist()
+        kept = self.alt_dosages
         return replace(
             self,
             positions=self.positions[rows],
@@ -101,6 +137,30 @@ class Variants:
             alleles=tuple(self.alleles[row] for row in rows),
             genotypes=self.genotypes[rows],
             imputed_mask=None if self.imputed_mask is None else self.imputed_mask[rows],
+            missing=None if self.missing is None else self.missing[rows],
+            alt_dosages=None if kept is None else kept[np.repeat(keep, self.n_alternates)],
+        )
+
+    def take_samples(self, samples: Int64Array) -> Self:
+        """Return the calls of some samples, int64 `(n_kept,)` indices, in the order given."""
+        return replace(
+            self,
+            genotypes=self.genotypes[:, samples],
+            sample_ids=tuple(self.sample_ids[sample] for sample in samples.tolist()),
+            imputed_mask=None if self.imputed_mask is None else self.imputed_mask[:, samples],
+            missing=None if self.missing is None else self.missing[:, samples],
+            alt_dosages=None if self.alt_dosages is None else self.alt_dosages[:, samples],
+        )
+
+    def with_genotypes(self, genotypes: Int8Array, sample_ids: tuple[str, ...]) -> Self:
+        """Return the records with complete calls of other samples, and no dosages besides."""
+        return replace(
+            self,
+            genotypes=genotypes,
+            sample_ids=sample_ids,
+            imputed_mask=None,
+            missing=None,
+            alt_dosages=None,
         )
 
     def starting_in(self, start: int, end: int) -> Self:
@@ -110,6 +170,10 @@ class Variants:
 
     def consecutive(self, first: int, last: int) -> Self:
         """Return the variants of the indices `[first, last)`; arrays are views."""
+        kept = self.alt_dosages
+        if kept is not None:
+            before, here = (self.n_alternates[part].sum() for part in (slice(first), slice(first, last)))
+            kept = kept[before : before + here]
         return replace(
             self,
             positions=self.positions[first:last],
@@ -117,7 +181,38 @@ class Variants:
             alleles=self.alleles[first:last],
             genotypes=self.genotypes[first:last],
             imputed_mask=None if self.imputed_mask is None else self.imputed_mask[first:last],
+            missing=None if self.missing is None else self.missing[first:last],
+            alt_dosages=kept,
         )
+
+
+def concatenate(parts: Sequence[Variants]) -> Variants:
+    """Concatenate variants of consecutive regions and the same samples, in genome order; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    masks, missing, kept = None, None, None
+    if any(part.imputed_mask is not None for part in parts):
+        masks = np.concatenate([_mask(part.imputed_mask, part.genotypes.shape) for part in parts])
+    if any(part.missing is not None for part in parts):
+        missing = np.concatenate([_mask(part.missing, part.genotypes.shape[:2]) for part in parts])
+    if any(part.alt_dosages is not None for part in parts):
+        kept = np.concatenate([part.haplotype_dosages() for part in parts])
+    return Variants(
+        contig=parts[0].contig,
+        positions=np.concatenate([part.positions for part in parts]),
+        identifiers=tuple(name for part in parts for name in part.identifiers),
+        alleles=tuple(record for part in parts for record in part.alleles),
+        genotypes=np.concatenate([part.genotypes for part in parts]),
+        sample_ids=parts[0].sample_ids,
+        counts=sum_counts(*(part.counts for part in parts)),
+        imputed_mask=masks,
+        missing=missing,
+        alt_dosages=kept,
+    )
+
+
+def _mask(mask: BoolArray | None, shape: tuple[int, ...]) -> BoolArray:
+    return np.zeros(shape, dtype=np.bool_) if mask is None else mask
 
 
 class AltAllele(NamedTuple):
@@ -232,40 +327,6 @@ def check_reference(variants: Variants, reference: Reference) -> None:
         f"REF differs from {reference.path} at {len(wrong)} of {n_variants} variants "
         f"({'; '.join(wrong[:3])}): {cause}; use the FASTA that the variants were called on"
     )
-
-
-def minor_allele_frequencies(variants: Variants) -> Float64Array:
-    """Return one minus the frequency of the most common allele, float64 `(n_variants,)`.
-
-    Missing calls count as reference.
-    """
-    n_variants = len(variants.positions)
-    n_haplotypes = 2 * variants.genotypes.shape[1]
-    if n_haplotypes == 0:
-        return np.zeros(n_variants)
-    flat = variants.genotypes.reshape(n_variants, n_haplotypes)
-    most = np.zeros(n_variants, dtype=np.int64)
-    for allele in range(max((len(record) for record in variants.alleles), default=0)):
-        most = np.maximum(most, np.count_nonzero(flat == allele, axis=1))
-    return np.asarray(1.0 - most / n_haplotypes, dtype=np.float64)
-
-
-def dosages(variants: Variants) -> tuple[Int64Array, Float32Array]:
-    """Count the copies of each ALT allele that each sample carries.
-
-    Returns
-    -------
-    positions
-        int64 `(n_columns,)`; one column per ALT allele, in order.
-    dosages
-        float32 `(n_samples, n_columns)`; 0, 1 or 2.
-    """
-    rows = np.array([row for row, record in enumerate(variants.alleles) for _ in record[1:]], dtype=np.int64)
-    allele_of = np.array(
-        [allele for record in variants.alleles for allele in range(1, len(record))], dtype=np.int8
-    )
-    copies = np.count_nonzero(variants.genotypes[rows] == allele_of[:, None, None], axis=2)
-    return variants.positions[rows], np.ascontiguousarray(copies.T, dtype=np.float32)
 
 
 def alt_alleles(variants: Variants) -> list[AltAllele]:

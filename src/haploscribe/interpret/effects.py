@@ -27,7 +27,7 @@ def tile_weights(model: Predictor, inputs: GeneInputs, spans: Int64Array) -> Flo
     model
         A fitted model.
     inputs
-        Of the training samples.
+        Of the training samples, as the model reads them (`Estimator.select`).
     spans
         int64 `(n_tiles, 2)`; start and end of the tiles.
 
@@ -74,7 +74,7 @@ def _without(inputs: GeneInputs, samples: Int64Array, spans: Int64Array) -> Gene
     """
     wide = inputs.wide
     if wide is not None:
-        wide = replace(wide, dosages=_emptied(wide.dosages[samples], wide.positions, spans))
+        wide = replace(wide, dosages=_emptied(wide.dosages[samples], wide.positions, spans), hard_calls=None)
     tiles = [
         replace(tile, index=np.where((spans[:, :1] == tile.start), 0, tile.index[samples]))
         for tile in inputs.tiles
@@ -83,6 +83,7 @@ def _without(inputs: GeneInputs, samples: Int64Array, spans: Int64Array) -> Gene
         inputs,
         sample_ids=tuple(inputs.sample_ids[sample] for sample in samples.tolist()),
         dosages=_emptied(inputs.dosages[samples], inputs.positions, spans),
+        hard_calls=None,
         tiles=tuple(tiles),
         wide=wide,
         zero_shot={},

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,8 @@ class Explanation:
         Other genes on the same contig.
     delta_models
         Models that read deltas: the figure shows their tile weights.
+    prior
+        float64 `(n_alleles,)` each: see `SavedModels.prior`; empty where no model reads the prior.
     """
 
     gene: Gene
@@ -113,6 +115,7 @@ class Explanation:
     mutation_effects: Mapping[str, Float64Array]
     neighbours: tuple[Gene, ...] = ()
     delta_models: tuple[str, ...] = ()
+    prior: Mapping[str, Float64Array] = field(default_factory=dict)
 
     def tracks(self) -> "RegionTracks":
         """Return what the region figure shows."""
@@ -208,6 +211,7 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
             "marginal_slope": explained.association.slope,
             "marginal_standard_error": explained.association.standard_error,
             "marginal_log10_p": explained.association.log10_p,
+            **_prefixed("prior", explained.prior),
             **_prefixed("effect", explained.effects),
         },
         TILES: {

@@ -92,7 +92,7 @@ def in_silico_samples(
     genotypes = np.zeros((*carried.shape, 2), dtype=np.int8)
     genotypes[:, :, 0] = carried
     names = tuple(f"in-silico-{i}" for i in range(carried.shape[1]))
-    return InSilicoSamples(replace(variants, genotypes=genotypes, sample_ids=names))
+    return InSilicoSamples(variants.with_genotypes(genotypes, names))
 
 
 def _most_common(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
@@ -141,11 +141,10 @@ def with_alleles(variants: Variants, wanted: Sequence[AltAllele]) -> tuple[Varia
     names = [*variants.identifiers, *("." for _ in added)]
     absent = np.zeros((len(added), *variants.genotypes.shape[1:]), dtype=np.int8)
     joined = replace(
-        variants,
+        variants.with_genotypes(np.concatenate([variants.genotypes, absent])[order], variants.sample_ids),
         positions=positions[order],
         alleles=tuple(records[i] for i in order.tolist()),
         identifiers=tuple(names[i] for i in order.tolist()),
-        genotypes=np.concatenate([variants.genotypes, absent])[order],
     )
     index = _index_alleles(joined)
     known = [old < len(variants.positions) for old in order.tolist() for _ in records[old][1:]]

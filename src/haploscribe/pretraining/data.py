@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -227,7 +227,7 @@ class GenomeSequences:
         tile = Tile(window.contig, 0, window.start, window.end)
         variants = read_for_tiles(self.reader, [tile], samples)
         check_reference(variants, self.reference)
-        one = replace(variants, genotypes=variants.genotypes[:, sample : sample + 1])
+        one = variants.take_samples(np.array([sample], dtype=np.int64))
         haplotypes = region_haplotypes(reference, one, window.contig, window.start, window.end)
         return haplotypes.sequences[int(haplotypes.index[0, haplotype])]
 

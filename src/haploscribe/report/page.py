@@ -127,6 +127,7 @@ def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = N
         n_samples=max(results.metrics["n_samples"].to_list(), default=0),
         scatters=[Markup(scatter) for scatter in scatters.values()],  # noqa: S704 - escaped in plots
         distribution=Markup(distribution_svg(series)),  # noqa: S704 - escaped in plots
+        annotations=annotation_rows(results.summary),
         embedding=results.summary["embedding"],
         costs=cost_rows(results.summary),
         stages=stages,
@@ -213,6 +214,52 @@ def cost_rows(summary: Summary) -> list[CostRow]:
     for model, cost in summary.get("zero_shot", {}).items():
         costs.append(CostRow(model, cost["forward_passes"], cost["naive_forward_passes"], cost["seconds"]))
     return costs
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRow:
+    """What one feature of the annotations does.
+
+    Attributes
+    ----------
+    feature
+        Its name.
+    effect, standard_error
+        As in `AnnotationSummary`; NaN where there is none.
+    missing
+        How many variants have no value.
+    """
+
+    feature: str
+    effect: float
+    standard_error: float
+    missing: str
+
+    @property
+    def enrichment(self) -> str:
+        """What one standard deviation multiplies the variance by."""
+        return "–" if math.isnan(self.effect) else f"× {math.exp(self.effect):.2f}"
+
+    @property
+    def interval(self) -> str:
+        """Its 95 % interval."""
+        if math.isnan(self.effect):
+            return "–"
+        low, high = (math.exp(self.effect + z * self.standard_error) for z in (-1.96, 1.96))
+        return f"{low:.2f} to {high:.2f}"
+
+
+def annotation_rows(summary: Summary) -> list[AnnotationRow]:
+    """List the features of the annotations of a run."""
+    return [
+        AnnotationRow(
+            row["feature"],
+            math.nan if row["effect"] is None else row["effect"],
+            math.nan if row["standard_error"] is None else row["standard_error"],
+            f"{row['n_missing']:,} of {row['n_variants']:,}",
+        )
+        for row in summary.get("annotations", [])
+    ]
 
 
 def r_by_model(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from haploscribe.genome.dosages import dosages, mean_dosages
 from haploscribe.genome.readers.cache import read_sites, site_arrays
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
@@ -22,30 +23,26 @@ class KnownVariants:
         The records, without samples.
     counts
         int64 `(n_alleles,)`; number of training haplotypes with each allele, record by record, REF first.
+    means
+        float64 `(n_columns,)`; mean training dosage of each ALT allele, where it is not that of the counts.
     """
 
     sites: Variants
     counts: Int64Array
+    means: Float64Array | None = None
 
     @classmethod
     def of(cls, variants: Variants) -> Self:
-        """Count the alleles of training samples."""
+        """Count the alleles of training samples, and average their dosages."""
         flat = variants.genotypes.reshape(len(variants.genotypes), 2 * variants.genotypes.shape[1])
         counts = [
             np.bincount(carried, minlength=len(record))
             for carried, record in zip(flat, variants.alleles, strict=True)
         ]
-        no_genotypes = np.zeros((len(flat), 0, 2), dtype=np.int8)
-        sites = Variants(
-            variants.contig,
-            variants.positions,
-            variants.identifiers,
-            variants.alleles,
-            no_genotypes,
-            (),
-            variants.counts,
-        )
-        return cls(sites, np.concatenate([np.zeros(0, dtype=np.int64), *counts]))
+        sites = variants.with_genotypes(np.zeros((len(flat), 0, 2), dtype=np.int8), ())
+        differs = variants.alt_dosages is not None or variants.missing is not None
+        means = mean_dosages(dosages(variants)[1]) if differs else None
+        return cls(sites, np.concatenate([np.zeros(0, dtype=np.int64), *counts]), means)
 
     def major_alleles(self) -> Int8Array:
         """Return the index of each record's most frequent allele, the first of ties; int8 `(n_variants,)`."""
@@ -53,17 +50,20 @@ class KnownVariants:
 
     def mean_dosages(self) -> Float64Array:
         """Return the mean training dosage of each ALT allele, float64 `(n_columns,)`, as in `dosages`."""
+        if self.means is not None:
+            return self.means
         means = [2.0 * part[1:] / max(part.sum(), 1) for part in self._by_record()]
         return np.concatenate([np.zeros(0), *means])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the variants and counts as arrays; `from_arrays` is the inverse."""
-        return {**site_arrays(self.sites), "counts": self.counts}
+        means = {} if self.means is None else {"means": self.means}
+        return {**site_arrays(self.sites), "counts": self.counts, **means}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], contig: str) -> Self:
         """Create an instance from the result of `arrays`."""
-        return cls(read_sites(arrays, contig), arrays["counts"])
+        return cls(read_sites(arrays, contig), arrays["counts"], arrays.get("means"))
 
     def _by_record(self) -> list[Int64Array]:
         ends = np.cumsum([len(record) for record in self.sites.alleles])

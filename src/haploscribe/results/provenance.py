@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe._version import __version__
+from haploscribe.config.annotations import annotation_files
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
@@ -35,7 +36,13 @@ _PACKAGES = (
 WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
 """Files of a weights folder that determine its model's predictions."""
 
-_BEFORE: Mapping[str, Any] = {"revision": None, "strands": "forward", "gtf": None, "position": None}
+_BEFORE: Mapping[str, Any] = {
+    "revision": None,
+    "strands": "forward",
+    "gtf": None,
+    "position": None,
+    "annotations": (),
+}
 """Options that earlier versions did not have, and what they did."""
 
 _MAX_SHOWN = 80
@@ -67,6 +74,9 @@ def run_record(
     files = {name: value for name, value in values.items() if isinstance(value, Path | Files)}
     if isinstance(values["genes"], str) and is_file(Path(values["genes"])):
         files["genes"] = Path(values["genes"])
+    annotations = annotation_files(values["annotations"])
+    if annotations:
+        files["annotations"] = Files(annotations.values())
     return {
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -77,7 +87,9 @@ def run_record(
 
 def input_record(name: str, given: Path | Files) -> dict[str, Any]:
     """Return `path` and `digest` of an input; `paths` too where it is several files."""
-    paths = variant_files(given) if name == "variants" else (Path(str(given)),)
+    paths = tuple(given) if isinstance(given, Files) else (given,)
+    if name == "variants":
+        paths = variant_files(given)
     record: dict[str, Any] = {"path": str(given), "digest": files_digest(paths)}
     return record if paths == (given,) else record | {"paths": [str(path) for path in paths]}
 

@@ -153,6 +153,25 @@ class SavedModels:
             association=MarginalAssociation(**parts["association"].arrays),
         )
 
+    def prior(self, number: int) -> dict[str, Float64Array]:
+        """Read what the effect-size prior of a gene says of each variant of its cis window.
+
+        Returns
+        -------
+        float64 `(n_variants,)` each: `distance`, the variance expected of effects by distance, relative to
+        that at the TSS; and `annotations`, what annotations multiply it by, where the run had any. Empty
+        where no model reads the prior.
+
+        Raises
+        ------
+        InputError
+            When a file is missing or damaged.
+        """
+        if all(spec.capabilities.across_genes for spec in self.specs.values()):
+            return {}
+        found = read_state(gene_file(self.folder, number)).parts.get("prior")
+        return {} if found is None else dict(found.arrays)
+
     def _restore_multi_gene(self, spec: ModelSpec) -> Estimator:
         """Restore a model that learned from all genes together, once."""
         if spec.name not in self._multi_gene:

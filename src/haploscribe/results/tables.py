@@ -37,17 +37,34 @@ class ZeroShotSummary(TypedDict):
     seconds: float
 
 
+class AnnotationSummary(TypedDict):
+    """What one feature of the annotations does, as in `summary.json`.
+
+    `effect` is the change in the log variance of effects with one standard deviation of the feature, learned
+    from all genes in all samples, `standard_error` its own; None where there are too few genes to learn one.
+    `n_missing` of the `n_variants` have no value and got the mean; a variant counts at each of its genes.
+    """
+
+    feature: str
+    effect: float | None
+    standard_error: float | None
+    n_missing: int
+    n_variants: int
+
+
 class Summary(TypedDict):
     """Summary of a run: the content of `summary.json`.
 
     `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is absent if
-    the run has none. `stages`, the seconds that each stage of the run took, is absent in older versions.
+    the run has none, and so is `annotations`. `stages`, the seconds that each stage of the run took, is
+    absent in older versions.
     """
 
     models: dict[str, ModelSummary]
     embedding: EmbeddingSummary | None
     zero_shot: NotRequired[dict[str, ZeroShotSummary]]
     stages: NotRequired[dict[str, float]]
+    annotations: NotRequired[list[AnnotationSummary]]
     wall_seconds: float
 
 

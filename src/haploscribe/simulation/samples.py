@@ -91,11 +91,16 @@ def read_candidates(genotypes: Genotypes, gene: Gene, options: SimulationOptions
     Raises
     ------
     InputError
-        When the file is damaged or unphased, or REF differs from the FASTA.
+        When the file is damaged, unphased or without calls, or REF differs from the FASTA.
     """
     length = genotypes.reference.contigs[gene.contig]
     variants = genotypes.read_window(cis_window(gene.contig, gene.tss, options.window, length))
     check_reference(variants, genotypes.reference)
+    if 0 < variants.counts.n_calls == variants.counts.n_missing_calls:
+        raise InputError(
+            f"{genotypes.reader.path} has no call with alleles (GT) near {gene.gene_id}; "
+            "give a file of phased calls"
+        )
     return candidate_alleles(variants, options.maf)
 
 

@@ -164,6 +164,16 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def require_readable(path: Path) -> None:
+    """Raise InputError where a file cannot be opened."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; check the path and its permissions"
+        ) from None
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents where they are missing.
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from haploscribe.cohort.missing_calls import ModelNames
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
 from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles, with_tile
@@ -48,7 +49,7 @@ def embed(
     try:
         with (
             open_executor(worker_options) as executor,
-            validated_cohort(cohort_options, executor, work) as validated,
+            validated_cohort(cohort_options, executor, work, models=ModelNames(("embed",))) as validated,
         ):
             embedded = embed_windows(validated.cached, validated.spec, loaded, store_path, executor)
             return {**validated.summary(), **embedded.summary()}

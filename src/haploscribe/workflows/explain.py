@@ -135,7 +135,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
     weights = {}
     with stage("Computing tile weights", len(models), "models") as advance, threads(1):
         for name, model in models.items():
-            weights[name] = tile_weights(model, inputs, spans)
+            weights[name] = tile_weights(model, model.select(inputs), spans)
             advance(1)
     query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
@@ -153,6 +153,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
         mutations=AlleleNames.of(mutations),
         mutation_effects=query.others("Computing effects of substitutions", mutations, backgrounds=False),
         neighbours=_neighbours(gene, opened),
+        prior=opened.saved.prior(opened.index(gene)),
     )
 
 
@@ -162,7 +163,9 @@ def _attention(
     """Average attention over the training samples, of models that have it; NaN for tiles that they lack."""
     with threads(1):
         found = {
-            name: model.attention(inputs) for name, model in models.items() if isinstance(model, HasAttention)
+            name: model.attention(model.select(inputs))
+            for name, model in models.items()
+            if isinstance(model, HasAttention)
         }
     starts = spans[:, 0].tolist()
     return {name: np.array([of.get(start, np.nan) for start in starts]) for name, of in found.items()}

@@ -27,7 +27,7 @@ from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, Results, read_results
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.validate import names_by_input, validated_cohort
 from haploscribe.workflows.work import WorkSpec
 
 _INPUTS = ("variants", "reference", "expression", "covariates")
@@ -132,7 +132,8 @@ class FinishedRun:
 
     def inputs(self, gene: Gene) -> GeneInputs:
         """Return the inputs of the samples that the models were trained on, at one of the cohort's genes."""
-        return gene_inputs(self.cohort, gene, self.deltas).take(self.fold.training)
+        training = self.fold.training
+        return gene_inputs(self.cohort, gene, self.deltas).imputed(training).take(training)
 
     def expression(self, gene: Gene) -> Float64Array:
         """Return their expression, float64 `(n_samples,)`, normalised and corrected as in training."""
@@ -206,8 +207,14 @@ def finished_run(
     # The models carry what the GTF told of their genes.
     annotation = None if cohort_options.gtf is None else GeneAnnotation.of_run(saved.record.genes)
     options = replace(cohort_options, genes=genes, gtf=None)
-    wide = any_model(specs, "reads_wide")
-    with validated_cohort(options, executor, work, wide=wide, annotation=annotation) as validated:
+    with validated_cohort(
+        options,
+        executor,
+        work,
+        wide=any_model(specs, "reads_wide"),
+        annotation=annotation,
+        models=names_by_input(specs),
+    ) as validated:
         cohort, store = validated.cached, results / STORE_NAME
         samples = cohort.match.shared
         yield FinishedRun(

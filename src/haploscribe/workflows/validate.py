@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.cohort.cohort import Cohort, open_cohort, save_cohort
+from haploscribe.cohort.missing_calls import TWINS_LABEL, ModelNames
 from haploscribe.cohort.scan import ScannedBlock, VariantScan, merge_scans, scan_block
 from haploscribe.config.options import CohortOptions
-from haploscribe.estimators.registry import ModelSpec
+from haploscribe.estimators.registry import ModelSpec, missing_twins
 from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.cache import CachedGenotypes, write_variant_samples
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.genome.tiles import TileBlock, tile_blocks
+from haploscribe.genome.variants import VariantCounts
 from haploscribe.parallel.executor import Executor
 from haploscribe.utils.files import remove_on_error, temporary_prefix
 from haploscribe.utils.hashing import work_key
@@ -55,14 +57,14 @@ class ValidatedCohort:
         assert isinstance(self.spec.genotypes, CachedGenotypes)
         return self.cohort.with_cached_genotypes(self.spec.genotypes.folder)
 
-    def summary(self, models: Iterable[ModelSpec] | None = None) -> dict[str, str | int]:
+    def summary(self, models: Sequence[ModelSpec] | None = None) -> dict[str, str | int]:
         """Return what was found, by its names in print.
 
         Parameters
         ----------
         models
-            Models of the run, of which those that lack the strand of a gene are named; None where they are
-            not known.
+            Models of the run, of which those that lack the strand of a gene, or a dosage twin, are named;
+            None where they are not known.
         """
         cohort = self.cohort
         without_gtf = np.array([gene.start is None for gene in cohort.genes], dtype=np.bool_)
@@ -87,8 +89,17 @@ class ValidatedCohort:
             "covariates": 0 if cohort.covariates is None else cohort.covariates.shape[1],
             "hidden factors": 0 if cohort.hidden_factors is None else cohort.hidden_factors.shape[1],
             "genes for expression heterogeneity": len(cohort.all_genes.genes),
-            **self.scan.summary(),
+            **self.scan.summary(cohort.match.shared),
+            **_twins_to_add(self.scan.counts, models or ()),
         }
+
+
+def _twins_to_add(counts: VariantCounts, models: Sequence[ModelSpec]) -> dict[str, str]:
+    """Say which dosage twins compare like with like, where dosages are not the counts of the alleles."""
+    missing = missing_twins(models)
+    if not missing or not (counts.n_missing_calls or counts.n_uncertain_calls):
+        return {}
+    return {TWINS_LABEL: ", ".join(missing)}
 
 
 def _taken_as_forward(models: Iterable[ModelSpec] | None) -> str:
@@ -108,6 +119,13 @@ def _named(cohort: Cohort, chosen: BoolArray) -> str | int:
     return f"{len(names):,} ({listed(names)})" if names else 0
 
 
+def names_by_input(specs: Iterable[ModelSpec]) -> ModelNames:
+    """Tell models that spell haplotypes from calls, or count their alleles, from those of dosages."""
+    able = {spec.name: spec.capabilities for spec in specs}
+    of_calls = [name for name, one in able.items() if one.reads_deltas or one.zero_shot or one.hard_calls]
+    return ModelNames(tuple(of_calls), tuple(name for name in able if name not in of_calls))
+
+
 @contextmanager
 def validated_cohort(
     options: CohortOptions,
@@ -116,6 +134,7 @@ def validated_cohort(
     *,
     wide: bool = False,
     annotation: GeneAnnotation | None = None,
+    models: ModelNames = ModelNames(),  # noqa: B008 - immutable
 ) -> Iterator[ValidatedCohort]:
     """Open the inputs and read them all; they are closed after the block.
 
@@ -132,6 +151,8 @@ def validated_cohort(
         Read the dosages of the genes' wide windows too.
     annotation
         As for `open_cohort`.
+    models
+        Models for which too many calls may be missing.
 
     Raises
     ------
@@ -153,7 +174,9 @@ def validated_cohort(
             blocks = list(tile_blocks(cohort.windows_to_read(), cohort.tile_size, contigs))
             n_tiles = sum(block.n_wanted for block in blocks)
             advance = keeping.enter_context(stage("Reading variants", n_tiles, "tiles"))
-            scan = _scan(cohort, blocks, executor, index_folder, work, advance, cache=temporary is None)
+            scan = _scan(
+                cohort, blocks, executor, index_folder, work, advance, models, cache=temporary is None
+            )
             if temporary is None:
                 save_cohort(work / "cohort", cohort)
         cached = CachedGenotypes(options.reference, index_folder, work / "variants", options.tile_size)
@@ -168,6 +191,7 @@ def _scan(
     index_folder: Path,
     work: Path,
     advance: Advance,
+    models: ModelNames,
     *,
     cache: bool,
 ) -> VariantScan:
@@ -191,7 +215,7 @@ def _scan(
             advance(found.block.n_wanted)
             yield found
 
-    return merge_scans(cohort, scanned())
+    return merge_scans(cohort, scanned(), models)
 
 
 def _scan_block(context: WorkContext, block: TileBlock, folder: Path | None) -> ScannedBlock:

@@ -9,6 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from haploscribe.annotations.features import FeatureScaling
+from haploscribe.annotations.sources import Annotations, open_annotations
 from haploscribe.cohort.cohort import Cohort, open_saved_cohort
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
@@ -16,7 +20,12 @@ from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
-from haploscribe.estimators.cross_gene.learners import EffectPriorModel, HeterogeneityModel
+from haploscribe.estimators.cross_gene.learners import (
+    Adjustment,
+    AnnotationModel,
+    EffectPriorModel,
+    HeterogeneityModel,
+)
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.evaluation.cross_gene import CrossGeneTraining, far_genes
@@ -32,7 +41,7 @@ from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import BoolArray, Float64Array
 
-HETEROGENEITY, EFFECT_PRIOR = "heterogeneity", "effect-prior"
+HETEROGENEITY, EFFECT_PRIOR, ANNOTATIONS = "heterogeneity", "effect-prior", "annotation-effects"
 """Folders of what all genes show, less the number of the fold."""
 
 
@@ -95,6 +104,8 @@ class WorkSpec:
         to a finished one reads all.
     backbone
         None where no worker embeds.
+    annotations
+        Folder of the annotations of genes (`annotate_genes`); None without.
     store, block_keys
         The embedding store, and the file of the run's blocks in it (`write_block_keys`).
     folder
@@ -113,6 +124,7 @@ class WorkSpec:
     models: Path | None = None
     model_names: tuple[str, ...] = ()
     backbone: BackboneOptions | None = None
+    annotations: Path | None = None
     store: Path | None = None
     block_keys: Path | None = None
     plugin_folder: str = field(default_factory=os.getcwd)
@@ -202,6 +214,26 @@ class WorkContext:
         return model_specs(evaluation.models, evaluation.seed, self.spec.plugin_folder)
 
     @cached_property
+    def annotations(self) -> Annotations:
+        """The files of annotations."""
+        lengths = self.cohort.genotypes.reference.contigs
+        contigs = dict.fromkeys(gene.contig for gene in self.cohort.genes)
+        return open_annotations(self.evaluation.annotations, {name: lengths[name] for name in contigs})
+
+    @cached_property
+    def annotation_scaling(self) -> FeatureScaling:
+        """What makes raw annotations features."""
+        assert self.spec.annotations is not None
+        return FeatureScaling.open(self.spec.annotations)
+
+    def annotated(self, number: int, inputs: GeneInputs) -> GeneInputs:
+        """Return a gene's inputs with the features of its annotations, where the run has any."""
+        if self.spec.annotations is None:
+            return inputs
+        raw = np.load(raw_annotations(self.spec.annotations, number), allow_pickle=False)
+        return replace(inputs, annotations=self.annotation_scaling.features(raw))
+
+    @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """The folds that every estimator of the run sees."""
         return run_folds(self.evaluation, self.cohort.match.shared)
@@ -236,8 +268,18 @@ class WorkContext:
             for fold in self.fits
         }
 
-    def cross_gene(self, number: int, fold: Fold) -> CrossGeneTraining:
-        """Return what genes far from one show about it in a fold, once all are measured."""
+    @cached_property
+    def annotation_models(self) -> dict[int, AnnotationModel]:
+        """What all genes say of annotations in each of `fits`, by the fold's number."""
+        return {
+            fold.number: AnnotationModel.open(self.cross_gene_folder(ANNOTATIONS, fold)) for fold in self.fits
+        }
+
+    def cross_gene(self, number: int, fold: Fold, *, annotations: bool = True) -> CrossGeneTraining:
+        """Return what genes far from one show about it in a fold, once all are measured.
+
+        Without `annotations`, all but what they say of annotations.
+        """
         gene, table = self.cohort.genes[number], self.cohort.all_genes.genes
         # By name: contigs are named as in the file there, as in the reference here.
         own = next(other for other in table if other.gene_id == gene.gene_id)
@@ -245,11 +287,14 @@ class WorkContext:
             self._far = {number: (far_genes(table, own), far_genes(self.cohort.genes, gene))}
         heterogeneity, prior = self._cross_gene_models[fold.number]
         of_table, of_cohort = self._far[number]
-        return CrossGeneTraining((heterogeneity.adjustment(of_table), prior.adjustment(of_cohort)))
+        found: list[Adjustment] = [heterogeneity.adjustment(of_table), prior.adjustment(of_cohort)]
+        if annotations and self.spec.annotations is not None:
+            found.append(self.annotation_models[fold.number].adjustment(of_cohort))
+        return CrossGeneTraining(tuple(found))
 
     def gene_inputs(self, number: int) -> GeneInputs:
         """Read the inputs of a gene of the cohort, for all samples."""
-        return gene_inputs(self.cohort, self.cohort.genes[number], self.deltas)
+        return self.annotated(number, gene_inputs(self.cohort, self.cohort.genes[number], self.deltas))
 
     def prepared(self, index: int, fold: Fold) -> Float64Array:
         """Normalise and correct a gene's expression with a fold's training samples; all samples."""
@@ -273,6 +318,11 @@ class WorkContext:
             normalisation=self.evaluation.normalize,
             cross_gene=self.cross_gene if uses_other_genes else None,
         )
+
+
+def raw_annotations(folder: Path, number: int) -> Path:
+    """Return the file of one gene's raw annotations."""
+    return folder / f"{number:06d}.npy"
 
 
 def write_block_keys(path: Path, keys: Iterable[BlockKey]) -> None:

@@ -84,7 +84,8 @@ def untrained_network(
     return HaplotypeNetwork(
         tokens.rows.shape[1],
         distances,
-        DEFAULT_PRIOR,
+        DEFAULT_PRIOR.variances(distances),
+        np.zeros((len(distances), 0), dtype=np.float32),
         width=width,
         n_layers=shape.get("n_layers", 1),
         n_heads=2,
@@ -203,10 +204,28 @@ def test_distance_is_to_the_centre_of_a_bin() -> None:
 
 
 def test_attention_starts_as_the_root_of_the_variance_prior() -> None:
-    distances = np.array([0.0, -15_000.0, 1e9], dtype=np.float32)
-    logits = attention_prior(distances, DEFAULT_PRIOR)
+    variances = DEFAULT_PRIOR.variances(np.array([0.0, -15_000.0, 1e9]))
+    np.testing.assert_allclose(torch.exp(2.0 * attention_prior(variances)), variances, rtol=1e-5)
 
-    np.testing.assert_allclose(torch.exp(2.0 * logits), DEFAULT_PRIOR.variances(distances), rtol=1e-5)
+
+def test_annotations_are_read_unless_they_are_not_to_be() -> None:
+    """They move predictions through the prior and as features, and are kept with the model."""
+    plain, rng = made_inputs(), np.random.default_rng(3)
+    expression = planted_expression(plain)
+    positions = np.sort(rng.integers(0, 8 * TILE, 60))
+    dosages = rng.binomial(2, 0.4, (len(expression), 60)).astype(np.float32)
+    plain = replace(plain, positions=positions, dosages=dosages)
+    drawn = rng.normal(size=(60, 2)).astype(np.float32)
+    prior = replace(DEFAULT_PRIOR, annotation_effects=(1.0, -0.5))
+    annotated = replace(plain, annotations=drawn, prior=prior)
+    model, twin = small().fit(annotated, expression), small()
+    twin.annotations = False
+    twin.fit(twin.select(annotated), expression)
+    without = small().fit(replace(plain, prior=DEFAULT_PRIOR), expression).predict(plain)
+    assert not np.allclose(model.predict(plain), without)
+    np.testing.assert_array_equal(twin.predict(plain), without)
+    restored = small().restore(model.state())
+    np.testing.assert_array_equal(restored.predict(plain), model.predict(plain))
 
 
 def test_samples_without_a_difference_to_the_reference_get_one_prediction() -> None:

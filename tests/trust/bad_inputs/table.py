@@ -4,12 +4,30 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
-from tests.trust.bad_inputs import expression, files, finished, gene_annotation, making, options, variants
+from tests.trust.bad_inputs import (
+    expression,
+    files,
+    finished,
+    gene_annotation,
+    making,
+    options,
+    variant_annotations,
+    variants,
+)
 from tests.trust.bad_inputs.rows import Row
 
 TABLE: dict[str, tuple[Row, ...]] = {
     module.TITLE: module.ROWS
-    for module in (files, variants, expression, gene_annotation, options, finished, making)
+    for module in (
+        files,
+        variants,
+        expression,
+        gene_annotation,
+        variant_annotations,
+        options,
+        finished,
+        making,
+    )
 }
 """The rows, by what is broken."""
 PRINTED = Path(__file__).parents[3] / "docs" / "bad-input-lines.json"

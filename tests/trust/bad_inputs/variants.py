@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from tests.fixtures.imputed import imputed_vcf
 from tests.trust.bad_inputs.rows import (
     GENE,
     NEW_PEOPLE,
@@ -111,6 +112,31 @@ def long_deletion(case: Case) -> None:
 def unphased_but_assumed(case: Case) -> None:
     case.set_calls("0/1", FIRST)
     case.give("assume-phased")
+
+
+def with_dosage(keys: str, values: str) -> Callable[[Case], None]:
+    """Give the first call of the first record a dosage."""
+
+    def change(case: Case) -> None:
+        lines = case.text(VARIANTS).splitlines()
+        first = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+        cells = lines[first].split("\t")
+        cells[8:10] = keys, f"{cells[9]}:{values}"
+        lines[first] = "\t".join(cells)
+        case.write(VARIANTS, "\n".join(lines) + "\n")
+
+    return change
+
+
+def only_dosages(models: str | None = None) -> Callable[[Case], None]:
+    """Leave nothing but dosages of all calls."""
+
+    def change(case: Case) -> None:
+        case.write(VARIANTS, imputed_vcf(case.text(VARIANTS), 1, "DS"))
+        if models is not None:
+            case.give("models", models)
+
+    return change
 
 
 def non_utf8(old: bytes, new: bytes) -> Callable[[Case], None]:
@@ -304,8 +330,55 @@ ROWS = (
     accepted(
         "half-calls, `0|.`",
         lambda case: case.set_calls("0|.", FIRST, slice(0, 3)),
-        "the missing allele counts as reference; they are counted as missing",
-        fact("missing calls, read as reference", "3 of 5719"),
+        "the missing allele counts as reference in haplotypes, the call as missing",
+        fact("missing calls, read as reference in haplotypes", "3 of 5,719 (0.05%)"),
+    ),
+    refused(
+        "dosages alone, for a model of hard calls",
+        only_dosages("blup(hard_calls=true)"),
+        r"variants.vcf: 100% of 5,719 calls near the genes lack alleles \(GT\), more than 10%, and "
+        r"blup\(hard_calls=true\) would read the reference there",
+        "use models that read its dosages: elastic-net, blup or ensemble",
+        verbs=("run",),
+    ),
+    refused(
+        "dosages alone, to be embedded",
+        only_dosages(),
+        "lack alleles",
+        verbs=("embed",),
+    ),
+    *(
+        refused(what, with_dosage(keys, values), f"variants.vcf {says}", advice)
+        for what, keys, values, says, advice in (
+            (
+                "a dosage above 2",
+                "GT:DS",
+                "2.5",
+                "has a DS at chr2:31 that is not a number of 0 to 2",
+                "bcftools annotate -x FORMAT/DS",
+            ),
+            (
+                "a dosage that is no number",
+                "GT:DS",
+                "nan",
+                "has a DS at chr2:31 that is not a number of 0 to 2",
+                "bcftools annotate -x FORMAT/DS",
+            ),
+            (
+                "two dosages of one ALT allele",
+                "GT:DS",
+                "1,0",
+                "has 2 DS values of a call at chr2:31, not 1",
+                "make that file again",
+            ),
+            (
+                "one haplotype dosage of a diploid call",
+                "GT:HDS",
+                "0.5",
+                "has 1 HDS values of a call at chr2:31, not 2",
+                "bcftools annotate -x FORMAT/HDS",
+            ),
+        )
     ),
     refused(
         "unphased heterozygotes",

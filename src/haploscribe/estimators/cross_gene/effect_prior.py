@@ -1,4 +1,4 @@
-"""How much a variant may matter by where it lies, learned from many genes at once."""
+"""How much a variant may matter by where it lies and what is known of it, learned from many genes at once."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -19,15 +19,18 @@ _BLOCK = 512  # variants whose products with all others are in memory at a time
 
 @dataclass(frozen=True, slots=True)
 class EffectVariancePrior:
-    """The variance expected of a standardised variant's effect, by its distance to the TSS.
+    """The variance expected of a standardised variant's effect, by its distance to the TSS and annotations.
 
     Attributes
     ----------
     weights
         `N_SHAPES` weights of the shapes that `distance_shapes` gives, not negative, not all 0.
+    annotation_effects
+        What each feature of the annotations adds to the log variance; empty without annotations.
     """
 
     weights: tuple[float, ...]
+    annotation_effects: tuple[float, ...] = ()
 
     def variances(self, distances: Float32Array | Float64Array) -> Float64Array:
         """Return the expected variances of variants or tiles, relative to those of a variant at the TSS.
@@ -44,6 +47,22 @@ class EffectVariancePrior:
         n_reaches = len(REACHES)
         at_tss = max(sum(self.weights[:n_reaches]), sum(self.weights[n_reaches:-1])) + self.weights[-1]
         return np.asarray(np.array(self.weights) @ distance_shapes(distances) / at_tss + _FLOOR)
+
+    def factors(self, annotations: Float32Array) -> Float64Array:
+        """Return what annotations multiply the variances of variants by.
+
+        Parameters
+        ----------
+        annotations
+            float32 `(n_variants, n_features)`; see `haploscribe.annotations.features`.
+
+        Returns
+        -------
+        float64 `(n_variants,)`; all positive, 1 where no effect of annotations is known.
+        """
+        if not self.annotation_effects:
+            return np.ones(len(annotations))
+        return np.asarray(np.exp(annotations.astype(np.float64) @ np.array(self.annotation_effects)))
 
 
 def distance_shapes(distances: Float32Array | Float64Array) -> Float64Array:

@@ -8,6 +8,11 @@ from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
+from haploscribe.estimators.cross_gene.annotation_effects import (
+    AnnotationEffects,
+    AnnotationMoments,
+    annotation_moments,
+)
 from haploscribe.estimators.cross_gene.effect_prior import (
     DEFAULT_PRIOR,
     EffectVariancePrior,
@@ -143,6 +148,101 @@ class PriorAdjustment:
     def adjust(self, inputs: GeneInputs, expression: Float64Array) -> tuple[GeneInputs, Float64Array]:
         """Set the prior of the inputs; see `Adjustment.adjust`."""
         return replace(inputs, prior=self.prior), expression
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationLearner:
+    """Learn how the variance of effects goes with annotations, beside distance.
+
+    Attributes
+    ----------
+    start
+        float64 `(n_features,)`; effects around which the likelihood is taken to be quadratic.
+    min_genes
+        Far genes below which no effect is learned from them.
+    """
+
+    start: Float64Array
+    min_genes: int = field(default_factory=lambda: MIN_GENES)
+
+    def measure(self, inputs: GeneInputs, expression: Float64Array) -> AnnotationMoments:
+        """Compute the moments of one gene at `start`; see `CrossGeneLearner.measure`."""
+        assert inputs.annotations is not None
+        prior = replace(inputs.prior, annotation_effects=tuple(self.start.tolist()))
+        variances = replace(inputs, prior=prior).prior_variances()
+        return annotation_moments(inputs.dosages, variances, inputs.annotations, expression)
+
+    def combine(self, moments: Sequence[AnnotationMoments]) -> "AnnotationModel":
+        """Gather the moments of all genes; see `CrossGeneLearner.combine`."""
+        return AnnotationModel(
+            np.stack([own.score for own in moments]),
+            np.stack([own.information for own in moments]),
+            self.start,
+            self.min_genes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationModel:
+    """What all genes say of annotations in one fold.
+
+    Attributes
+    ----------
+    scores, information
+        `AnnotationMoments` of each gene.
+    start
+        float64 `(n_features,)`; as in `AnnotationLearner`.
+    min_genes
+        As in `AnnotationLearner`.
+    """
+
+    scores: Float64Array
+    information: Float64Array
+    start: Float64Array
+    min_genes: int = field(default_factory=lambda: MIN_GENES)
+
+    def effects(self, genes: BoolArray | None = None) -> AnnotationEffects | None:
+        """Estimate the effects from some genes, bool `(n_genes,)`, or all; None where they are too few."""
+        chosen = np.ones(len(self.scores), dtype=np.bool_) if genes is None else genes
+        if np.count_nonzero(chosen) < self.min_genes:
+            return None
+        return AnnotationMoments(
+            self.scores[chosen].sum(axis=0), self.information[chosen].sum(axis=0)
+        ).effects(self.start)
+
+    def adjustment(self, far: BoolArray) -> "AnnotationAdjustment":
+        """Learn the effects for one gene; none where fewer than `min_genes` are far."""
+        found = self.effects(far)
+        return AnnotationAdjustment(() if found is None else tuple(found.effects.tolist()))
+
+    def save(self, folder: Path) -> None:
+        """Write the moments to a new folder."""
+        with write_if_absent(folder) as aside:
+            aside.mkdir()
+            for name in ("scores", "information", "start"):
+                np.save(aside / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map what `save` wrote into memory: processes of one machine share it."""
+        return cls(
+            *(
+                np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in ("scores", "information", "start")
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationAdjustment:
+    """Set the effects of annotations in the effect-size prior of a gene's inputs."""
+
+    effects: tuple[float, ...]
+
+    def adjust(self, inputs: GeneInputs, expression: Float64Array) -> tuple[GeneInputs, Float64Array]:
+        """Set the effects in the prior of the inputs; see `Adjustment.adjust`."""
+        prior = replace(inputs.prior, annotation_effects=self.effects)
+        return replace(inputs, prior=prior), expression
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,13 @@ class AdaptiveShrinkage(DosageModel, CompositeEstimator):
     proportion to what `GeneInputs.prior` expects of the variant. Starts from BLUP under the same prior. A
     validation set is not needed, and is trained on.
 
+    Parameters
+    ----------
+    hard_calls
+        See `DosageModel`.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
+
     Attributes
     ----------
     shares_
@@ -174,6 +181,10 @@ class AdaptiveShrinkage(DosageModel, CompositeEstimator):
     """
 
     uses_other_genes: bool = True
+
+    def __init__(self, *, hard_calls: bool = False, annotations: bool = True) -> None:
+        super().__init__(hard_calls=hard_calls)
+        self.annotations = annotations
 
     def parts(self) -> dict[str, DosageBlup]:
         """Return the BLUP whose effects are the start."""
@@ -196,7 +207,7 @@ class AdaptiveShrinkage(DosageModel, CompositeEstimator):
             fit = fit_adaptive_shrinkage(
                 (dosages[:, varying] - mean) / scale,
                 expression - expression.mean(),
-                inputs.prior.variances(inputs.distances()[varying]),
+                inputs.prior_variances()[varying],
                 blup.coefficients_[varying] * scale,
             )
             self.shares_ = fit.shares

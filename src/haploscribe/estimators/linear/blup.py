@@ -6,7 +6,12 @@ from typing import ClassVar, Self
 import numpy as np
 
 from haploscribe.estimators.base import GeneEstimator, State, require_complete
-from haploscribe.estimators.delta_scores import DeltaWhitening, TileScores, fit_delta_whitening
+from haploscribe.estimators.delta_scores import (
+    DeltaWhitening,
+    TileScores,
+    bin_variances,
+    fit_delta_whitening,
+)
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.linear.dosage_model import DosageModel
 from haploscribe.estimators.linear.posterior import POSTERIOR, BlupSummary, EffectPosterior
@@ -26,6 +31,10 @@ class DosageBlup(DosageModel):
     ----------
     by_distance
         Let w be the variance that `GeneInputs.prior` expects of a variant.
+    hard_calls
+        See `DosageModel`.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
 
     Attributes
     ----------
@@ -33,8 +42,12 @@ class DosageBlup(DosageModel):
         Heritability: the share of variance that the variants explain together, by REML.
     """
 
-    def __init__(self, *, by_distance: bool = False) -> None:
+    def __init__(
+        self, *, by_distance: bool = False, hard_calls: bool = False, annotations: bool = True
+    ) -> None:
+        super().__init__(hard_calls=hard_calls)
         self.by_distance = by_distance
+        self.annotations = annotations
         self.uses_other_genes = by_distance
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
@@ -46,7 +59,7 @@ class DosageBlup(DosageModel):
         variance = np.mean((dosages[:, varying] - mean[varying]) ** 2, axis=0)
         weights = np.ones(varying.sum())
         if self.by_distance:
-            weights = inputs.prior.variances(inputs.distances()[varying])
+            weights = inputs.prior_variances()[varying]
         scale = np.sqrt(variance * weights.sum() / weights)
         standardised = (dosages[:, varying] - mean[varying]) / scale
         spectrum = KernelEigen.of_features(standardised)
@@ -98,7 +111,9 @@ class DeltaBlup(GeneEstimator):
     Parameters
     ----------
     by_distance
-        Let that variance be what `GeneInputs.prior` expects of a variant at the bin's centre.
+        Let that variance be what `GeneInputs.prior` expects of the bin: see `bin_variances`.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
 
     Attributes
     ----------
@@ -115,8 +130,9 @@ class DeltaBlup(GeneEstimator):
 
     reads_deltas: ClassVar[bool] = True
 
-    def __init__(self, *, by_distance: bool = False) -> None:
+    def __init__(self, *, by_distance: bool = False, annotations: bool = True) -> None:
         self.by_distance = by_distance
+        self.annotations = annotations
         self.uses_other_genes = by_distance
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
@@ -178,7 +194,7 @@ class DeltaBlup(GeneEstimator):
         """Root of the prior variance of each bin's effects, float64 `(n_bins,)`."""
         if not self.by_distance:
             return np.ones(tile.scores.shape[1])
-        return np.sqrt(inputs.prior.variances(tile.distances(inputs.gene)))
+        return np.sqrt(bin_variances(tile, inputs))
 
 
 def _flat(tile: TileScores) -> Float64Array:

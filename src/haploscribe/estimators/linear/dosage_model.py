@@ -10,6 +10,11 @@ from haploscribe.utils.types import Float64Array
 class DosageModel(GeneEstimator):
     """A model with an intercept and one coefficient per variant; subclasses write `fit`.
 
+    Parameters
+    ----------
+    hard_calls
+        Read the copies that hard calls count, in place of dosages; see `Estimator.hard_calls`.
+
     Attributes
     ----------
     coefficients_
@@ -20,6 +25,9 @@ class DosageModel(GeneEstimator):
 
     coefficients_: Float64Array
     intercept_: float
+
+    def __init__(self, *, hard_calls: bool = False) -> None:
+        self.hard_calls = hard_calls
 
     def predict(self, inputs: GeneInputs) -> Float64Array:
         """Predict expression; see `Estimator.predict`. Variants must be those of `fit`, in that order."""

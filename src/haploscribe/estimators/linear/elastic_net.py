@@ -29,6 +29,8 @@ class ElasticNet(DosageModel):
         Values of λ tried at most.
     seed
         Draws the inner folds; the same samples get the same inner folds at every gene.
+    hard_calls
+        See `DosageModel`.
 
     Attributes
     ----------
@@ -44,7 +46,16 @@ class ElasticNet(DosageModel):
         fewer samples than inner folds.
     """
 
-    def __init__(self, alpha: float = 0.5, n_folds: int = 10, n_lambdas: int = 100, seed: int = 0) -> None:
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        n_folds: int = 10,
+        n_lambdas: int = 100,
+        seed: int = 0,
+        *,
+        hard_calls: bool = False,
+    ) -> None:
+        super().__init__(hard_calls=hard_calls)
         if not 0.0 < alpha <= 1.0:
             raise InputError(f"elastic net: alpha is {alpha}, but must be above 0 and at most 1")
         if n_folds < 2 or n_lambdas < 2:

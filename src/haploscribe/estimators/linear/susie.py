@@ -24,6 +24,10 @@ class Susie(DosageModel):
     ----------
     n_effects
         L, the number of effects at most; those that do not help vanish.
+    hard_calls
+        See `DosageModel`.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
 
     Attributes
     ----------
@@ -33,13 +37,15 @@ class Susie(DosageModel):
 
     uses_other_genes: bool = True
 
-    def __init__(self, n_effects: int = 5) -> None:
+    def __init__(self, n_effects: int = 5, *, hard_calls: bool = False, annotations: bool = True) -> None:
+        super().__init__(hard_calls=hard_calls)
+        self.annotations = annotations
         self.n_effects = n_effects
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Estimate variances and the posterior of the effects; see `Estimator.fit`."""
         require_complete(inputs, expression)
-        weights = inputs.prior.variances(inputs.distances())
+        weights = inputs.prior_variances()
         fit = fit_susie(inputs.dosages.astype(np.float64), expression, weights, self.n_effects)
         self.coefficients_ = fit.coefficients
         self.intercept_ = fit.intercept

@@ -18,6 +18,11 @@ class TopSnp(DosageModel):
     The smallest p is the largest squared correlation. Of variants that tie, as those in complete linkage
     disequilibrium do, the first along the contig is taken. A validation set is not needed, and is trained on.
 
+    Parameters
+    ----------
+    hard_calls
+        See `DosageModel`.
+
     Attributes
     ----------
     variant_

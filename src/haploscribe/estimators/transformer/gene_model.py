@@ -1,6 +1,6 @@
 """A transformer over the tile deltas of one gene, for one gene at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from itertools import islice
 from typing import ClassVar, Self
@@ -10,19 +10,26 @@ import torch
 
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import GeneEstimator, State, require_complete
-from haploscribe.estimators.cross_gene.effect_prior import DEFAULT_PRIOR, EffectVariancePrior
-from haploscribe.estimators.delta_scores import N_SCORES, DeltaWhitening, fit_delta_whitening
+from haploscribe.estimators.delta_scores import (
+    N_SCORES,
+    DeltaWhitening,
+    TileScores,
+    bin_annotations,
+    bin_variances,
+    fit_delta_whitening,
+)
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.solvers.reml import fit_haplotype_effects
 from haploscribe.estimators.transformer.network import (
     HaplotypeNetwork,
     Tokens,
+    position_features,
     restore_weights,
     training_epochs,
     weights_state,
 )
 from haploscribe.estimators.transformer.token_pooling import grouped, pooled, scaled_for_pooling
-from haploscribe.utils.types import BoolArray, Float32Array, Float64Array
+from haploscribe.utils.types import BoolArray, Float64Array
 
 _NEGLIGIBLE = 1e-6  # relative size of what is rounding error in float32
 _INNER_SHARE = 0.2  # of the training samples, held out to stop early
@@ -55,6 +62,8 @@ class Transformer(GeneEstimator):
     seed
         Draws starting weights, inner split and order of samples. The same seed gives the same bits on one
         machine with one number of threads; the global random state is neither read nor changed.
+    annotations
+        Read what annotations say of variants, where a run has them; see `Estimator.annotations`.
 
     Attributes
     ----------
@@ -81,6 +90,7 @@ class Transformer(GeneEstimator):
         max_epochs: int = 4,
         patience: int = 1,
         seed: int = 0,
+        annotations: bool = True,
     ) -> None:
         self.n_scores = n_scores
         self.width = width
@@ -90,6 +100,7 @@ class Transformer(GeneEstimator):
         self.max_epochs = max_epochs
         self.patience = patience
         self.seed = seed
+        self.annotations = annotations
 
     def fit(self, inputs: GeneInputs, expression: Float64Array, validation: BoolArray | None = None) -> Self:
         """Choose the number of epochs in the inner split, train on all samples given; see `Estimator.fit`.
@@ -118,8 +129,7 @@ class Transformer(GeneEstimator):
             tiles = pooled(self.basis_.scored(inputs), inputs.gene)
             tokens = Tokens.of(tiles)
             standardised = (expression - self.intercept_) / self._scale
-            distances = np.concatenate([tile.distances(inputs.gene) for tile in tiles])
-            network = self._untrained(tokens, distances, inputs.prior)
+            network = self._untrained(tokens, tiles, inputs)
             self.n_epochs_ = self._choose_epochs(deepcopy(network), tokens, standardised, held_out)
             for _ in islice(self._states(network, tokens, standardised), self.n_epochs_ + 1):
                 pass
@@ -170,11 +180,14 @@ class Transformer(GeneEstimator):
             self.basis_ = DeltaWhitening.restored(state.parts["basis"])
             weights = state.parts["network"]
             n_tokens, n_scores = weights.arrays["linear_value"].shape
+            distances = np.zeros(n_tokens, dtype=np.float32)
+            n_annotations = weights.arrays["features"].shape[1] - position_features(distances).shape[1]
             # Where tokens lie and what is expected of them is among the weights.
             self.network_ = HaplotypeNetwork(
                 n_scores,
-                np.zeros(n_tokens, dtype=np.float32),
-                DEFAULT_PRIOR,
+                distances,
+                np.ones(n_tokens),
+                np.zeros((n_tokens, n_annotations), dtype=np.float32),
                 width=self.width,
                 n_layers=self.n_layers,
                 n_heads=self.n_heads,
@@ -188,14 +201,13 @@ class Transformer(GeneEstimator):
         drawn = np.random.default_rng(self.seed).permutation(n_samples)
         return drawn < round(_INNER_SHARE * n_samples)
 
-    def _untrained(
-        self, tokens: Tokens, distances: Float32Array, prior: EffectVariancePrior
-    ) -> HaplotypeNetwork:
+    def _untrained(self, tokens: Tokens, tiles: Sequence[TileScores], inputs: GeneInputs) -> HaplotypeNetwork:
         carried = tokens.rows[torch.from_numpy(np.unique(tokens.index.numpy()))]
         return HaplotypeNetwork(
             tokens.rows.shape[1],
-            distances,
-            prior,
+            np.concatenate([tile.distances(inputs.gene) for tile in tiles]),
+            np.concatenate([bin_variances(tile, inputs) for tile in tiles]),
+            np.concatenate([bin_annotations(tile, inputs) for tile in tiles]),
             width=self.width,
             n_layers=self.n_layers,
             n_heads=self.n_heads,

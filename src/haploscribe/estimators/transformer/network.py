@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from haploscribe.estimators.base import State
-from haploscribe.estimators.cross_gene.effect_prior import EffectVariancePrior
 from haploscribe.estimators.delta_scores import TileScores
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 
@@ -94,13 +93,13 @@ def position_features(distances: Float32Array) -> Tensor:
     return torch.from_numpy(features.astype(np.float32))
 
 
-def attention_prior(distances: Float32Array, prior: EffectVariancePrior) -> Tensor:
+def attention_prior(variances: Float64Array) -> Tensor:
     """Attention logits before anything is learned: the log of the root of the variance prior, `(n_tokens,)`.
 
     A token's share of the variance goes with its attention squared, hence the root: the linear model
     that a network starts from is BLUP under the same prior.
     """
-    return torch.from_numpy((0.5 * np.log(prior.variances(distances))).astype(np.float32))
+    return torch.from_numpy((0.5 * np.log(variances)).astype(np.float32))
 
 
 class EncoderLayer(nn.Module):
@@ -146,8 +145,10 @@ class HaplotypeNetwork(nn.Module):
         Scores of a token.
     distances
         float32 `(n_tokens,)`; signed distance of each token to the TSS in base pairs.
-    prior
-        What is expected of tokens by distance.
+    variances
+        float64 `(n_tokens,)`; what the effect-size prior expects of each token.
+    annotations
+        float32 `(n_tokens, n_annotations)`; further features of each token beside its position.
     width, n_layers, n_heads
         Of the encoder.
     token_norm
@@ -164,7 +165,8 @@ class HaplotypeNetwork(nn.Module):
         self,
         n_scores: int,
         distances: Float32Array,
-        prior: EffectVariancePrior,
+        variances: Float64Array,
+        annotations: Float32Array,
         *,
         width: int,
         n_layers: int,
@@ -173,8 +175,9 @@ class HaplotypeNetwork(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.register_buffer("prior", attention_prior(distances, prior))
-        self.register_buffer("features", position_features(distances))
+        self.register_buffer("prior", attention_prior(variances))
+        positions = position_features(distances)
+        self.register_buffer("features", torch.cat([positions, torch.from_numpy(annotations)], dim=1))
         self.register_buffer("linear_value", torch.zeros(len(distances), n_scores))
         self.embedding = drawn_weights(generator, n_scores, width, norm=token_norm)
         self.position = drawn_weights(generator, self.features.shape[1], width)

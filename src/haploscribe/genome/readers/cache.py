@@ -1,8 +1,8 @@
 """Cache a run's genotypes on disk, one file per block of tiles, and read them back.
 
-A genotype file is parsed once. What the run uses (its samples, alleles above the minimum frequency, missing
-calls as reference) is cached with a bit or two per allele, so that no later stage decompresses and parses
-text again.
+A genotype file is parsed once. What the run uses (its samples, alleles above the minimum frequency) is
+cached with a bit or two per allele, so that no later stage decompresses and parses text again. A bit per call
+follows where calls are missing, and where the file has dosages, those that are not the count of the alleles.
 """
 
 import json
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import TILES_PER_BLOCK
-from haploscribe.genome.variants import VariantCounts, Variants
+from haploscribe.genome.variants import VariantCounts, Variants, concatenate
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import folder_name
-from haploscribe.utils.types import Int8Array, Int64Array, UInt8Array
+from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
 
 _SAMPLES = "samples.json"
 
@@ -56,6 +56,8 @@ def write_variant_block(folder: Path, number: int, variants: Variants) -> None:
             allow_pickle=False,
             **site_arrays(variants),
             genotypes=_packed(variants.genotypes, planes),
+            **_missing_arrays(variants),
+            **_dosage_arrays(variants),
         )
 
 
@@ -153,7 +155,7 @@ class GenotypeCache:
                 block = self._block(contig, number)
                 parts.append(block.take(block.positions >= read_upto))
                 read_upto = (number + 1) * self._span
-        found = _joined(parts)
+        found = concatenate(parts)
         return found.take((found.positions < end) & (found.ends > start))
 
     def close(self) -> None:
@@ -170,9 +172,9 @@ class GenotypeCache:
         key = (contig, number)
         if key not in self._blocks:
             block = _read(_path(self.path, contig, number), contig, self.sample_ids)
-            n_bytes = sum(other.genotypes.nbytes for other in self._blocks.values())
-            while self._blocks and n_bytes + block.genotypes.nbytes > self._cache_bytes:
-                n_bytes -= self._blocks.pop(next(iter(self._blocks))).genotypes.nbytes
+            n_bytes = sum(_size(other) for other in self._blocks.values())
+            while self._blocks and n_bytes + _size(block) > self._cache_bytes:
+                n_bytes -= _size(self._blocks.pop(next(iter(self._blocks))))
             self._blocks[key] = block
         return self._blocks[key]
 
@@ -212,26 +214,42 @@ def _path(folder: Path, contig: str, number: int) -> Path:
     return folder / folder_name(contig, "contig") / f"{number}.npz"
 
 
+def _size(variants: Variants) -> int:
+    """Return the bytes of the arrays with a sample axis."""
+    arrays = (variants.genotypes, variants.missing, variants.alt_dosages)
+    return sum(array.nbytes for array in arrays if array is not None)
+
+
 def _read(path: Path, contig: str, sample_ids: tuple[str, ...]) -> Variants:
     with np.load(path, allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
     sites = read_sites(stored, contig)
     shape = (len(sites.positions), len(sample_ids), 2)
-    return replace(sites, genotypes=_unpacked(stored["genotypes"], shape), sample_ids=sample_ids)
+    genotypes = _unpacked(stored["genotypes"], shape)
+    found = replace(sites, genotypes=genotypes, sample_ids=sample_ids)
+    if "missing" in stored:
+        found = replace(found, missing=_bits(stored["missing"], len(sample_ids)))
+    if "dosages" in stored:
+        dosages = found.haplotype_dosages()
+        dosages[_bits(stored["differs"], dosages.size).reshape(dosages.shape)] = stored["dosages"]
+        found = replace(found, alt_dosages=dosages)
+    return found
 
 
-def _joined(parts: Sequence[Variants]) -> Variants:
-    """Concatenate the variants of consecutive blocks; at least one."""
-    first, *others = parts
-    if not others:
-        return first
-    return replace(
-        first,
-        positions=np.concatenate([part.positions for part in parts]),
-        identifiers=tuple(name for part in parts for name in part.identifiers),
-        alleles=tuple(record for part in parts for record in part.alleles),
-        genotypes=np.concatenate([part.genotypes for part in parts]),
-    )
+def _missing_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
+    """Return which calls are missing, one bit each; nothing where none is."""
+    if variants.missing is None or not variants.missing.any():
+        return {}
+    return {"missing": np.packbits(variants.missing, axis=1)}
+
+
+def _dosage_arrays(variants: Variants) -> dict[str, npt.NDArray[Any]]:
+    """Return where dosages differ from the calls, one bit per haplotype and column, and the dosages there."""
+    if variants.alt_dosages is None:
+        return {}
+    called = replace(variants, alt_dosages=None).haplotype_dosages()
+    differs = (called != variants.alt_dosages) & ~(np.isnan(called) & np.isnan(variants.alt_dosages))
+    return {"differs": np.packbits(differs), "dosages": variants.alt_dosages[differs]}
 
 
 def _packed(genotypes: Int8Array, planes: int) -> UInt8Array:
@@ -247,6 +265,11 @@ def _unpacked(packed: UInt8Array, shape: tuple[int, int, int]) -> Int8Array:
     for plane, bits in enumerate(packed):
         flat |= np.unpackbits(bits, axis=1, count=copies * n_samples).view(np.int8) << plane
     return flat.reshape(shape)
+
+
+def _bits(packed: UInt8Array, count: int) -> BoolArray:
+    """Unpack the last axis of bits to bool of this length."""
+    return np.unpackbits(packed, axis=-1, count=count).view(np.bool_)
 
 
 def _as_bytes(texts: Sequence[bytes]) -> UInt8Array:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from haploscribe.errors import InputError
+from haploscribe.genome.dosages import missing_dosages, uncertain_calls
 from haploscribe.genome.reference import as_acgtn
 from haploscribe.genome.variants import VariantCounts, Variants
 from haploscribe.utils.names import require_printable
-from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
+from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 
 MISSING = -1
 ABSENT = -2
@@ -38,6 +39,9 @@ class Calls:
         copy of a haploid call.
     phased
         bool `(n_records, n_samples)`; whether the two alleles are phased.
+    dosages
+        float32 `(n_columns, n_samples, 2)`; expected copies of each ALT allele on each haplotype, by the
+        alleles where a call has no dosage, NaN where it has neither. None where no record has dosages.
     """
 
     positions: Int64Array
@@ -45,6 +49,35 @@ class Calls:
     alleles: tuple[tuple[str, ...], ...]
     numbers: AlleleNumbers
     phased: BoolArray
+    dosages: Float32Array | None = None
+
+    def haplotype_dosages(self) -> Float32Array:
+        """Return `dosages`, from the alleles alone where no record has any."""
+        if self.dosages is not None:
+            return self.dosages
+        return called_copies(self.numbers, [len(record) - 1 for record in self.alleles])
+
+
+def called_copies(numbers: AlleleNumbers, n_alternates: Sequence[int]) -> Float32Array:
+    """Count the copies of each ALT allele on each haplotype of calls.
+
+    Parameters
+    ----------
+    numbers
+        `(n_records, n_samples, 2)`; as in `Calls`.
+    n_alternates
+        ALT alleles of each record.
+
+    Returns
+    -------
+    float32 `(n_columns, n_samples, 2)`
+        0 or 1, one row per ALT allele; NaN for both haplotypes where an allele of the call is missing.
+    """
+    rows = np.repeat(np.arange(len(numbers)), n_alternates)
+    allele_of = np.array([a for n in n_alternates for a in range(1, n + 1)], dtype=np.int16)
+    copies: Float32Array = (numbers[rows] == allele_of[:, None, None]).astype(np.float32)
+    copies[(numbers == MISSING).any(axis=2)[rows]] = np.nan
+    return copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +156,9 @@ def joined_calls(parts: Sequence[Calls], n_samples: int) -> Calls:
         alleles=tuple(record for part in parts for record in part.alleles),
         numbers=np.concatenate([part.numbers for part in parts]),
         phased=phased,
+        dosages=None
+        if all(part.dosages is None for part in parts)
+        else np.concatenate([part.haplotype_dosages() for part in parts]),
     )
 
 
@@ -162,6 +198,10 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
     numbers = calls.numbers if len(rows) == len(sites) else calls.numbers[rows]
     genotypes = _renumbered(numbers, usable_sites)
     odd = _odd_calls(numbers, genotypes, calls.phased if len(rows) == len(sites) else calls.phased[rows])
+    missing = _missing_calls(odd, genotypes)
+    dosages = calls.dosages
+    if dosages is not None:
+        dosages = dosages[[one for site in sites for one in site.usable]]
     variants = Variants(
         contig=contig,
         positions=calls.positions[rows],
@@ -175,11 +215,18 @@ def phased_variants(calls: Calls, contig: str, sample_ids: tuple[str, ...], rule
             n_symbolic=sum(site.usable.count(False) for site in sites),
             n_calls=len(usable_sites) * len(sample_ids),
             n_missing_calls=int(odd.missing.sum()),
+            n_missing_dosages=int(odd.missing.sum()),
             n_haploid_calls=int(odd.haploid.sum()),
             n_unphased_heterozygous=int(odd.unphased.sum()),
         ),
         imputed_mask=_imputed(numbers, genotypes),
+        missing=missing,
+        alt_dosages=dosages,
     )
+    if dosages is not None:
+        n_missing, n_uncertain = (int(count(variants).sum()) for count in (missing_dosages, uncertain_calls))
+        counts = replace(variants.counts, n_missing_dosages=n_missing, n_uncertain_calls=n_uncertain)
+        variants = replace(variants, counts=counts)
     _require_called(variants, odd, rules)
     _require_phased(variants, odd, rules)
     return variants
@@ -224,6 +271,15 @@ def _odd_calls(numbers: AlleleNumbers, genotypes: Int8Array, phased: BoolArray) 
     haploid = (second == ABSENT) & (first >= 0)
     heterozygous = genotypes[rows, :, 0] != genotypes[rows, :, 1]
     return _OddCalls(rows, missing, haploid, ~phased[rows] & ~missing & ~haploid & heterozygous)
+
+
+def _missing_calls(odd: _OddCalls, genotypes: Int8Array) -> BoolArray | None:
+    """Return which calls miss an allele, bool `(n_variants, n_samples)`; None where none does."""
+    if not odd.missing.any():
+        return None
+    missing = np.zeros(genotypes.shape[:2], dtype=np.bool_)
+    missing[odd.rows] = odd.missing
+    return missing
 
 
 def _renumbered(numbers: AlleleNumbers, sites: list[_Site]) -> Int8Array:
@@ -293,7 +349,12 @@ def _require_called(variants: Variants, odd: _OddCalls, rules: CallRules) -> Non
     raise InputError(
         f"{rules.path} has {counts.n_missing_calls / counts.n_calls:.0%} missing calls at "
         f"{_region(variants)} (limit {rules.max_missing:.0%}; most in sample {variants.sample_ids[worst]}: "
-        f"{by_sample[worst]} of {n_variants}); impute them or leave those samples or variants out"
+        f"{by_sample[worst]} of {n_variants}); "
+        + (
+            "impute them or leave those samples or variants out"
+            if variants.alt_dosages is None
+            else "sequences are spelled from phased calls (GT), not from dosages: give a file that has them"
+        )
     )
 
 

@@ -5,11 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self
 
-import numpy as np
-
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import match_contig, require_contig
-from haploscribe.genome.variants import VariantReader, Variants, sum_counts
+from haploscribe.genome.variants import VariantReader, Variants, concatenate
 from haploscribe.utils.file_lists import Files
 
 
@@ -62,7 +60,7 @@ class ManyReader:
         name = require_contig(contig, self.contigs, str(self.path))
         parts = self._parts[name]
         wanted = [reader for first, reader in parts if first < end] or [parts[0][1]]
-        return _joined([reader.read(contig, start, end, samples) for reader in wanted])
+        return concatenate([reader.read(contig, start, end, samples) for reader in wanted])
 
     def close(self) -> None:
         """Close all files."""
@@ -103,29 +101,3 @@ def _in_order(contig: str, readers: Sequence[SpanReader]) -> list[tuple[int, Spa
                 "files that do not overlap, or join them: bcftools concat --allow-overlaps --rm-dups all"
             )
     return [(first, reader) for first, _, reader in spans]
-
-
-def _joined(parts: Sequence[Variants]) -> Variants:
-    """Concatenate variants of one region and the same samples, in genome order."""
-    if len(parts) == 1:
-        return parts[0]
-    masks = None
-    if any(part.imputed_mask is not None for part in parts):
-        masks = np.concatenate(
-            [
-                np.zeros(part.genotypes.shape, dtype=np.bool_)
-                if part.imputed_mask is None
-                else part.imputed_mask
-                for part in parts
-            ]
-        )
-    return Variants(
-        contig=parts[0].contig,
-        positions=np.concatenate([part.positions for part in parts]),
-        identifiers=tuple(name for part in parts for name in part.identifiers),
-        alleles=tuple(record for part in parts for record in part.alleles),
-        genotypes=np.concatenate([part.genotypes for part in parts]),
-        sample_ids=parts[0].sample_ids,
-        counts=sum_counts(*(part.counts for part in parts)),
-        imputed_mask=masks,
-    )

@@ -1,6 +1,7 @@
 """Read PLINK 2's PGEN with its .pvar and .psam."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -92,7 +93,7 @@ class PgenReader:
         called = alleles.reshape(len(rows), n_samples, 2)[:, order]
         numbers: Int16Array = np.where(called < 0, MISSING, called).astype(np.int16)
         taken = rows.tolist()
-        return Calls(
+        calls = Calls(
             positions=self._positions[rows],
             identifiers=tuple(self._identifiers[taken].to_list()),
             alleles=tuple(
@@ -102,6 +103,25 @@ class PgenReader:
             numbers=numbers,
             phased=phased[:, order],
         )
+        uncertain = self._uncertain(rows)
+        if not uncertain.size:
+            return calls
+        dosages, first = calls.haplotype_dosages(), np.cumsum([0, *(len(one) - 1 for one in calls.alleles)])
+        split = np.empty((len(uncertain), 2 * n_samples), dtype=np.float32)
+        self._pgen.read_phased_dosages_list(rows[uncertain].astype(np.uint32), split)
+        split[split < 0] = np.nan
+        dosages[first[uncertain]] = split.reshape(len(uncertain), n_samples, 2)[:, order]
+        return replace(calls, dosages=dosages)
+
+    def _uncertain(self, rows: Int64Array) -> Int64Array:
+        """Return the indices, in `rows`, of records with a dosage that is no whole number.
+
+        A PGEN has dosages of sites with one ALT allele only; a whole number is the count of the call.
+        """
+        dosages = np.empty((len(rows), len(self.sample_ids)), dtype=np.float32)
+        if len(rows):
+            self._pgen.read_dosages_list(rows.astype(np.uint32), dosages)
+        return np.flatnonzero((dosages != dosages.astype(np.int8)).any(axis=1))
 
 
 def _reason(error: Exception) -> str:

@@ -12,14 +12,16 @@ from haploscribe.genome.readers.calls import (
     AlleleNumbers,
     Calls,
     Int16Array,
+    called_copies,
     joined_calls,
 )
-from haploscribe.utils.types import BoolArray, Int8Array, Int64Array, UInt8Array
+from haploscribe.genome.readers.vcf_dosages import DosageError, decode_dosages, dosage_keys
+from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array, UInt8Array
 
 CHUNK_CHARACTERS = 1 << 19
 """Bytes of text decoded at once, to stay within the processor's cache."""
 
-_CHROM, _POSITION, _IDENTIFIER, _REF, _ALT, _FORMAT, _CALLS = 0, 1, 2, 3, 4, 8, 9
+_CHROM, _POSITION, _IDENTIFIER, _REF, _ALT, _FORMAT, _CALLS, _WHOLE_CALLS = 0, 1, 2, 3, 4, 8, 9, 10
 _TAB, _COLON, _PHASED, _UNPHASED, _ZERO, _DOT = b"\t:|/0."
 _CALL_BYTES = 4  # allele, separator, allele, and the tab or colon behind them
 _SEPARATORS, _PHASED_DIPLOID = np.frombuffer(b"\0\xff\0\xff\0|\0\t", dtype=np.uint32)
@@ -73,7 +75,7 @@ def decode_records(
 
 
 def _overlapping(lines: Iterable[str], start: int, end: int) -> Iterator[list[str]]:
-    """Split records into nine fields and the calls; in those, GT comes first."""
+    """Split records into nine fields and the calls, GT first; whole calls follow where they have dosages."""
     for line in lines:
         fields = line.split("\t", _CALLS)
         if len(fields) <= _ALT or not fields[_POSITION].isdecimal():
@@ -85,8 +87,11 @@ def _overlapping(lines: Iterable[str], start: int, end: int) -> Iterator[list[st
             elif fields[_FORMAT] == "GT":
                 if ":" in fields[_CALLS]:
                     raise _too_many_values(fields)
-            elif not fields[_FORMAT].startswith("GT:"):
-                fields[_CALLS] = _genotypes_first(fields)
+            else:
+                if dosage_keys(fields[_FORMAT]) is not None:
+                    fields.append(fields[_CALLS])
+                if not fields[_FORMAT].startswith("GT:"):
+                    fields[_CALLS] = _genotypes_first(fields)
             yield fields
 
 
@@ -125,13 +130,39 @@ def _chunks(records: Iterable[list[str]], chunk_characters: int) -> Iterator[lis
 
 def _decode(records: list[list[str]], n_samples: int, columns: Int64Array | None) -> Calls:
     numbers, phased = _decode_calls(records, n_samples)
+    dosages = None
+    if n_samples and any(len(record) > _WHOLE_CALLS for record in records):
+        dosages = _decode_dosages(records, numbers)
     return Calls(
         positions=np.array([int(record[_POSITION]) for record in records], dtype=np.int64) - 1,
         identifiers=tuple(record[_IDENTIFIER] for record in records),
         alleles=tuple(_alleles(record[_REF], record[_ALT]) for record in records),
         numbers=numbers if columns is None else numbers[:, columns],
         phased=phased if columns is None else phased[:, columns],
+        dosages=dosages if columns is None or dosages is None else dosages[:, columns],
     )
+
+
+def _decode_dosages(records: list[list[str]], numbers: AlleleNumbers) -> Float32Array:
+    """Return expected copies of each ALT allele on each haplotype: see `Calls.dosages`."""
+    n_alternates = [len(_alleles(record[_REF], record[_ALT])) - 1 for record in records]
+    first = np.cumsum([0, *n_alternates])
+    found = called_copies(numbers, n_alternates)
+    haploid = (numbers[..., 1] == ABSENT) & (numbers[..., 0] != MISSING)
+    alike: dict[tuple[str, int], list[int]] = {}
+    for row, record in enumerate(records):
+        if len(record) > _WHOLE_CALLS and n_alternates[row]:
+            alike.setdefault((record[_FORMAT], n_alternates[row]), []).append(row)
+    for (format_keys, n), rows in alike.items():
+        columns = first[rows][:, None] + np.arange(n)
+        calls = [records[row][_WHOLE_CALLS] for row in rows]
+        try:
+            found[columns] = decode_dosages(calls, format_keys, found[columns], haploid[rows])
+        except DosageError as error:
+            record = records[rows[error.record]]
+            where = f"{record[_CHROM]}:{record[_POSITION]}"
+            raise MalformedRecordError(str(error).format(where=where)) from None
+    return found
 
 
 def _decode_calls(records: list[list[str]], n_samples: int) -> tuple[AlleleNumbers, BoolArray]:

@@ -111,7 +111,7 @@ class WeightExtractor:
         self, name: str, model: Estimator, inputs: GeneInputs, dosages: Float32Array
     ) -> LinearWeights:
         """Approximate a model that reads deltas by its allele effects, and record the loss."""
-        predicted = model.predict(inputs)
+        predicted = model.predict(model.select(inputs))
         effects = read_effects(self.opened.work / EFFECTS, self.opened.index(inputs.gene))[name]
         linear = linear_approximation(effects, dosages, predicted)
         loss = LinearisingLoss.of(linear, dosages, predicted)

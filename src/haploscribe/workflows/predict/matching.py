@@ -74,9 +74,12 @@ def match_variants(
     for key, row, allele in _alternates(flipped):
         columns.setdefault(key, []).append((row, allele))
     genotypes = np.zeros((len(sites.positions), len(read.sample_ids), 2), dtype=np.int8)
+    missing = None if read.missing is None else np.zeros(genotypes.shape[:2], dtype=np.bool_)
+    target_columns = np.concatenate(([0], np.cumsum(flipped.n_alternates)))
+    from_columns: list[tuple[int, int]] = []
     found, swapped = np.zeros((2, len(sites.positions)), dtype=np.bool_)
     seen: dict[AlleleKey, int] = {}
-    for key, row, allele in _alternates(sites):
+    for column, (key, row, allele) in enumerate(_alternates(sites)):
         if key in columns:
             # The second of equal records is the second in the file, if it has two.
             occurrence = min(seen.get(key, 0), len(columns[key]) - 1)
@@ -85,6 +88,9 @@ def match_variants(
             carried = (flipped.genotypes[target_row] == target_allele) & (genotypes[row] == 0)
             genotypes[row][carried] = allele
             found[row] = True
+            if missing is not None and flipped.missing is not None:
+                missing[row] |= flipped.missing[target_row]
+            from_columns.append((column, int(target_columns[target_row]) + target_allele - 1))
             swapped[row] |= bool(swapped_rows[target_row])
     if not absent_is_reference:
         genotypes[~found] = known.major_alleles()[~found, None, None]
@@ -95,7 +101,15 @@ def match_variants(
         for row, allele in alleles
         if (flipped.genotypes[row] == allele).any()
     ]
-    variants = replace(sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts)
+    variants = replace(
+        sites, genotypes=genotypes, sample_ids=read.sample_ids, counts=read.counts, missing=missing
+    )
+    if flipped.alt_dosages is not None:
+        expected = variants.haplotype_dosages()
+        if from_columns:
+            known_columns, read_columns = np.array(from_columns).T
+            expected[known_columns] = flipped.alt_dosages[read_columns]
+        variants = replace(variants, alt_dosages=expected)
     return MatchedVariants(variants, found, swapped, np.array(sorted(extra), dtype=np.int64))
 
 
@@ -125,7 +139,17 @@ def _flip_to_reference(read: Variants, reference: Reference) -> tuple[Variants, 
     genotypes[swapped] = 1 - genotypes[swapped]
     if read.imputed_mask is not None:  # what counts as reference does so whichever way the record is written
         genotypes[read.imputed_mask & swapped[:, None, None]] = 0
-    return replace(read, alleles=alleles, genotypes=genotypes), swapped
+    expected = read.alt_dosages
+    if expected is not None:
+        columns = np.repeat(swapped, read.n_alternates)
+        expected = expected.copy()
+        expected[columns] = 1.0 - expected[columns]
+        if read.imputed_mask is not None:  # likewise the absent copy of a haploid call
+            absent = (
+                read.imputed_mask if read.missing is None else read.imputed_mask & ~read.missing[..., None]
+            )
+            expected[columns] = np.where(absent[swapped], 0.0, expected[columns])
+    return replace(read, alleles=alleles, genotypes=genotypes, alt_dosages=expected), swapped
 
 
 def _alternates(variants: Variants) -> Iterator[tuple[AlleleKey, int, int]]:

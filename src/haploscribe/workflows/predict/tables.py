@@ -1,9 +1,11 @@
 """Tables of predictions of target samples, and of how many known variants their file has."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from haploscribe.cohort.missing_calls import MissingCalls
 from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write
 
@@ -32,6 +34,7 @@ COVERAGE_SCHEMA = pl.Schema(
         "n_found": pl.Int64,
         "n_swapped": pl.Int64,
         "n_extra": pl.Int64,
+        "missing": pl.Float64,
         "coverage": pl.Float64,
         "predicted": pl.Boolean,
     }
@@ -40,7 +43,9 @@ COVERAGE_SCHEMA = pl.Schema(
 
 `n_variants` counts the ALT alleles that the gene's models know, `n_found` those of them that the file has,
 `n_swapped` those that it has with REF and ALT swapped, and `n_extra` other ALT alleles that its samples
-carry there, which are left out. `predicted` is false where the coverage was too low.
+carry there, which are left out. `missing` is the share of the calls at found ALT alleles that are missing:
+haplotypes have the reference there, and dosages, unless the file has some, the training mean. `predicted` is
+false where the coverage was too low.
 """
 
 _SUFFIXES = (".parquet", ".tsv")
@@ -65,7 +70,9 @@ def scan_predictions(parts: list[Path]) -> pl.LazyFrame:
     return pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
 
 
-def write_new_predictions(path: Path, parts: list[Path], coverage: pl.DataFrame) -> None:
+def write_new_predictions(
+    path: Path, parts: list[Path], coverage: pl.DataFrame, missing: MissingCalls, sample_ids: Sequence[str]
+) -> None:
     """Write the genes' predictions to one file, with only a part of it in memory, and the coverage beside it.
 
     Parameters
@@ -76,6 +83,8 @@ def write_new_predictions(path: Path, parts: list[Path], coverage: pl.DataFrame)
         Parquet files with the columns of `NEW_PREDICTION_SCHEMA`, in the order of the file.
     coverage
         The columns of `COVERAGE_SCHEMA`.
+    missing, sample_ids
+        Missing calls of the target samples, and their names; tables of these are written where there are any.
 
     Raises
     ------
@@ -91,3 +100,4 @@ def write_new_predictions(path: Path, parts: list[Path], coverage: pl.DataFrame)
             found.sink_parquet(aside)
         else:
             found.sink_csv(aside, separator="\t")
+    missing.write(path.parent, sample_ids, f"{path.stem}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort.scan import check_missing_calls
+from haploscribe.cohort.missing_calls import MissingCalls, ModelNames, check_missing_calls
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import PredictionOptions
 from haploscribe.errors import InputError
@@ -42,6 +42,8 @@ class ContigColumns:
         bool `(n_columns,)`; whether the target file has the variant, and with REF and ALT swapped.
     means
         float64 `(n_columns,)`; mean dosage of the training samples.
+    missing
+        int64 `(n_columns,)`; target samples that miss their call.
     extra
         int64 `(n_extra,)`; positions, ascending, of ALT alleles that target samples carry and no model knows.
     """
@@ -50,6 +52,7 @@ class ContigColumns:
     found: BoolArray
     swapped: BoolArray
     means: Float64Array
+    missing: Int64Array
     extra: Int64Array
 
     def between(self, window: Interval) -> "ContigColumns":
@@ -63,6 +66,7 @@ class ContigColumns:
             self.found[here],
             self.swapped[here],
             self.means[here],
+            self.missing[here],
             self.extra[first_extra:last_extra],
         )
 
@@ -81,17 +85,28 @@ class TargetSamples:
         By contig.
     contigs
         Those of `columns` that their file has.
+    missing
+        Their missing calls at the known variants.
+    counts
+        Counts of all records read.
     """
 
     windows: GeneWindows
     spec: WorkSpec
     columns: Mapping[str, ContigColumns]
     contigs: frozenset[str]
+    missing: MissingCalls
+    counts: VariantCounts
 
 
 @contextmanager
 def target_samples(
-    options: PredictionOptions, record: ModelsRecord, flank: int, executor: Executor, work: Path
+    options: PredictionOptions,
+    record: ModelsRecord,
+    flank: int,
+    models: ModelNames,
+    executor: Executor,
+    work: Path,
 ) -> Iterator[TargetSamples]:
     """Read the file of the target samples in one pass, and cache their alleles at the known variants.
 
@@ -103,6 +118,8 @@ def target_samples(
         The models' record, perhaps with only some of its genes.
     flank
         See `GeneWindows.flank`; 0 where no zero-shot model is queried.
+    models
+        Models to query.
     executor
         Runs the work.
     work
@@ -147,8 +164,8 @@ def target_samples(
         context = WorkContext(spec, genotypes=genotypes)
         task = partial(_match_block, absent_is_reference=options.absent_is_reference)
         with stage("Reading variants", sum(block.n_wanted for block in blocks), "tiles") as advance:
-            columns, counts = _merge_blocks(executor.map(spec, task, blocks, context), advance)
-        check_missing_calls(counts, options.variants)
+            columns, missing, counts = _merge_blocks(executor.map(spec, task, blocks, context), advance)
+        check_missing_calls(counts, options.variants, models)
         n_known = sum(len(part.found) for part in columns.values())
         if n_known and not any(part.found.any() for part in columns.values()):
             raise InputError(
@@ -164,30 +181,34 @@ def target_samples(
             replace(spec, genotypes=cached),
             columns,
             frozenset(in_file),
+            MissingCalls.merged(missing, len(samples)),
+            counts,
         )
 
 
 def _merge_blocks(
     matched: Iterable["_MatchedBlock"], advance: Advance
-) -> tuple[dict[str, ContigColumns], VariantCounts]:
-    """Merge matched blocks in any order: the columns of each contig, and the counts."""
+) -> tuple[dict[str, ContigColumns], dict[tuple[str, int], MissingCalls], VariantCounts]:
+    """Merge matched blocks in any order: the columns of each contig, the missing calls, and the counts."""
     parts: dict[str, dict[int, ContigColumns]] = {}
-    counts = VariantCounts()
+    counts, missing = VariantCounts(), {}
     for found in matched:
         parts.setdefault(found.block.contig, {})[found.block.number] = found.columns
         counts = sum_counts(counts, found.counts)
+        missing[found.block.contig, found.block.number] = found.missing
         advance(found.block.n_wanted)
     columns = {
         contig: _joined([by_block[number] for number in sorted(by_block)])
         for contig, by_block in parts.items()
     }
-    return columns, counts
+    return columns, missing, counts
 
 
 @dataclass(frozen=True, slots=True)
 class _MatchedBlock:
     block: TileBlock
     columns: ContigColumns
+    missing: MissingCalls
     counts: VariantCounts
 
 
@@ -201,7 +222,8 @@ def _match_block(context: WorkContext, block: TileBlock, *, absent_is_reference:
     read = _read(genotypes.reader, block.contig, start, block.end)
     matched = match_variants(known, read, genotypes.reference, absent_is_reference=absent_is_reference)
     write_variant_block(context.spec.folder / "variants", block.number, matched.variants)
-    return _MatchedBlock(block, _columns(block, known, matched), read.counts)
+    found = matched.variants.take(matched.found & block.in_windows(matched.variants.positions))
+    return _MatchedBlock(block, _columns(block, known, matched), MissingCalls.of(found), read.counts)
 
 
 def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
@@ -217,7 +239,8 @@ def _read(reader: VariantReader, contig: str, start: int, end: int) -> Variants:
 def _columns(block: TileBlock, known: KnownVariants, matched: MatchedVariants) -> ContigColumns:
     """Return the columns of the variants of the block that start in its windows."""
     sites = known.sites
-    n_alternates = np.array([len(record) - 1 for record in sites.alleles], dtype=np.int64)
+    n_alternates, missing = sites.n_alternates, matched.variants.missing
+    by_record = np.zeros(len(n_alternates), dtype=np.int64) if missing is None else missing.sum(axis=1)
     positions = np.repeat(sites.positions, n_alternates)
     here, extra = block.in_windows(positions), block.in_windows(matched.extra)
     return ContigColumns(
@@ -225,6 +248,7 @@ def _columns(block: TileBlock, known: KnownVariants, matched: MatchedVariants) -
         np.repeat(matched.found, n_alternates)[here],
         np.repeat(matched.swapped, n_alternates)[here],
         known.mean_dosages()[here],
+        np.repeat(by_record, n_alternates)[here],
         matched.extra[extra],
     )
 

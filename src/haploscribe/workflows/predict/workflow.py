@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from haploscribe.cohort.missing_calls import MissingCalls
 from haploscribe.config.options import PredictionOptions, WorkerOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
+from haploscribe.estimators.inputs import DosageMeans
 from haploscribe.expression.table import find_genes
 from haploscribe.expression.text_tables import listed
 from haploscribe.genome.readers.open import variant_files
+from haploscribe.genome.variants import VariantCounts
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.models_folder import RECORD, ModelsRecord
@@ -29,7 +32,7 @@ from haploscribe.utils.files import (
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import stage
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.predict.genes import TargetGene, absent_columns, predict_gene
+from haploscribe.workflows.predict.genes import TargetGene, predict_gene
 from haploscribe.workflows.predict.tables import (
     COVERAGE_SCHEMA,
     check_out,
@@ -38,6 +41,7 @@ from haploscribe.workflows.predict.tables import (
 )
 from haploscribe.workflows.predict.target_samples import TargetSamples, target_samples
 from haploscribe.workflows.predict.zero_shot import predict_zero_shot
+from haploscribe.workflows.validate import names_by_input
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 
@@ -50,8 +54,10 @@ class Predicted:
     ----------
     coverage
         One row per gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
-    n_samples
-        Number of target samples.
+    sample_ids
+        The target samples.
+    missing, counts
+        Their missing calls, at the variants that the models know and among all records read.
     models
         Models that predicted.
     left_out
@@ -64,7 +70,9 @@ class Predicted:
     """
 
     coverage: pl.DataFrame
-    n_samples: int
+    sample_ids: tuple[str, ...]
+    missing: MissingCalls
+    counts: VariantCounts
     models: tuple[str, ...]
     left_out: tuple[str, ...]
     forward_passes: int
@@ -75,11 +83,12 @@ class Predicted:
         found, known = (int(self.coverage[name].sum()) for name in ("n_found", "n_variants"))
         refused = self.coverage.filter(~pl.col("predicted"))
         summary: dict[str, str | int] = {
-            "samples": self.n_samples,
+            "samples": len(self.sample_ids),
             "models": ", ".join(self.models),
             "known variants found, summed over genes": f"{found:,} of {known:,}",
             "of them with REF and ALT swapped": int(self.coverage["n_swapped"].sum()),
             "variants that no model knows, left out": int(self.coverage["n_extra"].sum()),
+            **self.missing.summary(self.counts, self.sample_ids),
             "sequences embedded": self.forward_passes,
             "genes predicted": f"{self.coverage.height - refused.height:,} of {self.coverage.height:,}",
         }
@@ -125,7 +134,7 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         options, out = options.absolute(), out.absolute()
     works = out.with_name(f".{out.name}.work")
     predicted, files = _predict(options, worker_options, works)
-    write_new_predictions(out, files, predicted.coverage)
+    write_new_predictions(out, files, predicted.coverage, predicted.missing, predicted.sample_ids)
     remove_atomically(works)
     return predicted
 
@@ -148,7 +157,8 @@ def _predict(
             models = _model_names(options, saved, sequence_models)
             loaded = _load_backbone(options, record)
             flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
-            samples = stack.enter_context(target_samples(options, chosen, flank, executor, work))
+            names = names_by_input(saved.specs[name] for name in models)
+            samples = stack.enter_context(target_samples(options, chosen, flank, names, executor, work))
             coverage = _coverage(samples, options)
             _require_any(coverage, options)
         covered = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
@@ -163,9 +173,11 @@ def _predict(
                 saved, sequence_models, augmentation, samples.windows, chosen_indices, work
             )
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
-        n_samples = len(samples.windows.genotypes.sample_ids)
+        sample_ids = tuple(samples.windows.genotypes.sample_ids)
     left_out = tuple(name for name in record.model_names if name not in models)
-    predicted = Predicted(coverage, n_samples, models, left_out, forward_passes)
+    predicted = Predicted(
+        coverage, sample_ids, samples.missing, samples.counts, models, left_out, forward_passes
+    )
     return predicted, [file for of_gene in files for file in of_gene]
 
 
@@ -214,7 +226,8 @@ def _coverage(samples: TargetSamples, options: PredictionOptions) -> pl.DataFram
         whole = options.absent_is_reference and gene.contig in samples.contigs
         share = 1.0 if whole or not n_variants else n_found / n_variants
         counts = (n_variants, n_found, int(here.swapped.sum()), len(here.extra))
-        rows.append((gene.gene_id, *counts, share, share >= options.min_coverage))
+        missing = int(here.missing.sum()) / max(1, n_found * len(windows.genotypes.sample_ids))
+        rows.append((gene.gene_id, *counts, missing, share, share >= options.min_coverage))
     return pl.DataFrame(rows, schema=COVERAGE_SCHEMA, orient="row")
 
 
@@ -279,10 +292,10 @@ def _predict_genes(
     windows, files, targets = samples.windows, [], []
     for gene, index in zip(windows.genes, indices, strict=True):
         columns, filled = samples.columns[gene.contig], not options.absent_is_reference
-        cis = absent_columns(columns.between(windows.cis_window(gene)), filled=filled)
-        wide = absent_columns(columns.between(windows.wide_window(gene)), filled=filled and windows.wide)
+        cis, wide = (columns.between(window(gene)) for window in (windows.cis_window, windows.wide_window))
+        means = DosageMeans(cis.means, wide.means if windows.wide else None)
         files.append(spec.folder / f"gene-{index:06d}.parquet")
-        targets.append(TargetGene(index, cis, wide))
+        targets.append(TargetGene(index, means, ~cis.found & filled, ~wide.found & filled))
     items = [(files[i], targets[i]) for i in windows.genome_order()]
     context = WorkContext(spec, genotypes=windows.genotypes)
     with stage("Predicting", len(indices), "genes") as advance:

@@ -5,15 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
+from haploscribe.estimators.cross_gene.annotation_effects import AnnotationMoments
 from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments
-from haploscribe.estimators.cross_gene.learners import EffectPriorLearner, HeterogeneityLearner
+from haploscribe.estimators.cross_gene.learners import (
+    AnnotationLearner,
+    AnnotationModel,
+    EffectPriorLearner,
+    HeterogeneityLearner,
+)
 from haploscribe.estimators.inputs import gene_inputs
+from haploscribe.evaluation.cross_gene import adjust_gene
 from haploscribe.evaluation.folds import Fold, prepare_fold
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import Advance
-from haploscribe.workflows.work import EFFECT_PRIOR, HETEROGENEITY, WorkContext
+from haploscribe.utils.types import Float64Array
+from haploscribe.workflows.work import ANNOTATIONS, EFFECT_PRIOR, HETEROGENEITY, WorkContext
+
+ROUNDS = 3
+"""Newton steps to the effects of annotations; the third moves them by a hundredth."""
+
+_STARTS = "starts.npy"
 
 
 def learn_across_genes(context: WorkContext, executor: Executor, advance: Advance) -> None:
@@ -42,6 +55,33 @@ def learn_across_genes(context: WorkContext, executor: Executor, advance: Advanc
     _combine_moments(context, files)
 
 
+def learn_annotation_effects(context: WorkContext, executor: Executor, advance: Advance) -> None:
+    """Learn in every fold what annotations do to effects, once `learn_across_genes` is done.
+
+    In each fold only training and validation samples are read, and each gene will use the genes that its
+    prior uses.
+
+    Parameters
+    ----------
+    context, executor
+        As for `learn_across_genes`.
+    advance
+        Called with the number of genes measured, each `ROUNDS` times.
+    """
+    n_genes, n_features = len(context.cohort.genes), len(context.annotation_scaling.names)
+    starts = np.zeros((len(context.fits), n_features))
+    for number in range(ROUNDS):
+        folder = context.spec.folder / f"annotations-round-{number}"
+        _write_starts(folder, starts)
+        files = [folder / f"{gene:06d}.npz" for gene in range(n_genes)]
+        items = [(files[gene], gene) for gene in context.cohort.genome_order()]
+        map_to_files(executor, context.spec, _measure_annotations, items, advance, context)
+        models = _annotation_models(starts, files)
+        starts = np.stack([_start(model) for model in models])
+    for fold, model in zip(context.fits, models, strict=True):
+        model.save(context.cross_gene_folder(ANNOTATIONS, fold))
+
+
 def _write_heterogeneity(context: WorkContext, fold: Fold) -> None:
     """Write what all genes of the expression table share in a fold's training and validation samples."""
     folder, cohort, fitted = context.cross_gene_folder(HETEROGENEITY, fold), context.cohort, fold.fitted
@@ -63,12 +103,56 @@ def _measure_gene(context: WorkContext, number: int, path: Path) -> None:
     cohort = replace(context.cohort, wide=False)  # the prior is that of the cis window
     inputs, learner = gene_inputs(cohort, cohort.genes[number], None), EffectPriorLearner()
     moments = [
-        learner.measure(inputs.take(fold.fitted), context.prepared(number, fold)[fold.fitted])
+        learner.measure(
+            inputs.imputed(fold.fitted).take(fold.fitted), context.prepared(number, fold)[fold.fitted]
+        )
         for fold in context.fits
     ]
     kernels, outcomes = [own.kernels for own in moments], [own.outcomes for own in moments]
     with atomic_write(path) as aside, aside.open("wb") as handle:
         np.savez(handle, allow_pickle=False, kernels=np.stack(kernels), outcomes=np.stack(outcomes))
+
+
+def _measure_annotations(context: WorkContext, number: int, path: Path) -> None:
+    """Write the moments of one gene's annotations in every fold, around the round's start."""
+    cohort = replace(context.cohort, wide=False)
+    inputs = context.annotated(number, gene_inputs(cohort, cohort.genes[number], None))
+    starts = np.load(path.parent / _STARTS, allow_pickle=False)
+    moments = []
+    for fold, start in zip(context.fits, starts, strict=True):
+        fitted = inputs.imputed(fold.fitted).take(fold.fitted)
+        expression = context.prepared(number, fold)[fold.fitted]
+        training = context.cross_gene(number, fold, annotations=False)
+        moments.append(AnnotationLearner(start).measure(*adjust_gene(fitted, expression, training)))
+    with atomic_write(path) as aside, aside.open("wb") as handle:
+        np.savez(
+            handle,
+            allow_pickle=False,
+            scores=np.stack([own.score for own in moments]),
+            information=np.stack([own.information for own in moments]),
+        )
+
+
+def _write_starts(folder: Path, starts: Float64Array) -> None:
+    with atomic_write(folder / _STARTS) as aside, aside.open("wb") as handle:
+        np.save(handle, starts, allow_pickle=False)
+
+
+def _annotation_models(starts: Float64Array, files: list[Path]) -> list[AnnotationModel]:
+    """Gather what all genes say of annotations, fold by fold."""
+    found: list[list[AnnotationMoments]] = [[] for _ in starts]
+    for file in files:
+        with np.load(file, allow_pickle=False) as arrays:
+            scores, information = arrays["scores"], arrays["information"]
+        for moments, score, of_fold in zip(found, scores, information, strict=True):
+            moments.append(AnnotationMoments(score, of_fold))
+    return [AnnotationLearner(start).combine(moments) for start, moments in zip(starts, found, strict=True)]
+
+
+def _start(model: AnnotationModel) -> Float64Array:
+    """Return where the next round starts: the effects that all genes show together."""
+    found = model.effects()
+    return model.start if found is None else found.effects
 
 
 def _combine_moments(context: WorkContext, files: list[Path]) -> None:

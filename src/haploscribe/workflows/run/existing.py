@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from haploscribe.config.options import EvaluationOptions
+from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.results.models_folder import MODELS_NAME, ModelsRecord, read_record
 from haploscribe.results.provenance import describe_difference, describe_version_difference
-from haploscribe.results.tables import RUN, SUMMARY, Results, read_results, read_run, scan_predictions
+from haploscribe.results.tables import (
+    RUN,
+    SUMMARY,
+    Results,
+    Summary,
+    read_results,
+    read_run,
+    scan_predictions,
+)
 from haploscribe.utils.files import atomic_write, publish, remove_atomically
 from haploscribe.workflows.validate import UNFINISHED_NAME
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
@@ -79,6 +89,31 @@ class EarlierRun:
         """Return the records of the weights of its zero-shot models."""
         inputs = self.results.run["inputs"]
         return {name: inputs[name] for name, spec in self.specs.items() if spec.capabilities.zero_shot}
+
+
+def add_earlier(summary: Summary, earlier: Summary) -> None:
+    """Add what an earlier run took: all times and counts are those of both."""
+    stages = summary.get("stages", {})
+    before = earlier.get("stages", {})
+    names = dict.fromkeys((*before, *stages))
+    summary["stages"] = {name: before.get(name, 0.0) + stages.get(name, 0.0) for name in names}
+    summary["wall_seconds"] += earlier["wall_seconds"]
+    if "zero_shot" in earlier:
+        summary["zero_shot"] = {**earlier["zero_shot"], **summary.get("zero_shot", {})}
+    embedded, embedding = earlier["embedding"], summary["embedding"]
+    if embedded is not None and embedding is not None:
+        embedding["forward_passes"] += embedded["forward_passes"]
+        embedding["seconds"] += embedded["seconds"]
+    summary["embedding"] = embedding or embedded
+
+
+def without_earlier(
+    evaluation: EvaluationOptions, zero_shot: ZeroShotOptions, earlier: EarlierRun
+) -> tuple[EvaluationOptions, ZeroShotOptions]:
+    """Return the options that fit only the models that an earlier run lacks."""
+    models = tuple(name for name in evaluation.models if name not in earlier.models)
+    read: dict[str, Any] = {name: None for name in ZERO_SHOT_NAMES if name in earlier.models}
+    return replace(evaluation, models=models), replace(zero_shot, **read)
 
 
 def finished_models(out: Path) -> tuple[str, ...] | None:

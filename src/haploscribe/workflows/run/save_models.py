@@ -9,8 +9,11 @@ import numpy as np
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.config.options import BackboneOptions
 from haploscribe.estimators.base import State
+from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import ModelSpec
-from haploscribe.evaluation.cross_validation import fit_fold, one_gene
+from haploscribe.evaluation.cross_gene import adjust_gene
+from haploscribe.evaluation.cross_validation import GeneDataset, fit_fold, one_gene
+from haploscribe.evaluation.folds import Fold
 from haploscribe.expression.genes import single_split
 from haploscribe.genome.tiles import TileBlock, tile_blocks
 from haploscribe.interpret.association import marginal_association
@@ -28,7 +31,7 @@ from haploscribe.results.models_folder import (
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
-from haploscribe.utils.types import Int64Array
+from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.run.existing import EarlierRun
 from haploscribe.workflows.run.held_out import GeneItem, model_makers
 from haploscribe.workflows.validate import ValidatedCohort
@@ -109,9 +112,9 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
     inputs, prepared = dataset.gene(item.number), dataset.prepared(item.number, fold)
     tiles = context.cohort.tiles(inputs.gene)
     spans = np.array([(tile.start, tile.end) for tile in tiles], dtype=np.int64)
-    learned = inputs.take(fold.fitted)
+    learned = dataset.samples_of(item.number, fold, fold.fitted)
     weights = {
-        model: tile_weights(estimator, learned, spans)
+        model: tile_weights(estimator, estimator.select(learned), spans)
         for model, estimator in fitted.items()
         if estimator.reads_deltas
     }
@@ -120,12 +123,27 @@ def _save_gene(context: WorkContext, item: GeneItem, path: Path) -> None:
         states = {**earlier.parts["models"].parts, **states}
         weights = {**earlier.parts["tiles"].parts["weights"].arrays, **weights}
     association = marginal_association(learned.dosages, prepared[fold.fitted])
+    prior = _prior(dataset, item.number, fold, learned)
     parts = {
         "models": State(parts=states),
         "tiles": State(arrays={"spans": spans}, parts={"weights": State(arrays=weights)}),
         "association": State(arrays=asdict(association)),
+        "prior": State(arrays=prior) if prior or earlier is None else earlier.parts["prior"],
     }
     write_state(path, State(parts=parts))
+
+
+def _prior(dataset: GeneDataset, number: int, fold: Fold, learned: GeneInputs) -> dict[str, Float64Array]:
+    """Return the effect-size prior of a gene's variants, where a model reads it: see `SavedModels.prior`."""
+    if dataset.cross_gene is None:
+        return {}
+    inputs, _ = adjust_gene(
+        learned, dataset.prepared(number, fold)[fold.fitted], dataset.cross_gene(number, fold)
+    )
+    found = {"distance": inputs.prior.variances(inputs.distances())}
+    if inputs.annotations is not None:
+        found["annotations"] = inputs.prior.factors(inputs.annotations)
+    return found
 
 
 def _earlier_state(context: WorkContext, number: int) -> State | None:
@@ -158,7 +176,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
         # Zero-shot models may see farther than the scan went.
         cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
         variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
-        known = KnownVariants.of(replace(variants, genotypes=variants.genotypes[:, training]))
+        known = KnownVariants.of(variants.take_samples(training))
         write_known_variants(folder, block.number, known)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,13 @@ from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
 from haploscribe.errors import InputError
-from haploscribe.estimators.registry import ModelSpec, any_model, check_names, model_specs
+from haploscribe.estimators.registry import (
+    ModelSpec,
+    any_model,
+    check_names,
+    model_specs,
+    with_distance_twins,
+)
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.folds import gene_splits, prepare_fold, run_folds
 from haploscribe.evaluation.metrics import summarise_models
@@ -30,9 +36,11 @@ from haploscribe.utils.files import remove_on_error, remove_on_input_error
 from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.workflows.embed import embed_windows
-from haploscribe.workflows.run.cross_gene import learn_across_genes
+from haploscribe.workflows.run.annotate import annotate, annotation_summaries
+from haploscribe.workflows.run.cross_gene import ROUNDS, learn_across_genes, learn_annotation_effects
 from haploscribe.workflows.run.existing import (
     EarlierRun,
+    add_earlier,
     begin_work,
     finish_publishing,
     finished_models,
@@ -41,10 +49,17 @@ from haploscribe.workflows.run.existing import (
     require_same,
     require_same_versions,
     require_same_work,
+    without_earlier,
 )
 from haploscribe.workflows.run.held_out import gene_items, predict_held_out
 from haploscribe.workflows.run.save_models import TrainedWith, save_models
-from haploscribe.workflows.validate import INDEX_NAME, UNFINISHED_NAME, ValidatedCohort, validated_cohort
+from haploscribe.workflows.validate import (
+    INDEX_NAME,
+    UNFINISHED_NAME,
+    ValidatedCohort,
+    names_by_input,
+    validated_cohort,
+)
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
 from haploscribe.zero_shot.predictions import (
     PredictedGenes,
@@ -52,7 +67,7 @@ from haploscribe.zero_shot.predictions import (
     check_augmentation,
     predict_genes,
 )
-from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
+from haploscribe.zero_shot.registry import LoadedModel, read_models
 
 ZERO_SHOT_NAME = "zero_shot"
 
@@ -107,6 +122,9 @@ def run(
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
     check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    if evaluation_options.annotations:
+        models = with_distance_twins(evaluation_options.models)
+        evaluation_options = replace(evaluation_options, models=models)
     check_augmentation(_augmentation(zero_shot_options))
     # Also where no model reads deltas.
     check_backbone_name(backbone_options.backbone, backbone_options.revision)
@@ -146,7 +164,7 @@ def _run(
     started, timer = time.monotonic(), Timer()
     cohort_options, backbone_options, evaluation_options, zero_shot_options = options
     if earlier is not None:
-        evaluation_options, zero_shot_options = _without_earlier(*options[2:], earlier)
+        evaluation_options, zero_shot_options = without_earlier(*options[2:], earlier)
     specs = tuple(model_specs(evaluation_options.models, evaluation_options.seed).values())
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
@@ -162,13 +180,16 @@ def _run(
             executor = stack.enter_context(open_executor(worker_options))
             compared = (*(earlier.specs.values() if earlier else ()), *specs)
             with timer.timed("reading variants"):
-                wide = any_model(compared, "reads_wide")
-                validated = stack.enter_context(validated_cohort(cohort_options, executor, out, wide=wide))
+                wide, names = any_model(compared, "reads_wide"), names_by_input(specs)
+                validated = stack.enter_context(
+                    validated_cohort(cohort_options, executor, out, wide=wide, models=names)
+                )
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)
             record["inputs"] |= {model.model.name: weights_record(model) for model in sequence_models}
             record["data"] = validated.summary(compared)
+        annotations = annotate(validated, options, record, sequence_models, loaded, executor, timer)
         cached, embedded = validated.cached, None
         if loaded is not None:
             with timer.timed("embedding"):
@@ -184,7 +205,9 @@ def _run(
         key = _run_key(record, specs, validated.cohort, embedded)
         folder = out / UNFINISHED_NAME / key
         results_folder = folder / "results"
-        spec = _spec(validated, evaluation_options, embedded, folder, earlier)
+        spec = replace(
+            _spec(validated, evaluation_options, embedded, folder, earlier), annotations=annotations
+        )
         context = WorkContext(spec, cohort=cached)
         _learn_across_genes(context, executor, timer)
         items = gene_items(context, {name: predicted.samples for name, predicted in zero_shot.items()})
@@ -202,17 +225,15 @@ def _run(
         stages=timer.seconds,
         wall_seconds=time.monotonic() - started,
     )
-    if zero_shot:
-        summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
-    if earlier is not None:
-        _add_earlier(summary, earlier.results.summary)
+    _add_optional(summary, context, zero_shot, earlier)
     results = Results(metrics, compare_models(metrics, order), summary, record, evaluation_options.models)
-    _publish(results, results_folder, out)
+    _publish(results, validated, results_folder, out)
     return results
 
 
-def _publish(results: Results, made: Path, out: Path) -> None:
+def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
+    validated.scan.missing.write(made, validated.cohort.match.shared)
     write_results(made, results)
     write_report(made, results)
     publish_results(made, out)
@@ -222,29 +243,19 @@ def _augmentation(options: ZeroShotOptions) -> TestTimeAugmentation:
     return TestTimeAugmentation(options.shifts, options.reverse_complement)
 
 
-def _add_earlier(summary: Summary, earlier: Summary) -> None:
-    """Add what an earlier run took: all times and counts are those of both."""
-    stages = summary.get("stages", {})
-    before = earlier.get("stages", {})
-    names = dict.fromkeys((*before, *stages))
-    summary["stages"] = {name: before.get(name, 0.0) + stages.get(name, 0.0) for name in names}
-    summary["wall_seconds"] += earlier["wall_seconds"]
-    if "zero_shot" in earlier:
-        summary["zero_shot"] = {**earlier["zero_shot"], **summary.get("zero_shot", {})}
-    embedded, embedding = earlier["embedding"], summary["embedding"]
-    if embedded is not None and embedding is not None:
-        embedding["forward_passes"] += embedded["forward_passes"]
-        embedding["seconds"] += embedded["seconds"]
-    summary["embedding"] = embedding or embedded
-
-
-def _without_earlier(
-    evaluation: EvaluationOptions, zero_shot: ZeroShotOptions, earlier: EarlierRun
-) -> tuple[EvaluationOptions, ZeroShotOptions]:
-    """Return the options that fit only the models that an earlier run lacks."""
-    models = tuple(name for name in evaluation.models if name not in earlier.models)
-    read: dict[str, Any] = {name: None for name in ZERO_SHOT_NAMES if name in earlier.models}
-    return replace(evaluation, models=models), replace(zero_shot, **read)
+def _add_optional(
+    summary: Summary,
+    context: WorkContext,
+    zero_shot: Mapping[str, PredictedGenes],
+    earlier: EarlierRun | None,
+) -> None:
+    """Add what not every run has."""
+    if zero_shot:
+        summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
+    if context.spec.annotations is not None:
+        summary["annotations"] = annotation_summaries(context)
+    if earlier is not None:
+        add_earlier(summary, earlier.results.summary)
 
 
 def _load_backbone(options: BackboneOptions, tile_size: int, earlier: EarlierRun | None) -> LoadedBackbone:
@@ -301,6 +312,10 @@ def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) 
         n_genes = len(context.cohort.genes)
         with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
             learn_across_genes(context, executor, advance)
+        if context.spec.annotations is not None:
+            title = "Weighing annotations"
+            with timer.timed("weighing annotations"), stage(title, ROUNDS * n_genes, "genes") as advance:
+                learn_annotation_effects(context, executor, advance)
 
 
 def _predict_zero_shot(
