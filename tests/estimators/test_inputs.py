@@ -47,9 +47,9 @@ def test_a_missing_dosage_is_the_mean_of_training_samples_that_have_one(
     filled = inputs.imputed(rows)
     means = np.nan_to_num(np.ma.masked_invalid(dosages[rows].astype(float)).mean(axis=0).filled(0.0))
     expected = np.where(np.isnan(dosages), means, dosages)
-    np.testing.assert_allclose(filled.dosages, expected, rtol=1e-6)
+    np.testing.assert_allclose(filled.dosages, expected, rtol=1e-6, atol=1e-9)
     assert filled.wide is not None
-    np.testing.assert_allclose(filled.wide.dosages, expected[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(filled.wide.dosages, expected[:, ::-1], rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(filled.with_hard_calls().dosages, inputs.hard_calls)
     # Nothing of the others is used.
     others = np.setdiff1d(np.arange(N_SAMPLES), rows)
