@@ -25,9 +25,9 @@ class FeatureScaling:
     """How raw annotations become features.
 
     Annotations come in any unit and with long tails, and the variance of effects grows with their logarithm
-    rather than with them. So a feature is sign(a) log(1 + |a| / c), c a tenth of the mean |a|, less its mean,
-    over its standard deviation, and at most `BOUND` in size. An annotation of both signs gives a second
-    feature, of |a|. What has no annotation gets the mean, 0.
+    rather than with them. So a feature is `sign(a) log(1 + abs(a) / c)`, c a tenth of the mean size, less its
+    mean, over its standard deviation, and at most `BOUND` in size. An annotation of both signs gives a
+    second feature, of its size. What has no annotation gets the mean, 0.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class FeatureScaling:
     columns
         int64 `(n_features,)`; the raw column of each.
     sizes
-        bool `(n_features,)`; whether the feature is of |a|.
+        bool `(n_features,)`; whether the feature is of the size.
     softening
         float64 `(n_features,)`; c.
     means, deviations
