@@ -20,6 +20,7 @@ BENCHMARKS = {
         "ablations": "20 min",
         "anatomy": "2 min",
         "annotations": "25 min",
+        "sparse_weights": "10 min",
     },
     "speed": {
         "embedding": "10 min",

@@ -318,6 +318,15 @@ class ExportOptions(Options):
     max_p: Annotated[
         float, Option("Export genes that it predicts with this p or less; 1 for all.", check=share())
     ] = 0.05
+    keep_r2: Annotated[
+        float | None,
+        Option(
+            "Export the fewest variants whose weights, refitted to what the model predicts for its training "
+            "samples, keep this squared correlation with it; 1 for all variants.",
+            check=share(),
+            unset=".999 for models with a weight at every variant, 1 for others",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

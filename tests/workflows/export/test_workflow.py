@@ -75,8 +75,10 @@ class Finished:
     results: Path
     predicted: pl.DataFrame
 
-    def options(self, *models: str, min_r: float = 0.0, max_p: float = 1.0) -> ExportOptions:
-        return ExportOptions(self.results, "b38", models or None, min_r, max_p)
+    def options(
+        self, *models: str, min_r: float = 0.0, max_p: float = 1.0, keep_r2: float | None = 1.0
+    ) -> ExportOptions:
+        return ExportOptions(self.results, "b38", models or None, min_r, max_p, keep_r2)
 
     def prediction(self, gene_id: str, model: str) -> Float64Array:
         rows = self.predicted.filter(gene_id=gene_id, model=model)
@@ -211,6 +213,27 @@ def test_r_predicts_as_the_linear_models(finished: Finished, calls: Calls, tmp_p
         predicted = np.fromfile(tmp_path / "predicted").reshape(3, -1)
         expected = [finished.prediction(gene_id, model) for model in models]
         np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("keep_r2", [None, 0.9])
+def test_a_dense_model_is_exported_with_few_weights_that_predict_as_it_does(
+    finished: Finished, databases: Path, calls: Calls, tmp_path: Path, keep_r2: float | None
+) -> None:
+    done = export_predictdb(finished.options("ensemble", keep_r2=keep_r2), HERE, tmp_path / "x.db", "varID")
+    assert done.counts.n_weights < 0.2 * len(query(databases / "ensemble.db", "SELECT * FROM weights"))
+    extra = query(tmp_path / "x.db", "SELECT * FROM extra").set_index("gene")
+    for gene_id in GENES:
+        found, whole = score(tmp_path / "x.db", calls, gene_id), finished.prediction(gene_id, "ensemble")
+        kept = np.corrcoef(found, whole)[0, 1] ** 2
+        assert (keep_r2 or 0.999) <= kept < 1.0
+        assert extra.loc[gene_id, "kept.R2"] == pytest.approx(kept, abs=1e-9)
+        assert found.mean() == pytest.approx(whole.mean(), abs=1e-6)
+
+
+def test_a_sparse_model_is_exported_whole(finished: Finished, databases: Path, tmp_path: Path) -> None:
+    export_predictdb(finished.options("elastic-net", keep_r2=None), HERE, tmp_path / "x.db", "varID")
+    assert (tmp_path / "x.db").read_bytes() == (databases / "elastic-net.db").read_bytes()
+    assert set(query(tmp_path / "x.db", "SELECT * FROM extra")["kept.R2"]) == {1.0}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -53,9 +53,10 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     - `cv.performance`: rows `rsq` (`ModelWeights.r_squared`) and `pval`, columns as in `wgt.matrix`; NA for
       `top1` and for a model whose weights are all 0, so that FUSION chooses neither;
     - `hsq` (estimate and standard error) and `hsq.pv`, NA where not estimated; `N.tot`;
-    - `haploscribe`, which FUSION does not read: `dosage.mean` and `dosage.sd` of each variant and each
-      model's `intercept`, so that `intercept[model] + scale(dosages, dosage.mean, dosage.sd) %*%
-      wgt.matrix[, model]` is our prediction, on the training scale.
+    - `haploscribe`, which FUSION does not read: `kept.r2` of each model (`ModelWeights.kept_r2`),
+      `dosage.mean` and `dosage.sd` of each variant and each model's `intercept`, so that
+      `intercept[model] + scale(dosages, dosage.mean, dosage.sd) %*% wgt.matrix[, model]` is our prediction,
+      on the training scale.
 
     Parameters
     ----------
@@ -127,6 +128,7 @@ def gene_objects(gene: GeneWeights, names: Sequence[str]) -> dict[str, bytes]:
         "dosage.mean": rdata.real(mean),
         "dosage.sd": rdata.real(_spread(gene.variants)),
         "intercept": rdata.real(np.array(intercepts)),
+        "kept.r2": rdata.real(np.array([model.kept_r2 for model in gene.models])),
     }
     return {
         "wgt.matrix": rdata.real_matrix(weights, names, columns),

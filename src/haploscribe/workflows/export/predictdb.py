@@ -42,7 +42,7 @@ PRAGMA synchronous = OFF;
 CREATE TABLE weights (rsid TEXT, gene TEXT, weight REAL, ref_allele TEXT, eff_allele TEXT, varID TEXT);
 CREATE TABLE extra (gene TEXT, genename TEXT, gene_type TEXT, "n.snps.in.window" INTEGER,
     "n.snps.in.model" INTEGER, "pred.perf.R2" REAL, "pred.perf.pval" REAL, "pred.perf.qval" REAL,
-    intercept REAL);
+    intercept REAL, "kept.R2" REAL);
 CREATE TABLE sample_info (n_samples INTEGER);
 CREATE INDEX weights_rsid ON weights (rsid);
 CREATE INDEX weights_gene ON weights (gene);
@@ -76,7 +76,8 @@ def write_predictdb(
     `variant_names`, or its positional name where another variant of any earlier gene has that name already;
     `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression per
     copy of it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
-    predictions on the training scale, the intercept, which MetaXcan does not read. `genename` is the gene's
+    predictions on the training scale, the intercept, and `kept.R2`, `ModelWeights.kept_r2`; MetaXcan reads
+    neither. `genename` is the gene's
     symbol, or its ID where that is unknown; `gene_type` its biotype, or NULL: FOCUS
     (https://github.com/mancusolab/focus) imports no database without that column.
 
@@ -174,7 +175,7 @@ def _untaken(
 def _insert_extra(connection: sqlite3.Connection, weighed: GeneWeights, fitted: ModelWeights) -> None:
     gene, performance = weighed.gene, (fitted.r_squared, fitted.pearson_p, fitted.pearson_q)
     connection.execute(
-        "INSERT INTO extra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO extra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             gene.gene_id,
             gene.symbol or gene.gene_id,
@@ -183,6 +184,7 @@ def _insert_extra(connection: sqlite3.Connection, weighed: GeneWeights, fitted: 
             int(np.count_nonzero(fitted.weights)),
             *performance,
             fitted.intercept,
+            fitted.kept_r2,
         ),
     )
 

@@ -17,6 +17,7 @@ from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float32Array, Float64Array, Int64Array
 from haploscribe.workflows.export.linearise import LinearisingLoss, linear_approximation
 from haploscribe.workflows.export.sequence_effects import read_effects
+from haploscribe.workflows.export.sparse import DENSE_KEEP_R2, is_dense, kept_r2, sparse_weights
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights, ModelWeights
 from haploscribe.workflows.finished_run import FinishedRun
 
@@ -47,6 +48,11 @@ class WeightExtractor:
         Of each model at each gene.
     whole_window
         Return all variants, with their marginal scores, rather than those with a weight.
+    keep_r2
+        What sparse weights keep of a model's predictions; None for `DENSE_KEEP_R2` of dense models, and all
+        of others.
+    kept
+        `ModelWeights.kept_r2` of each model that was made sparse, one per gene.
     lost
         Losses of models that were approximated by linear ones, one per gene and model.
     """
@@ -54,6 +60,8 @@ class WeightExtractor:
     opened: FinishedRun
     performance: Mapping[str, Mapping[str, Performance]]
     whole_window: bool
+    keep_r2: float | None = None
+    kept: dict[str, list[float]] = field(default_factory=dict)
     lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
 
     def genes(self) -> Generator[GeneWeights]:
@@ -105,7 +113,14 @@ class WeightExtractor:
                 "copy both from the same run"
             )
         r, p, q = self.performance[name][gene_id]
-        return ModelWeights(name, linear.weights, linear.intercept, r, p, q)
+        keep = self.keep_r2
+        if keep is None:
+            keep = DENSE_KEEP_R2 if is_dense(linear, dosages) else 1.0
+        sparse = sparse_weights(linear, dosages, keep)
+        kept = 1.0 if sparse is linear else kept_r2(sparse, linear, dosages)
+        if sparse is not linear:
+            self.kept.setdefault(name, []).append(kept)
+        return ModelWeights(name, sparse.weights, sparse.intercept, r, p, q, kept)
 
     def _linearised(
         self, name: str, model: Estimator, inputs: GeneInputs, dosages: Float32Array

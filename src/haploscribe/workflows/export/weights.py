@@ -71,6 +71,9 @@ class ModelWeights:
         Between held-out and predicted expression. `pearson_r` and `pearson_p` are those of `metrics.tsv`;
         `pearson_q` is `pearson_p` after Benjamini-Hochberg over all genes that the model was fitted to,
         exported or not: over the exported alone, which are chosen by p, it would be too small.
+    kept_r2
+        Squared correlation over the training samples of what the weights predict with what the model did
+        before it was made sparse; 1 where it was not.
     """
 
     model: str
@@ -79,6 +82,7 @@ class ModelWeights:
     pearson_r: float
     pearson_p: float
     pearson_q: float
+    kept_r2: float = 1.0
 
     def take(self, rows: Int64Array) -> Self:
         """Return the variants of `rows`, int64 `(n_rows,)`, in that order."""

@@ -38,6 +38,8 @@ class Exported:
         Genes that at least one model predicts well enough.
     counts
         Numbers of genes and weights written.
+    kept
+        `ModelWeights.kept_r2` of each model that was made sparse, one per gene.
     linearised
         Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
     """
@@ -45,6 +47,7 @@ class Exported:
     n_fitted: int
     n_passing: int
     counts: ExportCounts
+    kept: Mapping[str, Sequence[float]]
     linearised: pl.DataFrame
 
     def summary(self) -> dict[str, str | int]:
@@ -58,6 +61,8 @@ class Exported:
             "weights other than 0": counts.n_weights,
             "variants without an rsID, summed over genes": counts.n_without_rsid,
         }
+        for model, kept in self.kept.items():
+            summary[f"kept by the weights of {model} (r²)"] = f"at least {np.nanmin(kept):.4f}"
         for model in self.linearised["model"].unique(maintain_order=True):
             rows = self.linearised.filter(pl.col("model") == model).drop_nulls("lost")
             for gene_id, most in rows.top_k(1, by="lost").select("gene_id", "lost").iter_rows():
@@ -235,7 +240,7 @@ def _export(
             executor = stack.enter_context(open_executor(worker_options))
             opened = stack.enter_context(finished_run(run, executor, work, genes=genes, models=models))
         _compute_effects(opened)
-        weighing = WeightExtractor(opened, performance, whole_window)
+        weighing = WeightExtractor(opened, performance, whole_window, options.keep_r2)
         try:
             with closing(weighing.genes()) as weighed:
                 counts = write(weighed)
@@ -247,7 +252,7 @@ def _export(
     linearised = linearised_table(weighing.lost)
     write_linearised(table, linearised)
     remove_atomically(works)
-    return Exported(n_fitted, len(passing), counts, linearised)
+    return Exported(n_fitted, len(passing), counts, weighing.kept, linearised)
 
 
 def _compute_effects(opened: FinishedRun) -> None:
