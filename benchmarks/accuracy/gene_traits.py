@@ -42,7 +42,7 @@ def gene_traits(cohort: Cohort, gene_ids: Collection[str]) -> pl.DataFrame:
         if gene.gene_id not in gene_ids or not inputs.positions.size:
             continue
         normalised = fit_normaliser(values, "inverse-normal").transform(values)
-        h2 = snp_heritability(inputs.dosages, normalised, cohort.covariates)
+        h2 = snp_heritability(inputs.dosages, normalised, cohort.covariates).estimate
         everyone = np.ones(len(values), dtype=np.bool_)
         r2 = squared_correlations(
             inputs.dosages, prepare(values, cohort.covariates, everyone, "inverse-normal")

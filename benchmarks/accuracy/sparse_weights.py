@@ -70,7 +70,7 @@ def curve_lines(predictions: pl.DataFrame, metrics: pl.DataFrame) -> list[str]:
     ]
     for keep in KEPT:
         name = f"{keep:g}"
-        row, r = by_model[name], metrics.filter(model=name)["pearson_r"].mean()
+        row, r = by_model[name], metrics.filter(model=name)["pearson_r"].to_numpy().mean()
         other = versus.get(name)
         beside = (
             "- | -"
@@ -112,11 +112,11 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(f"sparse_weights --source FOLDER --every {arguments.every}") + ".",
         "",
-        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. In every fold the variants "
-        "are chosen, and their weights refitted, in the training samples, to keep a share of the variance of "
-        "what the full model predicts there (`export --keep-r2`). A PredictDB has one covariance row for each "
-        "pair of a gene's weights. Differences in mean r are to the full model; paired p is Wilcoxon's "
-        "signed-rank test across genes, two-sided.",
+        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. In every fold the "
+        "variants are chosen, and their weights refitted, in the training samples, to keep a share of the "
+        "variance of what the full model predicts there (`export --keep-r2`). A PredictDB has one covariance "
+        "row for each pair of a gene's weights. Differences in mean r are to the full model; paired p is "
+        "Wilcoxon's signed-rank test across genes, two-sided.",
         "",
         *curve_lines(predictions, metrics),
         "",

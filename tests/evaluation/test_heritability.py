@@ -50,28 +50,57 @@ def test_the_share_equals_gemmas(tmp_path: Path, h2: float) -> None:
     # Its components are of the kernel as given; ours, of one with a mean diagonal of 1 beyond covariates.
     left = np.eye(N_SAMPLES) - design @ np.linalg.pinv(design)
     genetic *= np.trace(left @ kernel @ left) / (N_SAMPLES - N_COVARIATES - 1)
-    ours = snp_heritability(dosages, expression, covariates)
+    ours = snp_heritability(dosages, expression, covariates).estimate
     assert ours == pytest.approx(genetic / (genetic + residual), abs=2e-4)
+
+
+def test_the_standard_error_is_that_of_the_information_matrix() -> None:
+    """½ tr(V⁻¹ V_k V⁻¹ V_l) of both components, carried over to their share by the delta method."""
+    dosages, expression, _ = drawn(0.4, follow=0.0)
+    found = snp_heritability(dosages, expression)
+    contrasts = np.linalg.svd(np.ones((N_SAMPLES, 1)))[0][:, 1:]
+    z = contrasts.T @ standardised(dosages)
+    kernel = z @ z.T * (N_SAMPLES - 1) / np.trace(z @ z.T)
+    h2 = found.estimate
+    inverse = np.linalg.inv(h2 * kernel + (1 - h2) * np.eye(N_SAMPLES - 1))
+    slopes = [inverse @ kernel, inverse]
+    information = 0.5 * np.array([[np.trace(one @ other) for other in slopes] for one in slopes])
+    gradient = np.array([1 - h2, -h2])  # of σ²_g / (σ²_g + σ²_e), which add up to 1
+    expected = np.sqrt(gradient @ np.linalg.inv(information) @ gradient)
+    assert found.standard_error == pytest.approx(expected, rel=1e-6)
+
+
+def test_errors_and_tests_are_calibrated() -> None:
+    """Over genes without heritability, p is that of half a χ²; over others, errors are the spread."""
+    none = [snp_heritability(*drawn(0.0, seed, follow=0.0)) for seed in range(150)]
+    assert 0.01 <= np.mean([one.p_value < 0.05 for one in none]) <= 0.11
+    assert max(one.p_value for one in none) == 0.5
+    some = [snp_heritability(*drawn(0.5, seed, follow=0.0)) for seed in range(60)]
+    spread = np.std([one.estimate for one in some])
+    assert 0.7 < np.mean([one.standard_error for one in some]) / spread < 1.4
+    assert np.mean([one.p_value < 0.01 for one in some]) > 0.8
 
 
 def test_covariates_in_or_out_of_expression_are_the_same() -> None:
     dosages, expression, covariates = drawn(0.4)
     design = np.column_stack([np.ones(N_SAMPLES), covariates])
     residual = expression - design @ np.linalg.lstsq(design, expression)[0]
-    with_covariates = snp_heritability(dosages, expression, covariates)
+    with_covariates = snp_heritability(dosages, expression, covariates).estimate
     assert 0.1 < with_covariates < 0.9
-    assert snp_heritability(dosages, residual, covariates) == pytest.approx(with_covariates, abs=1e-6)
+    assert snp_heritability(dosages, residual, covariates).estimate == pytest.approx(
+        with_covariates, abs=1e-6
+    )
 
 
 def test_covariates_count_once_in_any_unit() -> None:
     dosages, expression, covariates = drawn(0.4)
     again = np.column_stack([covariates * 1e6, covariates @ np.ones(N_COVARIATES), np.full(N_SAMPLES, 7.0)])
-    expected = snp_heritability(dosages, expression, covariates)
-    assert snp_heritability(dosages, expression, again) == pytest.approx(expected, abs=1e-6)
+    expected = snp_heritability(dosages, expression, covariates).estimate
+    assert snp_heritability(dosages, expression, again).estimate == pytest.approx(expected, abs=1e-6)
 
 
 def test_many_simulated_genes_average_to_the_truth() -> None:
-    found = [snp_heritability(*drawn(0.3, seed, follow=0.0)) for seed in range(60)]
+    found = [snp_heritability(*drawn(0.3, seed, follow=0.0)).estimate for seed in range(60)]
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found) - 0.3) < 4 * error
 
@@ -83,7 +112,7 @@ def test_nothing_to_explain_is_zero(what: str) -> None:
         dosages[:] = 1
     else:
         expression = np.full(N_SAMPLES, 2.0) if what == "expression" else covariates @ np.arange(4.0)
-    assert snp_heritability(dosages, expression, covariates) == 0.0
+    assert snp_heritability(dosages, expression, covariates).estimate == 0.0
 
 
 def test_too_many_covariates_are_the_users_fault() -> None:
@@ -95,6 +124,6 @@ def test_too_many_covariates_are_the_users_fault() -> None:
 def test_as_many_covariates_as_are_allowed_leave_a_share() -> None:
     dosages, expression, _ = drawn(0.4)
     covariates = np.random.default_rng(0).normal(size=(20, 18))
-    assert 0 <= snp_heritability(dosages[:20], expression[:20], covariates[:, :17]) <= 1
+    assert 0 <= snp_heritability(dosages[:20], expression[:20], covariates[:, :17]).estimate <= 1
     with pytest.raises(InputError, match="18 covariates are too many for 20 samples; give at most 17"):
         snp_heritability(dosages[:20], expression[:20], covariates)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from haploscribe.errors import InputError
+from haploscribe.evaluation.heritability import Heritability
 from haploscribe.workflows.export.fusion import write_fusion
 from haploscribe.workflows.export.variant_ids import check_gene_id
-from haploscribe.workflows.export.weights import Heritability
 from tests.fixtures.exported import Fitted, fitted_gene, gwas_z, simple_gene, twas_z
 from tests.fixtures.r_session import r_session
 
@@ -47,8 +47,8 @@ def test_the_list_of_files_says_where_genes_are(fitted: Fitted, tmp_path: Path) 
     header, row = (tmp_path / "out" / "LCL.pos").read_text().splitlines()
     tss = str(fitted.gene.gene.tss + 1)
     file = "LCL/LCL.ENSG00000100181.22.wgt.RDat"
-    assert header.split("\t") == ["PANEL", "WGT", "ID", "CHR", "P0", "P1", "N"]
-    assert row.split("\t") == ["LCL", file, "ENSG00000100181.22", "22", tss, tss, "150"]
+    assert header.split("\t") == ["PANEL", "WGT", "ID", "CHR", "P0", "P1", "N", "DIR"]
+    assert row.split("\t") == ["LCL", file, "ENSG00000100181.22", "22", tss, tss, "150", "."]
     assert (tmp_path / "out" / file).is_file()
 
 
@@ -200,3 +200,24 @@ def test_no_weights_at_all_are_refused_and_leave_nothing(tmp_path: Path) -> None
 def test_a_gene_that_comes_twice_is_our_fault(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ENSG1 comes twice"):
         write_fusion(tmp_path, [simple_gene(), simple_gene()], "LCL", "b38")
+
+
+def test_the_performance_of_the_top_snp_is_that_of_the_marginal_column(
+    tmp_path: Path, fitted: Fitted
+) -> None:
+    """FUSION predicts from the strongest variant of `top1` alone: that is the model `top-snp`."""
+    enet, blup = fitted.gene.models
+    models = (replace(enet, model="top-snp", pearson_r=0.4, pearson_p=0.003), blup)
+    made = replace(fitted, gene=replace(fitted.gene, models=models))
+    written(made, tmp_path)
+    columns, rsq, p = r_session(
+        f"""{READ}
+        writeLines(c(paste(colnames(wgt.matrix), collapse = " "),
+                     {FULL.format('cv.performance["rsq", "top1"]')},
+                     {FULL.format('cv.performance["pval", "top1"]')}))
+        """,
+        tmp_path,
+    )
+    assert columns == "blup top1"
+    assert float(rsq) == pytest.approx(0.16)
+    assert float(p) == 0.003

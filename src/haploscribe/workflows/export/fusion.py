@@ -37,7 +37,13 @@ MARGINAL = "top1"
 """FUSION's column of marginal z-scores, of which it reports the strongest as the eQTL of a gene."""
 
 _WEIGHTS_SUFFIX = ".wgt.RDat"
-_POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N")
+_TOP_SNP = "top-snp"
+"""The model whose performance is that of `MARGINAL`, as FUSION predicts from the strongest variant alone."""
+
+_HERE = "."
+"""`DIR`, the folder that files of the table are in: FOCUS joins it with them."""
+
+_POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N", "DIR")
 
 
 def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: str) -> ExportCounts:
@@ -51,7 +57,8 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     - `snps`: as a PLINK .bim, V1 to V6 are chromosome without `chr`, name, 0, 1-based position, A1 = ALT,
       A2 = REF;
     - `cv.performance`: rows `rsq` (`ModelWeights.r_squared`) and `pval`, columns as in `wgt.matrix`; NA for
-      `top1` and for a model whose weights are all 0, so that FUSION chooses neither;
+      a model whose weights are all 0, so that FUSION does not choose it. That of `top1` is that of the model
+      `top-snp`, which has no column of its own then, and NA where it is not exported;
     - `hsq` (estimate and standard error) and `hsq.pv`, NA where not estimated; `N.tot`;
     - `haploscribe`, which FUSION does not read: `kept.r2` of each model (`ModelWeights.kept_r2`),
       `dosage.mean` and `dosage.sd` of each variant and each model's `intercept`, so that
@@ -99,7 +106,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
             rdata.write_rdata(aside / file, gene_objects(weighed, names))
             start, end = weighed.gene.bounds
             location = (bare_contig(contig), start + 1, end)
-            table[gene_id] = (panel, f"{panel}/{file}", gene_id, *location, weighed.n_samples)
+            table[gene_id] = (panel, f"{panel}/{file}", gene_id, *location, weighed.n_samples, _HERE)
             n_weights += n
             n_without_rsid += count_without_rsid(names)
         if not table:
@@ -159,17 +166,15 @@ def _varying(gene: GeneWeights) -> GeneWeights:
 
 def _columns(gene: GeneWeights) -> tuple[Float64Array, Float64Array, list[str]]:
     """Return `wgt.matrix` `(n_variants, n_columns)`, `cv.performance` `(2, n_columns)`, column names."""
-    spread = _spread(gene.variants)
-    columns = [FUSION_NAMES.get(model.model, model.model) for model in gene.models]
-    weights = [model.weights * spread for model in gene.models]
-    performance = [
-        (model.r_squared, model.pearson_p) if model.weights.any() else (np.nan, np.nan)
-        for model in gene.models
-    ]
+    spread, found = _spread(gene.variants), dict[str, tuple[Float64Array, tuple[float, float]]]()
+    for model in gene.models:
+        measured = (model.r_squared, model.pearson_p) if model.weights.any() else (np.nan, np.nan)
+        found[FUSION_NAMES.get(model.model, model.model)] = (model.weights * spread, measured)
     if gene.marginal_scores is not None:
-        columns.append(MARGINAL)
-        weights.append(gene.marginal_scores)
-        performance.append((np.nan, np.nan))
+        _, measured = found.pop(_TOP_SNP, (None, (np.nan, np.nan)))
+        found[MARGINAL] = (gene.marginal_scores, measured)
+    columns, weights = list(found), [of for of, _ in found.values()]
+    performance = [measured for _, measured in found.values()]
     return np.column_stack(weights), np.array(performance).T, columns
 
 

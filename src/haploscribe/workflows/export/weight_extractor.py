@@ -9,6 +9,7 @@ import numpy as np
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, LinearWeights
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.evaluation.heritability import Heritability, snp_heritability
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.variants import alt_alleles
 from haploscribe.interpret.association import marginal_correlations
@@ -47,7 +48,8 @@ class WeightExtractor:
     performance
         Of each model at each gene.
     whole_window
-        Return all variants, with their marginal scores, rather than those with a weight.
+        Return all variants, with their marginal scores and the gene's heritability, rather than those with a
+        weight.
     keep_r2
         What sparse weights keep of a model's predictions; None for `DENSE_KEEP_R2` of dense models, and all
         of others.
@@ -65,8 +67,8 @@ class WeightExtractor:
     lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
 
     def genes(self) -> Generator[GeneWeights]:
-        """Return the weights of one gene after another."""
-        genes = self.opened.cohort.genes
+        """Return the weights of one gene after another, by ID: MetaXcan streams covariances in that order."""
+        genes = sorted(self.opened.cohort.genes, key=lambda gene: gene.gene_id)
         with stage("Writing weights", len(genes), "genes") as advance:
             for gene in genes:
                 with threads(1):
@@ -93,6 +95,7 @@ class WeightExtractor:
             n_window_variants=n_variants,
             variants=_named_variants(opened, gene, rows, dosages[:, rows], wide=wide),
             models=tuple(model.take(rows) for model in models),
+            heritability=self._heritability(gene, dosages) if self.whole_window else None,
             marginal_scores=self._marginal_scores(gene, dosages) if self.whole_window else None,
         )
 
@@ -132,6 +135,9 @@ class WeightExtractor:
         loss = LinearisingLoss.of(linear, dosages, predicted)
         self.lost.append((inputs.gene.gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
         return linear
+
+    def _heritability(self, gene: Gene, dosages: Float32Array) -> Heritability:
+        return snp_heritability(dosages, self.opened.expression(gene))
 
     def _marginal_scores(self, gene: Gene, dosages: Float32Array) -> Float64Array:
         correlations = marginal_correlations(dosages, self.opened.expression(gene))

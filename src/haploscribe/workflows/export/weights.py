@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.errors import InputError
+from haploscribe.evaluation.heritability import Heritability
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -95,23 +96,6 @@ class ModelWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class Heritability:
-    """Heritability of expression that the variants of the cis window explain; see `GeneWeights.heritability`.
-
-    Attributes
-    ----------
-    estimate, standard_error
-        Of h², 0 to 1.
-    p_value
-        Of the test that h² is 0.
-    """
-
-    estimate: float
-    standard_error: float
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
 class GeneWeights:
     """Weights of one gene, with its variants.
 
@@ -128,7 +112,8 @@ class GeneWeights:
     models
         At least one, with distinct names.
     heritability
-        None where it was not estimated.
+        Of expression in the training samples, by the variants of the cis window; None where it was not
+        estimated.
     marginal_scores
         float64 `(n_variants,)`; for each variant alone, r · √(n_samples − 1), where r is the correlation of
         its ALT dosage with expression; None where it was not computed.
