@@ -247,7 +247,7 @@ def test_the_same_command_gives_the_same_bytes(finished: Finished, databases: Pa
     for name in ("a", "b"):
         export_fusion(finished.options("blup", "elastic-net"), HERE, tmp_path / name, "LCL")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert len(contents(tmp_path / "a")) == 1 + len(GENES)
+    assert len(contents(tmp_path / "a")) == 2 + len(GENES)  # two tables, and a file for each gene
 
 
 def test_genes_are_those_that_the_model_predicts_well(finished: Finished, tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+import polars as pl
 
 from haploscribe.errors import InputError
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import FileNames
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import r_data as rdata
+from haploscribe.workflows.export.ambiguous import ambiguous_rows
 from haploscribe.workflows.export.variant_ids import (
     bare_contig,
     check_gene_id,
@@ -50,6 +52,8 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     """Write all models' weights of all genes, for `--weights FOLDER/PANEL.pos --weights_dir FOLDER`.
 
     `P0` and `P1` of the table are the gene's first and last base, 1-based, or its TSS where they are unknown.
+    `FOLDER/PANEL.ambiguous.tsv` says what each model loses where FUSION drops A/T and C/G variants, which it
+    does unless alleles are known to be on one strand (`AMBIGUOUS_SCHEMA`).
     `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
 
     - `wgt.matrix`: one row per variant (all of `GeneVariants` whose dosage varies), one column per model; and
@@ -89,7 +93,12 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
     files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
-    with atomic_write(folder / f"{panel}.pos") as positions, atomic_write(folder / panel) as aside:
+    lost = [ambiguous_rows(())]
+    with (
+        atomic_write(folder / f"{panel}.pos") as positions,
+        atomic_write(ambiguous_path(folder, panel)) as losses,
+        atomic_write(folder / panel) as aside,
+    ):
         aside.mkdir()
         for weighed in map(_varying, genes):
             gene_id, contig = weighed.gene.gene_id, weighed.gene.contig
@@ -107,13 +116,20 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
             start, end = weighed.gene.bounds
             location = (bare_contig(contig), start + 1, end)
             table[gene_id] = (panel, f"{panel}/{file}", gene_id, *location, weighed.n_samples, _HERE)
+            lost.append(ambiguous_rows((weighed,)))
             n_weights += n
             n_without_rsid += count_without_rsid(names)
         if not table:
             raise nothing_to_export("any model")
         lines = ("\t".join(map(str, row)) + "\n" for row in (_POSITION_COLUMNS, *table.values()))
         positions.write_text("".join(lines), encoding="utf-8", newline="")
+        pl.concat(lost).write_csv(losses, separator="\t")
     return ExportCounts(len(table), n_without, n_weights, n_without_rsid)
+
+
+def ambiguous_path(folder: Path, panel: str) -> Path:
+    """Return the path of the table of what models lose without A/T and C/G variants."""
+    return folder / f"{panel}.ambiguous.tsv"
 
 
 def gene_objects(gene: GeneWeights, names: Sequence[str]) -> dict[str, bytes]:

@@ -16,7 +16,8 @@ from haploscribe.results.models_folder import MODELS_NAME, RECORD
 from haploscribe.results.tables import RUN
 from haploscribe.utils.files import remove_atomically, remove_on_error
 from haploscribe.utils.hashing import work_key
-from haploscribe.workflows.export.fusion import check_replaceable, write_fusion
+from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA
+from haploscribe.workflows.export.fusion import ambiguous_path, check_replaceable, write_fusion
 from haploscribe.workflows.export.linearise import linearised_path, linearised_table, write_linearised
 from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
 from haploscribe.workflows.export.sequence_effects import write_effects
@@ -42,6 +43,10 @@ class Exported:
         `ModelWeights.kept_r2` of each model that was made sparse, one per gene.
     linearised
         Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
+    ambiguous
+        For FUSION, loss of models without A/T and C/G variants; `AMBIGUOUS_SCHEMA`.
+    lacks_rsids
+        Whether variants go by rsIDs, and none has any.
     """
 
     n_fitted: int
@@ -49,6 +54,8 @@ class Exported:
     counts: ExportCounts
     kept: Mapping[str, Sequence[float]]
     linearised: pl.DataFrame
+    ambiguous: pl.DataFrame | None = None
+    lacks_rsids: bool = False
 
     def summary(self) -> dict[str, str | int]:
         """Return what was done, by its names in print."""
@@ -61,15 +68,28 @@ class Exported:
             "weights other than 0": counts.n_weights,
             "variants without an rsID, summed over genes": counts.n_without_rsid,
         }
+        if self.lacks_rsids:
+            summary["no variant has an rsID"] = (
+                "readers that look rsIDs up would use none of the weights; export with --snp-key varID"
+            )
         for model, kept in self.kept.items():
             summary[f"kept by the weights of {model} (r²)"] = f"at least {np.nanmin(kept):.4f}"
-        for model in self.linearised["model"].unique(maintain_order=True):
-            rows = self.linearised.filter(pl.col("model") == model).drop_nulls("lost")
-            for gene_id, most in rows.top_k(1, by="lost").select("gene_id", "lost").iter_rows():
-                summary[f"lost by making {model} linear (1 - r²)"] = (
-                    f"median {float(np.median(rows['lost'])):.2%}, at most {most:.2%} ({gene_id})"
-                )
+        summary |= _losses(self.linearised, "lost by making {} linear (1 - r²)")
+        if self.ambiguous is not None:
+            summary |= _losses(self.ambiguous, "lost by {} without A/T and C/G variants (1 - r²)")
         return summary
+
+
+def _losses(table: pl.DataFrame, label: str) -> dict[str, str]:
+    """Return the median and the largest loss of each model, by a label with its name."""
+    found = {}
+    for model in table["model"].unique(maintain_order=True):
+        rows = table.filter(pl.col("model") == model).drop_nulls("lost")
+        for gene_id, most in rows.top_k(1, by="lost").select("gene_id", "lost").iter_rows():
+            found[label.format(model)] = (
+                f"median {float(np.median(rows['lost'])):.2%}, at most {most:.2%} ({gene_id})"
+            )
+    return found
 
 
 def export_predictdb(
@@ -99,7 +119,7 @@ def export_predictdb(
     out = out.absolute()
     run = RunFolder.read(options.results)
     performance = _performance(run, _one_model(run, options))
-    return _export(
+    exported = _export(
         run,
         options,
         worker_options,
@@ -109,6 +129,8 @@ def export_predictdb(
         lambda genes: write_predictdb(out, genes, next(iter(performance)), options.build, snp_key),
         whole_window=False,
     )
+    lacks_rsids = snp_key == "rsid" and exported.counts.n_without_rsid == exported.counts.n_weights
+    return replace(exported, lacks_rsids=lacks_rsids)
 
 
 def export_fusion(
@@ -142,7 +164,7 @@ def export_fusion(
             return write_fusion(out, genes, panel, options.build)
 
     run = RunFolder.read(options.results)
-    return _export(
+    exported = _export(
         run,
         options,
         worker_options,
@@ -152,6 +174,8 @@ def export_fusion(
         write,
         whole_window=True,
     )
+    table = pl.read_csv(ambiguous_path(out, panel), separator="\t", schema=AMBIGUOUS_SCHEMA)
+    return replace(exported, ambiguous=table)
 
 
 def _one_model(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:

@@ -1,0 +1,57 @@
+"""Measure what is lost of a model where tools drop variants whose alleles do not tell the strand."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from haploscribe.utils.types import BoolArray, Float64Array
+from haploscribe.workflows.export.weights import GeneVariants, GeneWeights
+
+_PAIRS = ({"A", "T"}, {"C", "G"})
+
+AMBIGUOUS_SCHEMA = pl.Schema(
+    {
+        "gene_id": pl.String,
+        "model": pl.String,
+        "n_weights": pl.Int64,
+        "n_ambiguous": pl.Int64,
+        "lost": pl.Float64,
+    }
+)
+"""The columns, in order; one row per gene and model.
+
+`n_ambiguous` of the `n_weights` other than 0 are of A/T and C/G variants. `lost` is 1 − r², r the correlation
+over the training samples of what all weights predict with what the others do; 1 where none is left.
+"""
+
+
+def is_ambiguous(variants: GeneVariants) -> BoolArray:
+    """Return which variants have alleles that are each other's complement, bool `(n_variants,)`."""
+    pairs = zip(variants.refs, variants.alts, strict=True)
+    return np.array([{reference, alternate} in _PAIRS for reference, alternate in pairs], dtype=np.bool_)
+
+
+def ambiguous_rows(genes: Iterable[GeneWeights]) -> pl.DataFrame:
+    """Return the rows of some genes, of models that have a weight, with the columns of `AMBIGUOUS_SCHEMA`."""
+    rows = []
+    for gene in genes:
+        ambiguous = is_ambiguous(gene.variants)
+        for model in gene.models:
+            n_weights = int(np.count_nonzero(model.weights))
+            if n_weights:
+                n_ambiguous = int(np.count_nonzero(model.weights[ambiguous]))
+                lost = _lost(model.weights, np.where(ambiguous, 0.0, model.weights), gene.variants.covariance)
+                rows.append((gene.gene.gene_id, model.model, n_weights, n_ambiguous, lost))
+    return pl.DataFrame(rows, schema=AMBIGUOUS_SCHEMA, orient="row")
+
+
+def _lost(whole: Float64Array, kept: Float64Array, covariance: Float64Array) -> float:
+    """Return 1 − r² of the predictions of two sets of weights, from the covariance of the dosages."""
+    if not kept.any():
+        return 1.0
+    pairs = ((whole, kept), (whole, whole), (kept, kept))
+    both, one, other = (float(first @ covariance @ second) for first, second in pairs)
+    if one <= 0.0 or other <= 0.0:
+        return 1.0
+    return max(1.0 - both**2 / (one * other), 0.0)
