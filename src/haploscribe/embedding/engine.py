@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, b
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes, merge_equal_tiles
-from haploscribe.genome.tiles import Tile, TileBlock
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -134,6 +135,47 @@ def _missing(
             if digest.tobytes() not in known:
                 missing[digest.tobytes()] = haplotype
     return missing
+
+
+def tile_embeddings(
+    tiles: Sequence[TileHaplotypes], backbone: Backbone, stores: Sequence[EmbeddingStore]
+) -> list[Float32Array]:
+    """Return the embeddings of any haplotypes of tiles; those that no store has are embedded, each once.
+
+    Parameters
+    ----------
+    tiles
+        The haplotypes, in genome order.
+    backbone
+        The frozen model.
+    stores
+        Where embeddings are read, at least one; new ones are written to the last.
+
+    Returns
+    -------
+    list of float32 `(n_unique, n_bins, dimension)`, one for each tile.
+    """
+    found: list[Float32Array] = []
+    backbone_name = backbone_key(backbone)
+    for (contig, number), block in groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK)):
+        key = BlockKey(contig, number, backbone_name)
+        known: dict[bytes, Float32Array] = {}
+        for store in stores:
+            known |= store.read_vectors(key)
+        members = list(block)
+        digests = [[haplotype_digest(haplotype) for haplotype in each.haplotypes] for each in members]
+        missing = {
+            digest: haplotype
+            for each, of_tile in zip(members, digests, strict=True)
+            for haplotype, digest in zip(each.haplotypes, of_tile, strict=True)
+            if digest not in known
+        }
+        if missing:
+            embedded = embed_haplotypes(list(missing.values()), backbone)
+            stores[-1].write_vectors(key, backbone, list(missing), embedded)
+            known |= zip(missing, embedded, strict=True)
+        found += [np.stack([known[digest] for digest in of_tile]) for of_tile in digests]
+    return found
 
 
 def embed_haplotypes(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
