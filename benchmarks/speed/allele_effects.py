@@ -1,7 +1,7 @@
 """Compare effects of all alleles of genes with a plain loop over single alleles.
 
-For each gene: models are fitted and saved, and its samples are embedded. Then `haploscribe` computes the effects
-of every allele of the cis window, as `explain` and `export` do; the plain loop takes one allele at a time, embeds
+Models are fitted and saved, and the samples are embedded. Then `haploscribe` computes the effects of every
+allele of each gene's cis window, as `explain` and `export` do; the plain loop takes one allele at a time, embeds
 the haplotypes of its in-silico samples, and predicts these. The loop runs on a few alleles along the window.
 """
 
@@ -104,7 +104,7 @@ def compare(opened: FinishedRun, n_plain: int) -> Comparison:
         models = opened.models_of(gene)
         with timed(compared.seconds):
             _, effects = observed_effects(opened, gene, 1)
-        query = every_allele(gene, opened.cohort.cis_variants(gene))
+        query = AlleleQuery.of_all(gene, opened.cohort.cis_variants(gene))
         chosen = np.unique(np.linspace(0, len(query.alleles) - 1, n_plain).astype(np.int64))
         some = replace(query, alleles=[query.alleles[i] for i in chosen.tolist()])
         with timed(compared.plain_seconds), threads(1):
@@ -113,9 +113,8 @@ def compare(opened: FinishedRun, n_plain: int) -> Comparison:
         compared.n_plain += len(some.alleles)
         for name, expected in plain.items():
             scale = float(np.abs(effects[name]).max()) or 1.0
-            compared.apart = max(
-                compared.apart, float(np.abs(effects[name][chosen] - expected).max()) / scale
-            )
+            difference = float(np.abs(effects[name][chosen] - expected).max())
+            compared.apart = max(compared.apart, difference / scale)
     return compared
 
 
@@ -145,6 +144,7 @@ def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser("allele_effects", __doc__, out=True, every=150)
     parser.add_argument("--alleles", type=int, default=20, help="of the plain loop at each gene (default 20)")
     arguments = parser.parse_args(argv)
+    command = f"allele_effects --source FOLDER --every {arguments.every} --alleles {arguments.alleles}"
     found = {backbone: compare_backbone(backbone, arguments) for backbone in BACKBONES}
     rows = [
         f"| {backbone} | {each.n_alleles:,} | {1e3 * each.plain_seconds.processor / each.n_plain:.2f} | "
@@ -156,7 +156,7 @@ def main(argv: Sequence[str]) -> None:
         [
             "# Effects of alleles, against a plain loop",
             "",
-            f"{stamp(f'allele_effects --source FOLDER --every {arguments.every} --alleles {arguments.alleles}')}. "
+            f"{stamp(command)}. "
             f"All alleles of MAF ≥ 5 % of the cis windows of some genes, with {' and '.join(MODELS)}, by one "
             "thread. The plain loop embeds and predicts the in-silico samples of one allele at a time; "
             "`haploscribe` embeds what no store has yet, each distinct haplotype once. Largest difference: "

@@ -1,4 +1,4 @@
-"""Effects of alleles are what in-silico samples, embedded and predicted one by one, tell."""
+"""Effects of alleles are those of in-silico samples, embedded and predicted one allele at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.speed.allele_effects import plain_effects
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.interpret import allele_effects
-from haploscribe.interpret.allele_effects import sequence_effects
+from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
 from haploscribe.utils.types import Float32Array, Float64Array
 from tests.fixtures.drawn_windows import Fingerprints, embedded, opened
 from tests.fixtures.variants import DrawnContig, contigs
@@ -49,19 +50,16 @@ class Remembering(Fingerprints):
         return super().embed(haplotypes)
 
 
-@pytest.mark.usefixtures("one_thread")
 @settings(max_examples=15)
 @given(contig=contigs(), tss=st.integers(0, 69), backgrounds=st.booleans())
-def test_effects_are_those_of_samples_embedded_and_predicted_one_by_one(
-    contig: DrawnContig, tss: int, backgrounds: bool
-) -> None:
+def test_effects_are_those_of_one_allele_at_a_time(contig: DrawnContig, tss: int, backgrounds: bool) -> None:
     """With indels, alleles that overlap, deletions across edges of tiles, and windows that cut tiles."""
     gene = Gene("g", "c", min(tss, len(contig.sequence) - 1), "+")
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
         patch.setattr(allele_effects, "ALLELES_AT_ONCE", 3)
         with opened(folder / "c", contig, [gene], WINDOW, TILE) as windows:
-            query = every_allele(gene, windows.cis_variants(gene))
+            query = AlleleQuery.of_all(gene, windows.cis_variants(gene))
             assume(query.alleles)
             # The models do not know one of them.
             known = np.arange(len(query.alleles)) != 1
@@ -80,7 +78,7 @@ def test_nothing_is_embedded_that_a_store_has_nor_twice(contig: DrawnContig, tss
         folder = Path(name)
         patch.setattr(allele_effects, "ALLELES_AT_ONCE", 3)
         with opened(folder / "c", contig, [gene], WINDOW, TILE) as windows:
-            query = every_allele(gene, windows.cis_variants(gene))
+            query = AlleleQuery.of_all(gene, windows.cis_variants(gene))
             assume(query.alleles)
             samples, further = Remembering(), Remembering()
             embedded(windows, folder / "samples.zarr", samples)
