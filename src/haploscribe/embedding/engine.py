@@ -1,8 +1,9 @@
 """Embed each unique haplotype of each tile once, and check deltas in half precision."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, b
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes, merge_equal_tiles
-from haploscribe.genome.tiles import Tile, TileBlock
+from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -125,7 +126,7 @@ def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
 def _missing(
     carriers: Sequence[TileHaplotypes],
     indexed: Mapping[Tile, IndexedTile],
-    known: frozenset[bytes],
+    known: Set[bytes],
 ) -> dict[bytes, TileHaplotype]:
     """Return the haplotypes of some tiles that are not embedded yet, each once, by digest."""
     missing: dict[bytes, TileHaplotype] = {}
@@ -134,6 +135,42 @@ def _missing(
             if digest.tobytes() not in known:
                 missing[digest.tobytes()] = haplotype
     return missing
+
+
+def tile_embeddings(
+    tiles: Sequence[TileHaplotypes], backbone: Backbone, stores: Sequence[EmbeddingStore]
+) -> list[Float32Array]:
+    """Return the embeddings of any haplotypes of tiles; those that no store has are embedded, each once.
+
+    Parameters
+    ----------
+    tiles
+        The haplotypes, in genome order.
+    backbone
+        The frozen model.
+    stores
+        Where embeddings are read, at least one; new ones are written to the last.
+
+    Returns
+    -------
+    list of float32 `(n_unique, n_bins, dimension)`, one for each tile.
+    """
+    found: list[Float32Array] = []
+    name = backbone_key(backbone)
+    by_place = groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK))
+    for (contig, number), members in by_place:
+        block, key = list(members), BlockKey(contig, number, name)
+        known: dict[bytes, Float32Array] = {}
+        for store in stores:
+            known |= store.read_vectors(key)
+        indexed = {each.tile: _indexed(each) for each in block}
+        missing = _missing(block, indexed, known.keys())
+        if missing:
+            embedded = embed_haplotypes(list(missing.values()), backbone)
+            stores[-1].write_vectors(key, backbone, list(missing), embedded)
+            known |= zip(missing, embedded, strict=True)
+        found += [np.stack([known[row.tobytes()] for row in each.digests]) for each in indexed.values()]
+    return found
 
 
 def embed_haplotypes(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:

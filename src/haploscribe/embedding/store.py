@@ -86,13 +86,14 @@ class BlockKey:
     backbone
         The key that `backbone_key` returns.
     haplotypes
-        Digest of all that the block's haplotypes depend on, hexadecimal.
+        Digest of all that the block's haplotypes depend on, hexadecimal; empty where only vectors are read
+        and written.
     """
 
     contig: str
     block: int
     backbone: str
-    haplotypes: str
+    haplotypes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,29 @@
 """Compute effects of single alleles at one gene, by embedding and predicting in-silico samples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.stage import LoadedBackbone
+from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.deltas import subtract_reference
+from haploscribe.embedding.engine import tile_embeddings
 from haploscribe.embedding.store import EmbeddingStore
-from haploscribe.estimators.inputs import GeneInputs, gene_inputs
+from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.readers.cache import InMemoryVariants
-from haploscribe.genome.tiles import tile_blocks
+from haploscribe.genome.dosages import dosages
+from haploscribe.genome.haplotypes import tile_haplotypes
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
 from haploscribe.interpret.in_silico import Allele, in_silico_samples
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import BoolArray, Float64Array
+
+IN_SILICO_STORE = "in-silico.zarr"
+"""Name of the store of embeddings of haplotypes that no sample carries, among intermediate files."""
 
 ALLELES_AT_ONCE = 128
 """Alleles whose in-silico samples are embedded and predicted together; bounds memory."""
@@ -52,13 +54,20 @@ class AlleleQuery:
     alleles: Sequence[Allele]
     backgrounds: bool = True
 
+    @classmethod
+    def of_all(cls, gene: Gene, variants: Variants) -> Self:
+        """Query all alleles of the records of a window, in the order of their dosage columns."""
+        rows, numbers = variants.columns()
+        alleles = [Allele(*pair) for pair in zip(rows.tolist(), numbers.tolist(), strict=True)]
+        return cls(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles)
+
 
 def sequence_effects(
     query: AlleleQuery,
     models: Mapping[str, Predictor],
     windows: GeneWindows,
-    loaded: LoadedBackbone,
-    store_path: Path,
+    backbone: Backbone,
+    stores: Sequence[EmbeddingStore],
     n_threads: int,
     advance: Advance,
 ) -> dict[str, Float64Array]:
@@ -72,10 +81,10 @@ def sequence_effects(
         Fitted models by name.
     windows
         Of the gene.
-    loaded
-        The backbone of the training.
-    store_path
-        Embedding store for the sequences of the in-silico samples.
+    backbone
+        That of the training.
+    stores
+        Where embeddings of haplotypes are read, at least one; new ones are written to the last.
     n_threads
         Threads of the backbone.
     advance
@@ -87,35 +96,29 @@ def sequence_effects(
         float64 `(n_alleles,)` for each model; see `InSilicoSamples.effects`.
     """
     parts: dict[str, list[Float64Array]] = {name: [np.zeros(0)] for name in models}
+    tiles = windows.tiles(query.gene)
+    reference = windows.genotypes.reference
+    references = [reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
     for first in range(0, len(query.alleles), ALLELES_AT_ONCE):
         alleles = query.alleles[first : first + ALLELES_AT_ONCE]
-        tiles = windows.tiles(query.gene)
         samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
-        inputs = _embedded(samples.variants, query, windows, loaded, store_path, n_threads)
+        spelled = tile_haplotypes(references, samples.variants, tiles)
+        carried = [tile for tile in spelled if len(tile.sequences) > 1]
+        with threads(n_threads):
+            embedded = tile_embeddings(carried, backbone, stores)
+        positions, copies = dosages(samples.variants)
+        inputs = GeneInputs(
+            query.gene,
+            samples.variants.sample_ids,
+            positions[query.known],
+            copies[:, query.known],
+            tuple(
+                TileDeltas(each.tile.start, each.tile.end, subtract_reference(vectors), each.index)
+                for each, vectors in zip(carried, embedded, strict=True)
+            ),
+        )
         with threads(1):
             for name, model in models.items():
                 parts[name].append(samples.effects(model.predict(inputs)))
         advance(len(alleles))
     return {name: np.concatenate(found) for name, found in parts.items()}
-
-
-def _embedded(
-    samples: Variants,
-    query: AlleleQuery,
-    windows: GeneWindows,
-    loaded: LoadedBackbone,
-    store_path: Path,
-    n_threads: int,
-) -> GeneInputs:
-    """Embed in-silico samples, and collect their inputs at the variants that the models know."""
-    genotypes = Genotypes(windows.genotypes.reference, InMemoryVariants(samples), samples.sample_ids)
-    in_silico = replace(windows, genotypes=genotypes, genes=(query.gene,), wide=False)
-    store = EmbeddingStore(store_path)
-    contigs = genotypes.reference.contigs
-    with threads(n_threads):
-        addresses = [
-            embed_block(block, genotypes, loaded.backbone, store, windows.tile_size)[0]
-            for block in tile_blocks(in_silico.cis_windows(), windows.tile_size, contigs)
-        ]
-    inputs = gene_inputs(in_silico, query.gene, DeltaReader(store, addresses))
-    return replace(inputs, positions=inputs.positions[query.known], dosages=inputs.dosages[:, query.known])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -74,19 +75,23 @@ def in_silico_samples(
     backgrounds
         Use the most common background besides the reference; else the reference alone.
     """
-    flat = variants.genotypes.reshape(len(variants.genotypes), 2 * variants.genotypes.shape[1])
-    carried = np.zeros((len(flat), 1 + 3 * len(alleles)), dtype=np.int8)
+    positions, ends = variants.positions, variants.ends
+    carried = np.zeros((len(positions), 1 + 3 * len(alleles)), dtype=np.int8)
     starts = np.array([tile.start for tile in tiles], dtype=np.int64)
+    observed: dict[int, _ObservedHaplotypes] = {}
     for i, allele in enumerate(alleles):
         alone, with_it, without = range(1 + 3 * i, 4 + 3 * i)
         carried[allele.row, alone] = allele.index
         if backgrounds:
-            tile = tiles[
-                max(int(np.searchsorted(starts, variants.positions[allele.row], side="right")) - 1, 0)
-            ]
-            rows = np.flatnonzero((variants.positions < tile.end) & (variants.ends > tile.start))
-            carried[rows, without] = _most_common(flat, rows, allele)
-            carried[_overlapping(variants, allele.row), without] = 0
+            position = positions[allele.row]
+            number = max(int(np.searchsorted(starts, position, side="right")) - 1, 0)
+            if number not in observed:
+                tile = tiles[number]
+                rows = np.flatnonzero((positions < tile.end) & (ends > tile.start))
+                observed[number] = _ObservedHaplotypes.of(variants.genotypes, rows)
+            here = observed[number]
+            carried[here.rows, without] = here.most_common(allele)
+            carried[(positions < ends[allele.row]) & (ends > position), without] = 0
         carried[:, with_it] = carried[:, without]
         carried[allele.row, with_it] = allele.index
     genotypes = np.zeros((*carried.shape, 2), dtype=np.int8)
@@ -95,20 +100,38 @@ def in_silico_samples(
     return InSilicoSamples(variants.with_genotypes(genotypes, names))
 
 
-def _most_common(flat: Int8Array, rows: Int64Array, allele: Allele) -> Int8Array:
-    """Return the most common haplotype of a tile among carriers of an allele, else among all."""
-    here = flat[rows]
-    carriers = here[:, flat[allele.row] == allele.index]
-    patterns, counts = np.unique(carriers if carriers.shape[1] else here, axis=1, return_counts=True)
-    if not counts.size:
-        return np.zeros(len(rows), dtype=np.int8)
-    return np.asarray(patterns[:, int(counts.argmax())])
+@dataclass(frozen=True, slots=True)
+class _ObservedHaplotypes:
+    """The haplotypes of one tile in samples.
 
+    Attributes
+    ----------
+    rows
+        int64 `(n_rows,)`; indices of the tile's records, sorted.
+    patterns
+        int8 `(n_rows, n_unique)`; the alleles of each unique haplotype.
+    counts
+        int64 `(n_unique,)`; how many haplotypes of samples are like it.
+    """
 
-def _overlapping(variants: Variants, row: int) -> BoolArray:
-    """Return which records overlap the REF of one of them, itself included; bool `(n_variants,)`."""
-    ends = variants.ends
-    return np.asarray((variants.positions < ends[row]) & (ends > variants.positions[row]))
+    rows: Int64Array
+    patterns: Int8Array
+    counts: Int64Array
+
+    @classmethod
+    def of(cls, genotypes: Int8Array, rows: Int64Array) -> Self:
+        """Count the haplotypes of some records of genotypes `(n_variants, n_samples, 2)`."""
+        flat = genotypes[rows].reshape(len(rows), 2 * genotypes.shape[1])
+        patterns, counts = np.unique(flat, axis=1, return_counts=True)
+        return cls(rows, patterns, counts)
+
+    def most_common(self, allele: Allele) -> Int8Array:
+        """Return the most common haplotype among carriers of an allele, else among all; int8 `(n_rows,)`."""
+        carriers = self.patterns[np.searchsorted(self.rows, allele.row)] == allele.index
+        counts = np.where(carriers, self.counts, 0) if carriers.any() else self.counts
+        if not counts.size:
+            return np.zeros(len(self.rows), dtype=np.int8)
+        return np.asarray(self.patterns[:, int(counts.argmax())])
 
 
 def with_alleles(variants: Variants, wanted: Sequence[AltAllele]) -> tuple[Variants, list[Allele], BoolArray]:

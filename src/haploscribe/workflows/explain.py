@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.config.options import ExplanationOptions, WorkerOptions
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, HasAttention
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.variants import AltAllele
-from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
+from haploscribe.interpret.allele_effects import IN_SILICO_STORE, AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
@@ -217,9 +218,11 @@ class _ModelQuery:
         query = AlleleQuery(
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
-        store = self.opened.work / "in-silico.zarr"
+        stores = (EmbeddingStore(self.opened.store), EmbeddingStore(self.opened.work / IN_SILICO_STORE))
         with stage(title, len(alleles), "alleles") as advance:
-            return sequence_effects(query, models, self.opened.cohort, loaded, store, self.n_threads, advance)
+            return sequence_effects(
+                query, models, self.opened.cohort, loaded.backbone, stores, self.n_threads, advance
+            )
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Return the cis window's columns of those of the wide window; NaN where the cis window is wider."""

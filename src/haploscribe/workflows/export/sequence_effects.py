@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.embedding.stage import LoadedBackbone
+from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.interpret.allele_effects import AlleleQuery, sequence_effects
-from haploscribe.interpret.in_silico import Allele
+from haploscribe.interpret.allele_effects import IN_SILICO_STORE, AlleleQuery, sequence_effects
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
@@ -35,7 +35,8 @@ def write_effects(
     ----------
     spec
         The training samples, whose haplotypes are the backgrounds; the saved models and which of them to
-        query, all of which read deltas; the backbone; and a store for the sequences of in-silico samples.
+        query, all of which read deltas; the backbone; the store of the samples' embeddings; and a folder for
+        the store of others.
     genotypes
         Those of `spec`, open in this process.
     loaded
@@ -78,19 +79,14 @@ def _write_gene_effects(context: WorkContext, index: int, path: Path, n_threads:
     """Compute the effects of the variants of one gene, and write them."""
     windows = context.windows
     gene = windows.genes[index]
-    variants = windows.cis_variants(gene)
-    alleles = [
-        Allele(row, allele) for row, record in enumerate(variants.alleles) for allele in range(1, len(record))
-    ]
     names = context.spec.model_names
     models = {name: model for name, model in context.models.of_gene(index).items() if name in names}
-    assert context.spec.store is not None
     found = sequence_effects(
-        AlleleQuery(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
+        AlleleQuery.of_all(gene, windows.cis_variants(gene)),
         models,
         windows,
-        context.loaded,
-        context.spec.store,
+        context.loaded.backbone,
+        (context.store, EmbeddingStore(context.spec.folder / IN_SILICO_STORE)),
         n_threads,
         lambda _done: None,
     )

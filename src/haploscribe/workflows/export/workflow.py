@@ -281,16 +281,18 @@ def _export(
 
 def _compute_effects(opened: FinishedRun) -> None:
     """Compute the effect of every variant in models that read deltas."""
-    if opened.loaded is None:
+    # The samples are embedded first: backgrounds are mostly haplotypes of theirs.
+    if opened.deltas is None or opened.loaded is None:
         return
     spec = replace(
         opened.spec,
+        folder=opened.work,
         models=opened.saved.folder.absolute(),
         model_names=tuple(
             name for name in opened.models if opened.saved.specs[name].capabilities.reads_deltas
         ),
         backbone=opened.loaded.options,
-        store=opened.work / "in-silico.zarr",
+        store=opened.store.absolute(),
     )
     indices = [opened.index(gene) for gene in opened.cohort.genes]
     genotypes, folder = opened.cohort.genotypes, opened.work / EFFECTS
