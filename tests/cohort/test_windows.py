@@ -1,7 +1,5 @@
 """Every model reads the variants within half the window of the TSS, whatever the tiles."""
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 import haploscribe
 from haploscribe.cohort import windows as cohort_windows
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
@@ -23,56 +20,21 @@ from haploscribe.config.options import (
     PredictionOptions,
     WorkerOptions,
 )
-from haploscribe.embedding.backbones.kmer import KmerCounts
-from haploscribe.embedding.deltas import DeltaReader
-from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs, haplotype_inputs
 from haploscribe.evaluation.folds import gene_splits
 from haploscribe.expression.genes import Gene
-from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.readers.open import open_variants
-from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import tile_blocks
 from haploscribe.parallel.executor import Executor
 from haploscribe.results.tables import read_predictions
-from haploscribe.utils.types import Float32Array
 from haploscribe.workflows.explain import explain
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
 from haploscribe.workflows.validate import validated_cohort
+from tests.fixtures.drawn_windows import Fingerprints, embedded, opened
 from tests.fixtures.small_cohort import GENES, write_small_cohort
-from tests.fixtures.variants import SAMPLES, DrawnContig, contigs, write_fasta, write_vcf
+from tests.fixtures.variants import DrawnContig, contigs
 
 DOSAGE_MODELS = ("elastic-net", "elastic-net-1mb", "blup-distance", "susie")
-
-
-class Fingerprints(KmerCounts):
-    """Embeds each sequence as numbers that no other has, and remembers them."""
-
-    def __init__(self) -> None:
-        self.seen: list[bytes] = []
-
-    def embed_sequences(self, sequences: Sequence[bytes]) -> Float32Array:
-        self.seen.extend(sequences)
-        digests = [hashlib.blake2b(sequence, digest_size=8).digest() for sequence in sequences]
-        return np.array([list(digest) for digest in digests], dtype=np.float32)[:, None]
-
-
-def opened(folder: Path, contig: DrawnContig, genes: Sequence[Gene], window: int, tile: int) -> GeneWindows:
-    folder.mkdir(exist_ok=True)
-    fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
-    reader = open_variants(write_vcf(folder / "v.vcf.gz", {"c": contig}), max_missing=1)
-    genotypes = Genotypes(Reference.open(fasta, folder), reader, SAMPLES)
-    return GeneWindows(genotypes=genotypes, genes=tuple(genes), window=window, tile_size=tile)
-
-
-def embedded(windows: GeneWindows, store: Path, backbone: Fingerprints) -> DeltaReader:
-    opened_store, size = EmbeddingStore(store), windows.tile_size
-    blocks = tile_blocks(windows.cis_windows(), size, windows.genotypes.reference.contigs)
-    keys = [embed_block(block, windows.genotypes, backbone, opened_store, size)[0] for block in blocks]
-    return DeltaReader(opened_store, keys)
 
 
 def carried(inputs: GeneInputs) -> dict[int, list[object]]:

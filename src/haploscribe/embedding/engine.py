@@ -157,7 +157,9 @@ def tile_embeddings(
     """
     found: list[Float32Array] = []
     backbone_name = backbone_key(backbone)
-    for (contig, number), block in groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK)):
+    for (contig, number), block in groupby(
+        tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK)
+    ):
         key = BlockKey(contig, number, backbone_name)
         known: dict[bytes, Float32Array] = {}
         for store in stores:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -52,6 +53,13 @@ class AlleleQuery:
     known: BoolArray
     alleles: Sequence[Allele]
     backgrounds: bool = True
+
+    @classmethod
+    def of_all(cls, gene: Gene, variants: Variants) -> Self:
+        """Query all alleles of the records of a window, in the order of their dosage columns."""
+        rows, numbers = variants.columns()
+        alleles = [Allele(*pair) for pair in zip(rows.tolist(), numbers.tolist(), strict=True)]
+        return cls(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles)
 
 
 def sequence_effects(

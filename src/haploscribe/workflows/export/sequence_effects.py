@@ -11,7 +11,6 @@ from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.base import State
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.interpret.allele_effects import IN_SILICO_STORE, AlleleQuery, sequence_effects
-from haploscribe.interpret.in_silico import Allele
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.results.state_files import read_state, write_state
 from haploscribe.utils.progress import stage
@@ -80,14 +79,10 @@ def _write_gene_effects(context: WorkContext, index: int, path: Path, n_threads:
     """Compute the effects of the variants of one gene, and write them."""
     windows = context.windows
     gene = windows.genes[index]
-    variants = windows.cis_variants(gene)
-    alleles = [
-        Allele(row, allele) for row, record in enumerate(variants.alleles) for allele in range(1, len(record))
-    ]
     names = context.spec.model_names
     models = {name: model for name, model in context.models.of_gene(index).items() if name in names}
     found = sequence_effects(
-        AlleleQuery(gene, variants, np.ones(len(alleles), dtype=np.bool_), alleles),
+        AlleleQuery.of_all(gene, windows.cis_variants(gene)),
         models,
         windows,
         context.loaded.backbone,
