@@ -30,7 +30,7 @@ BENCHMARKS = {
         "haplotypes": "2 min",
         "reading": "1 min",
         "elastic_net": "5 min",
-        "allele_effects": "4 min",
+        "allele_effects": "1 min",
     },
     "scale": {
         "growth": "6 min",

@@ -1,8 +1,8 @@
 """Compare effects of all alleles of genes with a plain loop over single alleles.
 
 Models are fitted and saved, and the samples are embedded. Then `haploscribe` computes the effects of every
-allele of each gene's cis window, as `explain` and `export` do; the plain loop takes one allele at a time, embeds
-the haplotypes of its in-silico samples, and predicts these. The loop runs on a few alleles along the window.
+allele of each gene's cis window, as `explain` and `export` do; the plain loop takes one allele at a time,
+embeds the haplotypes of its in-silico samples, and predicts these. It runs on a few alleles along the window.
 """
 
 import argparse

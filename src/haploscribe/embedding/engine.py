@@ -1,7 +1,7 @@
 """Embed each unique haplotype of each tile once, and check deltas in half precision."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
@@ -126,7 +126,7 @@ def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
 def _missing(
     carriers: Sequence[TileHaplotypes],
     indexed: Mapping[Tile, IndexedTile],
-    known: frozenset[bytes],
+    known: Set[bytes],
 ) -> dict[bytes, TileHaplotype]:
     """Return the haplotypes of some tiles that are not embedded yet, each once, by digest."""
     missing: dict[bytes, TileHaplotype] = {}
@@ -156,27 +156,20 @@ def tile_embeddings(
     list of float32 `(n_unique, n_bins, dimension)`, one for each tile.
     """
     found: list[Float32Array] = []
-    backbone_name = backbone_key(backbone)
-    for (contig, number), block in groupby(
-        tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK)
-    ):
-        key = BlockKey(contig, number, backbone_name)
+    name = backbone_key(backbone)
+    by_place = groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK))
+    for (contig, number), members in by_place:
+        block, key = list(members), BlockKey(contig, number, name)
         known: dict[bytes, Float32Array] = {}
         for store in stores:
             known |= store.read_vectors(key)
-        members = list(block)
-        digests = [[haplotype_digest(haplotype) for haplotype in each.haplotypes] for each in members]
-        missing = {
-            digest: haplotype
-            for each, of_tile in zip(members, digests, strict=True)
-            for haplotype, digest in zip(each.haplotypes, of_tile, strict=True)
-            if digest not in known
-        }
+        indexed = {each.tile: _indexed(each) for each in block}
+        missing = _missing(block, indexed, known.keys())
         if missing:
             embedded = embed_haplotypes(list(missing.values()), backbone)
             stores[-1].write_vectors(key, backbone, list(missing), embedded)
             known |= zip(missing, embedded, strict=True)
-        found += [np.stack([known[digest] for digest in of_tile]) for of_tile in digests]
+        found += [np.stack([known[row.tobytes()] for row in each.digests]) for each in indexed.values()]
     return found
 
 
