@@ -43,8 +43,10 @@ def plain_effects(
 
     Parameters
     ----------
-    query, models, windows, backbone
+    query, models, windows
         As for `haploscribe.interpret.allele_effects.sequence_effects`.
+    backbone
+        That of the training.
     """
     found: dict[str, list[float]] = {name: [] for name in models}
     tiles = windows.tiles(query.gene)

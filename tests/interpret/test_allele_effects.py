@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.speed.allele_effects import plain_effects
+from haploscribe.embedding.engine import TileEmbedder
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.expression.genes import Gene
@@ -64,8 +65,9 @@ def test_effects_are_those_of_one_allele_at_a_time(contig: DrawnContig, tss: int
             # The models do not know one of them.
             known = np.arange(len(query.alleles)) != 1
             query = replace(query, known=known, backgrounds=backgrounds)
-            models, stores = {"curved": Curved()}, [EmbeddingStore(folder / "s.zarr")]
-            found = sequence_effects(query, models, windows, Fingerprints(), stores, 1, lambda _: None)
+            models = {"curved": Curved()}
+            embedder = TileEmbedder(Fingerprints(), [EmbeddingStore(folder / "s.zarr")])
+            found = sequence_effects(query, models, windows, embedder, 1, lambda _: None)
             expected = plain_effects(query, models, windows, Fingerprints())
             np.testing.assert_allclose(found["curved"], expected["curved"], atol=1e-9)
 
@@ -85,8 +87,8 @@ def test_nothing_is_embedded_that_a_store_has_nor_twice(contig: DrawnContig, tss
             stores = [EmbeddingStore(folder / f"{name}.zarr") for name in ("samples", "new")]
 
             def effects() -> Float64Array:
-                models = {"curved": Curved()}
-                return sequence_effects(query, models, windows, further, stores, 1, lambda _: None)["curved"]
+                models, embedder = {"curved": Curved()}, TileEmbedder(further, stores)
+                return sequence_effects(query, models, windows, embedder, 1, lambda _: None)["curved"]
 
             found = effects()
             once = [*samples.haplotypes, *further.haplotypes]

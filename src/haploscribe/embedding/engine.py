@@ -137,40 +137,45 @@ def _missing(
     return missing
 
 
-def tile_embeddings(
-    tiles: Sequence[TileHaplotypes], backbone: Backbone, stores: Sequence[EmbeddingStore]
-) -> list[Float32Array]:
-    """Return the embeddings of any haplotypes of tiles; those that no store has are embedded, each once.
+class TileEmbedder:
+    """Embed any haplotypes of tiles; those that a store has are read, others are embedded once.
 
     Parameters
     ----------
-    tiles
-        The haplotypes, in genome order.
     backbone
         The frozen model.
     stores
         Where embeddings are read, at least one; new ones are written to the last.
-
-    Returns
-    -------
-    list of float32 `(n_unique, n_bins, dimension)`, one for each tile.
     """
-    found: list[Float32Array] = []
-    name = backbone_key(backbone)
-    by_place = groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK))
-    for (contig, number), members in by_place:
-        block, key = list(members), BlockKey(contig, number, name)
-        known: dict[bytes, Float32Array] = {}
-        for store in stores:
-            known |= store.read_vectors(key)
-        indexed = {each.tile: _indexed(each) for each in block}
-        missing = _missing(block, indexed, known.keys())
-        if missing:
-            embedded = embed_haplotypes(list(missing.values()), backbone)
-            stores[-1].write_vectors(key, backbone, list(missing), embedded)
-            known |= zip(missing, embedded, strict=True)
-        found += [np.stack([known[row.tobytes()] for row in each.digests]) for each in indexed.values()]
-    return found
+
+    def __init__(self, backbone: Backbone, stores: Sequence[EmbeddingStore]) -> None:
+        self._backbone, self._stores, self._name = backbone, stores, backbone_key(backbone)
+        # Of the last block only: alleles come along the genome, a few of a block at a time.
+        self._read: tuple[BlockKey, dict[bytes, Float32Array]] | None = None
+
+    def embed(self, tiles: Sequence[TileHaplotypes]) -> list[Float32Array]:
+        """Return the embeddings of tiles, float32 `(n_unique, n_bins, dimension)` each; in genome order."""
+        found: list[Float32Array] = []
+        by_place = groupby(tiles, lambda each: (each.tile.contig, each.tile.number // TILES_PER_BLOCK))
+        for (contig, number), members in by_place:
+            block, key = list(members), BlockKey(contig, number, self._name)
+            known = self._vectors(key)
+            indexed = {each.tile: _indexed(each) for each in block}
+            missing = _missing(block, indexed, known.keys())
+            if missing:
+                embedded = embed_haplotypes(list(missing.values()), self._backbone)
+                self._stores[-1].write_vectors(key, self._backbone, list(missing), embedded)
+                known |= zip(missing, embedded, strict=True)
+            found += [np.stack([known[row.tobytes()] for row in each.digests]) for each in indexed.values()]
+        return found
+
+    def _vectors(self, key: BlockKey) -> dict[bytes, Float32Array]:
+        if self._read is None or self._read[0] != key:
+            known: dict[bytes, Float32Array] = {}
+            for store in self._stores:
+                known |= store.read_vectors(key)
+            self._read = key, known
+        return self._read[1]
 
 
 def embed_haplotypes(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:

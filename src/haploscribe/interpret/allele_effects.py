@@ -7,10 +7,8 @@ from typing import Self
 import numpy as np
 
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.deltas import subtract_reference
-from haploscribe.embedding.engine import tile_embeddings
-from haploscribe.embedding.store import EmbeddingStore
+from haploscribe.embedding.engine import TileEmbedder
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
 from haploscribe.genome.dosages import dosages
@@ -66,8 +64,7 @@ def sequence_effects(
     query: AlleleQuery,
     models: Mapping[str, Predictor],
     windows: GeneWindows,
-    backbone: Backbone,
-    stores: Sequence[EmbeddingStore],
+    embedder: TileEmbedder,
     n_threads: int,
     advance: Advance,
 ) -> dict[str, Float64Array]:
@@ -81,10 +78,8 @@ def sequence_effects(
         Fitted models by name.
     windows
         Of the gene.
-    backbone
-        That of the training.
-    stores
-        Where embeddings of haplotypes are read, at least one; new ones are written to the last.
+    embedder
+        Has the backbone of the training.
     n_threads
         Threads of the backbone.
     advance
@@ -102,10 +97,11 @@ def sequence_effects(
     for first in range(0, len(query.alleles), ALLELES_AT_ONCE):
         alleles = query.alleles[first : first + ALLELES_AT_ONCE]
         samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
-        spelled = tile_haplotypes(references, samples.variants, tiles)
+        in_use = np.asarray(samples.variants.genotypes.any(axis=(1, 2)))
+        spelled = tile_haplotypes(references, samples.variants.take(in_use), tiles)
         carried = [tile for tile in spelled if len(tile.sequences) > 1]
         with threads(n_threads):
-            embedded = tile_embeddings(carried, backbone, stores)
+            embedded = embedder.embed(carried)
         positions, copies = dosages(samples.variants)
         inputs = GeneInputs(
             query.gene,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from haploscribe.config.options import ExplanationOptions, WorkerOptions
+from haploscribe.embedding.engine import TileEmbedder
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, HasAttention
@@ -219,10 +220,9 @@ class _ModelQuery:
             self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
         )
         stores = (EmbeddingStore(self.opened.store), EmbeddingStore(self.opened.work / IN_SILICO_STORE))
+        embedder = TileEmbedder(loaded.backbone, stores)
         with stage(title, len(alleles), "alleles") as advance:
-            return sequence_effects(
-                query, models, self.opened.cohort, loaded.backbone, stores, self.n_threads, advance
-            )
+            return sequence_effects(query, models, self.opened.cohort, embedder, self.n_threads, advance)
 
     def _of_cis(self, effects: Float64Array) -> Float64Array:
         """Return the cis window's columns of those of the wide window; NaN where the cis window is wider."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from haploscribe.embedding.engine import TileEmbedder
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.base import State
@@ -81,12 +82,12 @@ def _write_gene_effects(context: WorkContext, index: int, path: Path, n_threads:
     gene = windows.genes[index]
     names = context.spec.model_names
     models = {name: model for name, model in context.models.of_gene(index).items() if name in names}
+    stores = (context.store, EmbeddingStore(context.spec.folder / IN_SILICO_STORE))
     found = sequence_effects(
         AlleleQuery.of_all(gene, windows.cis_variants(gene)),
         models,
         windows,
-        context.loaded.backbone,
-        (context.store, EmbeddingStore(context.spec.folder / IN_SILICO_STORE)),
+        TileEmbedder(context.loaded.backbone, stores),
         n_threads,
         lambda _done: None,
     )
