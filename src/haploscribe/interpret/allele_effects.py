@@ -97,8 +97,8 @@ def sequence_effects(
     for first in range(0, len(query.alleles), ALLELES_AT_ONCE):
         alleles = query.alleles[first : first + ALLELES_AT_ONCE]
         samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
-        used = samples.variants.take(samples.variants.genotypes.any(axis=(1, 2)))
-        spelled = tile_haplotypes(references, used, tiles)
+        in_use = np.asarray(samples.variants.genotypes.any(axis=(1, 2)))
+        spelled = tile_haplotypes(references, samples.variants.take(in_use), tiles)
         carried = [tile for tile in spelled if len(tile.sequences) > 1]
         with threads(n_threads):
             embedded = embedder.embed(carried)

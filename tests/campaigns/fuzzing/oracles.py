@@ -49,7 +49,7 @@ def require_sound_expression(table: ExpressionTable) -> None:
     require_finite(table.values)
     assert len(set(table.sample_ids)) == len(table.sample_ids)
     assert len({gene.gene_id for gene in table.genes}) == len(table.genes)
-    assert all(gene.tss >= 0 and gene.strand in "+-" for gene in table.genes)
+    assert all(gene.tss >= 0 and gene.strand in "+-." for gene in table.genes)
 
 
 Row = tuple[int, tuple[tuple[bytes, bytes], ...]]
