@@ -65,6 +65,7 @@ def test_an_estimator_of_the_current_folder_works_everywhere(
     assert effects.null_count() == 0
 
     export = ["export", "predictdb", "--results", "out", "--model", name, "--build", "b38", *workers]
+    export += ["--keep-r2", 1]
     done = command(tmp_path, *export, "--min-r", 0, "--max-p", 1, "--out", "weights.db")
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(tmp_path / "weights.db") as database:

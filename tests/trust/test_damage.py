@@ -80,6 +80,7 @@ def damaged(path: Path, how: str, place: int) -> None:
         path.write_bytes(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), how=st.sampled_from(["missing", "cut", "flipped"]), place=st.integers(0, 10**6))
 def test_any_damage_to_a_piece_is_found_and_repaired(

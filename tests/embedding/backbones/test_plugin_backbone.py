@@ -43,7 +43,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> CohortOptions:
 
 @pytest.mark.parametrize(
     "workers",
-    [("--jobs", 2), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
+    [("--jobs", 1), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
     ids=["jobs", "dask"],
 )
 def test_a_backbone_of_the_current_folder_runs_and_predicts(

@@ -116,7 +116,9 @@ def test_what_was_learned_is_in_the_summary_the_report_and_explanations(
     assert np.ptp(factors) > 0.0
 
 
-@pytest.mark.parametrize("n_calls", [3, 20, 40])
+@pytest.mark.parametrize(
+    "n_calls", [pytest.param(3, marks=pytest.mark.slow), 20, pytest.param(40, marks=pytest.mark.slow)]
+)
 def test_a_run_stopped_while_weighing_resumes(
     cohort: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_calls: int
 ) -> None:

@@ -61,7 +61,7 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     ("first", "added"),
     [
         (FIRST, ADDED),
-        (ADDED, FIRST),
+        pytest.param(ADDED, FIRST, marks=pytest.mark.slow),
         pytest.param(("transformer-all",), ("xpresso",), marks=pytest.mark.slow),
         pytest.param(("susie",), ("transformer-all",), marks=pytest.mark.slow),
     ],
