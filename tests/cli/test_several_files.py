@@ -56,6 +56,7 @@ def test_haplotypes_of_several_files_are_those_of_one(
     assert (tmp_path / "one").read_bytes() == (tmp_path / "several").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_on_a_folder_explains_and_predicts_as_on_one_file(
     cohort: CohortOptions, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_a_saved_cohort_opens_as_it_was(example: CohortOptions, tmp_path: Path, 
         assert found.tiles(gene) == cohort.tiles(gene)
 
 
+@pytest.mark.slow
 def test_other_processes_read_the_saved_cohort_not_the_tables(example: CohortOptions, tmp_path: Path) -> None:
     """They would fail here: the tables are gone."""
     assert example.covariates is not None

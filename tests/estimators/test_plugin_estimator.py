@@ -31,7 +31,7 @@ def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 @pytest.mark.parametrize(
     "workers",
-    [("--jobs", 2), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
+    [("--jobs", 1), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
     ids=["jobs", "dask"],
 )
 def test_an_estimator_of_the_current_folder_works_everywhere(

@@ -132,6 +132,7 @@ def made_folder(_: FolderSpec, path: Path) -> int:
     return mode(path)
 
 
+@pytest.mark.slow
 def test_local_workers_write_as_privately_as_their_parent(tmp_path: Path) -> None:
     """Also workers that joblib keeps from an earlier call with other readers."""
     for call, (readers, expected) in enumerate((("owner", 0o700), ("group", 0o750), ("owner", 0o700))):

@@ -250,6 +250,7 @@ def test_one_gene_is_predicted_as_among_all(trained: tuple[CohortOptions, Path],
     assert_frame_equal(found, expected.filter(gene_id=gene), check_exact=True)
 
 
+@pytest.mark.slow
 def test_two_processes_predict_the_same(trained: tuple[CohortOptions, Path], tmp_path: Path) -> None:
     cohort, models = trained
     options = PredictionOptions(models, cohort.variants, cohort.reference)

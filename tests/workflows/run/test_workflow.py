@@ -132,6 +132,7 @@ def weights_of(context: WorkContext, number: int) -> list[tuple[float, ...]]:
     return found
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_order_of_people_or_on_jobs(
     two_genes: CohortOptions, tmp_path: Path
 ) -> None:
