@@ -83,6 +83,7 @@ def test_models_of_one_gene_and_of_all_genes_share_people_and_tables(
     assert "at genes that the models were trained on" in (tmp_path / "both" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_with_the_fits_not_done(
     apart: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

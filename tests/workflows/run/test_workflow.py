@@ -246,6 +246,7 @@ def test_a_gene_without_variants_gets_constant_predictions_from_every_model(
     assert results.run["data"]["genes with variants"] == 1
 
 
+@pytest.mark.slow
 def test_elastic_net_at_1_mb_equals_the_plain_one_in_a_window_of_2_mb(
     example: CohortOptions, tmp_path: Path
 ) -> None:
