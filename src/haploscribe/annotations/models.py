@@ -28,13 +28,10 @@ def single_alleles(variants: Variants) -> Variants:
     -------
     Of one sample for each ALT allele, in the order of `alt_alleles`.
     """
-    numbers = [
-        (row, allele) for row, record in enumerate(variants.alleles) for allele in range(1, len(record))
-    ]
-    genotypes = np.zeros((len(variants.alleles), len(numbers), 2), dtype=np.int8)
-    for sample, (row, allele) in enumerate(numbers):
-        genotypes[row, sample, 0] = allele
-    names = tuple(f"in-silico-{number}" for number in range(len(numbers)))
+    rows, alleles = variants.columns()
+    genotypes = np.zeros((len(variants.alleles), len(rows), 2), dtype=np.int8)
+    genotypes[rows, np.arange(len(rows)), 0] = alleles
+    names = tuple(f"in-silico-{number}" for number in range(len(rows)))
     return variants.with_genotypes(genotypes, names)
 
 
