@@ -71,6 +71,33 @@ def derived_name(path: Path) -> str:
     return f"{key}.{path.name}"
 
 
+def index_variants(path: Path, index: Path, *, csi: bool) -> None:
+    """Write the index of a bgzipped VCF or BCF.
+
+    Unlike pysam's commands it leaves no temporary files when the process is killed.
+
+    Parameters
+    ----------
+    path
+        The variants, sorted.
+    index
+        Where to write.
+    csi
+        Whether to write a CSI index, not a tabix one.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be indexed, or is neither VCF nor BCF.
+    """
+    with quiet(), pysam.BGZFile(str(path)) as file:
+        head = file.read(16)
+        if not head.startswith((b"##fileformat=VCF", b"BCF")):
+            raise ValueError(f"{path} is neither VCF nor BCF")
+        preset = "bcf" if head.startswith(b"BCF") else "vcf"
+        pysam.tabix_index(str(path), preset=preset, csi=csi, index=str(index), force=True, keep_original=True)
+
+
 def is_sound_index(index: Path, path: Path) -> bool:
     """Return whether a `.tbi` or `.csi` is well formed and ends where its file ends.
 

@@ -168,15 +168,26 @@ def _own_index(path: Path, folder: Path) -> tuple[Path, Path]:
     if not fai.is_file():
         _require_fasta(path)
         with atomic_write(gzi) as new_gzi, atomic_write(fai) as new_fai:
-            new_gzi.touch()  # faidx writes it for bgzipped files only
-            source = str(path.absolute())  # a name that begins with - would be an option
             try:
-                with quiet():
-                    pysam.faidx(source, "--fai-idx", str(new_fai), "--gzi-idx", str(new_gzi))
-            except pysam.SamtoolsError:
+                _write_index(path, new_fai, new_gzi)
+            except (OSError, ValueError):
                 with _lines(path) as lines:
                     raise InputError(f"{path} cannot be indexed as FASTA: {fasta_fault(lines)}") from None
     return fai, gzi
+
+
+def _write_index(path: Path, fai: Path, gzi: Path) -> None:
+    """Index a FASTA by its link: htslib indexes a file that it opens beside its name."""
+    link = fai.with_suffix("")
+    link.symlink_to(path.absolute())
+    try:
+        with quiet():
+            pysam.FastaFile(str(link)).close()
+        gzi.touch()
+        if (written := Path(f"{link}.gzi")).is_file():  # of bgzipped files only
+            written.replace(gzi)
+    finally:
+        link.unlink()
 
 
 def _lines(path: Path) -> IO[bytes]:

@@ -9,7 +9,7 @@ import polars as pl
 import pysam
 import pysam.bcftools
 
-from haploscribe.genome.htslib import quiet
+from haploscribe.genome.htslib import index_variants, quiet
 from haploscribe.genome.variants import Variants
 from haploscribe.simulation.genes import SimulatedGene
 from haploscribe.utils.types import Int8Array
@@ -109,9 +109,8 @@ def vcf_writer(
     with quiet(), pysam.BGZFile(str(path), "w") as file:
         file.write(_vcf_header(contigs, sample_ids).encode())
         yield lambda variants: _write_records(file, variants)
-    index = "--csi" if max(contigs.values()) > _LONGEST_IN_TBI else "--tbi"
-    with quiet():
-        pysam.bcftools.index(index, str(path), catch_stdout=False)
+    csi = max(contigs.values()) > _LONGEST_IN_TBI
+    index_variants(path, Path(f"{path}.csi" if csi else f"{path}.tbi"), csi=csi)
 
 
 def _gene_row(simulated: SimulatedGene, architecture: str) -> tuple[object, ...]:

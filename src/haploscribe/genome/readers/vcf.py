@@ -18,7 +18,15 @@ import pysam.bcftools
 
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import require_contig
-from haploscribe.genome.htslib import compression, derived_name, is_fresh, is_sound_index, quiet, vcf_fault
+from haploscribe.genome.htslib import (
+    compression,
+    derived_name,
+    index_variants,
+    is_fresh,
+    is_sound_index,
+    quiet,
+    vcf_fault,
+)
 from haploscribe.genome.readers.calls import CallRules, phased_variants, sample_indices, unique_samples
 from haploscribe.genome.readers.vcf_text import MalformedRecordError, decode_records
 from haploscribe.genome.variants import Variants
@@ -212,10 +220,9 @@ def _with_index(path: Path, folder: Path) -> Path:
         with atomic_write(indexed_path) as copy:
             _bgzip(path, kind == "gzip", copy)
     try:
-        with atomic_write(index) as new, quiet():
-            source = str(indexed_path.absolute())  # a name that begins with - would be an option
-            pysam.bcftools.index("--csi", "--output", str(new), source, catch_stdout=False)
-    except pysam.SamtoolsError:
+        with atomic_write(index) as new:
+            index_variants(indexed_path, new, csi=True)
+    except (OSError, ValueError):
         raise InputError(f"{path} cannot be indexed: {_fault(indexed_path, path.name)}") from None
     return indexed_path
 
