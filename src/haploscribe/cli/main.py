@@ -22,6 +22,7 @@ from haploscribe.cli.printing import print_line, print_lines, print_results, pri
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
+    CovarianceOptions,
     EvaluationOptions,
     ExplanationOptions,
     ExportOptions,
@@ -42,6 +43,15 @@ _JSON = click.option(
 
 _FORCE = click.option(
     "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
+)
+
+
+_SNP_KEY = click.option(
+    "--snp-key",
+    type=click.Choice(["rsid", "varID"]),
+    default="rsid",
+    show_default=True,
+    help="Variant names in the covariances; MetaXcan's --model_db_snp_key must be the same.",
 )
 
 
@@ -222,13 +232,7 @@ def export() -> None:
             show_default=True,
             help="The model whose weights are exported.",
         ),
-        click.option(
-            "--snp-key",
-            type=click.Choice(["rsid", "varID"]),
-            default="rsid",
-            show_default=True,
-            help="Variant names in the covariances; S-PrediXcan's --model_db_snp_key must be the same.",
-        ),
+        _SNP_KEY,
         _out("Database, .db; its covariances are written beside it as NAME.txt.gz.", OUT_FILE),
     ],
     _WORKERS,
@@ -266,6 +270,34 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     options = taken(ExportOptions, values)
     print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
     print_line("Weights", f"{out / panel}.pos")
+
+
+@export.command()
+@with_options(
+    click_options(CovarianceOptions, only=("weights",)),
+    [_out("What to make of them: a database, .db, or a table of FUSION, .pos, as they are.", OUT_FILE)],
+)
+@writes_files
+def merge(out: Path, weights: Path | Files) -> None:
+    """Merge the weights of runs of other genes, such as one run per chromosome."""
+    from haploscribe.workflows.export.merge import merge_exports
+
+    print_summary(merge_exports(weights, out).summary())
+    print_line("Weights", out)
+
+
+@export.command()
+@with_options(
+    click_options(CovarianceOptions),
+    [_SNP_KEY, _out("Covariances, .txt.gz, for S-MultiXcan's --snp_covariance.", OUT_FILE)],
+)
+@writes_files
+def covariance(out: Path, snp_key: Any, **values: Any) -> None:
+    """Write the covariances of the variants of several PredictDB databases together."""
+    from haploscribe.workflows.export.covariance import export_covariance
+
+    print_summary(export_covariance(taken(CovarianceOptions, values), out, snp_key).summary())
+    print_line("Covariances", out)
 
 
 @cli.command()

@@ -330,6 +330,34 @@ class ExportOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class CovarianceOptions(Options):
+    """Which exported weights are used with which genotypes."""
+
+    weights: Annotated[
+        Path | Files,
+        Option(
+            "Exported weights. For several, repeat the option, name the folder, or write {contig} in "
+            "the file name.",
+            metavar="FILE|FOLDER",
+        ),
+    ]
+    variants: Annotated[
+        Path | Files,
+        Option(
+            "Genotypes of the samples that covariances are of: VCF, VCF.gz, BCF or PGEN, one file or "
+            "several; phase does not matter.",
+            metavar="FILE|FOLDER",
+        ),
+    ]
+    samples: Annotated[
+        Path | None,
+        Option(
+            "Only these samples: their names, one per line.", metavar="FILE", unset="all of the genotypes"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerOptions(Options):
     """Where the work is done; the results do not depend on it."""
 

@@ -45,7 +45,19 @@ _TOP_SNP = "top-snp"
 _HERE = "."
 """`DIR`, the folder that files of the table are in: FOCUS joins it with them."""
 
-_POSITION_COLUMNS = ("PANEL", "WGT", "ID", "CHR", "P0", "P1", "N", "DIR")
+POSITIONS_SCHEMA = pl.Schema(
+    {
+        "PANEL": pl.String,
+        "WGT": pl.String,
+        "ID": pl.String,
+        "CHR": pl.String,
+        "P0": pl.Int64,
+        "P1": pl.Int64,
+        "N": pl.Int64,
+        "DIR": pl.String,
+    }
+)
+"""The columns of the table that FUSION reads, in order; one row per gene."""
 
 
 def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: str) -> ExportCounts:
@@ -111,7 +123,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
                 continue
             positional = positional_names(contig, weighed.variants, build)
             names = variant_names(weighed.variants.identifiers, positional, build)
-            file = files.of(f"{panel}.{quote(gene_id, safe='')}") + _WEIGHTS_SUFFIX
+            file = weights_name(files, panel, gene_id)
             rdata.write_rdata(aside / file, gene_objects(weighed, names))
             start, end = weighed.gene.bounds
             location = (bare_contig(contig), start + 1, end)
@@ -121,10 +133,19 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
             n_without_rsid += count_without_rsid(names)
         if not table:
             raise nothing_to_export("any model")
-        lines = ("\t".join(map(str, row)) + "\n" for row in (_POSITION_COLUMNS, *table.values()))
-        positions.write_text("".join(lines), encoding="utf-8", newline="")
+        write_positions(positions, pl.DataFrame(list(table.values()), POSITIONS_SCHEMA, orient="row"))
         pl.concat(lost).write_csv(losses, separator="\t")
     return ExportCounts(len(table), n_without, n_weights, n_without_rsid)
+
+
+def weights_name(files: FileNames, panel: str, gene_id: str) -> str:
+    """Return the name of a gene's file in a panel, other than those of the genes before."""
+    return files.of(f"{panel}.{quote(gene_id, safe='')}") + _WEIGHTS_SUFFIX
+
+
+def write_positions(path: Path, table: pl.DataFrame) -> None:
+    """Write the table of a panel, with the columns of `POSITIONS_SCHEMA`."""
+    table.write_csv(path, separator="\t", quote_style="never")
 
 
 def ambiguous_path(folder: Path, panel: str) -> Path:

@@ -10,11 +10,12 @@ the columns are those of https://github.com/hakyimlab/PredictDB_Pipeline_GTEx_v7
 
 import gzip
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import TextIOWrapper
 from itertools import repeat
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TextIO
 
 import numpy as np
@@ -34,22 +35,32 @@ from haploscribe.workflows.export.weights import ExportCounts, GeneWeights, Mode
 SnpKey = Literal["rsid", "varID"]
 """The column of `weights` by whose names a reader looks variants up."""
 
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+TABLES = {
+    "weights": "rsid TEXT, gene TEXT, weight REAL, ref_allele TEXT, eff_allele TEXT, varID TEXT",
+    "extra": 'gene TEXT, genename TEXT, gene_type TEXT, "n.snps.in.window" INTEGER, '
+    '"n.snps.in.model" INTEGER, "pred.perf.R2" REAL, "pred.perf.pval" REAL, "pred.perf.qval" REAL, '
+    'intercept REAL, "kept.R2" REAL',
+    "sample_info": "n_samples INTEGER",
+    "export": "model TEXT, build TEXT, snp_key TEXT",
+    "fitted": 'gene TEXT, "pred.perf.pval" REAL',
+}
+"""Tables of a database, and their columns."""
 
 # No journal: the file is built aside, and nobody reads it meanwhile.
-_SCHEMA = """
+_PRAGMAS = """
 PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-CREATE TABLE weights (rsid TEXT, gene TEXT, weight REAL, ref_allele TEXT, eff_allele TEXT, varID TEXT);
-CREATE TABLE extra (gene TEXT, genename TEXT, gene_type TEXT, "n.snps.in.window" INTEGER,
-    "n.snps.in.model" INTEGER, "pred.perf.R2" REAL, "pred.perf.pval" REAL, "pred.perf.qval" REAL,
-    intercept REAL, "kept.R2" REAL);
-CREATE TABLE sample_info (n_samples INTEGER);
+PRAGMA synchronous = OFF
+"""
+_INDEXES = """
 CREATE INDEX weights_rsid ON weights (rsid);
 CREATE INDEX weights_gene ON weights (gene);
 CREATE INDEX weights_rsid_gene ON weights (rsid, gene);
 CREATE INDEX extra_gene ON extra (gene);
 """
 
+_HEADER = "GENE RSID1 RSID2 VALUE\n"
 _TAKEN = "SELECT 1 FROM weights WHERE rsid = ? AND varID <> ? LIMIT 1"
 
 
@@ -68,7 +79,12 @@ def check_database(database: Path) -> None:
 
 
 def write_predictdb(
-    database: Path, genes: Iterable[GeneWeights], model: str, build: str, snp_key: SnpKey = "rsid"
+    database: Path,
+    genes: Iterable[GeneWeights],
+    model: str,
+    build: str,
+    snp_key: SnpKey = "rsid",
+    fitted: Mapping[str, float] = _NONE,
 ) -> ExportCounts:
     """Write one model's weights of all genes and, beside the database, their covariances.
 
@@ -79,7 +95,8 @@ def write_predictdb(
     predictions on the training scale, the intercept, and `kept.R2`, `ModelWeights.kept_r2`; MetaXcan reads
     neither. `genename` is the gene's
     symbol, or its ID where that is unknown; `gene_type` its biotype, or NULL: FOCUS
-    (https://github.com/mancusolab/focus) imports no database without that column.
+    (https://github.com/mancusolab/focus) imports no database without that column. The tables `export`, what
+    was exported, and `fitted`, p of all genes that the model was fitted to, are for `merge_predictdb`.
 
     Parameters
     ----------
@@ -93,6 +110,8 @@ def write_predictdb(
         The assembly that positional names end in, such as `b38`.
     snp_key
         Which names the covariance file goes by; a reader's `--model_db_snp_key` must say the same.
+    fitted
+        p of each gene that the model was fitted to, exported or not.
 
     Raises
     ------
@@ -104,18 +123,54 @@ def write_predictdb(
     """
     check_label(build, "build")
     check_database(database)
+    with new_database(database, (model, build, snp_key), fitted) as (connection, file):
+        return _write_genes(connection, file, genes, model, build, snp_key)
+
+
+@contextmanager
+def new_database(
+    database: Path, exported: tuple[str, str, str], fitted: Mapping[str, float]
+) -> Iterator[tuple[sqlite3.Connection, TextIO]]:
+    """Open a new database and its covariance file; both are written whole, or not at all.
+
+    Parameters
+    ----------
+    database
+        Ends in `.db`.
+    exported
+        Model, build and key of variants.
+    fitted
+        p of each gene that the model was fitted to.
+
+    Yields
+    ------
+    connection, file
+        The database, its tables `export` and `fitted` filled; the covariances, after their header.
+    """
     with (
-        atomic_write(covariance_path(database)) as covariances,
+        covariance_file(covariance_path(database)) as file,
         atomic_write(database) as aside,
         closing(sqlite3.connect(aside)) as connection,
-        _gzipped_text(covariances) as file,
     ):
         connection.execute("PRAGMA journal_mode = OFF")  # a journal would stay where writing fails
-        connection.executescript(_SCHEMA)
-        file.write("GENE RSID1 RSID2 VALUE\n")
-        counts = _write_genes(connection, file, genes, model, build, snp_key)
+        connection.executescript(";\n".join([_PRAGMAS, *map(created, TABLES), _INDEXES]))
+        insert(connection, "export", [exported])
+        insert(connection, "fitted", sorted(fitted.items()))
+        yield connection, file
         connection.commit()
-    return counts
+
+
+@contextmanager
+def covariance_file(path: Path) -> Iterator[TextIO]:
+    """Open a new covariance file, gzipped, after its header; its bytes depend only on what is written."""
+    with (
+        atomic_write(path) as aside,
+        aside.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as compressed,
+        TextIOWrapper(compressed, encoding="utf-8", newline="") as file,
+    ):
+        file.write(_HEADER)
+        yield file
 
 
 def _write_genes(
@@ -139,19 +194,19 @@ def _write_genes(
             n_without += 1
             continue
         if not seen:
-            connection.execute("INSERT INTO sample_info VALUES (?)", (weighed.n_samples,))
+            insert(connection, "sample_info", [(weighed.n_samples,)])
         seen.add(gene_id)
         variants = weighed.variants.take(rows)
         positional = positional_names(weighed.gene.contig, variants, build)
-        identifiers = _untaken(connection, variants.identifiers, positional)
+        identifiers = untaken(connection, variants.identifiers, positional)
         names = variant_names(identifiers, positional, build)
         weights = fitted.weights[rows].tolist()
         ids = repeat(gene_id)
         table = zip(names, ids, weights, variants.refs, variants.alts, positional, strict=False)
-        connection.executemany("INSERT INTO weights VALUES (?, ?, ?, ?, ?, ?)", table)
+        insert(connection, "weights", table)
         _insert_extra(connection, weighed, fitted)
         labels = names if snp_key == "rsid" else positional
-        file.writelines(_covariance_lines(gene_id, labels, variants.covariance))
+        file.writelines(covariance_lines(gene_id, labels, variants.covariance))
         n_weights += rows.size
         n_without_rsid += count_without_rsid(names)
     if not seen:
@@ -159,7 +214,7 @@ def _write_genes(
     return ExportCounts(len(seen), n_without, n_weights, n_without_rsid)
 
 
-def _untaken(
+def untaken(
     connection: sqlite3.Connection, identifiers: Sequence[str], positional: Sequence[str]
 ) -> list[str]:
     """Replace each identifier that is another variant's name in the database by `.`.
@@ -172,37 +227,48 @@ def _untaken(
     return ["." if connection.execute(_TAKEN, pair).fetchone() else pair[0] for pair in names]
 
 
+def created(table: str) -> str:
+    """Return the statement that creates one of `TABLES`, as a database keeps it."""
+    return f"CREATE TABLE {table} ({TABLES[table]})"
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Add rows to one of `TABLES`."""
+    places = ", ".join("?" * len(TABLES[table].split(",")))
+    connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - a name of ours
+
+
+def query(database: Path, sql: str, *values: object) -> list[sqlite3.Row]:
+    """Return the rows that a query of a database finds; a row has its columns by place and by name.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is no database, or lacks what is asked for.
+    """
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(sql, values).fetchall()
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{database} cannot be read as a PredictDB database ({error}); export it again"
+        ) from None
+
+
 def _insert_extra(connection: sqlite3.Connection, weighed: GeneWeights, fitted: ModelWeights) -> None:
     gene, performance = weighed.gene, (fitted.r_squared, fitted.pearson_p, fitted.pearson_q)
-    connection.execute(
-        "INSERT INTO extra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            gene.gene_id,
-            gene.symbol or gene.gene_id,
-            gene.biotype,
-            weighed.n_window_variants,
-            int(np.count_nonzero(fitted.weights)),
-            *performance,
-            fitted.intercept,
-            fitted.kept_r2,
-        ),
+    row = (
+        *(gene.gene_id, gene.symbol or gene.gene_id, gene.biotype),
+        *(weighed.n_window_variants, int(np.count_nonzero(fitted.weights))),
+        *(*performance, fitted.intercept, fitted.kept_r2),
     )
+    insert(connection, "extra", [row])
 
 
-def _covariance_lines(gene_id: str, labels: Sequence[str], covariance: Float64Array) -> Iterator[str]:
-    """Yield the upper triangle with its diagonal, in nine significant digits, one string per row."""
+def covariance_lines(gene_id: str, labels: Sequence[str], covariance: Float64Array) -> Iterator[str]:
+    """Write the upper triangle with its diagonal, in nine significant digits, one string per row."""
     for row, label in enumerate(labels):
         start = f"{gene_id} {label} "
         pairs = zip(labels[row:], covariance[row, row:].tolist(), strict=True)
         yield "".join(f"{start}{other} {value:.9g}\n" for other, value in pairs)
-
-
-@contextmanager
-def _gzipped_text(path: Path) -> Iterator[TextIO]:
-    """Open a new gzipped UTF-8 file; its bytes depend only on what is written."""
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as compressed,
-        TextIOWrapper(compressed, encoding="utf-8", newline="") as file,
-    ):
-        yield file

@@ -119,6 +119,8 @@ def export_predictdb(
     out = out.absolute()
     run = RunFolder.read(options.results)
     performance = _performance(run, _one_model(run, options))
+    ((model, by_gene),) = performance.items()
+    fitted = {gene_id: found.p for gene_id, found in by_gene.items()}
     exported = _export(
         run,
         options,
@@ -126,7 +128,7 @@ def export_predictdb(
         performance,
         out.with_name(f".{out.name}.work"),
         linearised_path(out.parent, out.stem),
-        lambda genes: write_predictdb(out, genes, next(iter(performance)), options.build, snp_key),
+        lambda genes: write_predictdb(out, genes, model, options.build, snp_key, fitted),
         whole_window=False,
     )
     lacks_rsids = snp_key == "rsid" and exported.counts.n_without_rsid == exported.counts.n_weights
