@@ -327,6 +327,14 @@ class ExportOptions(Options):
             unset=".999 for models with a weight at every variant, 1 for others",
         ),
     ] = None
+    max_lost: Annotated[
+        float,
+        Option(
+            "Leave out genes where a model that reads sequence loses more than this by being made linear: "
+            "1 - r² over its training samples; 1 to keep all.",
+            check=share(),
+        ),
+    ] = 0.1
 
 
 @dataclass(frozen=True, slots=True)

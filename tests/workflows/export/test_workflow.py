@@ -21,6 +21,7 @@ from haploscribe.config.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.errors import InputError
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.genes import Gene
 from haploscribe.results.tables import read_results
@@ -186,6 +187,28 @@ def test_the_table_says_what_a_sequence_model_lost(
         assert row["predicted_sd"] == pytest.approx(whole.std(), abs=1e-6)
         assert row["linear_sd"] == pytest.approx(found.std(), abs=1e-6)
         assert 0 < row["lost"] < 0.05  # counts of 6-mers are all but additive over variants
+
+
+def test_a_gene_where_making_the_model_linear_loses_too_much_is_left_out(
+    finished: Finished, databases: Path, tmp_path: Path
+) -> None:
+    losses = pd.read_csv(databases / "transformer-all.linearised.tsv", sep="\t").sort_values("lost")
+    options = replace(finished.options("transformer-all", "blup"), max_lost=float(losses["lost"].mean()))
+    one = replace(options, models=("transformer-all",))
+    done = export_predictdb(one, HERE, tmp_path / "x.db", "rsid")
+    assert list(query(tmp_path / "x.db", "SELECT gene FROM extra")["gene"]) == [losses["gene_id"].iloc[0]]
+    said = "genes without weights of transformer-all, as more than --max-lost is lost"
+    assert done.summary()[said] == 1
+    assert export_fusion(options, HERE, tmp_path / "out", "LCL").counts.n_genes == 2
+    script = f"""
+    load("out/LCL/LCL.{losses["gene_id"].iloc[1]}.wgt.RDat")
+    stopifnot(all(wgt.matrix[, "transformer-all"] == 0), is.na(cv.performance["pval", "transformer-all"]))
+    stopifnot(any(wgt.matrix[, "blup"] != 0), !is.na(cv.performance["pval", "blup"]))
+    """
+    r_session(script, tmp_path)
+    with pytest.raises(InputError, match="loses more than 1e-09 of its variance at each of 2 genes; raise"):
+        export_predictdb(replace(one, max_lost=1e-9), HERE, tmp_path / "none" / "x.db")
+    assert not list((tmp_path / "none").iterdir())
 
 
 def test_r_predicts_as_the_linear_models(finished: Finished, calls: Calls, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Extract the weights of a finished run's models, gene by gene."""
 
+from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -53,6 +54,8 @@ class WeightExtractor:
     keep_r2
         What sparse weights keep of a model's predictions; None for `DENSE_KEEP_R2` of dense models, and all
         of others.
+    max_lost
+        Weights of a model made linear are all 0 where it loses more.
     kept
         `ModelWeights.kept_r2` of each model that was made sparse, one per gene.
     lost
@@ -63,6 +66,7 @@ class WeightExtractor:
     performance: Mapping[str, Mapping[str, Performance]]
     whole_window: bool
     keep_r2: float | None = None
+    max_lost: float = 1.0
     kept: dict[str, list[float]] = field(default_factory=dict)
     lost: list[tuple[str, str, float, float, float, float]] = field(default_factory=list)
 
@@ -75,6 +79,16 @@ class WeightExtractor:
                     weighed = self.gene_weights(gene)
                 yield weighed
                 advance(1)
+        nonlinear = self.nonlinear()
+        if genes and all(nonlinear.get(name, 0) == len(genes) for name in self.performance):
+            raise InputError(
+                f"{', '.join(self.performance)}: making the model linear loses more than {self.max_lost:g} "
+                f"of its variance at each of {len(genes)} genes; raise --max-lost, or export another model"
+            )
+
+    def nonlinear(self) -> dict[str, int]:
+        """Count, for each model, the genes whose weights are all 0 since it would lose too much."""
+        return Counter(name for _, name, *_, lost, _ in self.lost if lost > self.max_lost)
 
     def gene_weights(self, gene: Gene) -> GeneWeights:
         """Return the weights of the models of one gene."""
@@ -134,7 +148,11 @@ class WeightExtractor:
         linear = linear_approximation(effects, dosages, predicted)
         loss = LinearisingLoss.of(linear, dosages, predicted)
         self.lost.append((inputs.gene.gene_id, name, loss.predicted_sd, loss.linear_sd, loss.lost, loss.rmse))
-        return linear
+        return (
+            linear
+            if not loss.lost > self.max_lost
+            else LinearWeights(np.zeros_like(effects), predicted.mean())
+        )
 
     def _heritability(self, gene: Gene, dosages: Float32Array) -> Heritability:
         return snp_heritability(dosages, self.opened.expression(gene))

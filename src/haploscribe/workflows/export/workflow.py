@@ -45,6 +45,8 @@ class Exported:
         Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
     ambiguous
         For FUSION, loss of models without A/T and C/G variants; `AMBIGUOUS_SCHEMA`.
+    nonlinear
+        Genes at which each model would lose too much by being made linear; it has no weights there.
     lacks_rsids
         Whether variants go by rsIDs, and none has any.
     """
@@ -54,6 +56,7 @@ class Exported:
     counts: ExportCounts
     kept: Mapping[str, Sequence[float]]
     linearised: pl.DataFrame
+    nonlinear: Mapping[str, int]
     ambiguous: pl.DataFrame | None = None
     lacks_rsids: bool = False
 
@@ -75,6 +78,8 @@ class Exported:
         for model, kept in self.kept.items():
             summary[f"kept by the weights of {model} (r²)"] = f"at least {np.nanmin(kept):.4f}"
         summary |= _losses(self.linearised, "lost by making {} linear (1 - r²)")
+        for model, n_genes in self.nonlinear.items():
+            summary[f"genes without weights of {model}, as more than --max-lost is lost"] = n_genes
         if self.ambiguous is not None:
             summary |= _losses(self.ambiguous, "lost by {} without A/T and C/G variants (1 - r²)")
         return summary
@@ -266,7 +271,7 @@ def _export(
             executor = stack.enter_context(open_executor(worker_options))
             opened = stack.enter_context(finished_run(run, executor, work, genes=genes, models=models))
         _compute_effects(opened)
-        weighing = WeightExtractor(opened, performance, whole_window, options.keep_r2)
+        weighing = WeightExtractor(opened, performance, whole_window, options.keep_r2, options.max_lost)
         try:
             with closing(weighing.genes()) as weighed:
                 counts = write(weighed)
@@ -278,7 +283,7 @@ def _export(
     linearised = linearised_table(weighing.lost)
     write_linearised(table, linearised)
     remove_atomically(works)
-    return Exported(n_fitted, len(passing), counts, weighing.kept, linearised)
+    return Exported(n_fitted, len(passing), counts, weighing.kept, linearised, weighing.nonlinear())
 
 
 def _compute_effects(opened: FinishedRun) -> None:
