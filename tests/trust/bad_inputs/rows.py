@@ -6,6 +6,8 @@ from pathlib import Path
 
 VARIANTS, REFERENCE, EXPRESSION = "variants.vcf", "reference.fa", "expression.bed"
 COVARIATES, NEW_PEOPLE, RESULTS = "covariates.txt", "new.vcf", "results"
+DATABASE, OTHER_DATABASE, PANEL = "blup.db", "elastic-net.db", "panel/LCL"
+"""Weights of the finished run: for PrediXcan, and for FUSION."""
 GENE, QUIET = "on_x", "quiet"
 """A gene with variants, and one without."""
 
@@ -48,6 +50,8 @@ VERBS: dict[str, dict[str, object]] = {
     "explain": {"results": RESULTS, "gene": GENE, "jobs": 1, "out": "explained"},
     "export predictdb": {**_EXPORT, "out": "weights.db"},
     "export fusion": {**_EXPORT, "out": "fusion"},
+    "export merge": {"weights": DATABASE, "out": "merged.db"},
+    "export covariance": {"weights": DATABASE, "variants": VARIANTS, "out": "joint.txt.gz"},
     "report": {"results": RESULTS},
     "simulate": {
         "variants": VARIANTS,

@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -14,12 +15,24 @@ import numpy as np
 import pytest
 
 from haploscribe._version import __version__
-from haploscribe.config.options import BackboneOptions, EvaluationOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, ExportOptions, WorkerOptions
+from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.fixtures.variants import only_file
-from tests.trust.bad_inputs.rows import COVARIATES, GENE, NEW_PEOPLE, RESULTS, Case, Ended, Row
+from tests.trust.bad_inputs.rows import (
+    COVARIATES,
+    DATABASE,
+    GENE,
+    NEW_PEOPLE,
+    OTHER_DATABASE,
+    PANEL,
+    RESULTS,
+    Case,
+    Ended,
+    Row,
+)
 
 LIMIT_SECONDS = 60.0
 MODELS = ("elastic-net", "blup", "blup-delta")
@@ -50,6 +63,12 @@ def write_valid(folder: Path) -> None:
         evaluation = EvaluationOptions(models=MODELS, folds=2, normalize="none")
         with redirect_stderr(io.StringIO()):
             run(options, BackboneOptions("kmer"), evaluation, Path(RESULTS))
+            every = ExportOptions(Path(RESULTS), "b38", min_r=0.0, max_p=1.0)
+            for name in (DATABASE, OTHER_DATABASE):
+                one = replace(every, models=(Path(name).stem,))
+                export_predictdb(one, WorkerOptions(), Path(name))
+            folder, panel = Path(PANEL).parent, Path(PANEL).name
+            export_fusion(every, WorkerOptions(), folder, panel)
 
 
 def ended(row: Row, verb: str, valid: Path, folder: Path) -> tuple[Case, Ended]:

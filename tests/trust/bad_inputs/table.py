@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from tests.trust.bad_inputs import (
+    exported,
     expression,
     files,
     finished,
@@ -26,6 +27,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         variant_annotations,
         options,
         finished,
+        exported,
         making,
     )
 }

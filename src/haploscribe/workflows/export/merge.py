@@ -4,6 +4,7 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,7 @@ import polars as pl
 from haploscribe.errors import InputError
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.utils.file_lists import Files, listed_files
-from haploscribe.utils.files import atomic_write
+from haploscribe.utils.files import atomic_write, remove_on_error
 from haploscribe.utils.names import FileNames
 from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA
 from haploscribe.workflows.export.fusion import (
@@ -100,13 +101,18 @@ def _by_gene(found: Iterable[tuple[str, Path, Value]]) -> dict[str, tuple[Path, 
 
 def _merged_table(paths: Sequence[Path], schema: pl.Schema) -> pl.DataFrame:
     """Return the rows of several tables, in the order of genes."""
-    read = [pl.DataFrame(schema=schema)]
-    for path in paths:
-        try:
-            read.append(pl.read_csv(path, separator="\t", schema=schema))
-        except (OSError, pl.exceptions.PolarsError):
-            raise InputError(f"{path} is missing, damaged or of another version; export it again") from None
+    read = [pl.DataFrame(schema=schema), *(_table(path, schema) for path in paths)]
     return pl.concat(read).sort("gene_id", maintain_order=True)
+
+
+def _table(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """Read a table of an export."""
+    header = "\t".join(schema).encode() + b"\n"
+    with suppress(OSError, pl.exceptions.PolarsError):
+        content = path.read_bytes()
+        if content.startswith(header) and content.endswith(b"\n"):
+            return pl.read_csv(content, separator="\t", schema=schema)
+    raise InputError(f"{path} is missing, damaged or of another version; export it again")
 
 
 # PredictDB -------------------------------------------------------------------------------------------------
@@ -206,6 +212,7 @@ def _merge_panels(tables: Sequence[Path], out: Path) -> int:
     losses = _merged_table([ambiguous_path(path.parent, path.stem) for path in tables], AMBIGUOUS_SCHEMA)
     files, rows = FileNames(), []
     with (
+        remove_on_error(folder),
         atomic_write(out) as positions,
         atomic_write(ambiguous_path(folder, panel)) as table,
         atomic_write(folder / panel) as aside,
@@ -226,7 +233,9 @@ def _merge_panels(tables: Sequence[Path], out: Path) -> int:
 
 
 def _positions(path: Path) -> list[dict[str, Any]]:
-    try:
-        return pl.read_csv(path, separator="\t", schema=POSITIONS_SCHEMA).to_dicts()
-    except (OSError, pl.exceptions.PolarsError):
-        raise InputError(f"{path} is missing, damaged or of another version; export it again") from None
+    """Read the rows of a table, which has the genes of the table of losses beside it."""
+    beside = ambiguous_path(path.parent, path.stem)
+    positions, losses = _table(path, POSITIONS_SCHEMA), _table(beside, AMBIGUOUS_SCHEMA)
+    if set(positions["ID"]) != set(losses["gene_id"]):
+        raise InputError(f"{path} has other genes than {beside}; export both again")
+    return positions.to_dicts()
