@@ -59,7 +59,7 @@ def haplotypes_of(cohort: Cohort, windows: Iterable[Interval]) -> list[TileHaplo
     """Return the unique haplotypes of the tiles of windows, as they are embedded; variant-free ones too."""
     genotypes, found = cohort.genotypes, []
     for block in tile_blocks(windows, cohort.options.tile_size, genotypes.reference.contigs):
-        variants = genotypes.common(genotypes.read(block.tiles))
+        variants = genotypes.used(genotypes.read(block.tiles))
         found += genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
     return found
 

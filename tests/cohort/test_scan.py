@@ -10,6 +10,7 @@ from haploscribe.cohort.cohort import open_cohort
 from haploscribe.cohort.scan import VariantScan
 from haploscribe.config.options import CohortOptions
 from haploscribe.estimators.inputs import gene_inputs
+from haploscribe.genome.variant_filter import Verdict
 from haploscribe.parallel.executor import Executor
 from haploscribe.workflows.validate import validated_cohort
 from tests.fixtures.variants import only_file
@@ -35,7 +36,7 @@ def test_counts_equal_those_of_the_file(example: CohortOptions, tmp_path: Path) 
     inside = [((positions >= start) & (positions < end)).sum() for start, end in windows]
     assert scan.n_variants.tolist() == inside == columns
     anywhere = np.any([(positions >= start) & (positions < end) for start, end in windows], axis=0)
-    assert scan.n_used == anywhere.sum()
+    assert scan.n_judged[Verdict.USED] == anywhere.sum()
 
 
 def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
@@ -49,7 +50,7 @@ def test_maf_floor_leaves_out_rare_variants_of_models_and_counts(
     frequency = dosages.mean(axis=0) / 2
     assert np.minimum(frequency, 1 - frequency).min() >= 0.2
     assert scan.n_variants[3] == dosages.shape[1]
-    assert scan.n_rare > 0
+    assert scan.n_judged[Verdict.RARE] > 0
 
 
 def test_wide_windows_are_counted_where_they_are_read(example: CohortOptions, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed
 from haploscribe.embedding.store import EmbeddingStore, backbone_key
 from haploscribe.errors import InputError
 from haploscribe.genome.tiles import Interval, tile_blocks
+from haploscribe.genome.variant_filter import VariantFilter
 from haploscribe.utils.types import Float32Array
 from haploscribe.workflows.haplotypes import haplotype_records
 
@@ -115,7 +116,7 @@ def people_of(cohort: Cohort, sample_ids: Sequence[str]) -> Cohort:
 def distinct_sequences(cohort: Cohort) -> set[bytes]:
     """What is to be embedded for a cohort: every sequence of the tiles that carry variants."""
     tiles = cohort.tiles(cohort.genes[0])
-    variants = cohort.genotypes.common(cohort.genotypes.read(tiles))
+    variants = cohort.genotypes.used(cohort.genotypes.read(tiles))
     found = [tile.sequences for tile in cohort.genotypes.haplotypes(variants, tiles)]
     return {sequence for sequences in found if len(sequences) > 1 for sequence in sequences}
 
@@ -142,7 +143,7 @@ def test_another_frequency_floor_embeds_only_haplotypes_not_seen_before(
     cohort: Cohort, tmp_path: Path
 ) -> None:
     windows = cohort.cis_windows()
-    rare_out = replace(cohort, genotypes=replace(cohort.genotypes, minimum_maf=0.2))
+    rare_out = replace(cohort, genotypes=replace(cohort.genotypes, filter=VariantFilter(maf=0.2)))
     embed(rare_out, windows, tmp_path / "s.zarr", CountingBackbone())
     backbone = CountingBackbone()
     embed(cohort, windows, tmp_path / "s.zarr", backbone)

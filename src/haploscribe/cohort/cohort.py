@@ -20,6 +20,7 @@ from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
+from haploscribe.genome.variant_filter import VariantFilter
 from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import Float64Array
 
@@ -114,6 +115,7 @@ def open_cohort(
         When a file cannot be read, no samples are shared, or a gene lies outside the reference.
     """
     annotation = annotation or GeneAnnotation.read(options.gtf)
+    variant_filter = VariantFilter(options.maf, options.no_ambiguous, options.snps).read()
     all_genes = _in_order(read_expression(options.expression, options.position, annotation))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
@@ -132,7 +134,7 @@ def open_cohort(
         stack.pop_all()  # the cohort closes its files itself
     return Cohort(
         options=options,
-        genotypes=Genotypes(reference, reader, match.shared, options.maf),
+        genotypes=Genotypes(reference, reader, match.shared, variant_filter),
         genes=expression.genes,
         window=options.window,
         tile_size=options.tile_size,

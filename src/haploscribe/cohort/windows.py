@@ -8,6 +8,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.genome.tiles import Interval, Tile, cis_window, window_tiles
+from haploscribe.genome.variant_filter import ALL_VARIANTS
 from haploscribe.genome.variants import Variants
 
 WIDE_WINDOW = 2_000_000
@@ -57,8 +58,8 @@ class GeneWindows:
         The variants file stays open in the original object.
         """
         reader = GenotypeCache(folder, self.tile_size)
-        # Variants below the frequency floor were dropped when the blocks were written.
-        return replace(self, genotypes=replace(self.genotypes, reader=reader, minimum_maf=0.0))
+        # Variants that are not used were dropped when the blocks were written.
+        return replace(self, genotypes=replace(self.genotypes, reader=reader, filter=ALL_VARIANTS))
 
     def genome_order(self) -> list[int]:
         """Return the indices of the genes in genome order, in which neighbours share tiles."""
@@ -95,7 +96,7 @@ class GeneWindows:
         return self._read(self._window(gene, self._inputs_window()))
 
     def _read(self, window: Interval) -> Variants:
-        return self.genotypes.common(self.genotypes.read_window(window))
+        return self.genotypes.used(self.genotypes.read_window(window))
 
     def _inputs_window(self) -> int:
         """Return the width of the widest window whose dosages are an input, in base pairs."""

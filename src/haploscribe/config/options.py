@@ -124,6 +124,20 @@ class CohortOptions(Options):
     window: Window = DEFAULT_WINDOW
     tile: Annotated[int | None, replace(_TILE, unset="the backbone's own, 1998 for nano")] = None
     maf: Maf = 0.01
+    no_ambiguous: Annotated[
+        bool,
+        Option(
+            "Leave out variants whose alleles are each other's complement (A/T, C/G), which TWAS tools drop."
+        ),
+    ] = False
+    snps: Annotated[
+        Path | None,
+        Option(
+            "Only these variants: one name per line, or a PLINK .bim, plain or gzipped. A name is that in "
+            "the ID column of --variants, or CHR:POS:REF:ALT.",
+            unset="all variants",
+        ),
+    ] = None
     assume_phased: AssumePhased = False
 
     @property

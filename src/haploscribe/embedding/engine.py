@@ -89,7 +89,7 @@ def embed_block(
     counts
         Counts of tiles, haplotypes and forward passes.
     """
-    variants = genotypes.common(genotypes.read(block.tiles))
+    variants = genotypes.used(genotypes.read(block.tiles))
     reference = genotypes.reference.fetch(block.contig, block.start, block.end)
     wanted = merge_equal_tiles(variants, block.window_tiles())
     cut = [tile for tile in wanted if not tile.is_whole]

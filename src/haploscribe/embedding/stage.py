@@ -312,7 +312,7 @@ def _cosines_to_float32(context: EmbeddingContext, blocks: Sequence[TileBlock]) 
     )
     cosines = [np.zeros(0)]
     for block in blocks:
-        variants = genotypes.common(genotypes.read(block.tiles))
+        variants = genotypes.used(genotypes.read(block.tiles))
         found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
         most_varied = max(found, key=lambda tile: len(tile.sequences))
         haplotypes = most_varied.haplotypes[: 1 + HAPLOTYPES_COMPARED]

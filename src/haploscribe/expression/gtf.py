@@ -6,7 +6,7 @@ from pathlib import Path
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import STRANDS, Gene, require_printable_genes, without_version
-from haploscribe.expression.text_tables import read_decompressed
+from haploscribe.utils.reading import read_decompressed
 
 _GENE = b"\tgene\t"
 _N_COLUMNS = 9

@@ -13,15 +13,10 @@ from haploscribe.config.options import Position
 from haploscribe.errors import InputError
 from haploscribe.expression.gene_annotation import GeneAnnotation, match_genes
 from haploscribe.expression.genes import STRANDS, Gene, Strand, require_printable_genes, without_version
-from haploscribe.expression.text_tables import (
-    finite_numbers,
-    listed,
-    read_bytes,
-    read_text_table,
-    refuse_duplicates,
-)
+from haploscribe.expression.text_tables import finite_numbers, listed, read_text_table, refuse_duplicates
 from haploscribe.utils.files import is_file
 from haploscribe.utils.names import require_printable
+from haploscribe.utils.reading import read_bytes
 from haploscribe.utils.types import Float64Array, Int64Array
 
 _PARQUET_MAGIC = b"PAR1"

@@ -1,24 +1,19 @@
 """Read delimited text with one header line, such as BED and covariate files."""
 
-import gzip
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from haploscribe.errors import InputError
+from haploscribe.utils.reading import read_decompressed
 from haploscribe.utils.types import Float64Array
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "<na>", "null", "none", ".", "-")
 """Cells that mean "no value" in the tables of R, pandas and bcftools, in lower case."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_BGZF_SUBFIELD = b"BC\x02\x00"
-# The empty block that ends every complete BGZF file (SAM specification, section 4.1.2).
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _EXAMPLES_SHOWN = 3
 _LARGEST = 1e100  # its square, and sums of squares, are numbers too
 
@@ -123,60 +118,6 @@ def listed(names: Sequence[str]) -> str:
     """Return the first few names joined by commas, and the number of the others."""
     shown = ", ".join(names[:_EXAMPLES_SHOWN])
     return f"{shown}, … {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else shown
-
-
-def read_bytes(path: Path, n_bytes: int = -1) -> bytes:
-    """Read a file, or its first bytes; raise InputError if that fails."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(n_bytes)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def read_decompressed(path: Path, chunk: int = 1 << 24) -> Iterator[bytes]:
-    """Read a file piece by piece, decompressed if it is compressed (gzip or bgzip, detected by content).
-
-    Parameters
-    ----------
-    path
-        The file.
-    chunk
-        Bytes of a piece, at most.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, or is truncated.
-    """
-    try:
-        with path.open("rb") as stream:
-            head = stream.peek(len(_BGZF_END))
-            if not head.startswith(_GZIP_MAGIC):
-                yield from iter(lambda: stream.read(chunk), b"")
-                return
-            if head[12:16] == _BGZF_SUBFIELD and not _ends_in_bgzf_block(path):
-                raise InputError(f"{path} is truncated (no end-of-file block); copy or compress it again")
-            with gzip.GzipFile(fileobj=stream) as decompressed:
-                yield from iter(lambda: decompressed.read(chunk), b"")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} is truncated or damaged gzip ({error}); copy or compress it again"
-        ) from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _ends_in_bgzf_block(path: Path) -> bool:
-    if not path.is_file():  # a pipe cannot be read from its end
-        return True
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - len(_BGZF_END)))
-        return stream.read() == _BGZF_END
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot read {path}: {error.strerror}; check the path and its permissions")
 
 
 def _decode_header(line: bytes, path: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Apply ALT alleles to the reference, resolve overlaps, and trim alleles."""
+"""Apply ALT alleles to the reference, resolve overlaps, trim alleles, and tell which are ambiguous."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,6 +9,8 @@ from haploscribe.utils.types import BoolArray, Int8Array, Int64Array
 
 AlleleKey: TypeAlias = tuple[int, bytes, bytes]
 """0-based position, REF and ALT as `trim_allele` returns them: equal for equal alleles."""
+
+_COMPLEMENTS = frozenset({(b"A", b"T"), (b"T", b"A"), (b"C", b"G"), (b"G", b"C")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,11 @@ def trim_allele(position: int, reference: bytes, alternate: bytes) -> AlleleKey:
     while before < shortest - behind - 1 and reference[before] == alternate[before]:
         before += 1
     return position + before, reference[before:], alternate[before:]
+
+
+def is_ambiguous(reference: bytes, alternate: bytes) -> bool:
+    """Return whether two alleles are A and T, or C and G: each other's complement, which tells no strand."""
+    return (reference, alternate) in _COMPLEMENTS
 
 
 def _overlap_chains(starts: Int64Array, ends: Int64Array) -> list[tuple[int, int]]:

@@ -77,7 +77,7 @@ def centred_haplotypes(genotypes: Genotypes, window: CentredWindow) -> CentredHa
     Parameters
     ----------
     genotypes
-        Genotypes; rare variants are dropped as by `Genotypes.common`.
+        Genotypes; variants are left out as by `Genotypes.used`.
     window
         The base, and the lengths around it.
 
@@ -117,7 +117,7 @@ def _sides(
     end = min(window.position + 1 + window.right, length)
     while True:
         tiles = _three_tiles(window, start, end)
-        variants = genotypes.common(genotypes.read(tiles))
+        variants = genotypes.used(genotypes.read(tiles))
         left, base, right = genotypes.haplotypes(variants, tiles)
         # An insertion after the base would count for the right; surplus bases are cropped later.
         lacking_left = window.left - min(map(len, left.sequences))

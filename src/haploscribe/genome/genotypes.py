@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from haploscribe.genome.dosages import minor_allele_frequencies
 from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.tiles import Interval, Tile
+from haploscribe.genome.variant_filter import ALL_VARIANTS, VariantFilter, Verdict
 from haploscribe.genome.variants import VariantReader, Variants
 
 
 @dataclass(frozen=True, slots=True)
 class Genotypes:
-    """Phased genotypes of chosen samples, above a minor allele frequency.
+    """Phased genotypes of chosen samples at chosen variants.
 
     Attributes
     ----------
@@ -22,15 +22,15 @@ class Genotypes:
         The open genotype file.
     sample_ids
         The samples to read, in the order of every sample axis.
-    minimum_maf
-        Variants with a lower minor allele frequency in `sample_ids` are dropped from haplotypes and
-        dosages alike, so that every model sees the same variants.
+    filter
+        Which variants are used; others are dropped from haplotypes and dosages alike, so that every model
+        sees the same variants. Frequencies are those in `sample_ids`.
     """
 
     reference: Reference
     reader: VariantReader
     sample_ids: Sequence[str]
-    minimum_maf: float = 0.0
+    filter: VariantFilter = ALL_VARIANTS
 
     def close(self) -> None:
         """Close the variants file and the FASTA."""
@@ -38,7 +38,7 @@ class Genotypes:
         self.reference.close()
 
     def read(self, tiles: Sequence[Tile]) -> Variants:
-        """Read all records that determine the sequences of consecutive tiles, rare ones included.
+        """Read all records that determine the sequences of consecutive tiles, also those left out.
 
         Parameters
         ----------
@@ -48,15 +48,14 @@ class Genotypes:
         return read_for_tiles(self.reader, tiles, self.sample_ids)
 
     def read_window(self, window: Interval) -> Variants:
-        """Read all records that start in a window, rare ones included."""
+        """Read all records that start in a window, also those left out."""
         found = self.reader.read(window.contig, window.start, window.end, self.sample_ids)
         return found.starting_in(window.start, window.end)
 
-    def common(self, variants: Variants) -> Variants:
-        """Return the variants at or above the minimum minor allele frequency."""
-        if self.minimum_maf == 0:
-            return variants
-        return variants.take(minor_allele_frequencies(variants) >= self.minimum_maf)
+    def used(self, variants: Variants) -> Variants:
+        """Return the variants that are used."""
+        verdicts = self.filter.judge(variants)
+        return variants.take(verdicts == Verdict.USED) if verdicts.any() else variants
 
     def haplotypes(self, variants: Variants, tiles: Sequence[Tile]) -> list[TileHaplotypes]:
         """Compute the unique haplotype sequences of tiles.

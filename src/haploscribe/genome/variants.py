@@ -1,5 +1,6 @@
 """Phased variants of a region, in the form that every genotype reader returns."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +12,10 @@ from haploscribe.errors import InputError
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
+
+_ALLELE = re.compile(
+    r"(?P<contig>.+):(?P<position>[0-9,]{0,18}[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,19 @@ class AltAllele(NamedTuple):
         if self.identifier != ".":
             return self.identifier
         return f"{contig}:{self.position + 1}:{self.reference.decode()}:{self.alternate.decode()}"
+
+
+def parse_allele(text: str) -> tuple[str, AltAllele] | None:
+    """Return the contig and the allele that `chr:pos:ref:alt` names, in any case; None for another text.
+
+    `pos` is 1-based; commas in it are ignored.
+    """
+    match = _ALLELE.fullmatch(text)
+    if match is None:
+        return None
+    position = int(match["position"].replace(",", "")) - 1
+    ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
+    return match["contig"], AltAllele(position, ref, alt)
 
 
 class VariantReader(Protocol):

@@ -1,6 +1,5 @@
 """List ALT alleles of a gene's cis window: observed alleles, user-given ones, and all substitutions."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +9,11 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.alleles import trim_allele
 from haploscribe.genome.contigs import match_contig, parse_region
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
+from haploscribe.genome.variants import AltAllele, Variants, alt_alleles, parse_allele
 from haploscribe.utils.types import BoolArray
 
 LONGEST_STRETCH = 10_000
 """Maximum base pairs of a saturation map: each base takes three forward passes."""
-
-_ALLELE = re.compile(
-    r"(?P<contig>.+):(?P<position>[0-9,]*[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +50,21 @@ class WindowAlleles:
         InputError
             When the format is wrong, it lies outside the window, or REF differs from the FASTA.
         """
-        match = _ALLELE.fullmatch(text.strip())
-        if match is None:
+        named = parse_allele(text.strip())
+        if named is None:
             raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
-        position = int(match["position"].replace(",", "")) - 1
-        ref, alt = (match[name].upper().encode() for name in ("ref", "alt"))
+        contig, allele = named
+        position, ref, alt = allele[:3]
         # Where REF and ALT begin alike, the allele is read as the record of the first base that differs.
         last = trim_allele(position, ref, alt)[0]
-        self._require_inside(f"--variant {text}", match["contig"], position, last + 1)
+        self._require_inside(f"--variant {text}", contig, position, last + 1)
         length = self.reference.contigs[self.gene.contig]
         found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
         if ref == alt or found != ref:
             raise InputError(
                 f"--variant {text}: the reference has {found.decode()} there; give its REF and another ALT"
             )
-        return AltAllele(position, ref, alt)
+        return allele
 
     def substitutions(self, stretch: str) -> list[AltAllele]:
         """List every single-base substitution of a stretch, `chr:start-end`, 1-based; an N has none.

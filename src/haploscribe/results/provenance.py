@@ -42,6 +42,8 @@ _BEFORE: Mapping[str, Any] = {
     "gtf": None,
     "position": None,
     "annotations": (),
+    "no_ambiguous": False,
+    "snps": None,
 }
 """Options that earlier versions did not have, and what they did."""
 

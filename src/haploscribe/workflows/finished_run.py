@@ -30,7 +30,7 @@ from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.validate import names_by_input, validated_cohort
 from haploscribe.workflows.work import WorkSpec
 
-_INPUTS = ("variants", "reference", "expression", "covariates")
+_INPUTS = ("variants", "snps", "reference", "expression", "covariates")
 
 
 @dataclass(frozen=True, slots=True)

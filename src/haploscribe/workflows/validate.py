@@ -203,7 +203,7 @@ def _scan(
         reference=options.reference,
         index_folder=index_folder,
         samples=folder,
-        maf=options.maf,
+        filter=cohort.genotypes.filter,
         assume_phased=options.assume_phased,
     )
     spec = WorkSpec(genotypes=file, folder=work)
@@ -231,6 +231,7 @@ def _cache_key(cohort: Cohort) -> str:
         cohort.options.covariates,
         cohort.options.hidden_factors,
         cohort.options.gtf,
+        cohort.options.snps,
         cohort.wide,
         *cohort.match.shared,
     )

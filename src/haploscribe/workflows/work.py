@@ -36,6 +36,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
+from haploscribe.genome.variant_filter import ALL_VARIANTS, VariantFilter
 from haploscribe.results.saved_models import SavedModels, windows_of
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write
@@ -57,8 +58,8 @@ class GenotypeFile:
         Where indexes that they lack are.
     samples
         Folder of the names of the samples to read: see `write_variant_samples`.
-    maf
-        Variants with a rarer minor allele among these samples are left out.
+    filter
+        Which variants are used.
     assume_phased
         Read unphased heterozygotes as if phased.
     """
@@ -67,7 +68,7 @@ class GenotypeFile:
     reference: Path
     index_folder: Path
     samples: Path
-    maf: float = 0.0
+    filter: VariantFilter = ALL_VARIANTS
     assume_phased: bool = False
 
     def open(self) -> Genotypes:
@@ -78,7 +79,7 @@ class GenotypeFile:
                 self.variants, self.index_folder, assume_phased=self.assume_phased, max_missing=1.0
             ),
             read_variant_samples(self.samples),
-            self.maf,
+            self.filter,
         )
 
 

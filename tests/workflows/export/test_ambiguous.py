@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA, ambiguous_rows, is_ambiguous
+from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA, ambiguous_rows, ambiguous_variants
 from haploscribe.workflows.export.fusion import write_fusion
 from tests.fixtures.exported import Fitted, fitted_gene, simple_gene
 
@@ -24,12 +24,12 @@ def fitted() -> Fitted:
 
 def test_only_single_bases_and_their_complements_are_ambiguous(fitted: Fitted) -> None:
     expected = [i % 5 in (0, 2) for i in range(len(fitted.gene.variants.refs))]
-    assert is_ambiguous(fitted.gene.variants).tolist() == expected
+    assert ambiguous_variants(fitted.gene.variants).tolist() == expected
 
 
 def test_what_is_lost_is_that_of_the_predictions(fitted: Fitted) -> None:
     table = ambiguous_rows([fitted.gene])
-    ambiguous = is_ambiguous(fitted.gene.variants)
+    ambiguous = ambiguous_variants(fitted.gene.variants)
     for model in fitted.gene.models:
         row = table.row(by_predicate=pl.col("model") == model.model, named=True)
         kept = fitted.dosages[:, ~ambiguous] @ model.weights[~ambiguous]

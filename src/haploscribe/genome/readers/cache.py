@@ -1,6 +1,6 @@
 """Cache a run's genotypes on disk, one file per block of tiles, and read them back.
 
-A genotype file is parsed once. What the run uses (its samples, alleles above the minimum frequency) is
+A genotype file is parsed once. What the run uses (its samples, the variants of its filter) is
 cached with a bit or two per allele, so that no later stage decompresses and parses text again. A bit per call
 follows where calls are missing, and where the file has dosages, those that are not the count of the alleles.
 """

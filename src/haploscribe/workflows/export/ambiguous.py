@@ -5,10 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
+from haploscribe.genome.alleles import is_ambiguous
 from haploscribe.utils.types import BoolArray, Float64Array
 from haploscribe.workflows.export.weights import GeneVariants, GeneWeights
-
-_PAIRS = ({"A", "T"}, {"C", "G"})
 
 AMBIGUOUS_SCHEMA = pl.Schema(
     {
@@ -26,17 +25,17 @@ over the training samples of what all weights predict with what the others do; 1
 """
 
 
-def is_ambiguous(variants: GeneVariants) -> BoolArray:
-    """Return which variants have alleles that are each other's complement, bool `(n_variants,)`."""
-    pairs = zip(variants.refs, variants.alts, strict=True)
-    return np.array([{reference, alternate} in _PAIRS for reference, alternate in pairs], dtype=np.bool_)
+def ambiguous_variants(variants: GeneVariants) -> BoolArray:
+    """Return which variants are A/T or C/G, bool `(n_variants,)`."""
+    alleles = zip(variants.refs, variants.alts, strict=True)
+    return np.array([is_ambiguous(ref.encode(), alt.encode()) for ref, alt in alleles], dtype=np.bool_)
 
 
 def ambiguous_rows(genes: Iterable[GeneWeights]) -> pl.DataFrame:
     """Return the rows of some genes, of models that have a weight, with the columns of `AMBIGUOUS_SCHEMA`."""
     rows = []
     for gene in genes:
-        ambiguous = is_ambiguous(gene.variants)
+        ambiguous = ambiguous_variants(gene.variants)
         for model in gene.models:
             n_weights = int(np.count_nonzero(model.weights))
             if n_weights:

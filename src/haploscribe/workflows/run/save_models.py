@@ -175,7 +175,7 @@ def _save_variants(folder: Path, validated: ValidatedCohort, flank: int, trainin
     for block in _blocks(replace(cached, flank=flank), contigs):
         # Zero-shot models may see farther than the scan went.
         cohort = cached if (block.contig, block.number) in in_cache else validated.cohort
-        variants = cohort.genotypes.common(cohort.genotypes.read(block.tiles))
+        variants = cohort.genotypes.used(cohort.genotypes.read(block.tiles))
         known = KnownVariants.of(variants.take_samples(training))
         write_known_variants(folder, block.number, known)
 
