@@ -21,7 +21,7 @@ def match_contig(name: str, available: Iterable[str], where: str = "") -> str | 
     names = list(available)
     if name in names:
         return name
-    candidates = [other for other in names if _bare(other) == _bare(name)]
+    candidates = [other for other in names if canonical_contig(other) == canonical_contig(name)]
     if len(candidates) > 1:
         location = f" in {where}" if where else ""
         raise InputError(f"contig {name} could be {' or '.join(candidates)}{location}; rename one of them")
@@ -67,6 +67,7 @@ def parse_region(text: str, option: str = "--region") -> tuple[str, int, int]:
     return match["contig"], start - 1, end
 
 
-def _bare(name: str) -> str:
+def canonical_contig(name: str) -> str:
+    """Return what all names of a contig have in common: `22` for `chr22`, `MT` for `chrM`."""
     bare = name[3:] if name[:3].lower() == "chr" else name
     return "MT" if bare == "M" else bare

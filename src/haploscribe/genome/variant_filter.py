@@ -11,7 +11,7 @@ import numpy as np
 
 from haploscribe.errors import InputError
 from haploscribe.genome.alleles import AlleleKey, is_ambiguous, trim_allele
-from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.contigs import canonical_contig
 from haploscribe.genome.dosages import minor_allele_frequencies
 from haploscribe.genome.variants import Variants, parse_allele
 from haploscribe.utils.reading import read_decompressed
@@ -118,7 +118,7 @@ class VariantList:
     identifiers
         All names.
     alleles
-        Those of them that are of the form `chr:pos:ref:alt`, by contig as the file calls it.
+        Those of them that are of the form `chr:pos:ref:alt`, by `canonical_contig`.
     """
 
     example: str
@@ -141,7 +141,7 @@ class VariantList:
             raise InputError(f"--snps {path} names no variant; give one name per line, or a PLINK .bim")
         alleles: dict[str, set[AlleleKey]] = {}
         for contig, allele in filter(None, map(parse_allele, named)):
-            alleles.setdefault(contig, set()).add(trim_allele(*allele[:3]))
+            alleles.setdefault(canonical_contig(contig), set()).add(trim_allele(*allele[:3]))
         frozen = {contig: frozenset(found) for contig, found in alleles.items()}
         return cls(next(iter(named)), frozenset(named), frozen)
 
@@ -150,12 +150,11 @@ class VariantList:
         identifier = variants.identifiers[row]
         if identifier in self.identifiers or not self.identifiers.isdisjoint(identifier.split(";")):
             return True
-        contig = match_contig(variants.contig, self.alleles, "--snps")
-        if contig is None:
+        listed = self.alleles.get(canonical_contig(variants.contig))
+        if listed is None:
             return False
         position, (reference, *alternates) = int(variants.positions[row]), variants.alleles[row]
-        keys = [trim_allele(position, reference, alternate) for alternate in alternates]
-        return self.alleles[contig].issuperset(keys)
+        return listed.issuperset(trim_allele(position, reference, alternate) for alternate in alternates)
 
 
 def _names(path: Path) -> Iterator[str]:
