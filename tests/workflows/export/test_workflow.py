@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
-import pysam
 import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
@@ -33,6 +32,7 @@ from haploscribe.workflows.export.weights import GeneWeights
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
+from tests.fixtures.cohorts import odd_cohort
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.exported import query, read_covariance
 from tests.fixtures.r_session import r_session
@@ -43,29 +43,6 @@ GENES = ("ENSG00000128191.9", "ENSG00000099899.10")
 LINEAR = ("elastic-net", "elastic-net-1mb", "blup", "ensemble")
 SEQUENCE = ("blup-delta", "transformer-all")
 HERE = WorkerOptions()
-
-
-def odd_cohort(example: CohortOptions, folder: Path) -> CohortOptions:
-    """The example; some of its records have two ALT alleles, some no name, some an rsID."""
-    with gzip.open(only_file(example.variants), "rt") as file:
-        lines = file.read().splitlines()
-    for i, line in enumerate(lines):
-        if line.startswith("#"):
-            continue
-        fields = line.split("\t")
-        if i % 5 == 0:
-            third = next(base for base in "ACGT" if base not in fields[3:5])
-            fields[4] = f"{fields[4]},{third}"
-            fields[9:] = [
-                call.replace("1", "2") if place % 3 else call for place, call in enumerate(fields[9:])
-            ]
-        fields[2] = (fields[2], ".", f"rs{i}")[i % 3]
-        lines[i] = "\t".join(fields)
-    plain, path = folder / "odd.vcf", folder / "odd.vcf.gz"
-    plain.write_text("\n".join(lines) + "\n")
-    pysam.tabix_compress(str(plain), str(path))
-    pysam.tabix_index(str(path), preset="vcf")
-    return replace(example, variants=path, genes=",".join(GENES), window=60_000, maf=0.05)
 
 
 @dataclass(frozen=True)
@@ -111,7 +88,7 @@ class Calls:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     folder = tmp_path_factory.mktemp("finished")
     with example_cohort() as example:
-        cohort = odd_cohort(example, folder)
+        cohort = replace(odd_cohort(example, folder), genes=",".join(GENES), window=60_000, maf=0.05)
         evaluation = EvaluationOptions(models=(*LINEAR, *SEQUENCE), folds=2)
         run(cohort, BackboneOptions("kmer"), evaluation, folder / "results")
         asked = PredictionOptions(folder / "results" / "models", cohort.variants, cohort.reference)
