@@ -183,14 +183,15 @@ def _nothing_used(cohort: Cohort, n_unlisted: int, unlisted: str | None) -> str:
             f"like {rule.listed.example}, those of {file} like {unlisted}; name them as in its ID column, or "
             "by CHR:POS:REF:ALT of the same genome build"
         )
+    but = " but A/T and C/G ones" if rule.no_ambiguous else ""
     if len(cohort.genes) == 1:
         return (
-            f"{file}: {cohort.genes[0].gene_id} has no variant {rule.describe()} in its cis window; name a "
-            "gene that has some"
+            f"{file}: {cohort.genes[0].gene_id} has no variant with MAF {rule.maf:g} or more{but} in its cis "
+            "window; name a gene that has some"
         )
     return (
-        f"{file}: no variant {rule.describe()} in the cis windows of {len(cohort.genes)} genes; is it of the "
-        "same genome build, and phased?"
+        f"{file}: no variant with MAF {rule.maf:g} or more{but} in the cis windows of {len(cohort.genes)} "
+        "genes; is it of the same genome build, and phased?"
     )
 
 

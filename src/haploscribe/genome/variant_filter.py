@@ -93,13 +93,6 @@ class VariantFilter:
                 verdicts[row] = Verdict.UNLISTED
         return verdicts
 
-    def describe(self) -> str:
-        """Describe the variants that are used, for messages, such as `with MAF 0.01 or more`."""
-        parts = [f"with MAF {self.maf:g} or more"]
-        parts += ["other than A/T and C/G"] if self.no_ambiguous else []
-        parts += [f"that {self.snps} names"] if self.snps is not None else []
-        return ", ".join(parts)
-
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

@@ -143,6 +143,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "maf": st.floats(0, 0.5) | st.integers(0, 1),
     "normalize": st.sampled_from(("none", "log2p1", "inverse-normal")),
     "assume-phased": st.booleans(),
+    "no-ambiguous": st.booleans(),
     "reverse-complement": st.booleans(),
     "layer": _WHOLE,
     "shifts": st.sampled_from(("0", "-1,0,1", 0, 3)),

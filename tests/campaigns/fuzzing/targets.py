@@ -211,7 +211,7 @@ def read_config(case: Case) -> None:
 
 
 _NEEDED = {"variants": "variants.vcf", "reference": "reference.fa", "expression": "expression.bed"}
-_OF_CHECK = ("window", "tile", "maf", "assume", "genes", "covariates")
+_OF_CHECK = ("window", "tile", "maf", "no-ambiguous", "no_ambiguous", "assume", "genes", "covariates")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from tests.trust.bad_inputs import (
     making,
     options,
     variant_annotations,
+    variant_lists,
     variants,
 )
 from tests.trust.bad_inputs.rows import Row
@@ -24,6 +25,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         variants,
         expression,
         gene_annotation,
+        variant_lists,
         variant_annotations,
         options,
         finished,
