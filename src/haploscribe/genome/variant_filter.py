@@ -166,7 +166,7 @@ def _names(path: Path) -> Iterator[str]:
                 f"--snps {path} line {number} has {len(cells)} columns; give one name per line, or a PLINK "
                 ".bim, which has 6, the name in the second"
             )
-        name = cells[is_bim]
+        name = cells[1] if is_bim else cells[0]
         if not name.isprintable():
             raise InputError(f"--snps {path} line {number} is not text; give one name per line")
         if name != _NO_NAME:
