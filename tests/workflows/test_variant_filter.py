@@ -128,9 +128,9 @@ def test_training_people_are_predicted_as_by_the_runs_models(filtered: Filtered,
 def test_fusion_drops_no_weight(filtered: Filtered, tmp_path: Path) -> None:
     options = ExportOptions(filtered.results, "b38", min_r=0.0, max_p=1.0)
     export_fusion(options, HERE, tmp_path, "LCL")
-    lost = pl.read_csv(tmp_path / "LCL.ambiguous.tsv", separator="\t")
+    lost = pl.read_csv(tmp_path / "LCL.dropped.tsv", separator="\t")
     assert lost.height > 0
-    assert lost["n_ambiguous"].sum() == lost["lost"].sum() == 0
+    assert lost["n_dropped"].sum() == lost["lost"].sum() == 0
 
 
 def test_a_list_that_has_changed_since_is_noticed(filtered: Filtered) -> None:

@@ -186,7 +186,7 @@ ROWS: tuple[Row, ...] = (
     refused(
         "FUSION: a table that lacks a gene",
         spoilt_fusion(a_gene_less),
-        "panel/LCL.pos has other genes than panel/LCL.ambiguous.tsv; export both again",
+        "panel/LCL.pos has other genes than panel/LCL.dropped.tsv; export both again",
         verbs=MERGE,
     ),
     refused(
@@ -196,9 +196,9 @@ ROWS: tuple[Row, ...] = (
         verbs=MERGE,
     ),
     refused(
-        "FUSION: the table of A/T and C/G variants is missing",
-        spoilt_fusion(gone(f"{PANEL}.ambiguous.tsv")),
-        "panel/LCL.ambiguous.tsv is missing, damaged or of another version; export it again",
+        "FUSION: the table of losses is missing",
+        spoilt_fusion(gone(f"{PANEL}.dropped.tsv")),
+        "panel/LCL.dropped.tsv is missing, damaged or of another version; export it again",
         verbs=MERGE,
     ),
     refused(

@@ -134,7 +134,7 @@ def test_weights_for_fusion_of_odd_names_are_distinct_files_of_one_folder(tmp_pa
             tmp_path / "a" / "b",
             tmp_path / "a" / "b" / "LCL",
             tmp_path / "a" / "b" / "LCL.pos",
-            tmp_path / "a" / "b" / "LCL.ambiguous.tsv",
+            tmp_path / "a" / "b" / "LCL.dropped.tsv",
         ),
         *files,
     }

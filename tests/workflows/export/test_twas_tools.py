@@ -40,7 +40,8 @@ GENES = ("ENSG00000128191.9", "ENSG00000099899.10", "ENSG00000183597.11")
 CAUSAL = GENES[1]
 MODELS = ("elastic-net", "blup")
 HERE = WorkerOptions()
-AMBIGUOUS = {"AT", "TA", "CG", "GC"}
+KEPT = {"AC", "AG", "CA", "CT", "GA", "GT", "TC", "TG"}
+"""REF and ALT of the variants that FOCUS does not drop."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Study:
     Attributes
     ----------
     cohort
-        The example; two variants of three have an rsID, the others no name.
+        The example; two variants of three have an rsID, the others no name; every seventh is an insertion.
     results
         A run of three genes.
     variants
@@ -103,14 +104,16 @@ def _in_order(predicted: pl.DataFrame, gene_id: str, model: str) -> Float64Array
     return rows["predicted"].to_numpy()
 
 
-def write_named(example: CohortOptions, path: Path) -> None:
-    """Write the example's genotypes; two variants of three have an rsID, the others no name."""
+def write_genotypes(example: CohortOptions, path: Path) -> None:
+    """Write the example's genotypes with names of both kinds, and insertions in place of some SNVs."""
     with (
         pysam.VariantFile(str(only_file(example.variants))) as read,
         pysam.VariantFile(str(path), "w", header=read.header) as written,
     ):
         for i, record in enumerate(read):
             record.id = f"rs{i}" if i % 3 else None
+            if i % 7 == 0:
+                record.alts = (f"{record.ref}TT",)
             written.write(record)
     pysam.tabix_index(str(path), preset="vcf")
 
@@ -140,7 +143,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> TwasTools:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     folder = tmp_path_factory.mktemp("study")
     with example_cohort() as example:
-        write_named(example, folder / "genotypes.vcf.gz")
+        write_genotypes(example, folder / "genotypes.vcf.gz")
         cohort = replace(
             example, variants=folder / "genotypes.vcf.gz", genes=",".join(GENES), window=60_000, maf=0.05
         )
@@ -294,9 +297,9 @@ def ld_reference(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path
     return prefix
 
 
-def unambiguous(weights: pd.DataFrame) -> pd.DataFrame:
-    """Leave out A/T and C/G variants, as FOCUS does, and indels, of which the study has none."""
-    return weights[~(weights["ref_allele"] + weights["eff_allele"]).isin(AMBIGUOUS)]
+def kept_by_focus(weights: pd.DataFrame) -> pd.DataFrame:
+    """Leave out A/T and C/G variants and indels."""
+    return weights[(weights["ref_allele"] + weights["eff_allele"]).isin(KEPT)]
 
 
 def focus_database(path: Path) -> pd.DataFrame:
@@ -346,7 +349,7 @@ def test_focus_reads_a_predictdb_database(
     found = finemap(tools, study, ld_reference, tmp_path / "focus.db")
     assert set(found.index) == set(GENES)
     for gene_id, row in found.iterrows():
-        kept = unambiguous(weights[weights["gene"] == gene_id])
+        kept = kept_by_focus(weights[weights["gene"] == gene_id])
         dosages, w = study.columns(kept["rsid"]), kept["weight"].to_numpy()
         z = np.array([twas_z(column, study.phenotype) for column in dosages.T])
         correlation = np.corrcoef(dosages, rowvar=False) + 0.1 * np.eye(len(w))  # FOCUS's --ridge-term
@@ -362,12 +365,22 @@ def test_focus_finds_the_association_of_predicted_expression_from_fusion_files(
 ) -> None:
     """Their weights are of scaled dosages, as FOCUS's statistic wants them; PredictDB's are not."""
     tools.focus(
-        *("import", "LCL.pos", "fusion", *IMPORT, "--use-ens-id", "--output", tmp_path / "focus"),
+        *(
+            "import",
+            "LCL.pos",
+            "fusion",
+            *IMPORT,
+            "--use-ens-id",
+            "--from-gencode",
+            "--output",
+            tmp_path / "focus",
+        ),
         folder=exported / "weights",
     )
     theirs = focus_database(tmp_path / "focus.db")
     metrics = read_results(study.results).metrics.sort("pearson_r", descending=True)
     best = {gene_id: metrics.filter(gene_id=gene_id)["model"][0] for gene_id in GENES}
+    dropped = pl.read_csv(exported / "weights" / "LCL.dropped.tsv", separator="\t")
     found = finemap(tools, study, ld_reference, tmp_path / "focus.db", "--ridge-term", 0)
     assert set(found.index) == set(GENES)
     for gene_id, row in found.iterrows():
@@ -380,6 +393,10 @@ def test_focus_finds_the_association_of_predicted_expression_from_fusion_files(
         sd = study.columns(both["rsid"]).std(axis=0, ddof=1)
         np.testing.assert_allclose(both["effect"], both["weight"] * sd, rtol=1e-6)
         assert (both["effect_allele"] == both["eff_allele"]).all()
-        kept = unambiguous(weights)
+        kept = kept_by_focus(weights)
         expression = study.columns(kept["rsid"]) @ kept["weight"].to_numpy()
+        (loss,) = dropped.filter(gene_id=gene_id, model=model).iter_rows(named=True)
+        assert len(kept) == loss["n_weights"] - loss["n_dropped"] < len(weights)
+        r = np.corrcoef(expression, study.expression(str(gene_id), model))[0, 1]
+        assert loss["lost"] == pytest.approx(1 - r**2, abs=1e-6)
         assert row["twas_z_pop1"] == pytest.approx(twas_z(expression, study.phenotype), rel=6e-3)

@@ -21,7 +21,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import FileNames
 from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.export import r_data as rdata
-from haploscribe.workflows.export.ambiguous import ambiguous_rows
+from haploscribe.workflows.export.dropped import dropped_rows
 from haploscribe.workflows.export.variant_ids import (
     bare_contig,
     check_gene_id,
@@ -64,8 +64,8 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     """Write all models' weights of all genes, for `--weights FOLDER/PANEL.pos --weights_dir FOLDER`.
 
     `P0` and `P1` of the table are the gene's first and last base, 1-based, or its TSS where they are unknown.
-    `FOLDER/PANEL.ambiguous.tsv` says what each model loses where FUSION drops A/T and C/G variants, which it
-    does unless alleles are known to be on one strand (`AMBIGUOUS_SCHEMA`).
+    `FOLDER/PANEL.dropped.tsv` says what each model loses with the variants that FUSION drops
+    (`DROPPED_SCHEMA`).
     `FOLDER/PANEL/PANEL.GENE.wgt.RDat` holds, for each gene with a weight other than 0:
 
     - `wgt.matrix`: one row per variant (all of `GeneVariants` whose dosage varies), one column per model; and
@@ -105,10 +105,10 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
     check_replaceable(folder / panel)
     table: dict[str, tuple[str | int, ...]] = {}
     files, n_without, n_weights, n_without_rsid = FileNames(), 0, 0, 0
-    lost = [ambiguous_rows(())]
+    lost = [dropped_rows(())]
     with (
         atomic_write(folder / f"{panel}.pos") as positions,
-        atomic_write(ambiguous_path(folder, panel)) as losses,
+        atomic_write(dropped_path(folder, panel)) as losses,
         atomic_write(folder / panel) as aside,
     ):
         aside.mkdir()
@@ -128,7 +128,7 @@ def write_fusion(folder: Path, genes: Iterable[GeneWeights], panel: str, build: 
             start, end = weighed.gene.bounds
             location = (bare_contig(contig), start + 1, end)
             table[gene_id] = (panel, f"{panel}/{file}", gene_id, *location, weighed.n_samples, _HERE)
-            lost.append(ambiguous_rows((weighed,)))
+            lost.append(dropped_rows((weighed,)))
             n_weights += n
             n_without_rsid += count_without_rsid(names)
         if not table:
@@ -148,9 +148,9 @@ def write_positions(path: Path, table: pl.DataFrame) -> None:
     table.write_csv(path, separator="\t", quote_style="never")
 
 
-def ambiguous_path(folder: Path, panel: str) -> Path:
-    """Return the path of the table of what models lose without A/T and C/G variants."""
-    return folder / f"{panel}.ambiguous.tsv"
+def dropped_path(folder: Path, panel: str) -> Path:
+    """Return the path of the table of what models lose with the variants that FUSION drops."""
+    return folder / f"{panel}.dropped.tsv"
 
 
 def gene_objects(gene: GeneWeights, names: Sequence[str]) -> dict[str, bytes]:

@@ -18,10 +18,10 @@ from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.utils.file_lists import Files, listed_files
 from haploscribe.utils.files import atomic_write, remove_on_error
 from haploscribe.utils.names import FileNames
-from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA
+from haploscribe.workflows.export.dropped import DROPPED_SCHEMA
 from haploscribe.workflows.export.fusion import (
     POSITIONS_SCHEMA,
-    ambiguous_path,
+    dropped_path,
     check_replaceable,
     weights_name,
     write_positions,
@@ -209,12 +209,12 @@ def _merge_panels(tables: Sequence[Path], out: Path) -> int:
     check_label(panel, "--out")
     check_replaceable(folder / panel)
     genes = _by_gene((row["ID"], path, row) for path in tables for row in _positions(path))
-    losses = _merged_table([ambiguous_path(path.parent, path.stem) for path in tables], AMBIGUOUS_SCHEMA)
+    losses = _merged_table([dropped_path(path.parent, path.stem) for path in tables], DROPPED_SCHEMA)
     files, rows = FileNames(), []
     with (
         remove_on_error(folder),
         atomic_write(out) as positions,
-        atomic_write(ambiguous_path(folder, panel)) as table,
+        atomic_write(dropped_path(folder, panel)) as table,
         atomic_write(folder / panel) as aside,
     ):
         aside.mkdir()
@@ -234,8 +234,8 @@ def _merge_panels(tables: Sequence[Path], out: Path) -> int:
 
 def _positions(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a table, which has the genes of the table of losses beside it."""
-    beside = ambiguous_path(path.parent, path.stem)
-    positions, losses = _table(path, POSITIONS_SCHEMA), _table(beside, AMBIGUOUS_SCHEMA)
+    beside = dropped_path(path.parent, path.stem)
+    positions, losses = _table(path, POSITIONS_SCHEMA), _table(beside, DROPPED_SCHEMA)
     if set(positions["ID"]) != set(losses["gene_id"]):
         raise InputError(f"{path} has other genes than {beside}; export both again")
     return positions.to_dicts()

@@ -16,8 +16,8 @@ from haploscribe.results.models_folder import MODELS_NAME, RECORD
 from haploscribe.results.tables import RUN
 from haploscribe.utils.files import remove_atomically, remove_on_error
 from haploscribe.utils.hashing import work_key
-from haploscribe.workflows.export.ambiguous import AMBIGUOUS_SCHEMA
-from haploscribe.workflows.export.fusion import ambiguous_path, check_replaceable, write_fusion
+from haploscribe.workflows.export.dropped import DROPPED_SCHEMA
+from haploscribe.workflows.export.fusion import check_replaceable, dropped_path, write_fusion
 from haploscribe.workflows.export.linearise import linearised_path, linearised_table, write_linearised
 from haploscribe.workflows.export.predictdb import SnpKey, check_database, write_predictdb
 from haploscribe.workflows.export.sequence_effects import write_effects
@@ -43,10 +43,10 @@ class Exported:
         `ModelWeights.kept_r2` of each model that was made sparse, one per gene.
     linearised
         Loss of sequence models made linear; `haploscribe.workflows.export.linearise.LINEARISED_SCHEMA`.
-    ambiguous
-        For FUSION, loss of models without A/T and C/G variants; `AMBIGUOUS_SCHEMA`.
     nonlinear
         Genes at which each model would lose too much by being made linear; it has no weights there.
+    dropped
+        For FUSION, loss of models with the variants that it drops; `DROPPED_SCHEMA`.
     lacks_rsids
         Whether variants go by rsIDs, and none has any.
     """
@@ -57,7 +57,7 @@ class Exported:
     kept: Mapping[str, Sequence[float]]
     linearised: pl.DataFrame
     nonlinear: Mapping[str, int]
-    ambiguous: pl.DataFrame | None = None
+    dropped: pl.DataFrame | None = None
     lacks_rsids: bool = False
 
     def summary(self) -> dict[str, str | int]:
@@ -80,8 +80,8 @@ class Exported:
         summary |= _losses(self.linearised, "lost by making {} linear (1 - r²)")
         for model, n_genes in self.nonlinear.items():
             summary[f"genes without weights of {model}, as more than --max-lost is lost"] = n_genes
-        if self.ambiguous is not None:
-            summary |= _losses(self.ambiguous, "lost by {} without A/T and C/G variants (1 - r²)")
+        if self.dropped is not None:
+            summary |= _losses(self.dropped, "lost by {} without A/T and C/G variants and indels (1 - r²)")
         return summary
 
 
@@ -181,8 +181,8 @@ def export_fusion(
         write,
         whole_window=True,
     )
-    table = pl.read_csv(ambiguous_path(out, panel), separator="\t", schema=AMBIGUOUS_SCHEMA)
-    return replace(exported, ambiguous=table)
+    table = pl.read_csv(dropped_path(out, panel), separator="\t", schema=DROPPED_SCHEMA)
+    return replace(exported, dropped=table)
 
 
 def _one_model(run: RunFolder, options: ExportOptions) -> tuple[str, ...]:
