@@ -26,7 +26,8 @@ DROPPED_SCHEMA = pl.Schema(
 """The columns, in order; one row per gene and model.
 
 `n_dropped` of the `n_weights` other than 0 are of variants that are dropped. `lost` is 1 − r², r the
-correlation over the training samples of what all weights predict with what the others do; 1 where none is left.
+correlation over the training samples of what all weights predict with what the others do; 1 where none is
+left.
 """
 
 
