@@ -1,10 +1,8 @@
 """Exports read by the programs that they are for, from the weights to the association with a phenotype."""
 
-import gzip
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from scipy.stats import chi2, linregress
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
+    CovarianceOptions,
     EvaluationOptions,
     ExportOptions,
     PredictionOptions,
@@ -25,6 +24,7 @@ from haploscribe.config.options import (
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array
+from haploscribe.workflows.export.covariance import export_covariance
 from haploscribe.workflows.export.predictdb import SnpKey
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.predict.workflow import predict
@@ -208,18 +208,6 @@ def test_s_predixcan_finds_the_association_of_predicted_expression(
         assert row["pred_perf_r2"] == pytest.approx(max(r, 0) ** 2)
 
 
-def write_joint_covariance(databases: Iterable[Path], study: Study, path: Path) -> None:
-    """Write covariances of all variants that any of the databases has for a gene."""
-    tables = [query(database, "SELECT gene, rsid FROM weights") for database in databases]
-    with gzip.open(path, "wt") as file:
-        file.write("GENE RSID1 RSID2 VALUE\n")
-        for gene_id, rows in pd.concat(tables).groupby("gene"):
-            names = sorted(set(rows["rsid"]))
-            covariance = np.cov(study.columns(names), rowvar=False)
-            for i, j in combinations_with_replacement(range(len(names)), 2):
-                file.write(f"{gene_id} {names[i]} {names[j]} {covariance[i, j]:.9g}\n")
-
-
 def test_s_multixcan_finds_what_both_models_explain_together(
     tools: TwasTools, study: Study, exported: Path, tmp_path: Path
 ) -> None:
@@ -231,7 +219,8 @@ def test_s_multixcan_finds_what_both_models_explain_together(
         (tmp_path / "models" / database.name).symlink_to(database)
         gwas = study.gwas("rsid", swapped=True)
         s_predixcan(tools, database, gwas, tmp_path / "found" / f"{model}.csv")
-    write_joint_covariance(databases, study, tmp_path / "joint.txt.gz")
+    joint = CovarianceOptions(tmp_path / "models", study.cohort.variants)
+    export_covariance(joint, tmp_path / "joint.txt.gz")
     tools.pytwas(
         *("smultixcan", "--models_folder", "models", "--snp_covariance", "joint.txt.gz"),
         *("--spredixcan_folder", "found", "--cutoff_condition_number", "1e6", "--output", "joint.txt"),

@@ -21,8 +21,8 @@ from haploscribe.utils.names import FileNames
 from haploscribe.workflows.export.dropped import DROPPED_SCHEMA
 from haploscribe.workflows.export.fusion import (
     POSITIONS_SCHEMA,
-    dropped_path,
     check_replaceable,
+    dropped_path,
     weights_name,
     write_positions,
 )
