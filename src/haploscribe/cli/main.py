@@ -8,12 +8,13 @@ import click
 
 from haploscribe._version import __version__
 from haploscribe.cli.exit import Subcommands, run_to_exit
+from haploscribe.cli.export import export
 from haploscribe.cli.options import (
     FILE,
     OUT_FILE,
-    Decorator,
     click_options,
     listed,
+    out_option,
     taken,
     with_options,
     writes_files,
@@ -22,10 +23,8 @@ from haploscribe.cli.printing import print_line, print_lines, print_results, pri
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
-    CovarianceOptions,
     EvaluationOptions,
     ExplanationOptions,
-    ExportOptions,
     PredictionOptions,
     WorkerOptions,
 )
@@ -44,20 +43,6 @@ _JSON = click.option(
 _FORCE = click.option(
     "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
 )
-
-
-_SNP_KEY = click.option(
-    "--snp-key",
-    type=click.Choice(["rsid", "varID"]),
-    default="rsid",
-    show_default=True,
-    help="Variant names in the covariances; MetaXcan's --model_db_snp_key must be the same.",
-)
-
-
-def _out(text: str, kind: click.Path = FILE) -> Decorator:
-    return click.option("--out", type=kind, required=True, help=text)
-
 
 _COHORT = click_options(CohortOptions)
 _BACKBONE = click_options(BackboneOptions)
@@ -121,7 +106,7 @@ def check(**values: Any) -> None:
     click_options(ZeroShotOptions),
     _WORKERS,
     [
-        _out("Results folder; created if missing."),
+        out_option("Results folder; created if missing."),
         click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _FORCE,
         _JSON,
@@ -170,7 +155,7 @@ def embed(store: Path, **values: Any) -> None:
     click_options(PredictionOptions),
     click_options(ZeroShotWeights, weights_of_run=True),
     _WORKERS,
-    [_out("File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.", OUT_FILE)],
+    [out_option("File of predictions, .parquet or .tsv; NAME.coverage.tsv is written beside it.", OUT_FILE)],
 )
 @writes_files
 def predict(out: Path, **values: Any) -> None:
@@ -191,7 +176,7 @@ def predict(out: Path, **values: Any) -> None:
 @with_options(
     click_options(ExplanationOptions),
     _WORKERS,
-    [_out("Folder of tables and figure; created if missing.")],
+    [out_option("Folder of tables and figure; created if missing.")],
 )
 @writes_files
 def explain(out: Path, **values: Any) -> None:
@@ -212,92 +197,7 @@ def explain(out: Path, **values: Any) -> None:
     print_line("Tables and figure", out)
 
 
-@cli.group()
-def export() -> None:
-    """Write the weights of a finished run's models for transcriptome-wide association tools.
-
-    Models of dosages are exported as they are. Models that read sequence are made linear: each variant's
-    weight is its effect in the model; the loss is reported for every gene.
-    """
-
-
-@export.command()
-@with_options(
-    click_options(ExportOptions, without=("models",)),
-    [
-        click.option(
-            "--model",
-            metavar="NAME",
-            default="elastic-net",
-            show_default=True,
-            help="The model whose weights are exported.",
-        ),
-        _SNP_KEY,
-        _out("Database, .db; its covariances are written beside it as NAME.txt.gz.", OUT_FILE),
-    ],
-    _WORKERS,
-)
-@writes_files
-def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
-    """Write a model's weights and their covariances for PrediXcan, S-PrediXcan and S-MultiXcan."""
-    from haploscribe.workflows.export.workflow import export_predictdb
-
-    options = taken(ExportOptions, {**values, "models": model})
-    print_summary(export_predictdb(options, taken(WorkerOptions, values), out, snp_key).summary())
-    print_line("Weights", out)
-
-
-@export.command()
-@with_options(
-    click_options(ExportOptions),
-    [
-        click.option(
-            "--panel",
-            metavar="NAME",
-            default="haploscribe",
-            show_default=True,
-            help="Name of the set of weights, of the table NAME.pos and of the folder NAME.",
-        ),
-        _out("Folder of tables and weights; created if missing."),
-    ],
-    _WORKERS,
-)
-@writes_files
-def fusion(out: Path, panel: str, **values: Any) -> None:
-    """Write the weights of one or more models for FUSION."""
-    from haploscribe.workflows.export.workflow import export_fusion
-
-    options = taken(ExportOptions, values)
-    print_summary(export_fusion(options, taken(WorkerOptions, values), out, panel).summary())
-    print_line("Weights", f"{out / panel}.pos")
-
-
-@export.command()
-@with_options(
-    click_options(CovarianceOptions, only=("weights",)),
-    [_out("What to make of them: a database, .db, or a table of FUSION, .pos, as they are.", OUT_FILE)],
-)
-@writes_files
-def merge(out: Path, weights: Path | Files) -> None:
-    """Merge the weights of runs of other genes, such as one run per chromosome."""
-    from haploscribe.workflows.export.merge import merge_exports
-
-    print_summary(merge_exports(weights, out).summary())
-    print_line("Weights", out)
-
-
-@export.command()
-@with_options(
-    click_options(CovarianceOptions),
-    [_SNP_KEY, _out("Covariances, .txt.gz, for S-MultiXcan's --snp_covariance.", OUT_FILE)],
-)
-@writes_files
-def covariance(out: Path, snp_key: Any, **values: Any) -> None:
-    """Write the covariances of the variants of several PredictDB databases together."""
-    from haploscribe.workflows.export.covariance import export_covariance
-
-    print_summary(export_covariance(taken(CovarianceOptions, values), out, snp_key).summary())
-    print_line("Covariances", out)
+cli.add_command(export)
 
 
 @cli.command()
@@ -334,7 +234,7 @@ def haplotypes(
 
 @cli.command()
 @with_options(
-    [_out("Folder of the cohort; an earlier one is replaced.")],
+    [out_option("Folder of the cohort; an earlier one is replaced.")],
     click_options(SimulationOptions),
 )
 @writes_files
@@ -354,7 +254,7 @@ def simulate(out: Path, **values: Any) -> None:
 @cli.command()
 @with_options(
     click_options(PretrainingOptions),
-    [_out("Folder of the model; created if missing.")],
+    [out_option("Folder of the model; created if missing.")],
 )
 @writes_files
 def pretrain(out: Path, **values: Any) -> None:

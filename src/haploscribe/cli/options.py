@@ -187,6 +187,11 @@ def writes_files(command: Command) -> Command:
     return option(private)  # type: ignore[return-value]
 
 
+def out_option(text: str, kind: click.Path = FILE) -> Decorator:
+    """Make the required option `--out`."""
+    return click.option("--out", type=kind, required=True, help=text)
+
+
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
     """Add groups of options to a command, in order, followed by `--config`."""
     config = click.option(
