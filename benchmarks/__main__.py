@@ -8,18 +8,15 @@ from pathlib import Path
 
 BENCHMARKS = {
     "accuracy": {
-        "geuvadis_chr22": "70 min",
+        "accuracy": "3 h",
         "other_genes": "20 min",
-        "splits": "20 min",
         "new_people": "20 min",
-        "unseen_genes": "20 min",
         "shared_sequence": "2 min",
         "zero_shot": "2 min",
         "nano_deltas": "4 h",
         "indels": "80 min",
         "ablations": "20 min",
         "anatomy": "2 min",
-        "annotations": "25 min",
         "sparse_weights": "10 min",
     },
     "speed": {

@@ -2,7 +2,7 @@
 
     python tools/learn_variance_prior.py --source FOLDER
 
-FOLDER is the benchmark cohort's, as for `benchmarks geuvadis_chr22`: all its samples, and its genes at least
+FOLDER is the benchmark cohort's, as for `benchmarks accuracy`: all its samples, and its genes at least
 1 Mb from every gene of the bundled example, so that the example's figures owe the prior nothing.
 """
 

@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(f"ablations --source FOLDER --every {arguments.every}") + ".",
         "",
-        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. `ensemble` is the mean "
+        f"{len(files)} genes, samples, folds and covariates of `accuracy.md`. `ensemble` is the mean "
         f"of {', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
         "prior learned from far genes. Below it, the same with one part changed: `heterogeneity left in`, "
         "fitted on expression as it is; `no prior`, every variant as likely to matter as any other; "

@@ -1,4 +1,4 @@
-"""Show which model wins at which genes, with calibration and intervals, from a finished `geuvadis_chr22`.
+"""Show which model wins at which genes, with calibration and intervals, from a finished part `models` of `accuracy`.
 
 Reads `predictions.parquet` and `metrics.tsv` of its results folder; fits nothing again.
 """
@@ -351,7 +351,7 @@ def page(anatomy: Anatomy) -> list[str]:
         stamp("anatomy --source FOLDER --results FOLDER") + ".",
         "",
         f"{len(anatomy.traits)} genes, {n_samples} samples. r is the mean over folds of Pearson's "
-        "correlation in held-out samples, as in `geuvadis_chr22.md`.",
+        "correlation in held-out samples, as in `accuracy.md`.",
         "",
     ]
     for title, (text, table) in sections.items():

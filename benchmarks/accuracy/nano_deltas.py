@@ -1,6 +1,6 @@
 """Measure what a backbone adds: the same models on deltas of `nano`, of its controls, and on dosages.
 
-Genes, folds and covariates are those of `geuvadis_chr22`. The first backbone is compared with the others, and
+Genes, folds and covariates are those of `accuracy`. The first backbone is compared with the others, and
 each with the dosage twin. `untrained` is the model that `nano`'s training started from: same shape, same
 first weights, no step; `kmer` counts 6-mers; `random` knows which haplotypes are the same and nothing else;
 `nano-both-strands`, if asked for, averages over both strands.

@@ -112,7 +112,7 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(f"sparse_weights --source FOLDER --every {arguments.every}") + ".",
         "",
-        f"{len(files)} genes, samples, folds and covariates of `geuvadis_chr22.md`. In every fold the "
+        f"{len(files)} genes, samples, folds and covariates of `accuracy.md`. In every fold the "
         "variants are chosen, and their weights refitted, in the training samples, to keep a share of the "
         "variance of what the full model predicts there (`export --keep-r2`). A PredictDB has one covariance "
         "row for each pair of a gene's weights. Differences in mean r are to the full model; paired p is "

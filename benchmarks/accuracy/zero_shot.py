@@ -1,6 +1,6 @@
 """Measure zero-shot Xpresso on 300 genes of 358 real samples, across samples and across genes.
 
-FILE is Xpresso's Keras model for GM12878. Samples, genes, folds and covariates are those of `geuvadis_chr22`.
+FILE is Xpresso's Keras model for GM12878. Samples, genes, folds and covariates are those of `accuracy`.
 Nothing is fitted: a sample's prediction is Xpresso's in every fold, brought to the scale of the expression.
 """
 
@@ -120,7 +120,7 @@ def sample_lines(measured: Measured, model: SequenceModel) -> list[str]:
         f"| genes with one prediction for all samples | {r.size - varying.size} |",
         f"| negative r, of the {varying.size} other genes | {np.mean(varying < 0):.1%} |",
         "",
-        "r is the mean over the 5 folds of `geuvadis_chr22` of Pearson's correlation in held-out "
+        "r is the mean over the 5 folds of `accuracy` of Pearson's correlation in held-out "
         "samples, with expression prepared as there; 0 in a fold where the prediction is constant.",
     ]
 

@@ -1,8 +1,8 @@
 """Measure what a run with `nano` costs by stage and tile, against an earlier version of the code.
 
 The earlier version is a checkout (`git worktree add CHECKOUT COMMIT`), run by the same Python. All runs
-are resumable, and kept in `--out`. Where `--paired` names two results folders of `geuvadis_chr22`, one of
-each version, their models are compared gene by gene.
+are resumable, and kept in `--out`. Where `--paired` names two results folders of `accuracy`'s part `models`,
+one of each version, their models are compared gene by gene.
 """
 
 import json

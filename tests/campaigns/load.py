@@ -5,7 +5,7 @@
         [--jobs 2]
     python -m tests.campaigns.load soak [--runs 50]
 
-`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks geuvadis_chr22`) with so many GiB
+`memory` runs real genes of the benchmark cohort (FOLDER as for `benchmarks accuracy`) with so many GiB
 of address space a process (`ulimit -v`), then as often as it takes to end with the largest; `people` runs on
 a simulated cohort; `soak` opens, runs, predicts and explains again and again. Each prints a table.
 """

@@ -1,0 +1,194 @@
+"""Measure how well models predict held-out samples, in parts; each adds its tables to one JSON and one page.
+
+A part that is stopped resumes with the same command. `results/accuracy.json` holds all numbers;
+`results/accuracy.md` and the table of README.md are made from it.
+"""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy.parts.part import Part, Setting, Table
+from benchmarks.common.options import RESULTS, benchmark_parser
+from haploscribe.utils.files import atomic_write
+
+PARTS = {
+    "models": ("All models on 300 genes", "70 min"),
+    "splits": ("Fewer training samples, and another ancestry", "20 min"),
+    "annotations": ("Annotations of variants", "25 min"),
+    "unseen_genes": ("Genes that no model was trained on", "20 min"),
+}
+"""Title of each part, and roughly how long it takes on 2 cores."""
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+_START, _END = "<!-- accuracy -->", "<!-- end of accuracy -->"
+
+_INTRODUCTION = """# Accuracy
+
+358 people of Geuvadis, genes of chromosome 22, cis window 196,608 bp (±1 Mb for `elastic-net-1mb`), 25
+expression PCs and 3 genotype PCs as covariates, the same for every model. The expression PCs come with the
+data and were made from all people; normalisation and covariates are fitted on the people in training. r is
+Pearson's correlation in people held out, the mean over 5 folds unless a split is named; mean r is over genes.
+"Passing" counts genes with r above .1 and p below .05, PredictDB's filter; "FDR 5 %" those at that false
+discovery rate. Differences are of mean r, with a 95 % interval from a bootstrap over blocks of neighbouring
+genes; p is Wilcoxon's signed-rank test across genes, two-sided.
+
+`ensemble`, `adaptive-shrinkage`, `susie`, `transformer` and the models named `distance` use other genes,
+those at least 1 Mb away, in training people alone: to learn where variants matter, and to take what
+expression shares among genes, or with expression PCs 26 to 50, out of the expression that they are fitted
+on. They are judged on the same expression as all others. Which models `ensemble` averages was chosen on
+these genes.
+"""
+
+Measured = dict[str, dict[str, Any]]
+"""What was measured of each part: date, commit, machine, command, minutes and tables."""
+
+
+def read_measured(path: Path = RESULTS / "accuracy.json") -> Measured:
+    """Read what was measured so far."""
+    found: Measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def page(measured: Measured) -> str:
+    """Format the page."""
+    sections = []
+    for name, (title, _) in PARTS.items():
+        if name in measured:
+            part = measured[name]
+            stamp = (
+                f"{part['date']}, commit {part['commit']}, {part['machine']}, {part['minutes']:.0f} min: "
+                f"`{part['command']}`"
+            )
+            tables = "\n\n".join(_section(one) for one in part["tables"])
+            sections.append(f"## {title}\n\n{stamp}\n\n{tables}\n")
+    return "\n".join([_INTRODUCTION, *sections])
+
+
+def readme_table(measured: Measured) -> str:
+    """Format the table of README.md, between its marks."""
+    part = measured["models"]
+    rows = part["tables"][0]["rows"]
+    where = f"{part['date']}, commit {part['commit']}, {part['machine']}"
+    stamp = f"({where}; [all of it](./benchmarks/results/accuracy.md))"
+    return "\n".join([_START, "", stamp, "", *table_lines(rows), "", _END])
+
+
+def with_table(readme: str, measured: Measured) -> str:
+    """Return README.md with the table in place of the one that it has."""
+    before, rest = readme.split(_START)
+    return before + readme_table(measured) + rest.split(_END)[1]
+
+
+def _section(one: Table) -> str:
+    text = f"{one['text']}\n\n" if one["text"] else ""
+    return f"### {one['title']}\n\n{text}" + "\n".join(table_lines(one["rows"]))
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Format a table; a row without a model to compare with has dashes."""
+    others = {row["against"] for row in rows if "against" in row}
+    columns = [key for key in rows[0] if key in _PLAIN and not (others and key == "error")]
+    heads = [_PLAIN[key] for key in columns]
+    if others:
+        (other,) = others if len(others) == 1 else ("",)
+        beside = f"less that of `{other}`" if other else "less that of the other"
+        heads += [*([] if other else ["beside"]), f"{beside} (95 %)", "better / worse", "p"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for row in rows:
+        cells = [_cell(key, row[key]) for key in columns]
+        if others and "against" in row:
+            cells += [*([] if len(others) == 1 else [f"`{row['against']}`"]), *_beside(row)]
+        elif others:
+            cells += ["-"] * (len(heads) - len(cells))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+_PLAIN = {
+    "heritability": "heritability",
+    "model": "model",
+    "genes": "genes",
+    "mean_r": "mean r",
+    "error": "standard error",
+    "passing": "passing",
+    "significant": "FDR 5 %",
+}
+
+
+def _cell(key: str, value: Any) -> str:
+    return f"`{value}`" if key == "model" else f"{value:.4f}" if isinstance(value, float) else f"{value}"
+
+
+def _beside(row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})",
+        f"{row['better']} / {row['worse']}",
+        f"{row['p']:.2g}",
+    ]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run parts, and write what was measured."""
+    parser = benchmark_parser("accuracy", __doc__, out=True, every=1, jobs=True)
+    parser.add_argument("--part", action="append", choices=PARTS, help="may be repeated (default: all)")
+    parser.add_argument("--xpresso", type=Path, help="weights of the model xpresso, which joins the others")
+    parser.add_argument(
+        "--annotations", action="append", default=[], metavar="NAME=FILE", help="may be repeated"
+    )
+    parser.add_argument("--commit", help="of the code that ran, where it is not that of this checkout")
+    arguments = parser.parse_args(argv)
+    numbers = arguments.table.with_suffix(".json")
+    for name in arguments.part or PARTS:
+        setting = Setting(
+            arguments.source,
+            (arguments.out / name).absolute(),
+            arguments.every,
+            arguments.jobs,
+            arguments.xpresso,
+            tuple(arguments.annotations),
+        )
+        part: Part = import_module(f"benchmarks.accuracy.parts.{name}").tables
+        tables = part(setting)
+        measured = read_measured(numbers)
+        measured[name] = {
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "commit": arguments.commit or _commit(),
+            "machine": _machine(),
+            "command": _command(name, setting),
+            "minutes": sum(setting.seconds) / 60,
+            "tables": tables,
+        }
+        with atomic_write(numbers) as aside:
+            aside.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic_write(arguments.table) as aside:
+            aside.write_text(page(measured), encoding="utf-8")
+    if arguments.table.parent == RESULTS:
+        README.write_text(with_table(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
+    print(page(measured))
+
+
+def _command(name: str, setting: Setting) -> str:
+    files = [f" --annotations {one.split('=', 1)[0]}=FILE" for one in setting.annotations]
+    if setting.xpresso is not None:
+        files.append(" --xpresso FILE")
+    every = f" --every {setting.every}" if setting.every > 1 else ""
+    return f"python -m benchmarks accuracy --part {name} --source FOLDER{every}{''.join(files)}"
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _machine() -> str:
+    """Return the processor's name and the number of its cores that there are."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} cores of {names[0] if names else platform.machine()}"

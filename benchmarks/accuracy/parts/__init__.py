@@ -1,0 +1,1 @@
+"""The parts of the benchmark `accuracy`: what each runs, and the tables that it gives."""
