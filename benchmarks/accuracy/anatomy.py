@@ -1,6 +1,6 @@
-"""Show which model wins at which genes, with calibration and intervals, from a finished part `models` of `accuracy`.
+"""Show which model wins at which genes, with calibration and intervals.
 
-Reads `predictions.parquet` and `metrics.tsv` of its results folder; fits nothing again.
+Reads `predictions.parquet` and `metrics.tsv` of a finished part `models` of `accuracy`; fits nothing again.
 """
 
 import tempfile

@@ -93,9 +93,10 @@ def model_rows(
 
     Returns
     -------
-    `model`; `genes`; `mean_r`, and its standard `error` over genes; `passing`, genes that pass PredictDB's filter; `significant`, genes at a false
-    discovery rate of 5 %; and where there is a model to compare with `against`, `difference` of the mean r,
-    `low` and `high` of its 95 % interval, genes `better` and `worse`, and the paired `p`.
+    `model`; `genes`; `mean_r`, and its standard `error` over genes; `passing`, genes that pass PredictDB's
+    filter; `significant`, genes at a false discovery rate of 5 %; and where there is a model to compare with,
+    `against`: the `difference` of mean r, `low` and `high` of its 95 % interval, genes `better` and `worse`,
+    and the paired `p`.
     """
     compared = {(row["model_a"], row["model_b"]): row for row in results.comparison.iter_rows(named=True)}
     rows = []
