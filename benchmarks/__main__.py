@@ -8,14 +8,10 @@ from pathlib import Path
 
 BENCHMARKS = {
     "accuracy": {
-        "accuracy": "3 h",
-        "other_genes": "20 min",
+        "accuracy": "7 h",
         "new_people": "20 min",
         "shared_sequence": "2 min",
         "zero_shot": "2 min",
-        "nano_deltas": "4 h",
-        "indels": "80 min",
-        "ablations": "20 min",
         "anatomy": "2 min",
         "sparse_weights": "10 min",
     },

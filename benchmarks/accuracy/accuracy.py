@@ -19,11 +19,18 @@ from haploscribe.utils.files import atomic_write
 
 PARTS = {
     "models": ("All models on 300 genes", "70 min"),
+    "other_genes": ("Genes that no choice was made on", "20 min"),
     "splits": ("Fewer training samples, and another ancestry", "20 min"),
     "annotations": ("Annotations of variants", "25 min"),
     "unseen_genes": ("Genes that no model was trained on", "20 min"),
+    "controls": ("What a backbone adds", "3 h"),
+    "indels": ("What indels do to deltas", "80 min"),
+    "ablations": ("What each part of the ensemble adds", "20 min"),
 }
 """Title of each part, and roughly how long it takes on 2 cores."""
+
+NEEDS = {"annotations": "annotations", "other_genes": "examples"}
+"""The option that a part cannot do without."""
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -43,7 +50,7 @@ genes; p is Wilcoxon's signed-rank test across genes, two-sided.
 those at least 1 Mb away, in training people alone: to learn where variants matter, and to take what
 expression shares among genes, or with expression PCs 26 to 50, out of the expression that they are fitted
 on. They are judged on the same expression as all others. Which models `ensemble` averages was chosen on
-these genes.
+the 300 genes of the first part.
 """
 
 Measured = dict[str, dict[str, Any]]
@@ -94,8 +101,8 @@ def _section(one: Table) -> str:
 def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Format a table; a row without a model to compare with has dashes."""
     others = {row["against"] for row in rows if "against" in row}
-    columns = [key for key in rows[0] if key in _PLAIN and not (others and key == "error")]
-    heads = [_PLAIN[key] for key in columns]
+    columns = [key for key in rows[0] if key not in _PAIRED and not (others and key == "error")]
+    heads = [_HEADS.get(key, key) for key in columns]
     if others:
         (other,) = others if len(others) == 1 else ("",)
         beside = f"less that of `{other}`" if other else "less that of the other"
@@ -111,19 +118,17 @@ def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-_PLAIN = {
-    "heritability": "heritability",
-    "model": "model",
-    "genes": "genes",
-    "mean_r": "mean r",
-    "error": "standard error",
-    "passing": "passing",
-    "significant": "FDR 5 %",
-}
+_HEADS = {"mean_r": "mean r", "error": "standard error", "significant": "FDR 5 %"}
+"""Heads of columns that are not headed by their key."""
+
+_PAIRED = ("against", "difference", "low", "high", "better", "worse", "p")
+_DIGITS = {"mean_r": 4, "error": 4}
 
 
 def _cell(key: str, value: Any) -> str:
-    return f"`{value}`" if key == "model" else f"{value:.4f}" if isinstance(value, float) else f"{value}"
+    if isinstance(value, float):
+        return f"{value:.{_DIGITS.get(key, 1)}f}"
+    return f"`{value}`" if key == "model" else f"{value}"
 
 
 def _beside(row: Mapping[str, Any]) -> list[str]:
@@ -142,10 +147,15 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--annotations", action="append", default=[], metavar="NAME=FILE", help="may be repeated"
     )
+    parser.add_argument("--examples", type=Path, metavar="FOLDER", help="of the part other_genes")
     parser.add_argument("--commit", help="of the code that ran, where it is not that of this checkout")
     arguments = parser.parse_args(argv)
     numbers = arguments.table.with_suffix(".json")
-    for name in arguments.part or PARTS:
+    names = arguments.part or PARTS
+    for name in names:
+        if name in NEEDS and not getattr(arguments, NEEDS[name]):
+            parser.error(f"the part {name} needs --{NEEDS[name]}")
+    for name in names:
         setting = Setting(
             arguments.source,
             (arguments.out / name).absolute(),
@@ -153,6 +163,7 @@ def main(argv: Sequence[str]) -> None:
             arguments.jobs,
             arguments.xpresso,
             tuple(arguments.annotations),
+            arguments.examples,
         )
         part: Part = import_module(f"benchmarks.accuracy.parts.{name}").tables
         tables = part(setting)
@@ -162,7 +173,7 @@ def main(argv: Sequence[str]) -> None:
             "commit": arguments.commit or _commit(),
             "machine": _machine(),
             "command": _command(name, setting),
-            "minutes": sum(setting.seconds) / 60,
+            "minutes": setting.spent.wall / 60,
             "tables": tables,
         }
         with atomic_write(numbers) as aside:
@@ -175,7 +186,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _command(name: str, setting: Setting) -> str:
-    files = [f" --annotations {one.split('=', 1)[0]}=FILE" for one in setting.annotations]
+    files = []
+    if NEEDS.get(name) == "annotations":
+        files += [f" --annotations {one.split('=', 1)[0]}=FILE" for one in setting.annotations]
+    if NEEDS.get(name) == "examples":
+        files.append(" --examples FOLDER")
     if setting.xpresso is not None:
         files.append(" --xpresso FILE")
     every = f" --every {setting.every}" if setting.every > 1 else ""

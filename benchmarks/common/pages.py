@@ -1,13 +1,10 @@
-"""Pages of results, and the tables on several of them."""
+"""Pages of results, and the cells on several of them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.evaluation.paired import compare_models
 from haploscribe.utils.types import Float64Array
 
 
@@ -20,37 +17,6 @@ def stamp(command: str) -> str:
         The benchmark's name and options.
     """
     return f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks {command}`"
-
-
-def lead_lines(metrics: pl.DataFrame, baseline: str = "elastic-net", heading: str = "model") -> list[str]:
-    """Format every model's mean r and its lead over the baseline, best first.
-
-    Parameters
-    ----------
-    metrics
-        One row per gene and model, with the columns of `haploscribe.evaluation.metrics.METRIC_SCHEMA`.
-    baseline
-        The model that the others are compared with.
-    heading
-        Name of the models' column.
-    """
-    compared = compare_models(metrics).filter(pl.col("model_b") == baseline)
-    versus = {row["model_a"]: row for row in compared.iter_rows(named=True)}
-    means = metrics.group_by("model").agg(pl.col("pearson_r").mean()).sort("pearson_r", descending=True)
-    lines = [
-        f"| {heading} | mean r | less that of {baseline} | better / worse | paired p |",
-        "|---|---|---|---|---|",
-    ]
-    for model, r in means.iter_rows():
-        row = versus.get(model)
-        beside = (
-            "- | - | -"
-            if row is None
-            else f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['n_a_better']} / {row['n_b_better']} "
-            f"| {row['wilcoxon_p']:.2g}"
-        )
-        lines.append(f"| {model} | {r:.4f} | {beside} |")
-    return lines
 
 
 def interval_cell(values: Float64Array, digits: int = 4, sign: str = "") -> str:

@@ -1,16 +1,28 @@
 """What a part of the benchmark `accuracy` is given, and the rows that its tables have."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from benchmarks.common.cohort import benchmark_cohort
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from benchmarks.common.cohort import NANO_TILE, benchmark_cohort
+from benchmarks.common.measuring import Seconds
+from haploscribe.config.options import (
+    DEFAULT_BACKBONE,
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+)
 from haploscribe.config.zero_shot import ZeroShotOptions
-from haploscribe.results.tables import Results
+from haploscribe.evaluation.bootstrap import genome_order
+from haploscribe.evaluation.metrics import summarise_models
+from haploscribe.evaluation.paired import compare_models
+from haploscribe.expression.genes import Gene
+from haploscribe.results.tables import Results, Summary
 from haploscribe.workflows.run.workflow import run
 
 FILTER_R, FILTER_P = 0.1, 0.05
@@ -38,8 +50,10 @@ class Setting:
         Weights of the zero-shot model; None to leave it out.
     annotations
         `NAME=FILE`, the first of the cells of the cohort, the others of others.
-    seconds
-        Wall-clock seconds of each run so far, as it measured them itself.
+    examples
+        Folder of the study's example files, for part `other_genes`.
+    spent
+        Time of all runs so far; that of a resumable run as it measured it itself.
     """
 
     source: Path
@@ -48,24 +62,44 @@ class Setting:
     jobs: int = 1
     xpresso: Path | None = None
     annotations: tuple[str, ...] = ()
-    seconds: list[float] = field(default_factory=list)
+    examples: Path | None = None
+    spent: Seconds = field(default_factory=Seconds)
 
     def cohort(self) -> CohortOptions:
-        """Return the options of the benchmark cohort."""
-        return benchmark_cohort(self.source, self.out, every=self.every)
+        """Return the options of the benchmark cohort; all backbones have the tiles of `nano`."""
+        return benchmark_cohort(self.source, self.out, every=self.every, tile=NANO_TILE)
 
-    def results(self, evaluation: EvaluationOptions, folder: str = "") -> Results:
-        """Run models with the default backbone; one embedding store serves all folders of results."""
+    def results(
+        self,
+        evaluation: EvaluationOptions,
+        folder: str = "",
+        *,
+        backbone: str = DEFAULT_BACKBONE,
+        cohort: CohortOptions | None = None,
+    ) -> Results:
+        """Run models; one embedding store serves all folders of results.
+
+        Parameters
+        ----------
+        evaluation
+            The models, and how they are evaluated.
+        folder
+            Folder of the results, in `out`.
+        backbone
+            What embeds the tiles.
+        cohort
+            None for the benchmark cohort.
+        """
         results = run(
-            self.cohort(),
-            BackboneOptions(),
+            self.cohort() if cohort is None else cohort,
+            BackboneOptions(backbone=backbone),
             evaluation,
             self.out / folder,
             self.out / "embeddings.zarr",
             ZeroShotOptions(xpresso=self.xpresso if "xpresso" in evaluation.models else None),
             WorkerOptions(self.jobs),
         )
-        self.seconds.append(results.summary["wall_seconds"])
+        self.spent.wall += results.summary["wall_seconds"]
         return results
 
 
@@ -75,6 +109,14 @@ Part = Callable[[Setting], list[Table]]
 def table(title: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Make a table; `text` stands above it."""
     return {"title": title, "text": text, "rows": [dict(row) for row in rows]}
+
+
+def summarised(metrics: pl.DataFrame, genes: Iterable[Gene]) -> Results:
+    """Compare and summarise models as a run does, given their metrics and at least the genes of these."""
+    measured = set(metrics["gene_id"])
+    order = genome_order([gene for gene in genes if gene.gene_id in measured])
+    summary = Summary(models=summarise_models(metrics, order), embedding=None, wall_seconds=0.0)
+    return Results(metrics, compare_models(metrics, order), summary, {})
 
 
 def model_rows(
@@ -116,6 +158,17 @@ def model_rows(
             row |= {"against": other, **paired(found)}
         rows.append(row)
     return sorted(rows, key=lambda row: (-row["mean_r"], row["model"]))
+
+
+def named(row: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    """Put names in place of the model of a row."""
+    return {**names, **{key: value for key, value in row.items() if key != "model"}}
+
+
+def beside(results: Results, model: str, other: str) -> dict[str, Any]:
+    """Return `mean_r` of a model, and what `paired` says of it beside another."""
+    (row,) = results.comparison.filter(model_a=model, model_b=other).iter_rows(named=True)
+    return {"mean_r": row["mean_r_a"], "against": other, **paired(row)}
 
 
 def paired(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ with tokens counted from the tile's start, as published; and of `kmer`, which ha
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,53 +16,117 @@ import polars as pl
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.common.cohort import benchmark_cohort
+from benchmarks.accuracy.parts.part import Setting, Table, beside, model_rows, named, summarised, table
 from benchmarks.common.indel_cohort import MAX_LENGTH, make_indel, write_with_indels
-from benchmarks.common.options import benchmark_parser
-from benchmarks.common.pages import stamp, write_section
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.config.options import (
-    DEFAULT_TILE,
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    WorkerOptions,
-)
+from haploscribe.config.options import CohortOptions, EvaluationOptions
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.checkpoint import read_json
 from haploscribe.embedding.backbones.esm import native_esm, parse_configuration
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
 from haploscribe.estimators.inputs import gene_inputs
-from haploscribe.evaluation.paired import compare_models
+from haploscribe.expression.genes import Gene
 from haploscribe.expression.normalise import prepare
+from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import LengthEdit, TileHaplotype
 from haploscribe.genome.reference import Reference
 from haploscribe.utils.types import Int64Array
-from haploscribe.workflows.run.workflow import run
+
+EVERY = 5
+"""At most one gene in so many is taken."""
 
 ONE_IN = 9
 SEED = 0
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 12, 24)
 N_TILES = 40
+UNCHANGED = "SNVs"
 FRAMED, UNFRAMED, KMER = "nano", "nano, no frame", "kmer"
+BACKBONES = {FRAMED: "nano", UNFRAMED: "benchmarks.common.unframed:UnframedNano", KMER: "kmer"}
 LEARNED = "untrained, learned positions"
 TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance"}
-HEAD = f"""# What indels do to deltas
 
-Genotypes are real, and indels of 1 to {MAX_LENGTH} bp are put in place of SNVs with their carriers
-unchanged, so no dosage model notices. *nano* keeps its 6-mers on the reference's grid behind an indel;
-*nano, no frame* counts them from the tile's start, as its tokeniser does by itself; *kmer* counts overlapping
-words and has no frame. *{LEARNED}* is a model of `nano`'s size with the architecture
-of `nt-v1` and random weights: its tokens keep the frame, but those behind an indel that adds or removes
-tokens have other positions.
+Run = tuple[str, str]
+"""Names of a cohort and of a backbone."""
 
-*neutral*: one SNV in {ONE_IN}, at random. *causal*: of each gene, the SNV most correlated with its
-expression, chosen with all samples. An indel's delta is larger than an SNV's, so the causal cohort tells a
-delta model where the lead variant is: its gain is what that is worth, and no forecast for real indels.
+COHORTS_TEXT = f"""Genotypes are real, and indels of 1 to {MAX_LENGTH} bp are put in place of SNVs with their
+carriers unchanged, so no dosage model notices. *neutral*: one SNV in {ONE_IN}, at random. *causal*: of each
+gene, the SNV most correlated with its expression, chosen with all samples. An indel's delta is larger than an
+SNV's, so the causal cohort tells a delta model where the lead variant is: its gain is what that is worth, and
+no forecast for real indels. At most one gene in {EVERY} is taken."""
+BACKBONES_TEXT = f"""*{FRAMED}* keeps its 6-mers on the reference's grid behind an indel; *{UNFRAMED}* counts
+them from the tile's start, as its tokeniser does by itself; *{KMER}* counts overlapping words and has no
+frame. *{LEARNED}* is a model of `nano`'s size with the architecture of `nt-v1` and random
+weights: its tokens keep the frame, but those behind an indel that adds or removes tokens have other
+positions."""
 
-r is the mean over folds of Pearson's correlation in held-out samples; p is Wilcoxon's signed-rank test across
-genes, two-sided.
-"""
+
+def tables(setting: Setting) -> list[Table]:
+    """Run, and return the tables."""
+    setting = replace(setting, every=max(EVERY, setting.every))
+    options = setting.cohort()
+    evaluation = EvaluationOptions(models=(*TWINS.values(), *TWINS))
+    measured: dict[Run, pl.DataFrame] = {}
+    for cohort, changed in cohorts(options, setting.out).items():
+        for backbone, name in BACKBONES.items():
+            # Without indels the tokens are the same with and without the frame.
+            if (cohort, backbone) != (UNCHANGED, UNFRAMED):
+                folder = f"results-{cohort}-{backbone}".replace(" ", "-").replace(",", "")
+                results = setting.results(evaluation, folder, backbone=name, cohort=changed)
+                measured[cohort, backbone] = results.metrics
+    tiles = drawn_tiles(options, setting.out)
+    sized = {**BACKBONES, LEARNED: str(write_learned_positions(setting.out / "learned-positions"))}
+    sizes = {backbone: delta_sizes(load_backbone(name), tiles) for backbone, name in sized.items()}
+    text = f"As a multiple of an SNV's, the mean of {len(tiles)} tiles near genes. {BACKBONES_TEXT}"
+    rows = [
+        {"length, bp": kind, **{backbone: found[kind] for backbone, found in sizes.items()}}
+        for kind in next(iter(sizes.values()))
+    ]
+    accuracy = accuracy_tables(measured, read_expression(options.expression).genes)
+    return [table("Norm of the delta of one variant", text, rows), *accuracy]
+
+
+def accuracy_tables(measured: Mapping[Run, pl.DataFrame], genes: Iterable[Gene]) -> list[Table]:
+    """Return a table of each delta model beside its twin, and one of all beside themselves without indels.
+
+    Parameters
+    ----------
+    measured
+        One row per gene and model, of each run.
+    genes
+        At least the genes of these.
+    """
+
+    def on(model: str, run: Run) -> str:
+        return f"{model} on {', '.join(run)}"
+
+    frames = [
+        frame.with_columns(model=pl.format("{}{}", "model", pl.lit(on("", run))))
+        for run, frame in measured.items()
+    ]
+    results = summarised(pl.concat(frames), genes)
+    made: list[Table] = []
+    for model, twin in TWINS.items():
+        against = {on(model, run): on(twin, run) for run in measured}
+        found = {row["model"]: row for row in model_rows(results, against, list(against))}
+        rows = [
+            {**named(found[on(model, run)], backbone=run[1], cohort=run[0]), "against": twin}
+            for run in measured
+        ]
+        made.append(table(f"`{model}` beside its twin", COHORTS_TEXT if not made else "", rows))
+    rows = [
+        {"model": model, "backbone": backbone, "cohort": cohort}
+        | beside(results, on(model, (cohort, backbone)), on(model, unchanged_run(backbone)))
+        | {"against": UNCHANGED}
+        for model in TWINS
+        for cohort, backbone in measured
+        if cohort != UNCHANGED
+    ]
+    return [*made, table("Beside the same model without indels", "", rows)]
+
+
+def unchanged_run(backbone: str) -> Run:
+    """Return the run without indels that one on a backbone is compared with."""
+    return UNCHANGED, KMER if backbone == KMER else FRAMED
 
 
 def lead_positions(options: CohortOptions, index_folder: Path) -> set[int]:
@@ -91,7 +155,7 @@ def cohorts(options: CohortOptions, out: Path) -> dict[str, CohortOptions]:
     def chosen_causal(positions: Int64Array) -> list[int]:
         return np.flatnonzero(np.isin(positions, sorted(leads))).tolist()
 
-    found = {"SNVs": options}
+    found = {UNCHANGED: options}
     assert isinstance(options.variants, Path)
     with Reference.open(options.reference, out) as reference:
         for name, chosen in (("neutral indels", chosen_neutral), ("causal indels", chosen_causal)):
@@ -155,93 +219,3 @@ def drawn_tiles(options: CohortOptions, index_folder: Path) -> list[bytes]:
         contig = cohort.genes[0].contig
         found = [cohort.genotypes.reference.fetch(contig, s, s + options.tile_size) for s in starts[:N_TILES]]
     return [sequence for sequence in found if b"N" not in sequence]
-
-
-def size_lines(sizes: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Format the norms: one row per length, one column per backbone."""
-    lines = ["| length, bp | " + " | ".join(sizes) + " |", "|---|" + "---|" * len(sizes)]
-    for kind in next(iter(sizes.values())):
-        cells = " | ".join(f"{found[kind]:.1f}" for found in sizes.values())
-        lines += [f"| {kind} | {cells} |"]
-    return lines
-
-
-def accuracy_lines(metrics: Mapping[tuple[str, str], pl.DataFrame], model: str) -> list[str]:
-    """Format a delta model's mean r in each cohort and on each backbone, and its lead over its twin."""
-    lines = [
-        f"| `{model}` on | cohort | mean r | less its twin | p | less that on SNVs | p |",
-        "|" + "---|" * 7,
-    ]
-    for (cohort, backbone), found in metrics.items():
-        unchanged = metrics["SNVs", KMER if backbone == KMER else FRAMED]
-        rows = [
-            _named(found, model, "this"),
-            _named(found, TWINS[model], "twin"),
-            _named(unchanged, model, "SNVs"),
-        ]
-        compared = compare_models(pl.concat(rows)).filter(pl.col("model_a") == "this")
-        versus = {row["model_b"]: row for row in compared.iter_rows(named=True)}
-        cells = [f"| {backbone} | {cohort} | {versus['twin']['mean_r_a']:.4f}"]
-        for other in ("twin", "SNVs"):
-            row = versus[other]
-            cells.append(f"{row['mean_r_a'] - row['mean_r_b']:+.4f} | {row['wilcoxon_p']:.2g}")
-        lines.append(" | ".join(cells) + " |")
-    return lines
-
-
-def _named(metrics: pl.DataFrame, model: str, name: str) -> pl.DataFrame:
-    return metrics.filter(pl.col("model") == model).with_columns(model=pl.lit(name))
-
-
-def main(argv: Sequence[str]) -> None:
-    """Run the benchmark and write its table."""
-    parser = benchmark_parser("indels", __doc__, out=True, every=5, jobs=True)
-    parser.add_argument("--tile", type=int, default=DEFAULT_TILE)
-    parser.add_argument(
-        "--without",
-        default=(),
-        choices=(UNFRAMED, KMER),
-        nargs="*",
-        help="backbones of which no mean r is measured",
-    )
-    arguments = parser.parse_args(argv)
-    out, workers = arguments.out, WorkerOptions(arguments.jobs)
-    options = benchmark_cohort(arguments.source, out, every=arguments.every, tile=arguments.tile)
-    names = {FRAMED: "nano", UNFRAMED: "benchmarks.common.unframed:UnframedNano", KMER: "kmer"}
-
-    metrics = {}
-    evaluation = EvaluationOptions(models=(*TWINS.values(), *TWINS))
-    for cohort, changed in cohorts(options, out).items():
-        for backbone, name in names.items():
-            # Without indels the tokens are the same with and without the frame.
-            if backbone in arguments.without or (cohort, backbone) == ("SNVs", UNFRAMED):
-                continue
-            results = run(
-                changed,
-                BackboneOptions(backbone=name),
-                evaluation,
-                out / f"results-{cohort}-{backbone}".replace(" ", "-").replace(",", ""),
-                out / f"embeddings-{name.rpartition(':')[2]}.zarr",
-                worker_options=workers,
-            )
-            metrics[cohort, backbone] = results.metrics
-    tiles = drawn_tiles(options, out)
-    sized = {**names, LEARNED: str(write_learned_positions(out / "learned-positions"))}
-    sizes = {backbone: delta_sizes(load_backbone(name), tiles) for backbone, name in sized.items()}
-    n_genes = next(iter(metrics.values()))["gene_id"].n_unique()
-    left_out = "".join(f" '{backbone}'" for backbone in arguments.without)
-    command = f"indels --source FOLDER --every {arguments.every} --tile {arguments.tile}"
-    command += f" --without{left_out}" if left_out else ""
-    lines = [
-        f"{stamp(command)}. {n_genes} genes, 358 samples, 5 folds.",
-        "",
-        f"Mean norm of the delta of one variant, as a multiple of an SNV's; {len(tiles)} tiles near genes:",
-        "",
-        *size_lines(sizes),
-        "",
-        "Mean r of delta models:",
-        "",
-    ]
-    for model in TWINS:
-        lines += [*accuracy_lines(metrics, model), ""]
-    write_section(arguments.table, HEAD, f"Tiles of {arguments.tile:,} bp", lines)

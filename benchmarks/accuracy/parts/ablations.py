@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.common.cohort import benchmark_cohort
-from benchmarks.common.options import benchmark_parser
-from benchmarks.common.pages import lead_lines, stamp, write_page
+from benchmarks.accuracy.parts.part import Setting, Table, model_rows, summarised, table
+from benchmarks.common.measuring import timed
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.estimators.cross_gene.effect_prior import N_SHAPES, EffectVariancePrior
 from haploscribe.estimators.ensemble import DosageEnsemble
@@ -20,6 +19,7 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.evaluation.cross_gene import CrossGeneTraining, adjust_gene
 from haploscribe.evaluation.cross_validation import prediction_rows
 from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.expression.genes import Gene
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
@@ -31,6 +31,52 @@ from haploscribe.workflows.work import WorkContext
 MEMBERS = ("blup-distance", "susie", "adaptive-shrinkage", "elastic-net")
 FLAT = EffectVariancePrior((0.0,) * (N_SHAPES - 1) + (1.0,))
 """Every variant is equally likely to have an effect."""
+
+
+def tables(setting: Setting) -> list[Table]:
+    """Run, and return the variants beside the ensemble and beside the elastic net."""
+    with timed(setting.spent):
+        metrics, genes = all_metrics(setting)
+    results = summarised(metrics, genes)
+    text = (
+        f"`ensemble` is the mean of {', '.join(MEMBERS)}, all fitted on expression without heterogeneity, "
+        "the first three under the prior learned from far genes. The others are it with one part changed: "
+        "`heterogeneity left in`, fitted on expression as it is; `no prior`, every variant as likely to "
+        "matter as any other; `neither` of the two; the ensemble without one member; and the elastic net "
+        "alone, on expression as it is and without heterogeneity."
+    )
+    return [
+        table("One part changed at a time", text, model_rows(results, "ensemble")),
+        table("Against the elastic net", "", model_rows(results, "elastic-net")),
+    ]
+
+
+def all_metrics(setting: Setting) -> tuple[pl.DataFrame, Sequence[Gene]]:
+    """Fit all ensemble variants of all genes; genes that are done in `out` are not fitted again.
+
+    Returns
+    -------
+    metrics
+        One row per gene and variant, `METRIC_SCHEMA`.
+    genes
+        The genes.
+    """
+    executor = Executor(setting.jobs)
+    with validated_cohort(setting.cohort(), executor, setting.out) as validated:
+        cohort = validated.cached
+        folder = setting.out / f"every-{setting.every}"
+        spec = replace(validated.spec, folder=folder, evaluation=EvaluationOptions(models=MEMBERS))
+        context = WorkContext(spec, cohort=cohort)
+        files = [folder / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
+        with stage("Comparing genes", len(files), "genes") as advance:
+            learn_across_genes(context, executor, advance)
+        with stage("Fitting genes", len(files), "genes") as advance:
+            items = [(files[number], number) for number in cohort.genome_order()]
+            map_to_files(executor, spec, fit_variants, items, advance, context)
+        ids = [gene.gene_id for gene in cohort.genes]
+        n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
+        predictions = pl.concat([pl.read_parquet(file) for file in files])
+        return gene_metrics(predictions, n_variants), cohort.genes
 
 
 def members(inputs: GeneInputs, expression: Float64Array, tested: GeneInputs) -> list[Float64Array]:
@@ -72,46 +118,3 @@ def fit_variants(context: WorkContext, number: int, path: Path) -> None:
         ]
     with atomic_write(path) as aside:
         pl.concat(tables).write_parquet(aside)
-
-
-def main(argv: Sequence[str]) -> None:
-    """Run the benchmark and write its table."""
-    parser = benchmark_parser("ablations", __doc__, out=True, every=1, jobs=True)
-    arguments = parser.parse_args(argv)
-    out = arguments.out
-    options = benchmark_cohort(arguments.source, out, every=arguments.every)
-    executor = Executor(arguments.jobs)
-    with validated_cohort(options, executor, out) as validated:
-        cohort = validated.cached
-        folder = out / f"every-{arguments.every}"
-        spec = replace(validated.spec, folder=folder, evaluation=EvaluationOptions(models=MEMBERS))
-        context = WorkContext(spec, cohort=cohort)
-        files = [folder / f"{number:06d}.parquet" for number in range(len(cohort.genes))]
-        with stage("Comparing genes", len(files), "genes") as advance:
-            learn_across_genes(context, executor, advance)
-        with stage("Fitting genes", len(files), "genes") as advance:
-            items = [(files[number], number) for number in cohort.genome_order()]
-            map_to_files(executor, spec, fit_variants, items, advance, context)
-        ids = [gene.gene_id for gene in cohort.genes]
-        n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
-    metrics = gene_metrics(pl.concat([pl.read_parquet(file) for file in files]), n_variants)
-    lines = [
-        "# What each part of the ensemble is worth",
-        "",
-        stamp(f"ablations --source FOLDER --every {arguments.every}") + ".",
-        "",
-        f"{len(files)} genes, samples, folds and covariates of `accuracy.md`. `ensemble` is the mean "
-        f"of {', '.join(MEMBERS)}, all fitted on expression without heterogeneity, the first three under the "
-        "prior learned from far genes. Below it, the same with one part changed: `heterogeneity left in`, "
-        "fitted on expression as it is; `no prior`, every variant as likely to matter as any other; "
-        "`neither` of the two; the ensemble without one member; and the elastic net alone, on expression as "
-        "it is and without heterogeneity.",
-        "",
-        *lead_lines(metrics, baseline="ensemble", heading="variant"),
-        "",
-        "## Against the elastic net",
-        "",
-        *lead_lines(metrics, heading="variant"),
-        "",
-    ]
-    write_page(arguments.table, lines)

@@ -8,7 +8,6 @@ without a FASTA of GRCh37.
 """
 
 import gzip
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,8 @@ import polars as pl
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common.cohort import benchmark_cohort
-from benchmarks.common.options import benchmark_parser
-from benchmarks.common.pages import lead_lines, stamp, write_page
+from benchmarks.accuracy.parts.part import Setting, Table, model_rows, summarised, table
+from benchmarks.common.measuring import timed
 from haploscribe.config.options import DEFAULT_WINDOW, CohortOptions
 from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments
 from haploscribe.estimators.cross_gene.heterogeneity import Heterogeneity
@@ -42,8 +40,9 @@ from haploscribe.genome.dosages import dosages
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.utils.types import Float64Array
 
+BASELINE = "elastic-net"
 MODELS = (
-    "elastic-net",
+    BASELINE,
     "top-snp",
     "lasso",
     "blup",
@@ -52,6 +51,20 @@ MODELS = (
     "adaptive-shrinkage",
     "ensemble",
 )
+
+
+def tables(setting: Setting) -> list[Table]:
+    """Run, and return one table."""
+    assert setting.examples is not None
+    with timed(setting.spent):
+        study = read_study(setting.examples, setting.cohort(), setting.every)
+        metrics = all_metrics(study, setting.jobs)
+    text = (
+        "Genes of the study's example files that are not in the benchmark cohort, with its samples, folds, "
+        "covariates and window. Priors are learned from these genes alone, each gene's from those at least "
+        "1 Mb away."
+    )
+    return [table("Further genes", text, model_rows(summarised(metrics, study.genes), BASELINE))]
 
 
 def read_genes(path: Path) -> tuple[list[Gene], tuple[str, ...], Float64Array]:
@@ -177,30 +190,3 @@ def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
         delayed(study.metrics)(number, priors) for number in numbers
     )
     return pl.concat(found)
-
-
-def main(argv: Sequence[str]) -> None:
-    """Run the benchmark and write its table."""
-    parser = benchmark_parser("other_genes", __doc__, every=1, jobs=True)
-    parser.add_argument("--examples", type=Path, required=True)
-    arguments = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        cohort = benchmark_cohort(arguments.source, Path(folder))
-        study = read_study(arguments.examples, cohort, arguments.every)
-        metrics = all_metrics(study, arguments.jobs)
-    lines = [
-        "# Genes that nothing was chosen on",
-        "",
-        stamp(f"other_genes --source FOLDER --examples FOLDER --every {arguments.every}") + ".",
-        "",
-        f"{metrics['gene_id'].n_unique()} genes of chromosome 22 outside the 300 of the benchmark cohort, "
-        "the same 358 samples, 5 folds, covariates and window. r is the mean over folds of Pearson's "
-        "correlation in held-out samples; paired p is Wilcoxon's signed-rank test "
-        "across genes against elastic net, two-sided. Priors are learned from these genes alone, each gene's "
-        "from those at least 1 Mb away. The expression PCs come with the data and were made from all "
-        "samples.",
-        "",
-        *lead_lines(metrics),
-        "",
-    ]
-    write_page(arguments.table, lines)
