@@ -23,8 +23,8 @@ PARTS = {
     "splits": ("Fewer training samples, and another ancestry", "20 min"),
     "annotations": ("Annotations of variants", "25 min"),
     "unseen_genes": ("Genes that no model was trained on", "20 min"),
-    "controls": ("What a backbone adds", "3 h"),
-    "indels": ("What indels do to deltas", "80 min"),
+    "controls": ("What a backbone adds", "2 h"),
+    "indels": ("What indels do to deltas", "40 min"),
     "ablations": ("What each part of the ensemble adds", "20 min"),
 }
 """Title of each part, and roughly how long it takes on 2 cores."""
@@ -147,7 +147,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--annotations", action="append", default=[], metavar="NAME=FILE", help="may be repeated"
     )
-    parser.add_argument("--examples", type=Path, metavar="FOLDER", help="of the part other_genes")
+    parser.add_argument(
+        "--examples", type=Path, metavar="FOLDER", help="Debian's qtltools-example, for the part other_genes"
+    )
     parser.add_argument("--commit", help="of the code that ran, where it is not that of this checkout")
     arguments = parser.parse_args(argv)
     numbers = arguments.table.with_suffix(".json")

@@ -14,7 +14,8 @@ from benchmarks.accuracy.anatomy import TWINS
 from benchmarks.accuracy.parts import controls
 from benchmarks.accuracy.parts.controls import CONTROLS, MODELS, TRAINED, backbone_tables
 from benchmarks.accuracy.parts.indels import FRAMED, KMER, UNCHANGED, UNFRAMED, accuracy_tables
-from benchmarks.accuracy.parts.part import model_rows, summarised
+from benchmarks.accuracy.parts.part import Setting, model_rows, summarised
+from haploscribe.config.options import EvaluationOptions
 from haploscribe.evaluation.metrics import METRIC_SCHEMA
 from haploscribe.expression.genes import Gene
 from haploscribe.utils.types import Float64Array
@@ -143,21 +144,25 @@ def test_a_part_without_the_option_that_it_needs_is_refused_first(
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_a_part_runs_and_a_second_call_fits_nothing(
+def test_a_part_runs_takes_what_another_has_and_a_second_call_fits_nothing(
     shared_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controls, "MODELS", ("blup-delta",))
     monkeypatch.setattr(controls, "CONTROLS", ("kmer",))
     out, table = tmp_path / "out", tmp_path / "table.md"
+    Setting(shared_cohort, out / "models", every=150).results(
+        EvaluationOptions(models=("blup", "blup-delta"))
+    )
     command = f"--part controls --source {shared_cohort} --every 150 --jobs 1 --out {out} --table {table}"
     pages, written = [], []
     for _ in range(2):
         accuracy.main(command.split())
         pages.append(table.read_text())
-        files = out.glob("controls/results-*/*")
+        files = [*out.glob("models/*"), *out.glob("controls/results-*/*")]
         written.append({file: file.stat().st_mtime_ns for file in files})
     assert pages[0] == pages[1]
     assert written[0] == written[1]
+    assert [folder.name for folder in out.glob("controls/results-*")] == ["results-kmer"]
     assert all(f"| deltas of `{name}` | 2 |" in pages[0] for name in ("nano", "kmer"))
     assert "| dosages | 2 |" in pages[0]
     measured = json.loads(table.with_suffix(".json").read_text())["controls"]

@@ -25,6 +25,7 @@ from haploscribe.pretraining.model import (
     published_configuration,
     write_model_folder,
 )
+from haploscribe.results.tables import read_run
 from haploscribe.workflows.run.existing import finished_models
 
 MODELS = ("blup-delta", "blup-distance-delta", "transformer")
@@ -45,14 +46,17 @@ def tables(setting: Setting) -> list[Table]:
 
 
 def nano_metrics(setting: Setting) -> pl.DataFrame:
-    """Return the metrics of the models and their twins: of the part `models` where it is finished."""
+    """Return the metrics of the models and their twins; those of part `models` where it is finished."""
     models = tuple(dict.fromkeys((*MODELS, *(TWINS[model] for model in MODELS))))
-    evaluation, there = EvaluationOptions(models=models), setting.out.parent / "models"
-    found = None
-    if set(models) <= set(finished_models(there) or ()):
-        with suppress(InputError):  # of other genes or data
-            found = replace(setting, spent=Seconds()).results(evaluation, str(there))
-    found = found or setting.results(evaluation, f"results-{TRAINED}")
+    found, there = None, setting.out.parent / "models"
+    finished = finished_models(there) or ()
+    if set(models) <= set(finished):
+        weights = read_run(there)["options"]["xpresso"]
+        # Its time is not of this part.
+        same = replace(setting, xpresso=Path(weights) if weights else None, spent=Seconds())
+        with suppress(InputError):  # it has other genes or data
+            found = same.results(EvaluationOptions(models=finished), str(there))
+    found = found or setting.results(EvaluationOptions(models=models), f"results-{TRAINED}")
     return found.metrics.filter(pl.col("model").is_in(models))
 
 

@@ -48,16 +48,19 @@ TWINS = {"blup-delta": "blup", "blup-distance-delta": "blup-distance"}
 Run = tuple[str, str]
 """Names of a cohort and of a backbone."""
 
-COHORTS_TEXT = f"""Genotypes are real, and indels of 1 to {MAX_LENGTH} bp are put in place of SNVs with their
-carriers unchanged, so no dosage model notices. *neutral*: one SNV in {ONE_IN}, at random. *causal*: of each
-gene, the SNV most correlated with its expression, chosen with all samples. An indel's delta is larger than an
-SNV's, so the causal cohort tells a delta model where the lead variant is: its gain is what that is worth, and
-no forecast for real indels. At most one gene in {EVERY} is taken."""
-BACKBONES_TEXT = f"""*{FRAMED}* keeps its 6-mers on the reference's grid behind an indel; *{UNFRAMED}* counts
-them from the tile's start, as its tokeniser does by itself; *{KMER}* counts overlapping words and has no
-frame. *{LEARNED}* is a model of `nano`'s size with the architecture of `nt-v1` and random
-weights: its tokens keep the frame, but those behind an indel that adds or removes tokens have other
-positions."""
+COHORTS_TEXT = (
+    f"Genotypes are real, and indels of 1 to {MAX_LENGTH} bp are put in place of SNVs with their carriers "
+    f"unchanged, so no dosage model notices. *neutral*: one SNV in {ONE_IN}, at random. *causal*: of each "
+    "gene, the SNV most correlated with its expression, chosen with all samples. An indel's delta is larger "
+    "than an SNV's, so the causal cohort tells a delta model where the lead variant is: its gain is what "
+    f"that is worth, and no forecast for real indels. At most one gene in {EVERY} is taken."
+)
+BACKBONES_TEXT = (
+    f"*{FRAMED}* keeps its 6-mers on the reference's grid behind an indel; *{UNFRAMED}* counts them from the "
+    f"tile's start, as its tokeniser does by itself; *{KMER}* counts overlapping words and has no frame. "
+    f"*{LEARNED}* is a model of `nano`'s size with the architecture of `nt-v1` and random weights: its "
+    "tokens keep the frame, but those behind an indel that adds or removes tokens have other positions."
+)
 
 
 def tables(setting: Setting) -> list[Table]:
