@@ -33,7 +33,7 @@ def tables(setting: Setting) -> list[Table]:
     results = setting.results(EvaluationOptions(models=usual_models() + zero_shot))
     twins = [row for row in model_rows(results, TWINS) if "against" in row]
     return [
-        table("All models", "", model_rows(results, BASELINE)),
+        table("All models", "", [with_reads(row) for row in model_rows(results, BASELINE)]),
         table("Models of sequence beside their dosage twins", "", twins),
         table(
             "By heritability",
@@ -41,6 +41,15 @@ def tables(setting: Setting) -> list[Table]:
             heritability_rows(setting, results),
         ),
     ]
+
+
+def with_reads(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Say in a row what its model reads."""
+    (spec,) = model_specs((row["model"],), seed=0).values()
+    able = spec.capabilities
+    deltas = "both" if row["model"] == "ensemble-delta" else "`nano` deltas"
+    reads = "sequence" if able.zero_shot else deltas if able.reads_deltas else "dosages"
+    return {"model": row["model"], "reads": reads, **row}
 
 
 def heritability_rows(setting: Setting, results: Results) -> list[Mapping[str, Any]]:

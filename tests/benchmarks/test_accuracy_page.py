@@ -1,0 +1,15 @@
+"""The page of `accuracy` and README's table are those of its JSON."""
+
+from benchmarks.accuracy.accuracy import PARTS, README, page, read_measured, with_table
+from benchmarks.common.options import RESULTS
+
+
+def test_the_page_has_the_numbers_of_the_json() -> None:
+    measured = read_measured()
+    assert set(measured) <= set(PARTS)
+    assert (RESULTS / "accuracy.md").read_text(encoding="utf-8") == page(measured)
+
+
+def test_the_readme_has_the_numbers_of_the_json() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert with_table(readme, read_measured()) == readme
