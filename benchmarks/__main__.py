@@ -8,7 +8,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "accuracy": {
-        "accuracy": "6 h",
+        "accuracy": "7 h",
         "new_people": "20 min",
         "shared_sequence": "2 min",
         "zero_shot": "2 min",

@@ -26,6 +26,7 @@ PARTS = {
     "controls": ("What a backbone adds", "2 h"),
     "indels": ("What indels do to deltas", "40 min"),
     "ablations": ("What each part of the ensemble adds", "20 min"),
+    "peers": ("Models that others wrote", "60 min"),
 }
 """Title of each part, and roughly how long it takes on 2 cores."""
 
