@@ -104,6 +104,11 @@ class Chain:
     sampling: int
     seed: int
 
+    @property
+    def name(self) -> str:
+        """Return a name that tells chains apart."""
+        return f"bslmm-{self.warm_up}-{self.sampling}-{self.seed}"
+
 
 def r_predictions(folds: Sequence[PeerFold]) -> list[dict[str, PeerPredictions]]:
     """Fit `R_MODELS` in every fold of a gene, in one R process; return each fold's predictions by model.

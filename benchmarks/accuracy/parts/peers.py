@@ -2,7 +2,7 @@
 
 All are fitted on the training samples that ours are fitted on, with the same dosages of the cis window and
 the same prepared expression, and predict the same held-out samples. The predictions of ours are those of the
-part `models`, where that is finished in the same working folder.
+part `models`, where that is finished in the same working folder. Needs R with glmnet and susieR, and GEMMA.
 """
 
 import time
@@ -27,7 +27,7 @@ from benchmarks.accuracy.peer_models import (
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import genome_order
-from haploscribe.evaluation.cross_validation import prediction_rows
+from haploscribe.evaluation.cross_validation import GeneDataset, prediction_rows
 from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.metrics import gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
@@ -100,7 +100,7 @@ _SLOW = (
 
 
 def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Fit the models of others; return their predictions, and each gene's number of variants in genome order.
+    """Fit the models of others; return predictions, and each gene's number of variants in genome order.
 
     There is a file per gene, and for BSLMM one per gene and seed; those that are there are not fitted again.
 
@@ -115,15 +115,11 @@ def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int]]:
         ids = [gene.gene_id for gene in cohort.genes]
         spec = replace(validated.spec, folder=setting.out, evaluation=EvaluationOptions(models=OURS))
         context = WorkContext(spec, cohort=cohort)
-        quick = [(setting.out / "quick" / f"{ids[number]}.parquet", number) for number in range(len(ids))]
+        quick = [(setting.out / "quick" / f"{gene_id}.parquet", number) for number, gene_id in enumerate(ids)]
+        fewer = range(0, len(ids), max(1, EVERY_BSLMM // setting.every))
         slow = [
-            (
-                setting.out
-                / f"bslmm-{chain.warm_up}-{chain.sampling}-{chain.seed}"
-                / f"{ids[number]}.parquet",
-                (number, chain),
-            )
-            for number in range(0, len(ids), max(1, EVERY_BSLMM // setting.every))
+            (setting.out / chain.name / f"{ids[number]}.parquet", (number, chain))
+            for number in fewer
             for chain in CHAINS
         ]
         with stage("Fitting models that others wrote", len(quick), "genes") as advance:
@@ -141,13 +137,14 @@ def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int]]:
 def fit_quick(context: WorkContext, number: int, path: Path) -> None:
     """Fit all but BSLMM to one gene in every fold, and write their predictions."""
     started = time.monotonic()
-    folds = [peer_fold(context, number, fold) for fold in context.folds]
+    dataset = context.dataset()
+    folds = [peer_fold(dataset, number, fold) for fold in context.folds]
     found = r_predictions(folds)
     tables = []
     for fold, given, by_model in zip(context.folds, folds, found, strict=True):
         by_model[BLUP] = blup_predictions(given)
         by_model[CHOSEN] = by_model[choose_model(given.expression, by_model)]
-        tables += [_rows_of(context, number, fold, model, one.tested) for model, one in by_model.items()]
+        tables += [_rows_of(dataset, number, fold, model, one.tested) for model, one in by_model.items()]
     _write(path, tables, started)
 
 
@@ -155,17 +152,17 @@ def fit_bslmm(context: WorkContext, item: tuple[int, Chain], path: Path) -> None
     """Fit BSLMM to one gene in every fold, with one chain each, and write its predictions."""
     started = time.monotonic()
     number, chain = item
-    tables = []
+    dataset, tables = context.dataset(), []
     for fold in context.folds:
-        given = peer_fold(context, number, fold)
+        given = peer_fold(dataset, number, fold)
         predicted = gemma_predictions(given.dosages, given.expression, given.tested, chain)
-        tables.append(_rows_of(context, number, fold, BSLMM[chain], predicted))
+        tables.append(_rows_of(dataset, number, fold, BSLMM[chain], predicted))
     _write(path, tables, started)
 
 
-def peer_fold(context: WorkContext, number: int, fold: Fold) -> PeerFold:
+def peer_fold(dataset: GeneDataset, number: int, fold: Fold) -> PeerFold:
     """Return what models are given of one gene in a fold; inner folds are drawn anew in each."""
-    dataset, n_training = context.dataset(), len(fold.fitted)
+    n_training = len(fold.fitted)
     draw = np.random.default_rng(fold.number).permutation
     return PeerFold(
         dosages=dataset.samples_of(number, fold, fold.fitted).dosages.astype(np.float64),
@@ -206,9 +203,8 @@ def require_same_folds(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
 
 
 def _rows_of(
-    context: WorkContext, number: int, fold: Fold, model: str, predicted: Float64Array
+    dataset: GeneDataset, number: int, fold: Fold, model: str, predicted: Float64Array
 ) -> pl.DataFrame:
-    dataset = context.dataset()
     inputs = dataset.samples_of(number, fold, fold.test)
     return prediction_rows(inputs, fold, model, dataset.prepared(number, fold)[fold.test], predicted)
 
