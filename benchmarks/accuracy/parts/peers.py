@@ -9,12 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from benchmarks.accuracy.parts.part import Setting, Table, model_rows, table
+from benchmarks.accuracy.parts.part import Setting, Table, model_rows, summarised, table
 from benchmarks.accuracy.peer_models import (
     Chain,
     PeerFold,
@@ -26,13 +25,12 @@ from benchmarks.accuracy.peer_models import (
 )
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.errors import InputError
-from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.cross_validation import GeneDataset, prediction_rows
 from haploscribe.evaluation.folds import Fold
-from haploscribe.evaluation.metrics import gene_metrics, summarise_models
-from haploscribe.evaluation.paired import compare_models
+from haploscribe.evaluation.metrics import gene_metrics
+from haploscribe.expression.genes import Gene
 from haploscribe.parallel.executor import Executor, map_to_files
-from haploscribe.results.tables import SUMMARY, Results, Summary, scan_predictions
+from haploscribe.results.tables import SUMMARY, scan_predictions
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
@@ -63,18 +61,20 @@ def tables(setting: Setting) -> list[Table]:
     """Run, and return a table with the quick models and one with BSLMM, which has fewer genes."""
     versions = peer_versions()
     setting = replace(setting, every=max(setting.every, EVERY))
-    theirs, n_variants = their_predictions(setting)
-    order = list(n_variants)
-    ours, origin = our_predictions(setting, order)
+    theirs, n_variants, genes = their_predictions(setting)
+    ours, origin = our_predictions(setting, list(n_variants))
     require_same_folds(ours, theirs)
     metrics = gene_metrics(pl.concat([ours, theirs]), n_variants)
-    slow = set(metrics.filter(pl.col("model").is_in(BSLMM.values()))["gene_id"])
-    quick = metrics.filter(~pl.col("model").is_in(BSLMM.values()))
-    fewer = metrics.filter(pl.col("gene_id").is_in(slow))
-    rows = _rows(fewer, [gene_id for gene_id in order if gene_id in slow])
-    first, second = (row["mean_r"] for model in BSLMM.values() for row in rows if row["model"] == model)
+    slow = pl.col("model").is_in(BSLMM.values())
+    fewer = metrics.filter(pl.col("gene_id").is_in(metrics.filter(slow)["gene_id"].implode()))
+    rows = model_rows(summarised(fewer, genes), COUNTERPARTS)
+    first, second = (row["mean_r"] for row in rows if row["model"] in BSLMM.values())
     return [
-        table("Models that others wrote", f"{_QUICK} {versions}. {origin}", _rows(quick, order)),
+        table(
+            "Quick models",
+            f"{_QUICK} {versions}. {origin}",
+            model_rows(summarised(metrics.filter(~slow), genes), COUNTERPARTS),
+        ),
         table(
             "GEMMA's BSLMM, on fewer genes",
             f"{_SLOW} Mean r of the two seeds is {abs(first - second):.4f} apart.",
@@ -99,8 +99,8 @@ _SLOW = (
 )
 
 
-def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Fit the models of others; return predictions, and each gene's number of variants in genome order.
+def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int], Sequence[Gene]]:
+    """Fit the models of others; return predictions, the number of variants by gene, and the genes.
 
     There is a file per gene, and for BSLMM one per gene and seed; those that are there are not fitted again.
 
@@ -126,12 +126,11 @@ def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int]]:
             map_to_files(executor, spec, fit_quick, quick, advance, context)
         with stage("Fitting GEMMA's BSLMM", len(slow), "genes and seeds") as advance:
             map_to_files(executor, spec, fit_bslmm, slow, advance, context)
-        counts = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
-        order = genome_order(cohort.genes)
+        n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
     files = [path for path, _ in [*quick, *slow]]
     spent = sum(float(pl.read_parquet_metadata(file)["seconds"]) for file in files)
-    setting.seconds.append(spent / setting.jobs)
-    return pl.concat([pl.read_parquet(file) for file in files]), {gene: counts[gene] for gene in order}
+    setting.spent.wall += spent / setting.jobs
+    return pl.concat([pl.read_parquet(file) for file in files]), n_variants, cohort.genes
 
 
 def fit_quick(context: WorkContext, number: int, path: Path) -> None:
@@ -213,9 +212,3 @@ def _write(path: Path, tables: Sequence[pl.DataFrame], started: float) -> None:
     """Write predictions, and the seconds since `started` beside them."""
     with atomic_write(path) as aside:
         pl.concat(tables).write_parquet(aside, metadata={"seconds": str(time.monotonic() - started)})
-
-
-def _rows(metrics: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of all models of `metrics`, whose genes are those of `order`."""
-    summary = Summary(models=summarise_models(metrics, order), embedding=None, wall_seconds=0.0)
-    return model_rows(Results(metrics, compare_models(metrics, order), summary, {}), COUNTERPARTS)
