@@ -20,8 +20,8 @@ from haploscribe.utils.files import atomic_write
 PARTS = {
     "models": ("All models on 300 genes", "70 min"),
     "other_genes": ("Genes that no choice was made on", "20 min"),
-    "splits": ("Fewer training samples, and another ancestry", "20 min"),
-    "annotations": ("Annotations of variants", "25 min"),
+    "splits": ("Fewer training samples, and another ancestry", "5 min"),
+    "annotations": ("Annotations of variants", "12 min"),
     "unseen_genes": ("Genes that no model was trained on", "20 min"),
     "controls": ("What a backbone adds", "2 h"),
     "indels": ("What indels do to deltas", "40 min"),
