@@ -108,3 +108,17 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"1\.txt\.gz lacks gene ENSG2 of the database beside it"):
         merge_exports(two, tmp_path / "x.db")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(("x", "."))]
+
+
+def test_a_damaged_table_of_losses_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    one = write_database(tmp_path / "0.db", RUNS[0])
+    (tmp_path / "0.linearised.tsv").write_text("gene_id\tmodel\n")
+    with pytest.raises(InputError, match=r"0\.linearised\.tsv is missing, damaged or of another version"):
+        merge_exports(one, tmp_path / "out" / "x.db")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_database_without_the_p_of_a_gene_is_refused(tmp_path: Path) -> None:
+    write_predictdb(tmp_path / "0.db", genes(RUNS[0]), "blup", "b38")
+    with pytest.raises(InputError, match=r"0\.db was not written by .* of this version; export it again"):
+        merge_exports(tmp_path / "0.db", tmp_path / "x.db")

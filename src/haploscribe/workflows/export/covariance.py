@@ -164,9 +164,10 @@ def _place(name: str, database: Path) -> _Place:
 def _read_names(path: Path) -> tuple[str, ...]:
     """Read the names of samples, one per line."""
     try:
-        names = tuple(path.read_text(encoding="utf-8").split())
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the names of samples in {path} ({error}); check the path") from None
+    names = tuple(line.strip() for line in lines if line.strip())
     if not names or len(set(names)) < len(names):
         raise InputError(f"{path} names no sample, or one twice; give each once, one per line")
     return names
@@ -176,7 +177,7 @@ def _dosages(
     reader: VariantReader, places: Iterable[_Place], samples: Sequence[str]
 ) -> Mapping[_Place, Float32Array]:
     """Read the ALT dosages of variants of one gene, float32 `(n_samples,)` each; the file may lack some."""
-    wanted = sorted(set(places))
+    wanted = set(places)
     found: dict[_Place, Float32Array] = {}
     for contig in {place.contig for place in wanted}:
         of = [place.position for place in wanted if place.contig == contig]

@@ -81,9 +81,10 @@ def merge_exports(weights: Path | Files, out: Path) -> Merged:
             raise InputError(f"{path} cannot be merged to {out}; give files that end in {out.suffix}")
         if path.resolve() == out.resolve():
             raise InputError(f"--out {out} is one of the exports to be merged; name another file")
-    n_genes = merge(paths, out.absolute())
     tables = [path for path in (linearised_path(one.parent, one.stem) for one in paths) if path.exists()]
-    write_linearised(linearised_path(out.parent, out.stem), _merged_table(tables, LINEARISED_SCHEMA))
+    linearised = _merged_table(tables, LINEARISED_SCHEMA)
+    n_genes = merge(paths, out.absolute())
+    write_linearised(linearised_path(out.parent, out.stem), linearised)
     return Merged(len(paths), n_genes)
 
 
@@ -156,7 +157,8 @@ def _merge_databases(databases: Sequence[Path], out: Path) -> int:
 def _check_own(path: Path) -> None:
     """Raise InputError where a database is not one that `write_predictdb` of this version wrote."""
     found = {row["sql"] for row in query(path, "SELECT sql FROM sqlite_master")}
-    if not {created(table) for table in TABLES} <= found:
+    whole = {created(table) for table in TABLES} <= found
+    if not whole or query(path, "SELECT gene FROM extra EXCEPT SELECT gene FROM fitted"):
         raise InputError(
             f"{path} was not written by `haploscribe export predictdb` of this version; export it again"
         )

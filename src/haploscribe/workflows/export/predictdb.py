@@ -93,10 +93,10 @@ def write_predictdb(
     `varID` is always the positional one. `eff_allele` is ALT: `weight` is the change in expression per
     copy of it. `extra` has `pred.perf.R2` = `ModelWeights.r_squared` (PredictDB's `rho_avg_squared`) and, for
     predictions on the training scale, the intercept, and `kept.R2`, `ModelWeights.kept_r2`; MetaXcan reads
-    neither. `genename` is the gene's
-    symbol, or its ID where that is unknown; `gene_type` its biotype, or NULL: FOCUS
-    (https://github.com/mancusolab/focus) imports no database without that column. The tables `export`, what
-    was exported, and `fitted`, p of all genes that the model was fitted to, are for `merge_predictdb`.
+    neither. `genename` is the gene's symbol, or its ID where that is unknown; `gene_type` its biotype, or
+    NULL: FOCUS (https://github.com/mancusolab/focus) imports no database without that column. The tables
+    `export`, what was exported, and `fitted`, p of all genes that the model was fitted to, are for
+    `haploscribe.workflows.export.merge.merge_exports`.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def write_predictdb(
     snp_key
         Which names the covariance file goes by; a reader's `--model_db_snp_key` must say the same.
     fitted
-        p of each gene that the model was fitted to, exported or not.
+        p of each gene that the model was fitted to, exported or not; without it the database cannot be
+        merged with others.
 
     Raises
     ------
