@@ -11,7 +11,7 @@ BRANCHES := import json, sys; percent = json.load(sys.stdin)["totals"]["percent_
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
-	$(BIN)/haploscribe demo --out demo-results
+	$(BIN)/haploscribe demo
 
 ## test: install, then the fast tests
 test: .venv/installed-dev

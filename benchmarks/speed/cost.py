@@ -5,7 +5,6 @@ are resumable, and kept in `--out`. Where `--paired` names two results folders o
 one of each version, their models are compared gene by gene.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -28,13 +27,14 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.embedding.backbones.nucleotide_transformer import NucleotideTransformer
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.evaluation.paired import compare_models
+from haploscribe.results.tables import STAGES, read_summary
 
 MODELS = ("blup-delta", "blup-distance-delta", "transformer")
-STAGES = {
-    "reading variants": "read",
+SHORT = {
+    "reading_variants": "read",
     "embedding": "embed",
-    "fitting and predicting held-out samples": "fit 5 folds",
-    "fitting all samples, to save the models": "keep",
+    "fitting_folds": "fit 5 folds",
+    "fitting_all_samples": "keep",
 }
 GENES_OF_GENOME = 20_000
 LEAST_SHARE = 0.02  # of the time: operations that take less are not listed
@@ -52,8 +52,7 @@ class Version:
         command = [sys.executable, "-m", "haploscribe", *map(str, arguments), "--out", str(out)]
         environment = dict(os.environ) | {"PYTHONPATH": str(self.checkout.resolve() / "src")}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-        found: dict[str, Any] = json.loads((out / "summary.json").read_text())
-        return found
+        return dict(read_summary(out))
 
 
 def run_arguments(options: CohortOptions, tile: int) -> list[object]:
@@ -78,7 +77,7 @@ def demo_lines(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"| seconds | {' | '.join(summaries)} |",
         "|---|" + "---|" * len(summaries),
         *(
-            f"| {stage} | {' | '.join(f'{value:.1f}' for value in values)} |"
+            f"| {STAGES.get(stage, stage)} | {' | '.join(f'{value:.1f}' for value in values)} |"
             for stage, values in rows.items()
         ),
     ]
@@ -88,12 +87,12 @@ def stage_lines(runs: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[str]:
     """Format one row per version and tile: passes, stages, mean r."""
     lines = [
         "| version | tile | forward passes (of the plain loop's; of the distinct haplotypes) "
-        f"| {' | '.join(STAGES.values())} | mean r: {', '.join(MODELS)} |",
-        "|---|---|---|" + "---|" * len(STAGES) + "---|",
+        f"| {' | '.join(SHORT.values())} | mean r: {', '.join(MODELS)} |",
+        "|---|---|---|" + "---|" * len(SHORT) + "---|",
     ]
     for (version, tile), summary in runs.items():
         embedding = summary["embedding"]
-        times = " | ".join(clock(summary["stages"][name]) for name in STAGES)
+        times = " | ".join(clock(summary["stages"][name]) for name in SHORT)
         means = ", ".join(f"{summary['models'][model]['mean_r']:.4f}" for model in MODELS)
         passes = embedding["forward_passes"]
         ratio = embedding["naive_forward_passes"] / passes
@@ -113,7 +112,7 @@ def genome_lines(runs: Mapping[tuple[str, int], Mapping[str, Any]], passes: Mapp
     for (version, tile), summary in runs.items():
         embedding, stages = summary["embedding"], summary["stages"]
         embed = passes[tile] * stages["embedding"] / embedding["forward_passes"] / 3_600
-        fitting = sum(stages[name] for name in list(STAGES)[2:])
+        fitting = sum(stages[name] for name in list(SHORT)[2:])
         fit = fitting / summary["models"][MODELS[0]]["n_genes"] * GENES_OF_GENOME / 3_600
         lines.append(
             f"| {version} | {tile:,} | {passes[tile] / 1e6:.1f} "

@@ -3,36 +3,20 @@
 import os
 import sys
 import warnings
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
 from haploscribe.errors import InputError, RepairedWarning, StoppedError
 from haploscribe.utils.names import printable
-from haploscribe.utils.resources import disk_full_error, out_of_memory_error, require_address_space
-
-
-class _Subcommand(click.Command):
-    """A subcommand that first checks the memory limit; `--help` needs almost none."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Check the memory limit and run."""
-        require_address_space()
-        return super().invoke(ctx)
-
-
-class Subcommands(click.Group):
-    """A group of subcommands, or of such groups."""
-
-    command_class = _Subcommand
-    group_class = type
+from haploscribe.utils.resources import disk_full_error, out_of_memory_error
 
 
 def run_to_exit(cli: click.Group) -> None:
     """Run the command line and exit.
 
-    Exit codes: 0 success; 2 invalid input or options, a full disk or too little memory; 130 interrupted from
-    the keyboard; 1 a bug, or a closed pipe on standard output.
+    Exit codes: 0 success, and help; 2 invalid input or options, a full disk or too little memory; 130
+    interrupted from the keyboard; 1 a bug, or a closed pipe on standard output.
     """
     _open_closed_streams()
     warnings.showwarning = _show_warning
@@ -45,8 +29,7 @@ def run_to_exit(cli: click.Group) -> None:
     except InputError as error:  # a file may have seemed unreadable for lack of memory
         _stop(str(out_of_memory_error(error) or error))
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "haploscribe"
-        _stop(f"{error.format_message()} (see {where} --help)")
+        _help_or_stop(error)
     except click.ClickException as error:
         _stop(error.format_message())
     except (KeyboardInterrupt, click.Abort):
@@ -94,6 +77,15 @@ def _show_warning(
         click.echo(f"haploscribe: warning: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)
+
+
+def _help_or_stop(error: click.UsageError) -> None:
+    """Print the help of a group that was called without a subcommand; else stop with one line."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return
+    where = error.ctx.command_path if error.ctx else "haploscribe"
+    _stop(f"{error.format_message()} (see {where} --help)")
 
 
 def _stop(message: str) -> None:

@@ -5,8 +5,16 @@ from typing import Any
 
 import click
 
-from haploscribe.cli.exit import Subcommands
-from haploscribe.cli.options import OUT_FILE, click_options, out_option, taken, with_options, writes_files
+from haploscribe.cli.help import Subcommands
+from haploscribe.cli.options import (
+    OUT_FILE,
+    click_options,
+    out_option,
+    own_option,
+    taken,
+    with_options,
+    writes_files,
+)
 from haploscribe.cli.printing import print_line, print_summary
 from haploscribe.config.options import CovarianceOptions, ExportOptions, WorkerOptions
 from haploscribe.utils.file_lists import Files
@@ -14,7 +22,7 @@ from haploscribe.utils.file_lists import Files
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
 _WORKERS = click_options(WorkerOptions)
-_SNP_KEY = click.option(
+_SNP_KEY = own_option(
     "--snp-key",
     type=click.Choice(["rsid", "varID"]),
     default="rsid",
@@ -32,12 +40,13 @@ def export() -> None:
     """
 
 
-@export.command()
+@export.command(example="haploscribe export predictdb --results results --build b38 --out lcl.db")
 @with_options(
     click_options(ExportOptions, without=("models",)),
     [
-        click.option(
+        own_option(
             "--model",
+            group="Models",
             metavar="NAME",
             default="elastic-net",
             show_default=True,
@@ -61,11 +70,11 @@ def predictdb(out: Path, model: str, snp_key: Any, **values: Any) -> None:
     print_line("Weights", out)
 
 
-@export.command()
+@export.command(example="haploscribe export fusion --results results --build b38 --out weights")
 @with_options(
     click_options(ExportOptions),
     [
-        click.option(
+        own_option(
             "--panel",
             metavar="NAME",
             default="haploscribe",
@@ -86,7 +95,7 @@ def fusion(out: Path, panel: str, **values: Any) -> None:
     print_line("Weights", f"{out / panel}.pos")
 
 
-@export.command()
+@export.command(example="haploscribe export merge --weights 'weights/{contig}.db' --out all.db")
 @with_options(
     click_options(CovarianceOptions, only=("weights",)),
     [out_option("What to make of them: a database, .db, or a table of FUSION, .pos, as they are.", OUT_FILE)],
@@ -100,7 +109,12 @@ def merge(out: Path, weights: Path | Files) -> None:
     print_line("Weights", out)
 
 
-@export.command()
+@export.command(
+    example=(
+        "haploscribe export covariance --weights a.db --weights b.db --variants cohort.vcf.gz \\\n"
+        "  --out joint.txt.gz"
+    )
+)
 @with_options(
     click_options(CovarianceOptions),
     [_SNP_KEY, out_option("Covariances, .txt.gz, for S-MultiXcan's --snp_covariance.", OUT_FILE)],

@@ -7,14 +7,16 @@ from typing import Any
 import click
 
 from haploscribe._version import __version__
-from haploscribe.cli.exit import Subcommands, run_to_exit
+from haploscribe.cli.exit import run_to_exit
 from haploscribe.cli.export import export
+from haploscribe.cli.help import Subcommands
 from haploscribe.cli.options import (
     FILE,
     OUT_FILE,
     click_options,
     listed,
     out_option,
+    own_option,
     taken,
     with_options,
     writes_files,
@@ -36,11 +38,11 @@ from haploscribe.utils.files import remove_on_error
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
-_JSON = click.option(
+_JSON = own_option(
     "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
 )
 
-_FORCE = click.option(
+_FORCE = own_option(
     "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
 )
 
@@ -49,16 +51,30 @@ _BACKBONE = click_options(BackboneOptions)
 _WORKERS = click_options(WorkerOptions)
 
 
+_SECTIONS = {
+    "Start": ("demo", "check", "run"),
+    "Use a finished run": ("predict", "explain", "export", "report"),
+    "Tools": ("backbones", "embed", "haplotypes", "simulate", "pretrain"),
+}
+"""The commands, under the headings of the help."""
+
+
 @click.group(
-    cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=Subcommands,
+    sections=_SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="haploscribe")
 def cli() -> None:
-    """Predict gene expression of each sample from both of its haplotypes."""
+    """Predict gene expression of each sample from both of its haplotypes.
+
+    `haploscribe demo` runs on real people that come with the package. `haploscribe COMMAND --help` lists the
+    options of a command, with an example.
+    """
 
 
-@cli.command()
-@click.option("--out", type=FILE, default="haploscribe-demo", show_default=True, help="Results folder.")
+@cli.command(example="haploscribe demo")
+@own_option("--out", type=FILE, default="demo-results", show_default=True, help="Results folder.")
 @with_options(_WORKERS, [_FORCE, _JSON])
 @writes_files
 def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
@@ -78,7 +94,12 @@ def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     print_results(results, out, as_json=as_json)
 
 
-@cli.command()
+@cli.command(
+    example=(
+        "haploscribe check --variants cohort.vcf.gz --reference GRCh38.fa.gz \\\n"
+        "  --expression expression.bed.gz --covariates covariates.txt"
+    )
+)
 @with_options(
     _COHORT,
     click_options(WorkerOptions, only=("jobs",)),
@@ -98,7 +119,13 @@ def check(**values: Any) -> None:
     print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
 
 
-@cli.command()
+@cli.command(
+    example=(
+        "haploscribe run --variants cohort.vcf.gz --reference GRCh38.fa.gz \\\n"
+        "  --expression expression.bed.gz --covariates covariates.txt \\\n"
+        "  --out results"
+    )
+)
 @with_options(
     _COHORT,
     _BACKBONE,
@@ -107,7 +134,7 @@ def check(**values: Any) -> None:
     _WORKERS,
     [
         out_option("Results folder; created if missing."),
-        click.option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
+        own_option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _FORCE,
         _JSON,
     ],
@@ -134,12 +161,17 @@ def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any
     print_results(results, out, as_json=as_json)
 
 
-@cli.command()
+@cli.command(
+    example=(
+        "haploscribe embed --variants cohort.vcf.gz --reference GRCh38.fa.gz \\\n"
+        "  --expression expression.bed.gz --store embeddings.zarr"
+    )
+)
 @with_options(
     _COHORT,
     _BACKBONE,
     _WORKERS,
-    [click.option("--store", type=FILE, required=True, help="Embedding store; created if missing.")],
+    [own_option("--store", type=FILE, required=True, help="Embedding store; created if missing.")],
 )
 @writes_files
 def embed(store: Path, **values: Any) -> None:
@@ -150,7 +182,12 @@ def embed(store: Path, **values: Any) -> None:
     print_summary(embed_cohort(cohort, backbone, store, taken(WorkerOptions, values)))
 
 
-@cli.command()
+@cli.command(
+    example=(
+        "haploscribe predict --results results --variants new.vcf.gz --reference GRCh38.fa.gz \\\n"
+        "  --out predicted.parquet"
+    )
+)
 @with_options(
     click_options(PredictionOptions),
     click_options(ZeroShotWeights, weights_of_run=True),
@@ -172,7 +209,7 @@ def predict(out: Path, **values: Any) -> None:
     print_line("Predictions", out)
 
 
-@cli.command()
+@cli.command(example="haploscribe explain --results results --gene ENSG00000099899 --out explained")
 @with_options(
     click_options(ExplanationOptions),
     _WORKERS,
@@ -200,13 +237,26 @@ def explain(out: Path, **values: Any) -> None:
 cli.add_command(export)
 
 
-@cli.command()
+@cli.command(
+    example=(
+        "haploscribe haplotypes --variants cohort.vcf.gz --reference GRCh38.fa.gz \\\n"
+        "  --region chr22:20000001-20000100 --sample HG00096,HG00097 --out haplotypes.fa"
+    )
+)
 @with_options(
     click_options(CohortOptions, only=("variants", "reference")),
     [
-        click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included."),
-        click.option("--sample", metavar="ID[,ID]", required=True, help="Samples, joined by commas."),
-        click.option("--out", type=OUT_FILE, help="FASTA file to write. [default: standard output]"),
+        own_option(
+            "--region",
+            group="Inputs",
+            metavar="C:S-E",
+            required=True,
+            help="1-based, both ends included.",
+        ),
+        own_option(
+            "--sample", group="Inputs", metavar="ID[,ID]", required=True, help="Samples, joined by commas."
+        ),
+        own_option("--out", type=OUT_FILE, help="FASTA file to write. [default: standard output]"),
     ],
     click_options(CohortOptions, only=("assume_phased",)),
 )
@@ -232,7 +282,9 @@ def haplotypes(
     write_haplotypes(variants, reference, region, samples, out, assume_phased=assume_phased)
 
 
-@cli.command()
+@cli.command(
+    example="haploscribe simulate --out cohort --variants cohort.vcf.gz --reference GRCh38.fa --genes 100"
+)
 @with_options(
     [out_option("Folder of the cohort; an earlier one is replaced.")],
     click_options(SimulationOptions),
@@ -251,7 +303,7 @@ def simulate(out: Path, **values: Any) -> None:
     click.echo(run_command(options, out))
 
 
-@cli.command()
+@cli.command(example="haploscribe pretrain --reference genome.fa.gz --hold-out chr22:1-20000000 --out model")
 @with_options(
     click_options(PretrainingOptions),
     [out_option("Folder of the model; created if missing.")],
@@ -268,7 +320,7 @@ def pretrain(out: Path, **values: Any) -> None:
 
 
 @cli.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@own_option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.pass_context
 def backbones(context: click.Context, as_json: bool) -> None:
     """List the backbones that have a name, or score one."""
@@ -279,14 +331,24 @@ def backbones(context: click.Context, as_json: bool) -> None:
     print_lines(backbone_lines(), backbones_json(), as_json=as_json)
 
 
-@backbones.command()
+@backbones.command(
+    example="haploscribe backbones score nano --reference GRCh38.fa --region chr22:20000001-20100000"
+)
 @click.argument("name", metavar="NAME|PATH")
 @with_options(
     click_options(BackboneOptions, only=("revision",)),
     click_options(PretrainingOptions, only=("reference", "variants", "assume_phased")),
-    [click.option("--region", metavar="C:S-E", required=True, help="1-based, both ends included.")],
+    [
+        own_option(
+            "--region",
+            group="Inputs",
+            metavar="C:S-E",
+            required=True,
+            help="1-based, both ends included.",
+        )
+    ],
     click_options(PretrainingOptions, only=("device",)),
-    [click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
+    [own_option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
 )
 def score(
     name: str, revision: str | None, reference: Path, region: str, as_json: bool, **values: Any
@@ -305,10 +367,10 @@ def score(
     print_lines(score_lines(found), found, as_json=as_json)
 
 
-@cli.command()
-@click.option("--results", type=FILE, required=True, help="Results folder of a finished run.")
-@click.option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
-@click.option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
+@cli.command(example="haploscribe report --results results --figures figures")
+@own_option("--results", group="Inputs", type=FILE, required=True, help="Results folder of a finished run.")
+@own_option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
+@own_option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
 @writes_files
 def report(results: Path, figures: Path | None, png: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from haploscribe.cli.help import GroupedOption, commands, option_names
+from haploscribe.cli.synonyms import advice
 from haploscribe.config.fields import (
+    Alternative,
+    Group,
     OptionError,
     OptionField,
     Options,
@@ -60,11 +64,11 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r}: {error.advice}", param, ctx)
 
 
-class _ConfigOption(click.Option):
+class _ConfigOption(GroupedOption):
     """An option that a field of `haploscribe.config` describes."""
 
     def __init__(self, *arguments: Any, field: OptionField, **attributes: Any) -> None:
-        super().__init__(*arguments, **attributes)
+        super().__init__(*arguments, group=field.group, **attributes)
         self.field = field
 
 
@@ -98,10 +102,12 @@ def click_options(
             text = _help(fields[name])
             if weights_of_run:
                 text = f"Weights of {name}, if the run had it. [default: leave it out]"
-            made.append(_click_option(fields[name], text, hidden=hidden))
-            half = fields[name].option.half
-            if half is not None:
-                made.append(_half_option(half, fields[name], hidden=hidden))
+            own, alternative = fields[name], fields[name].option.alternative
+            options = [_click_option(own, text, hidden=hidden)]
+            if alternative is not None:
+                other = _alternative_option(alternative, own, hidden=hidden)
+                options = [other, *options] if own.required else [*options, other]
+            made += options
     return made
 
 
@@ -114,7 +120,8 @@ def _click_option(field: OptionField, text: str, *, hidden: bool) -> Decorator:
     attributes: dict[str, Any] = {"cls": _ConfigOption, "field": field, "help": text, "hidden": hidden}
     if bool in field.types:
         return click.option(flag, field.name, is_flag=True, **attributes)
-    attributes |= {"metavar": field.option.metavar, "type": _type(field), "required": field.required}
+    attributes |= {"metavar": field.option.metavar, "type": _type(field)}
+    attributes["required"] = field.required and field.option.alternative is None
     if Files in field.types:
         attributes["callback"] = lambda _context, _parameter, value: field.parse(value)
     if field.repeated:
@@ -128,11 +135,17 @@ def _click_option(field: OptionField, text: str, *, hidden: bool) -> Decorator:
     return click.option(flag, field.name, **attributes)
 
 
-def _half_option(name: str, field: OptionField, *, hidden: bool) -> Decorator:
-    """Make the option that gives half the value of another."""
-    text = f"Instead of --{field.name}: base pairs to either side of the TSS, half of it."
-    metavar, kind = field.option.metavar, _Parsed(field)
-    return click.option(f"--{name}", name, metavar=metavar, type=kind, help=text, hidden=hidden)
+def _alternative_option(alternative: Alternative, field: OptionField, *, hidden: bool) -> Decorator:
+    """Make the option that may be given in place of another."""
+    return click.option(
+        f"--{alternative.name}",
+        cls=GroupedOption,
+        group=field.group,
+        metavar=field.option.metavar,
+        type=_type(field),
+        help=alternative.help,
+        hidden=hidden,
+    )
 
 
 def _type(field: OptionField) -> Any:
@@ -158,13 +171,18 @@ def taken(kind: type[OptionsT], values: dict[str, Any]) -> OptionsT:
     ------
     InputError
         When one is out of range, or options conflict.
+    click.UsageError
+        When one that must be given is not, nor its alternative.
     """
     for name, field in option_fields(kind).items():
-        half = None if field.option.half is None else values.pop(field.option.half, None)
-        if half is not None:
+        alternative = field.option.alternative
+        other = None if alternative is None else values.pop(alternative.name, None)
+        if alternative is not None and other is not None:
             if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
-                raise InputError(f"--{name} and --{field.option.half} say the same; give one of them")
-            values[name] = 2 * half
+                raise InputError(f"--{name} and --{alternative.name} say the same; give one of them")
+            values[name] = alternative.value(other)
+        elif alternative is not None and field.required and values.get(name) is None:
+            raise click.UsageError(f"Missing option '--{alternative.name}'.", click.get_current_context())
     names = [name for name in option_fields(kind) if name in values]
     return from_values(kind, {name: values.pop(name) for name in names})
 
@@ -177,19 +195,24 @@ def writes_files(command: Command) -> Command:
         with umask_for(readable_by):
             return command(*arguments, **values)
 
-    option = click.option(
+    option = own_option(
         "--readable-by",
         type=click.Choice(list(UMASKS)),
         default="owner",
         show_default=True,
         help="Who may read the files and folders that are created, within your umask.",
     )
-    return option(private)  # type: ignore[return-value]
+    return option(private)  # type: ignore[no-any-return]
+
+
+def own_option(*names: str, group: Group = "Output", **attributes: Any) -> Decorator:
+    """Make an option that a command has beside those of `haploscribe.config`."""
+    return click.option(*names, cls=GroupedOption, group=group, **attributes)
 
 
 def out_option(text: str, kind: click.Path = FILE) -> Decorator:
     """Make the required option `--out`."""
-    return click.option("--out", type=kind, required=True, help=text)
+    return own_option("--out", type=kind, required=True, help=text)
 
 
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
@@ -230,28 +253,20 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         own = [parameter for parameter in context.command.params if parameter.name == name]
         others = [
             parameter
-            for command in _commands(context.find_root().command)
+            for command in commands(context.find_root().command)
             for parameter in command.params
             if parameter.name == name
         ]
         if not others or name == "config":
-            raise InputError(
-                f"--config {path}: no option {written!r} of haploscribe {context.info_name} or any other "
-                "command; see --help"
+            line = advice(written, option_names(context.command)) or (
+                f"no option {written!r} of haploscribe {context.info_name} or any other command; see --help"
             )
+            raise InputError(f"--config {path}: {line}")
         refused = [_refused(value, parameter, context) for parameter in own or others]
         if all(refused):  # one file may serve several commands, some of whose options share a name
             raise InputError(f"--config {path}: {name}: {refused[0]}")
         if own:
             context.default_map[name] = _as_typed(value, own[0])
-
-
-def _commands(command: click.Command) -> Iterator[click.Command]:
-    """Yield a command and all its subcommands."""
-    yield command
-    if isinstance(command, click.Group):
-        for below in command.commands.values():
-            yield from _commands(below)
 
 
 def _refused(value: object, parameter: click.Parameter, context: click.Context) -> str | None:

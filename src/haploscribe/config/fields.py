@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from haploscribe.config.annotations import absolute_annotation
 from haploscribe.errors import InputError
@@ -18,6 +18,24 @@ from haploscribe.utils.file_lists import Files
 
 _LENGTH = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?) ?(?P<unit>kb|mb)?", re.IGNORECASE | re.ASCII)
 _BASE_PAIRS = {"kb": 1_000, "mb": 1_000_000}
+
+
+Group = Literal[
+    "Inputs",
+    "Genes and variants",
+    "Models",
+    "Evaluation",
+    "Backbone",
+    "Zero-shot models",
+    "Weights",
+    "Simulation",
+    "Network",
+    "Training",
+    "Workers",
+    "Output",
+    "General",
+]
+"""Heading under which the command line's help lists an option, in the order of the help."""
 
 
 class OptionError(InputError):
@@ -49,6 +67,25 @@ class Check(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another option of the command line that may be given in place of one.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    help
+        As of an `Option`.
+    value
+        Computes the value of the option that it stands for.
+    """
+
+    name: str
+    help: str
+    value: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """What is said of an option beside its name, type and default.
 
@@ -68,8 +105,10 @@ class Option:
         Name on the command line where it differs from the field's; given once for each value of a tuple.
     names
         Full name of a collection of the names that values may have, imported only for the help.
-    half
-        Another name on the command line, of half the value.
+    alternative
+        What the command line takes in place of it.
+    group
+        Heading in the command line's help; None for that of the class.
     """
 
     help: str
@@ -79,7 +118,8 @@ class Option:
     unset: str | None = None
     flag: str | None = None
     names: str | None = None
-    half: str | None = None
+    alternative: Alternative | None = None
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +138,8 @@ class OptionField:
         Its default; `dataclasses.MISSING` where it must be given.
     option
         All else.
+    group
+        Heading in the command line's help.
     """
 
     name: str
@@ -105,6 +147,7 @@ class OptionField:
     optional: bool
     default: Any
     option: Option
+    group: Group
 
     @property
     def required(self) -> bool:
@@ -199,6 +242,9 @@ class Options:
 
     __slots__ = ()
 
+    group: ClassVar[Group]
+    """Heading of those of its options that have none of their own."""
+
     def __post_init__(self) -> None:
         """Raise OptionError for the first value out of range, InputError for options that conflict."""
         for field in option_fields(type(self)).values():
@@ -250,7 +296,8 @@ def _fields(kind: type[Any], hints: Mapping[str, Any]) -> Iterator[OptionField]:
             plain = hint.__origin__
             union = (plain,) if get_origin(plain) in (tuple, Literal) else get_args(plain) or (plain,)
             types = tuple(one for one in union if one is not type(None))
-            yield OptionField(field.name, types, len(types) < len(union), field.default, option)
+            group = option.group or kind.group
+            yield OptionField(field.name, types, len(types) < len(union), field.default, option, group)
 
 
 def from_values(kind: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from haploscribe.config.annotations import ADVICE, written_well
-from haploscribe.config.fields import Check, Option, Options, at_least, share
+from haploscribe.config.fields import Alternative, Check, Group, Option, Options, at_least, share
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.utils.file_lists import Files
 
@@ -14,6 +14,8 @@ DEFAULT_WINDOW = 196_608
 DEFAULT_TILE = 5_994
 DEFAULT_BACKBONE = "nano"
 DEFAULT_MODELS = ("elastic-net", "blup", "blup-delta", "transformer", "ensemble")
+MODELS_NAME = "models"
+"""The folder of fitted models, in the results of a run."""
 
 Normalisation = Literal["inverse-normal", "log2p1", "none"]
 NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
@@ -28,10 +30,12 @@ Genotypes = Annotated[
         "Phased genotypes: VCF, VCF.gz, BCF or PGEN. For several files of the same samples, repeat the "
         "option, name the folder, or write {contig} in the file name.",
         metavar="FILE|FOLDER",
+        group="Inputs",
     ),
 ]
-Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.")]
-_Results = Annotated[Path, Option("Results folder of a finished run.")]
+Reference = Annotated[Path, Option("Reference FASTA, plain or bgzipped.", group="Inputs")]
+_RESULTS = "Results folder of a finished run."
+_Results = Annotated[Path, Option(_RESULTS, group="Inputs")]
 Window = Annotated[
     int,
     Option(
@@ -39,7 +43,12 @@ Window = Annotated[
         "TSS are read.",
         metavar="BP",
         unit="bp",
-        half="cis",
+        alternative=Alternative(
+            "cis",
+            "Instead of --window: base pairs to either side of the TSS, half of it.",
+            lambda half: 2 * half,
+        ),
+        group="Genes and variants",
         check=at_least(1, "give a width in base pairs, such as 196608"),
     ),
 ]
@@ -56,6 +65,7 @@ GenePosition = Annotated[
         "Position of a gene whose row in --expression spans more than 1 bp: the first base along its strand, "
         "or the row's first, last or middle one.",
         unset="the TSS in --gtf; without it, rows must be of 1 bp",
+        group="Inputs",
     ),
 ]
 Gtf = Annotated[
@@ -64,6 +74,7 @@ Gtf = Annotated[
         "Annotation of the genes, plain or gzipped: symbols, biotypes, bounds, strands that --expression "
         "lacks, and the TSS where a row spans more than 1 bp and --position is not given.",
         unset="none",
+        group="Inputs",
     ),
 ]
 Maf = Annotated[
@@ -71,16 +82,17 @@ Maf = Annotated[
     Option(
         "Leave out variants with a lower minor allele frequency among the samples of the run.",
         check=Check(lambda value: 0 <= value < 0.5, "give a frequency from 0 to below 0.5"),
+        group="Genes and variants",
     ),
 ]
-AssumePhased = Annotated[bool, Option("Read unphased heterozygotes as if phased.")]
-Device = Annotated[
-    str,
-    Option(
-        "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
-        metavar="auto|cpu|cuda|cuda:N",
-    ),
+AssumePhased = Annotated[
+    bool, Option("Read unphased heterozygotes as if phased.", group="Genes and variants")
 ]
+_DEVICE = Option(
+    "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
+    metavar="auto|cpu|cuda|cuda:N",
+)
+Device = Annotated[str, _DEVICE]
 _REVISION = Option(
     "Of a backbone on the Hugging Face hub: a commit, branch or tag, or refs/pr/N for a pull request.",
     metavar="REF",
@@ -89,11 +101,13 @@ _REVISION = Option(
         "give a commit, a branch or a tag, such as main or refs/pr/1",
     ),
     unset="the one that `haploscribe backbones` shows, or main",
+    group="Backbone",
 )
 _GENES = Option(
     "Only these genes, by ID, or by symbol where a GTF was given.",
     metavar="FILE|ID,ID",
     unset="all of the table",
+    group="Genes and variants",
 )
 SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to below 2^63")
 
@@ -101,6 +115,8 @@ SEED = Check(lambda value: 0 <= value < 1 << 63, "give a whole number from 0 to 
 @dataclass(frozen=True, slots=True)
 class CohortOptions(Options):
     """The input files of a cohort, and how they are read."""
+
+    group: ClassVar[Group] = "Inputs"
 
     variants: Genotypes
     reference: Reference
@@ -122,12 +138,15 @@ class CohortOptions(Options):
     gtf: Gtf = None
     position: GenePosition = None
     window: Window = DEFAULT_WINDOW
-    tile: Annotated[int | None, replace(_TILE, unset="the backbone's own, 1998 for nano")] = None
+    tile: Annotated[
+        int | None, replace(_TILE, unset="the backbone's own, 1998 for nano", group="Backbone")
+    ] = None
     maf: Maf = 0.01
     no_ambiguous: Annotated[
         bool,
         Option(
-            "Leave out variants whose alleles are each other's complement (A/T, C/G), which TWAS tools drop."
+            "Leave out variants whose alleles are each other's complement (A/T, C/G), which TWAS tools drop.",
+            group="Genes and variants",
         ),
     ] = False
     snps: Annotated[
@@ -136,6 +155,7 @@ class CohortOptions(Options):
             "Only these variants: one name per line, or a PLINK .bim, plain or gzipped. A name is that in "
             "the ID column of --variants, or CHR:POS:REF:ALT.",
             unset="all variants",
+            group="Genes and variants",
         ),
     ] = None
     assume_phased: AssumePhased = False
@@ -149,6 +169,8 @@ class CohortOptions(Options):
 @dataclass(frozen=True, slots=True)
 class BackboneOptions(Options):
     """The frozen model that embeds the tiles, and what is taken from it."""
+
+    group: ClassVar[Group] = "Backbone"
 
     backbone: Annotated[
         str,
@@ -191,12 +213,15 @@ class BackboneOptions(Options):
 class EvaluationOptions(Options):
     """Which models are fitted, and how they are evaluated."""
 
+    group: ClassVar[Group] = "Evaluation"
+
     models: Annotated[
         tuple[str, ...],
         Option(
             "Models to compare, of {names}; or your own as module:Name.",
             metavar="A,B,C",
             names="haploscribe.estimators.registry.ESTIMATOR_NAMES",
+            group="Models",
         ),
     ] = DEFAULT_MODELS
     folds: Annotated[
@@ -234,6 +259,7 @@ class EvaluationOptions(Options):
             metavar="NAME=FILE|backbone|zero-shot:MODEL",
             flag="annotations",
             check=Check(written_well, ADVICE),
+            group="Models",
         ),
     ] = ()
 
@@ -246,7 +272,16 @@ class PredictionOptions(Options):
     them is as in the run.
     """
 
-    models: Annotated[Path, Option("Folder of fitted models: `models` of a finished run.")]
+    group: ClassVar[Group] = "Genes and variants"
+
+    models: Annotated[
+        Path,
+        Option(
+            f"Instead of --results: its folder `{MODELS_NAME}`, wherever that is now.",
+            alternative=Alternative("results", _RESULTS, lambda results: results / MODELS_NAME),
+            group="Inputs",
+        ),
+    ]
     variants: Genotypes
     reference: Reference
     genes: Annotated[str | None, _GENES] = None
@@ -266,11 +301,18 @@ class PredictionOptions(Options):
     ] = False
     backbone: Annotated[
         str | None,
-        Option("Where the backbone of the training is now.", metavar="NAME|PATH", unset="as the models say"),
+        Option(
+            "Where the backbone of the training is now.",
+            metavar="NAME|PATH",
+            unset="as the models say",
+            group="Backbone",
+        ),
     ] = None
     revision: Annotated[str | None, replace(_REVISION, unset="as the models say")] = None
-    store: Annotated[Path | None, Option("Embedding store to use and add to.", unset="one of its own")] = None
-    device: Device = "auto"
+    store: Annotated[
+        Path | None, Option("Embedding store to use and add to.", unset="one of its own", group="Backbone")
+    ] = None
+    device: Annotated[str, replace(_DEVICE, group="Backbone")] = "auto"
     zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)
     assume_phased: AssumePhased = False
 
@@ -279,13 +321,15 @@ class PredictionOptions(Options):
 class ExplanationOptions(Options):
     """What is to be explained."""
 
+    group: ClassVar[Group] = "Genes and variants"
+
     results: _Results
     gene: Annotated[
         str, Option("The gene: its ID, of which the version may be left out, or its symbol.", metavar="ID")
     ]
     models: Annotated[
         tuple[str, ...] | None,
-        Option("Explain these models.", metavar="A,B,C", unset="all that were trained"),
+        Option("Explain these models.", metavar="A,B,C", unset="all that were trained", group="Models"),
     ] = None
     variants: Annotated[
         tuple[str, ...],
@@ -309,10 +353,16 @@ class ExplanationOptions(Options):
 class ExportOptions(Options):
     """Which weights are exported."""
 
+    group: ClassVar[Group] = "Weights"
+
     results: _Results
     build: Annotated[
         str,
-        Option("The assembly of the genotypes, which names of variants end in, such as b38.", metavar="NAME"),
+        Option(
+            "The assembly of the genotypes, which names of variants end in, such as b38.",
+            metavar="NAME",
+            group="Inputs",
+        ),
     ]
     models: Annotated[
         tuple[str, ...] | None,
@@ -320,6 +370,7 @@ class ExportOptions(Options):
             "Models whose weights are exported.",
             metavar="A,B,C",
             unset="all that are linear in the dosages of the cis window",
+            group="Models",
         ),
     ] = None
     min_r: Annotated[
@@ -355,6 +406,8 @@ class ExportOptions(Options):
 class CovarianceOptions(Options):
     """Which exported weights are used with which genotypes."""
 
+    group: ClassVar[Group] = "Inputs"
+
     weights: Annotated[
         Path | Files,
         Option(
@@ -382,6 +435,8 @@ class CovarianceOptions(Options):
 @dataclass(frozen=True, slots=True)
 class WorkerOptions(Options):
     """Where the work is done; the results do not depend on it."""
+
+    group: ClassVar[Group] = "Workers"
 
     jobs: Annotated[int, Option("Processes that work side by side on this machine.", check=at_least(1))] = 1
     dask: Annotated[

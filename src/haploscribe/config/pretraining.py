@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from haploscribe.config.fields import Check, Option, Options, at_least, positive_and_finite
+from haploscribe.config.fields import Check, Group, Option, Options, at_least, positive_and_finite
 from haploscribe.config.options import SEED, AssumePhased, Device, Reference
 from haploscribe.utils.file_lists import Files
 
@@ -17,6 +17,8 @@ _POSITIVE = at_least(1, "give a positive number")
 class PretrainingOptions(Options):
     """A training run of a small backbone; the defaults are those that made `nano`."""
 
+    group: ClassVar[Group] = "Training"
+
     reference: Reference
     variants: Annotated[
         Path | Files | None,
@@ -24,6 +26,7 @@ class PretrainingOptions(Options):
             "Phased genotypes as for `run`; their haplotypes are read too.",
             metavar="FILE|FOLDER",
             unset="the reference alone",
+            group="Inputs",
         ),
     ] = None
     assume_phased: AssumePhased = False
@@ -33,6 +36,7 @@ class PretrainingOptions(Options):
             "Region never trained on, whose loss is watched; 1-based, both ends included; may be repeated.",
             metavar="C:S-E",
             flag="hold-out",
+            group="Inputs",
         ),
     ] = ()
     window: Annotated[
@@ -41,16 +45,19 @@ class PretrainingOptions(Options):
             "Length of a training sequence in base pairs, a multiple of 6; also the longest tile.",
             metavar="BP",
             unit="bp",
+            group="Network",
             check=Check(
                 lambda value: value >= 2 * _TOKEN and value % _TOKEN == 0,
                 f"give a multiple of {_TOKEN} bp, such as 5994",
             ),
         ),
     ] = 5_994
-    hidden_size: Annotated[int, Option("Width of the model.", check=_POSITIVE)] = 128
-    layers: Annotated[int, Option("Encoder layers.", check=_POSITIVE)] = 4
-    heads: Annotated[int, Option("Attention heads.", check=_POSITIVE)] = 4
-    feed_forward: Annotated[int, Option("Width of the feed-forward layers.", check=_POSITIVE)] = 256
+    hidden_size: Annotated[int, Option("Width of the model.", check=_POSITIVE, group="Network")] = 128
+    layers: Annotated[int, Option("Encoder layers.", check=_POSITIVE, group="Network")] = 4
+    heads: Annotated[int, Option("Attention heads.", check=_POSITIVE, group="Network")] = 4
+    feed_forward: Annotated[
+        int, Option("Width of the feed-forward layers.", check=_POSITIVE, group="Network")
+    ] = 256
     batch: Annotated[int, Option("Sequences per step.", check=_POSITIVE)] = 4
     steps: Annotated[int, Option("Steps in all.", check=_POSITIVE)] = 3_200
     learning_rate: Annotated[

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from haploscribe.config.fields import Option, Options, at_least, share
+from haploscribe.config.fields import Group, Option, Options, at_least, share
 from haploscribe.config.options import (
     DEFAULT_TILE,
     DEFAULT_WINDOW,
@@ -25,6 +25,8 @@ Architecture = Literal["sparse", "polygenic", "epistatic"]
 class SimulationOptions(Options):
     """A cohort with known causal variants; these are among those that a run with its options sees."""
 
+    group: ClassVar[Group] = "Simulation"
+
     samples: Annotated[
         int | None,
         Option("Number of samples.", metavar="N", check=at_least(2), unset="all of --variants, if given"),
@@ -40,12 +42,19 @@ class SimulationOptions(Options):
             "Phased genotypes of real samples, given as for `run`.",
             metavar="FILE|FOLDER",
             unset="genotypes are simulated; needs the extra [simulate]",
+            group="Inputs",
         ),
     ] = None
-    reference: Annotated[Path | None, Option("Reference FASTA of --variants, plain or bgzipped.")] = None
+    reference: Annotated[
+        Path | None, Option("Reference FASTA of --variants, plain or bgzipped.", group="Inputs")
+    ] = None
     expression: Annotated[
         Path | None,
-        Option("Table whose genes are taken, not their values.", unset="genes lie where there are variants"),
+        Option(
+            "Table whose genes are taken, not their values.",
+            unset="genes lie where there are variants",
+            group="Inputs",
+        ),
     ] = None
     gtf: Gtf = None
     position: GenePosition = None

@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from haploscribe.config.fields import Check, Option, Options
+from haploscribe.config.fields import Check, Group, Option, Options
 
 DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
 DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
@@ -16,6 +16,8 @@ _HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
 @dataclass(frozen=True, slots=True)
 class ZeroShotWeights(Options):
     """Weights of the zero-shot sequence models; None for the published ones."""
+
+    group: ClassVar[Group] = "Zero-shot models"
 
     xpresso: Annotated[
         Path | None, Option("Weights of the model xpresso: the published Keras file (.h5).")

@@ -1,8 +1,8 @@
 """Embed each unique haplotype of each tile once, and check deltas in half precision."""
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -16,8 +16,8 @@ from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
-HAPLOTYPES_PER_CALL = 1024
-"""Haplotypes passed to a backbone at once, to bound memory; the backbone batches them itself."""
+HAPLOTYPES_PER_CALL = 128
+"""Haplotypes passed to a backbone at once, to bound memory and to show progress; it batches them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,36 @@ def check_tile_size(backbone: Backbone, size: int) -> None:
         )
 
 
+def count_block(block: TileBlock, genotypes: Genotypes) -> EmbeddingCounts:
+    """Count what `embed_block` would embed with an empty store, without a backbone.
+
+    Parameters
+    ----------
+    block
+        Block of consecutive tiles, and the windows whose tiles are embedded.
+    genotypes
+        Genotypes of the samples.
+    """
+    variants = genotypes.used(genotypes.read(block.tiles))
+    found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
+    return _counts([each for each in found if len(each.sequences) > 1], genotypes)
+
+
+def _counts(carriers: Sequence[TileHaplotypes], genotypes: Genotypes) -> EmbeddingCounts:
+    return EmbeddingCounts(
+        tiles=len(carriers),
+        unique_haplotypes=sum(len(each.sequences) for each in carriers),
+        naive_forward_passes=2 * len(genotypes.sample_ids) * len(carriers),
+    )
+
+
 def embed_block(
-    block: TileBlock, genotypes: Genotypes, backbone: Backbone, store: EmbeddingStore, tile_size: int
+    block: TileBlock,
+    genotypes: Genotypes,
+    backbone: Backbone,
+    store: EmbeddingStore,
+    tile_size: int,
+    embedded_share: Callable[[float], None] = lambda share: None,
 ) -> tuple[BlockKey, EmbeddingCounts]:
     """Embed the haplotypes of the tiles of a block's windows that are not yet in the store.
 
@@ -81,6 +109,8 @@ def embed_block(
         The embedding store.
     tile_size
         Size of the grid in base pairs.
+    embedded_share
+        Called with the share of the block just embedded, again and again: shares add up to 1.
 
     Returns
     -------
@@ -105,17 +135,15 @@ def embed_block(
     carriers = [found[tile] for tile in wanted if len(found[tile].sequences) > 1]
     missing = _missing(carriers, indexed, store.known_digests(key))
     if missing:
-        embedded = embed_haplotypes(list(missing.values()), backbone)
+        embedded = embed_haplotypes(
+            list(missing.values()), backbone, lambda n: embedded_share(n / len(missing))
+        )
         store.write_vectors(key, backbone, list(missing), embedded)
+    else:
+        embedded_share(1.0)
     if not store.has_haplotypes(key):
         store.write_haplotypes(key, list(indexed.values()), len(genotypes.sample_ids))
-    return key, EmbeddingCounts(
-        tiles=len(carriers),
-        unique_haplotypes=sum(len(each.sequences) for each in carriers),
-        forward_passes=len(missing),
-        naive_forward_passes=2 * len(genotypes.sample_ids) * len(carriers),
-        damaged=damaged,
-    )
+    return key, replace(_counts(carriers, genotypes), forward_passes=len(missing), damaged=damaged)
 
 
 def _indexed(haplotypes: TileHaplotypes) -> IndexedTile:
@@ -178,12 +206,19 @@ class TileEmbedder:
         return self._read[1]
 
 
-def embed_haplotypes(haplotypes: Sequence[TileHaplotype], backbone: Backbone) -> Float32Array:
-    """Embed haplotypes of any tiles, float32 `(n, n_bins, dimension)`, a bounded number at a time."""
-    parts = [
-        backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL])
-        for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL)
-    ]
+def embed_haplotypes(
+    haplotypes: Sequence[TileHaplotype],
+    backbone: Backbone,
+    advance: Callable[[int], None] = lambda n: None,
+) -> Float32Array:
+    """Embed haplotypes of any tiles, float32 `(n, n_bins, dimension)`, a bounded number at a time.
+
+    `advance` is called with the number of haplotypes just embedded.
+    """
+    parts = []
+    for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL):
+        parts.append(backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL]))
+        advance(len(parts[-1]))
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -19,6 +19,7 @@ from haploscribe.embedding.engine import (
     EmbeddingCounts,
     check_half_precision,
     check_tile_size,
+    count_block,
     delta_cosines,
     embed_block,
 )
@@ -179,8 +180,8 @@ def with_tile(
     return replace(cohort, tile=default_tile(loaded.backbone)), loaded
 
 
-class EmbeddingContext(Protocol):
-    """Resources that a process holds open while it embeds."""
+class GenotypeContext(Protocol):
+    """Resources that a process holds open while it reads haplotypes."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -190,6 +191,10 @@ class EmbeddingContext(Protocol):
     def genotypes(self) -> Genotypes:
         """Genotypes of the samples."""
         ...
+
+
+class EmbeddingContext(GenotypeContext, Protocol):
+    """Resources that a process holds open while it embeds."""
 
     @property
     def loaded(self) -> LoadedBackbone:
@@ -246,19 +251,48 @@ def embed_tiles(
     done: list[_EmbeddedBlock] = []
     n_tiles = sum(block.n_wanted for block in blocks)
     with stage(f"Embedding with {backbone.name}", n_tiles, "tiles") as advance:
-        found = (
-            executor.map(spec, partial(_embed_block, tile_size=tile_size), blocks)
-            if executor.is_remote
-            else _embed_here(context, blocks, tile_size, executor.count)
-        )
-        for embedded in found:
-            done.append(embedded)
-            advance(embedded.block.n_wanted)
+        if executor.is_remote:
+            for embedded in executor.map(spec, partial(_embed_block, tile_size=tile_size), blocks):
+                done.append(embedded)
+                advance(embedded.block.n_wanted)
+        else:
+            done += _embed_here(context, blocks, tile_size, executor.count, advance)
     counts = reduce(EmbeddingCounts.plus, (embedded.counts for embedded in done), EmbeddingCounts())
     keys = sorted((embedded.key for embedded in done), key=lambda key: (key.contig, key.block))
     _warn_of_damage(store.path, counts.damaged)
     took = EmbeddingCounts(seconds=time.monotonic() - started)
     return Embedded(backbone.name, store.path, tuple(keys), counts.plus(took))
+
+
+def count_sequences(
+    windows: Iterable[Interval],
+    tile_size: int,
+    executor: Executor,
+    spec: Spec[GenotypeContext],
+    context: GenotypeContext,
+) -> EmbeddingCounts:
+    """Count the tiles of windows and their sequences, as `embed_tiles` would embed them.
+
+    Parameters
+    ----------
+    windows, tile_size, executor
+        As for `embed_tiles`.
+    spec
+        Opens genotypes in other processes.
+    context
+        The same, open in this process.
+    """
+    blocks = list(tile_blocks(windows, tile_size, context.genotypes.reference.contigs))
+    counts = EmbeddingCounts()
+    with stage("Counting sequences", sum(block.n_wanted for block in blocks), "tiles") as advance:
+        for n_tiles, counted in executor.map(spec, _count_block, blocks, context):
+            counts = counts.plus(counted)
+            advance(n_tiles)
+    return counts
+
+
+def _count_block(context: GenotypeContext, block: TileBlock) -> tuple[int, EmbeddingCounts]:
+    return block.n_wanted, count_block(block, context.genotypes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,19 +304,37 @@ class _EmbeddedBlock:
     counts: EmbeddingCounts
 
 
-def _embed_block(context: EmbeddingContext, block: TileBlock, tile_size: int) -> _EmbeddedBlock:
+def _embed_block(
+    context: EmbeddingContext,
+    block: TileBlock,
+    tile_size: int,
+    embedded_share: Callable[[float], None] = lambda share: None,
+) -> _EmbeddedBlock:
     backbone = context.loaded.backbone
-    key, counts = embed_block(block, context.genotypes, backbone, context.store, tile_size)
+    key, counts = embed_block(block, context.genotypes, backbone, context.store, tile_size, embedded_share)
     return _EmbeddedBlock(block, key, counts)
 
 
 def _embed_here(
-    context: EmbeddingContext, blocks: Sequence[TileBlock], tile_size: int, n_threads: int
-) -> Iterator[_EmbeddedBlock]:
-    """Embed block after block in this process, the sequences of each in parallel."""
+    context: EmbeddingContext,
+    blocks: Sequence[TileBlock],
+    tile_size: int,
+    n_threads: int,
+    advance: Callable[[float], None],
+) -> list[_EmbeddedBlock]:
+    """Embed block after block in this process, the sequences of each in parallel.
+
+    A block of a large backbone may take minutes: progress moves within it.
+    """
     with threads(n_threads):
-        for block in blocks:
-            yield _embed_block(context, block, tile_size)
+        return [
+            _embed_block(context, block, tile_size, partial(_advance, advance, block.n_wanted))
+            for block in blocks
+        ]
+
+
+def _advance(advance: Callable[[float], None], n_tiles: int, share: float) -> None:
+    advance(n_tiles * share)
 
 
 def _warn_of_damage(store: Path, damaged: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from haploscribe.config.options import MODELS_NAME
 from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.answer import answer, scope
 from haploscribe.report.plots import (
@@ -41,8 +42,7 @@ from haploscribe.report.tables import (
     models_in_order,
     pair_rows,
 )
-from haploscribe.results.models_folder import MODELS_NAME
-from haploscribe.results.tables import Results, Summary, read_results
+from haploscribe.results.tables import STAGES, Results, Summary, read_results
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
 
@@ -104,7 +104,8 @@ def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = N
     environment = _environment()
     style = "".join(_asset(environment, name) for name in STYLES)
     script = "".join(_asset(environment, name) for name in SCRIPTS)
-    stages = results.summary.get("stages", {})
+    seconds = results.summary.get("stages", {})
+    stages = {STAGES.get(key, key): taken for key, taken in seconds.items()}
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file

@@ -35,8 +35,6 @@ from haploscribe.utils.validated_json import parse_json, validate_as
 FORMAT = "haploscribe-models"
 FORMAT_VERSION = 6
 RECORD = "models.json"
-MODELS_NAME = "models"
-"""The folder, in the results of a run."""
 
 
 _CHECKSUM = "checksum"

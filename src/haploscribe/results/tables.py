@@ -24,6 +24,18 @@ SUMMARY = "summary.json"
 RUN = "run.json"
 _LARGEST_R = 1.0 + 1e-9  # rounded
 
+STAGES: Mapping[str, str] = {
+    "reading_variants": "reading variants",
+    "reading_annotations": "reading annotations",
+    "embedding": "embedding",
+    "predicting_zero_shot": "predicting with zero-shot models",
+    "comparing_genes": "comparing genes",
+    "weighing_annotations": "weighing annotations",
+    "fitting_folds": "fitting and predicting held-out samples",
+    "fitting_all_samples": "fitting all samples, to save the models",
+}
+"""The stages of a run, in order: keys of `stages` in `summary.json`, and what a person reads."""
+
 
 class ZeroShotSummary(TypedDict):
     """The cost of predicting with one zero-shot model.
@@ -56,8 +68,8 @@ class Summary(TypedDict):
     """Summary of a run: the content of `summary.json`.
 
     `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is absent if
-    the run has none, and so is `annotations`. `stages`, the seconds that each stage of the run took, is
-    absent in older versions.
+    the run has none, and so is `annotations`. `stages`, the seconds that each of `STAGES` took, is absent
+    in older versions.
     """
 
     models: dict[str, ModelSummary]
@@ -181,7 +193,7 @@ def read_results(folder: Path) -> Results:
     results = Results(
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA, NAMED_METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
-        summary=_read_json(folder / SUMMARY, Summary),
+        summary=read_summary(folder),
         run=read_run(folder),
     )
     _check_models(folder, results)
@@ -218,6 +230,31 @@ def read_predictions(folder: Path) -> pl.DataFrame:
 def scan_predictions(folder: Path) -> pl.LazyFrame:
     """Open the out-of-fold predictions of a results folder as a lazy table."""
     return pl.scan_parquet(folder / PREDICTIONS)
+
+
+def read_summary(folder: Path) -> Summary:
+    """Read `summary.json` of a results folder.
+
+    Raises
+    ------
+    InputError
+        When it is missing or damaged.
+    """
+    summary: Summary = _read_json(folder / SUMMARY, Summary)
+    if "stages" in summary:
+        summary["stages"] = _by_key(summary["stages"])
+    return summary
+
+
+def _by_key(stages: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of stages by key; earlier versions wrote what a person reads."""
+    keys = {title: key for key, title in STAGES.items()}
+    found: dict[str, float] = {}
+    for name, seconds in stages.items():
+        # There was one for each zero-shot model.
+        key = "predicting_zero_shot" if name.startswith("predicting with ") else keys.get(name, name)
+        found[key] = found.get(key, 0.0) + seconds
+    return found
 
 
 def read_run(folder: Path) -> Mapping[str, Any]:

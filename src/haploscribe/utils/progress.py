@@ -1,21 +1,14 @@
-"""Show the progress of long work on stderr, with rate and remaining time, and time its stages."""
+"""Show the progress of long work on stderr, with elapsed and remaining time, and time its stages."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from threading import Event, Thread
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
 Advance = Callable[[int], None]
@@ -24,20 +17,31 @@ Advance = Callable[[int], None]
 SECONDS_BETWEEN_LINES = 30.0
 """Interval at which long work is reported where the output is no terminal."""
 
+_place: ContextVar[str] = ContextVar("place", default="")
+"""Which stage of a job is being done, such as `2/6 `; empty outside of one."""
 
-class _RateColumn(ProgressColumn):
-    """Show units per second, over recent work."""
+
+def announce(text: str) -> None:
+    """Write a line about a long job to stderr."""
+    Console(stderr=True).out(text, highlight=False)
+
+
+class _StateColumn(ProgressColumn):
+    """Show what a `StageReport` says, twice a second: time passes within long pieces of work."""
+
+    max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.1f} {task.fields['unit']}/s", style="dim")
+        report: StageReport = task.fields["report"]
+        return Text(report.state())
 
 
 @contextmanager
-def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
+def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
     """Show the progress of one stage of work while the block runs.
 
-    A bar on a terminal or in a notebook; elsewhere a line every 30 seconds, and one at the end.
+    A bar on a terminal or in a notebook; elsewhere a line every 30 seconds, and one at the end. Within
+    `Timer.timed` either begins with the stage's number.
 
     Parameters
     ----------
@@ -50,12 +54,11 @@ def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
 
     Yields
     ------
-    Advance
-        A function to call with the number of units just done.
+    A function to call with the number of units just done, or with a part of one.
     """
     console = Console(stderr=True)
+    report = StageReport(_place.get() + description, total, unit)
     if not console.is_terminal and not console.is_jupyter:
-        report = StageReport(description, total, unit)
 
         def write() -> None:
             console.out(report.line(), highlight=False)
@@ -65,16 +68,20 @@ def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
         write()
         return
     progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=12),
+        _StateColumn(),
         console=console,
     )
     with progress:
-        task = progress.add_task(description, total=total, unit=unit)
-        yield lambda units: progress.advance(task, units)
+        task = progress.add_task(_place.get() + description, total=total, report=report)
+
+        def advance(units: float) -> None:
+            report.advance(units)
+            progress.advance(task, units)
+
+        yield advance
 
 
 class StageReport:
@@ -92,25 +99,33 @@ class StageReport:
         self, description: str, total: int, unit: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._description, self._total, self._unit, self._clock = description, total, unit, clock
-        self._started, self._done = clock(), 0
-        self._first: tuple[float, int] | None = None
+        self._started, self._done = clock(), 0.0
+        self._first: tuple[float, float] | None = None
 
-    def advance(self, units: int) -> None:
-        """Count units of work just done."""
+    def advance(self, units: float) -> None:
+        """Count units of work just done, or a part of one."""
         self._done += units
         # An interrupted run's work is counted at once; the rate is that of the work after.
         self._first = self._first or (self._clock(), self._done)
 
     def line(self) -> str:
+        """Return the description and the state."""
+        return f"{self._description}: {self.state()}"
+
+    def state(self) -> str:
         """Return what is done, the time taken and, at the mean rate so far, the time left."""
         now = self._clock()
-        text = f"{self._description}: {self._done:,} of {self._total:,} {self._unit}, "
-        text += _clock_time(now - self._started)
+        text = f"{_whole(self._done):,} of {self._total:,} {self._unit}, {_clock_time(now - self._started)}"
         since, before = self._first or (now, self._done)
         if before < self._done < self._total:
             left = (now - since) * (self._total - self._done) / (self._done - before)
             text += f", about {_clock_time(left)} left"
         return text
+
+
+def _whole(done: float) -> int:
+    """Return how many units are done; parts may add up to a little less than a whole."""
+    return int(done + 1e-6)
 
 
 def _clock_time(seconds: float) -> str:
@@ -136,7 +151,12 @@ def _repeated(write: Callable[[], None], interval: float) -> Iterator[None]:
 
 
 class Timer:
-    """Measures how long each stage of a job takes.
+    """Number the stages of a job, and measure how long each takes.
+
+    Parameters
+    ----------
+    stages
+        Keys of the stages, in order.
 
     Attributes
     ----------
@@ -144,14 +164,17 @@ class Timer:
         Wall-clock time by stage, in the order in which they began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Sequence[str]) -> None:
+        self._stages = tuple(stages)
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Measure the block."""
+    def timed(self, key: str) -> Iterator[None]:
+        """Measure the block, and show its number before all progress in it."""
         started = time.monotonic()
+        token = _place.set(f"{self._stages.index(key) + 1}/{len(self._stages)} ")
         try:
             yield
         finally:
-            self.seconds[name] = time.monotonic() - started
+            _place.reset(token)
+            self.seconds[key] = time.monotonic() - started

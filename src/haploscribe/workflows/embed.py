@@ -7,13 +7,14 @@ from typing import Any
 from haploscribe.cohort.missing_calls import ModelNames
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, CohortOptions, WorkerOptions
-from haploscribe.embedding.stage import Embedded, LoadedBackbone, embed_tiles, with_tile
+from haploscribe.embedding.engine import EmbeddingCounts
+from haploscribe.embedding.stage import Embedded, LoadedBackbone, count_sequences, embed_tiles, with_tile
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
 from haploscribe.utils.files import remove_atomically
-from haploscribe.workflows.validate import validated_cohort
+from haploscribe.workflows.validate import ValidatedCohort, validated_cohort
 from haploscribe.workflows.work import WorkContext, WorkSpec
 
 
@@ -55,6 +56,13 @@ def embed(
             return {**validated.summary(), **embedded.summary()}
     finally:
         remove_atomically(work)
+
+
+def count_windows(validated: ValidatedCohort, executor: Executor) -> EmbeddingCounts:
+    """Count the sequences of the cis windows of a cohort that is read from its genotype cache."""
+    windows = validated.cached
+    context = WorkContext(validated.spec, genotypes=windows.genotypes)
+    return count_sequences(windows.cis_windows(), windows.tile_size, executor, validated.spec, context)
 
 
 def embed_windows(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.options import EvaluationOptions
+from haploscribe.config.options import MODELS_NAME, EvaluationOptions
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
@@ -21,7 +21,6 @@ from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
 from haploscribe.parallel.executor import Executor
-from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import check_inputs_unchanged, recorded_options
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import RUN, Results, read_results

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from haploscribe.config.options import MODELS_NAME
 from haploscribe.report.figures import write_figures
 from haploscribe.report.page import write_report
 from haploscribe.report.region_data import saved_regions
-from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.tables import read_results
 
 

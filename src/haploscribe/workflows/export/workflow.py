@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.config.options import ExportOptions, WorkerOptions
+from haploscribe.config.options import MODELS_NAME, ExportOptions, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.parallel.open import open_executor
-from haploscribe.results.models_folder import MODELS_NAME, RECORD
+from haploscribe.results.models_folder import RECORD
 from haploscribe.results.tables import RUN
 from haploscribe.utils.files import remove_atomically, remove_on_error
 from haploscribe.utils.hashing import work_key

@@ -93,7 +93,7 @@ def annotate(
             scorers[text] = partial(_effects, models[text], reference, augmentation)
     folder = validated.spec.folder / f"annotations-{work_key(options, *contents)}"
     context = WorkContext(replace(validated.spec, evaluation=evaluation), cohort=validated.cached)
-    with timer.timed("reading annotations"):
+    with timer.timed("reading_annotations"):
         annotate_genes(context, executor, folder, scorers)
     return folder
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from haploscribe.config.options import EvaluationOptions
+from haploscribe.config.options import MODELS_NAME, EvaluationOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
-from haploscribe.results.models_folder import MODELS_NAME, ModelsRecord, read_record
+from haploscribe.results.models_folder import ModelsRecord, read_record
 from haploscribe.results.provenance import describe_difference, describe_version_difference
 from haploscribe.results.tables import (
     RUN,

@@ -85,7 +85,7 @@ def save_models(
     """
     earlier = () if trained.earlier is None else tuple(trained.earlier.specs.values())
     if model_makers(context, across_genes=False) or _has_gene_models(earlier):
-        with stage("Fitting all samples, to save the models", len(items), "genes") as advance:
+        with stage("Fitting all samples", len(items), "genes") as advance:
             files = [(gene_file(folder, item.number), item) for item in items]
             map_to_files(executor, context.spec, _save_gene, files, advance, context)
     multi_gene = list(model_makers(context, across_genes=True))

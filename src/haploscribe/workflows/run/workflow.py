@@ -1,6 +1,5 @@
 """Embed, fit on folds, evaluate, save the models and report: the subcommand `run`."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -9,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.options import (
+    MODELS_NAME,
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    WorkerOptions,
+)
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
@@ -29,12 +34,11 @@ from haploscribe.expression.normalise import check_normalisation
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
 from haploscribe.report.page import write_report
-from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import ZeroShotRecord, run_record, weights_record
-from haploscribe.results.tables import Results, Summary, ZeroShotSummary, read_results, write_results
+from haploscribe.results.tables import Results, Summary, read_results, write_results
 from haploscribe.utils.files import remove_on_error, remove_on_input_error
 from haploscribe.utils.hashing import work_key
-from haploscribe.utils.progress import Timer, stage
+from haploscribe.utils.progress import Timer, announce, stage
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.run.annotate import annotate, annotation_summaries
 from haploscribe.workflows.run.cross_gene import ROUNDS, learn_across_genes, learn_annotation_effects
@@ -52,7 +56,14 @@ from haploscribe.workflows.run.existing import (
     without_earlier,
 )
 from haploscribe.workflows.run.held_out import gene_items, predict_held_out
+from haploscribe.workflows.run.plan import header, planned_stages
 from haploscribe.workflows.run.save_models import TrainedWith, save_models
+from haploscribe.workflows.run.zero_shot import (
+    ZERO_SHOT_NAME,
+    augmentation,
+    predict_zero_shot,
+    zero_shot_summaries,
+)
 from haploscribe.workflows.validate import (
     INDEX_NAME,
     UNFINISHED_NAME,
@@ -61,15 +72,8 @@ from haploscribe.workflows.validate import (
     validated_cohort,
 )
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
-from haploscribe.zero_shot.predictions import (
-    PredictedGenes,
-    TestTimeAugmentation,
-    check_augmentation,
-    predict_genes,
-)
-from haploscribe.zero_shot.registry import LoadedModel, read_models
-
-ZERO_SHOT_NAME = "zero_shot"
+from haploscribe.zero_shot.predictions import PredictedGenes, check_augmentation
+from haploscribe.zero_shot.registry import read_models
 
 
 def run(
@@ -125,7 +129,7 @@ def run(
     if evaluation_options.annotations:
         models = with_distance_twins(evaluation_options.models)
         evaluation_options = replace(evaluation_options, models=models)
-    check_augmentation(_augmentation(zero_shot_options))
+    check_augmentation(augmentation(zero_shot_options))
     # Also where no model reads deltas.
     check_backbone_name(backbone_options.backbone, backbone_options.revision)
     cohort_options, loaded = with_tile(cohort_options, backbone_options)
@@ -161,11 +165,12 @@ def _run(
     `record` is None where `out` held nothing, `earlier` has models to add to, `loaded` is the backbone where
     it is loaded already.
     """
-    started, timer = time.monotonic(), Timer()
+    started = time.monotonic()
     cohort_options, backbone_options, evaluation_options, zero_shot_options = options
     if earlier is not None:
         evaluation_options, zero_shot_options = without_earlier(*options[2:], earlier)
     specs = tuple(model_specs(evaluation_options.models, evaluation_options.seed).values())
+    timer = Timer(planned_stages(specs, evaluation_options))
     with ExitStack() as stack:
         for folder in (out, out / INDEX_NAME, out / UNFINISHED_NAME):
             stack.enter_context(remove_on_input_error(folder))
@@ -179,11 +184,12 @@ def _run(
                 loaded = _load_backbone(backbone_options, cohort_options.tile_size, earlier)
             executor = stack.enter_context(open_executor(worker_options))
             compared = (*(earlier.specs.values() if earlier else ()), *specs)
-            with timer.timed("reading variants"):
+            with timer.timed("reading_variants"):
                 wide, names = any_model(compared, "reads_wide"), names_by_input(specs)
                 validated = stack.enter_context(
                     validated_cohort(cohort_options, executor, out, wide=wide, models=names)
                 )
+                announce(header(validated, loaded, executor))
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)
@@ -194,10 +200,10 @@ def _run(
         if loaded is not None:
             with timer.timed("embedding"):
                 embedded = embed_windows(cached, validated.spec, loaded, store, executor)
-        zero_shot = _predict_zero_shot(
+        zero_shot = predict_zero_shot(
             validated.cohort,
             sequence_models,
-            _augmentation(zero_shot_options),
+            augmentation(zero_shot_options),
             record,
             out / ZERO_SHOT_NAME,
             timer,
@@ -211,11 +217,11 @@ def _run(
         context = WorkContext(spec, cohort=cached)
         _learn_across_genes(context, executor, timer)
         items = gene_items(context, {name: predicted.samples for name, predicted in zero_shot.items()})
-        with timer.timed("fitting and predicting held-out samples"):
+        with timer.timed("fitting_folds"):
             metrics = predict_held_out(context, validated.scan, executor, items, results_folder, earlier)
         zero_shot_record = ZeroShotRecord.of(sequence_models, zero_shot_options, record["inputs"])
         trained = _trained_with(loaded, zero_shot_record, earlier)
-        with timer.timed("fitting all samples, to save the models"):
+        with timer.timed("fitting_all_samples"):
             save_models(context, validated, executor, items, results_folder / MODELS_NAME, trained)
 
     order = genome_order(validated.cohort.genes)
@@ -239,10 +245,6 @@ def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path
     publish_results(made, out)
 
 
-def _augmentation(options: ZeroShotOptions) -> TestTimeAugmentation:
-    return TestTimeAugmentation(options.shifts, options.reverse_complement)
-
-
 def _add_optional(
     summary: Summary,
     context: WorkContext,
@@ -251,7 +253,7 @@ def _add_optional(
 ) -> None:
     """Add what not every run has."""
     if zero_shot:
-        summary["zero_shot"] = {name: _zero_shot_summary(predicted) for name, predicted in zero_shot.items()}
+        summary["zero_shot"] = zero_shot_summaries(zero_shot)
     if context.spec.annotations is not None:
         summary["annotations"] = annotation_summaries(context)
     if earlier is not None:
@@ -310,42 +312,12 @@ def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) 
     """Learn across genes, where a model uses other genes."""
     if any_model(context.estimators.values(), "uses_other_genes"):
         n_genes = len(context.cohort.genes)
-        with timer.timed("comparing genes"), stage("Comparing genes", n_genes, "genes") as advance:
+        with timer.timed("comparing_genes"), stage("Comparing genes", n_genes, "genes") as advance:
             learn_across_genes(context, executor, advance)
         if context.spec.annotations is not None:
             title = "Weighing annotations"
-            with timer.timed("weighing annotations"), stage(title, ROUNDS * n_genes, "genes") as advance:
+            with timer.timed("weighing_annotations"), stage(title, ROUNDS * n_genes, "genes") as advance:
                 learn_annotation_effects(context, executor, advance)
-
-
-def _predict_zero_shot(
-    cohort: Cohort,
-    models: Sequence[LoadedModel],
-    augmentation: TestTimeAugmentation,
-    record: dict[str, Any],
-    folder: Path,
-    timer: Timer,
-) -> dict[str, PredictedGenes]:
-    """Predict all genes with each zero-shot model; the folder has a file for each weights and reading."""
-    predicted = {}
-    for model in (loaded.model for loaded in models):
-        read = record["inputs"][model.name]
-        key = hashlib.blake2b(f"{read['digest']} {read['reading']}".encode(), digest_size=8).hexdigest()
-        known = folder / f"{model.name}-{key}.parquet"
-        title, n_genes = f"Predicting with {model.name}", len(cohort.genes)
-        with timer.timed(title.lower()), stage(title, n_genes, "genes") as advance:
-            predicted[model.name] = predict_genes(
-                model, cohort.genotypes, cohort.genes, augmentation, known, advance
-            )
-    return predicted
-
-
-def _zero_shot_summary(predicted: PredictedGenes) -> ZeroShotSummary:
-    return ZeroShotSummary(
-        forward_passes=predicted.forward_passes,
-        naive_forward_passes=predicted.naive_forward_passes,
-        seconds=predicted.seconds,
-    )
 
 
 def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
