@@ -1,5 +1,6 @@
 """The commands: each parses its options, calls one workflow and prints what it returns."""
 
+import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import click
 from haploscribe._version import __version__
 from haploscribe.cli.exit import run_to_exit
 from haploscribe.cli.export import export
-from haploscribe.cli.help import Subcommands
+from haploscribe.cli.help import Subcommands, given_arguments
 from haploscribe.cli.options import (
     FILE,
     OUT_FILE,
@@ -21,7 +22,14 @@ from haploscribe.cli.options import (
     with_options,
     writes_files,
 )
-from haploscribe.cli.printing import print_line, print_lines, print_results, print_summary, print_table
+from haploscribe.cli.printing import (
+    print_line,
+    print_lines,
+    print_results,
+    print_summary,
+    print_table,
+    print_text,
+)
 from haploscribe.config.options import (
     BackboneOptions,
     CohortOptions,
@@ -108,15 +116,21 @@ def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     click_options(ZeroShotOptions, hidden=True),
 )
 def check(**values: Any) -> None:
-    """Read all inputs, print a summary, and stop at the first error.
+    """Read all inputs, stop at the first error, and say how long a run will take.
 
-    Other options of `run` are accepted and checked too.
+    Takes the other options of `run` too, checks them, and prints the command that runs. The time is
+    roughly that of embedding and fitting on this machine: a little of both is timed. A backbone of the hub
+    is downloaded.
     """
     from haploscribe.workflows.check import check as check_cohort
 
     cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
-    taken(BackboneOptions, values), taken(ZeroShotOptions, values)
-    print_summary(check_cohort(cohort, workers, taken(EvaluationOptions, values)))
+    backbone, evaluation = taken(BackboneOptions, values), taken(EvaluationOptions, values)
+    taken(ZeroShotOptions, values)
+    checked = check_cohort(cohort, workers, evaluation, backbone)
+    print_summary(checked.facts)
+    print_text(f"{checked.verdict()}.")
+    print_line("Next", shlex.join(("haploscribe", "run", *given_arguments(), "--out", "results")))
 
 
 @cli.command(

@@ -11,9 +11,11 @@ from haploscribe.utils.names import printable
 
 
 def print_results(results: Any, out: Path, *, as_json: bool) -> None:
-    """Print the table of models and the path of the page, or all as JSON."""
+    """Print the table of models, the answer, the path of the page and what to do next, or all as JSON."""
     from haploscribe.cohort.missing_calls import missing_notes
-    from haploscribe.report.terminal import model_table, results_json
+    from haploscribe.report.answer import answer
+    from haploscribe.report.tables import model_rows
+    from haploscribe.report.terminal import model_table, next_command, results_json
     from haploscribe.workflows.validate import WITHOUT_STRAND
 
     earlier = [name for name in results.summary["models"] if name not in results.fitted]
@@ -29,7 +31,11 @@ def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     else:
         print_table(model_table(results))
         print_summary(missing_notes(results.run.get("data", {})))
+        print_text(answer(model_rows(results)).sentences)
         print_line("Report", out / "report.html")
+        command = next_command(results, out)
+        if command is not None:
+            print_line("Next", command)
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -46,6 +52,14 @@ def print_line(name: str, value: object) -> None:
 def print_lines(lines: Sequence[str], record: Any, *, as_json: bool) -> None:
     """Print lines of text, or the record that they show as JSON."""
     click.echo(json.dumps(record, indent=2) if as_json else "\n".join(lines))
+
+
+def print_text(text: str) -> None:
+    """Print sentences, wrapped at words."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(highlight=False).print(Text(printable(text)))
 
 
 def print_table(table: Any) -> None:

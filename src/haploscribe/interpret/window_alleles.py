@@ -16,6 +16,70 @@ LONGEST_STRETCH = 10_000
 """Maximum base pairs of a saturation map: each base takes three forward passes."""
 
 
+def parse_variant(text: str, gene: Gene, start: int, end: int) -> AltAllele:
+    """Parse an allele `chr:pos:ref:alt`, 1-based, and check that it lies in a window of a gene.
+
+    Parameters
+    ----------
+    text
+        The allele.
+    gene
+        The gene.
+    start, end
+        The window, 0-based half-open.
+
+    Raises
+    ------
+    InputError
+        When the format is wrong, or it lies outside the window.
+    """
+    named = parse_allele(text.strip())
+    if named is None:
+        raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
+    contig, allele = named
+    position, ref, alt = allele[:3]
+    # Where REF and ALT begin alike, the allele is read as the record of the first base that differs.
+    last = trim_allele(position, ref, alt)[0]
+    _require_inside(f"--variant {text}", gene, (start, end), contig, (position, last + 1))
+    return allele
+
+
+def parse_stretch(stretch: str, gene: Gene, start: int, end: int) -> tuple[int, int]:
+    """Parse a stretch `chr:start-end`, 1-based, and check that it lies in a window of a gene.
+
+    Parameters
+    ----------
+    stretch
+        The stretch.
+    gene, start, end
+        As for `parse_variant`.
+
+    Returns
+    -------
+    Start and end, 0-based half-open.
+
+    Raises
+    ------
+    InputError
+        When the format is wrong, or it lies outside the window or is too long.
+    """
+    contig, first, last = parse_region(stretch, "--saturate")
+    _require_inside(f"--saturate {stretch}", gene, (start, end), contig, (first, last))
+    if last - first > LONGEST_STRETCH:
+        raise InputError(f"--saturate {stretch}: {last - first:,} bp; give {LONGEST_STRETCH:,} at most")
+    return first, last
+
+
+def _require_inside(
+    what: str, gene: Gene, window: tuple[int, int], contig: str, part: tuple[int, int]
+) -> None:
+    inside = window[0] <= part[0] < part[1] <= window[1]
+    if match_contig(contig, [gene.contig]) is None or not inside:
+        raise InputError(
+            f"{what}: lies outside the window of {gene.gene_id}, {gene.contig}:{window[0] + 1}-{window[1]}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class WindowAlleles:
     """A gene's cis window and its records.
@@ -50,14 +114,8 @@ class WindowAlleles:
         InputError
             When the format is wrong, it lies outside the window, or REF differs from the FASTA.
         """
-        named = parse_allele(text.strip())
-        if named is None:
-            raise InputError(f"--variant {text}: write it as chr:pos:ref:alt, such as chr22:20091001:A:G")
-        contig, allele = named
+        allele = parse_variant(text, self.gene, self.start, self.end)
         position, ref, alt = allele[:3]
-        # Where REF and ALT begin alike, the allele is read as the record of the first base that differs.
-        last = trim_allele(position, ref, alt)[0]
-        self._require_inside(f"--variant {text}", contig, position, last + 1)
         length = self.reference.contigs[self.gene.contig]
         found = self.reference.fetch(self.gene.contig, position, min(position + len(ref), length))
         if ref == alt or found != ref:
@@ -74,10 +132,7 @@ class WindowAlleles:
         InputError
             When the format is wrong, or the stretch lies outside the window or is too long.
         """
-        contig, start, end = parse_region(stretch, "--saturate")
-        self._require_inside(f"--saturate {stretch}", contig, start, end)
-        if end - start > LONGEST_STRETCH:
-            raise InputError(f"--saturate {stretch}: {end - start:,} bp; give {LONGEST_STRETCH:,} at most")
+        start, end = parse_stretch(stretch, self.gene, self.start, self.end)
         sequence = self.reference.fetch(self.gene.contig, start, end)
         bases = [bytes([base]) for base in sequence]
         return [
@@ -101,11 +156,3 @@ class WindowAlleles:
         n_alternates = np.array([len(record) - 1 for record in variants.alleles], dtype=np.int64)
         positions = np.repeat(variants.positions, n_alternates)
         return known[(positions >= self.start) & (positions < self.end)]
-
-    def _require_inside(self, what: str, contig: str, start: int, end: int) -> None:
-        inside = self.start <= start < end <= self.end
-        if match_contig(contig, [self.gene.contig]) is None or not inside:
-            raise InputError(
-                f"{what}: lies outside the window of {self.gene.gene_id}, "
-                f"{self.gene.contig}:{self.start + 1}-{self.end}"
-            )

@@ -1,19 +1,36 @@
 """Text and JSON that the command line prints."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
+import polars as pl
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 from haploscribe.interpret.explanation import Explanation
-from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
+from haploscribe.report.tables import (
+    ModelRow,
+    Versus,
+    baseline_of,
+    format_interval,
+    format_p,
+    format_r,
+    genes_by_best_r,
+    model_rows,
+)
 from haploscribe.results.tables import Results
+from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
+
+_WIDEST_CELL = 24
+"""Characters of a difference and its interval."""
 
 
 def model_table(results: Results) -> Table:
@@ -27,8 +44,8 @@ def model_table(results: Results) -> Table:
         padding=(0, 1, 0, 0),
         caption=Text(
             "\nr: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
-            f"of 5 %. Lead: mean r less that of {baseline}, 95 % bootstrap interval over genes. Better, "
-            f"worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
+            f"of 5 %. Δr: mean r less that of {baseline}, with its 95 % bootstrap interval over genes. "
+            f"Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
         ),
         caption_justify="left",
     )
@@ -37,7 +54,7 @@ def model_table(results: Results) -> Table:
         "genes",
         "mean\nr",
         "FDR\n5 %",
-        "lead in r,\n95 % interval",
+        "\n".join(("Δr vs", *wrap(baseline, _WIDEST_CELL))),
         "better /\nworse",
         "paired\np",
     ):
@@ -73,10 +90,41 @@ def _cells(row: ModelRow) -> list[str]:
         f"{row.n_genes}",
         format_r(row.mean_r),
         f"{row.n_significant}",
-        "-" if versus is None else format_interval(versus.difference_ci),
+        "-" if versus is None else _difference(versus),
         "-" if versus is None else f"{versus.n_better} / {versus.n_worse}",
         "-" if versus is None else format_p(versus.p),
     ]
+
+
+def _difference(versus: Versus) -> str:
+    """Write a difference in mean r and its interval, `+0.029 (-0.011 to 0.060)`."""
+    text = f"{round(versus.mean_difference, 3) + 0.0:+.3f}"
+    if versus.difference_ci is not None:
+        text += f" ({format_interval(versus.difference_ci)})"
+    return text
+
+
+def next_command(results: Results, out: Path) -> str | None:
+    """Return the command to try on a finished run: it explains the gene that is predicted best.
+
+    Parameters
+    ----------
+    results
+        The run.
+    out
+        Its folder.
+
+    Returns
+    -------
+    The command; None where all models are zero-shot ones, which are not explained.
+    """
+    trained = results.metrics.filter(~pl.col("model").is_in(ZERO_SHOT_NAMES))
+    if trained.is_empty():
+        return None
+    gene = genes_by_best_r(trained)[0]
+    return shlex.join(
+        ("haploscribe", "explain", "--results", str(out), "--gene", gene, "--out", f"{out}-explained")
+    )
 
 
 def explanation_table(explained: Explanation) -> Table:

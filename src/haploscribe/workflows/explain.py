@@ -14,15 +14,18 @@ from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError
 from haploscribe.estimators.base import Estimator, HasAttention
 from haploscribe.estimators.inputs import GeneInputs
+from haploscribe.estimators.registry import any_model
 from haploscribe.expression.genes import Gene
+from haploscribe.expression.table import find_genes
 from haploscribe.genome.contigs import match_contig
+from haploscribe.genome.tiles import cis_window
 from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import IN_SILICO_STORE, AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
 from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
 from haploscribe.interpret.in_silico import with_alleles
-from haploscribe.interpret.window_alleles import WindowAlleles
+from haploscribe.interpret.window_alleles import WindowAlleles, parse_stretch, parse_variant
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.report.figures import write_figure
@@ -62,6 +65,7 @@ def explain(
         else:
             stack.callback(remove_atomically, work)
         run = RunFolder.read(options.results)
+        _check_names(run, options)
         executor = stack.enter_context(open_executor(worker_options))
         opened = stack.enter_context(
             finished_run(run, executor, work, genes=options.gene, models=options.models)
@@ -118,14 +122,28 @@ def _neighbours(gene: Gene, opened: FinishedRun) -> tuple[Gene, ...]:
     )
 
 
-def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
-    if len(opened.cohort.genes) != 1:
+def _check_names(run: RunFolder, options: ExplanationOptions) -> None:
+    """Check the names of the gene, the models and the alleles before any large file is read."""
+    models, genes = run.model_names(options.models), run.saved.record.genes
+    chosen = find_genes(genes, options.gene, f"the models of {options.results}")
+    if len(chosen) != 1:
         raise InputError(f"--gene {options.gene}: name one gene")
-    if (options.variants or options.saturate) and opened.loaded is None:
+    reads_deltas = any_model([run.saved.specs[name] for name in models], "reads_deltas")
+    if (options.variants or options.saturate) and not reads_deltas:
         raise InputError(
-            f"--variant and --saturate need a model that reads sequence, and {', '.join(opened.models)} of "
+            f"--variant and --saturate need a model that reads sequence, and {', '.join(models)} of "
             f"{options.results} read none: the table of variants has the alleles that they know"
         )
+    gene, width = genes[chosen[0]], run.saved.record.window
+    # Where the contig ends is known once the reference is open; REF is compared with it then.
+    window = cis_window(gene.contig, gene.tss, width, contig_length=gene.tss + width)
+    for text in options.variants:
+        parse_variant(text, gene, window.start, window.end)
+    if options.saturate is not None:
+        parse_stretch(options.saturate, gene, window.start, window.end)
+
+
+def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     (gene,) = opened.cohort.genes
     window = _window(opened, gene)
     queried = [window.parsed(text) for text in options.variants]
