@@ -44,7 +44,7 @@ def test_options_are_those_of_the_command_line(example: CohortOptions) -> None:
 
 
 def test_check_says_what_the_command_says(made: Made) -> None:
-    assert made.cohort.check() == check(made.cohort.options, WorkerOptions())
+    assert made.cohort.check() == check(made.cohort.options, WorkerOptions()).facts
 
 
 def test_expression_is_handed_out_as_read(made: Made, example: CohortOptions) -> None:

@@ -1,6 +1,7 @@
 """The command line, end to end on the bundled real people."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -23,12 +24,36 @@ def test_help_answers_within_a_second_without_heavy_imports() -> None:
 def test_check_prints_what_it_found(
     example: CohortOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_cli("check", *inputs_of(example), monkeypatch=monkeypatch) == 0
-    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert run_cli("check", *inputs_of(example), "--models", "blup", monkeypatch=monkeypatch) == 0
+    *facts, verdict, following = capsys.readouterr().out.splitlines()
+    assert verdict == "OK. 358 samples × 17 genes, about a minute."
+    assert following.startswith("Next: haploscribe run --variants ")
+    lines = dict(line.split(": ", 1) for line in facts)
     assert lines["samples"] == "358 samples shared"
     assert lines["genes"] == "17"
     assert lines["cis window"] == "±98,304 bp"
     assert lines["missing calls, read as reference in haplotypes"].startswith("0 of ")
+
+
+def test_each_command_says_which_comes_next(
+    example: CohortOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--genes", ONE_GENE, "--models", "elastic-net,blup", "--jobs", "1")
+    said = []
+    arguments = ["check", *inputs_of(example), *options]
+    for _ in range(3):
+        assert run_cli(*arguments, monkeypatch=monkeypatch) == 0
+        said.append(" ".join(capsys.readouterr().out.split()))
+        _, _, command = said[-1].partition("Next: ")
+        program, *arguments = shlex.split(command) or [""]
+        assert program == "haploscribe" or len(said) == 3
+    assert "OK. 358 samples × 1 genes, about a minute." in said[0]
+    assert "Not shown: blup lies" in said[1]
+    assert (tmp_path / "results-explained" / "variants.tsv").is_file()
 
 
 def test_run_leaves_the_files_of_the_contract(

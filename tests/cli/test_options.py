@@ -10,7 +10,13 @@ import pytest
 from haploscribe.cli import main as cli
 from haploscribe.cli.options import taken
 from haploscribe.config.fields import option_fields
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    PredictionOptions,
+    WorkerOptions,
+)
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from tests.fixtures.command_line import run_cli
@@ -71,6 +77,7 @@ def cohort_options(*arguments: object) -> CohortOptions:
         ("hidden-size = 0", "run.toml: hidden_size: 0: give a positive number"),
         ("fold = 3", "run.toml: no option 'fold' of haploscribe run or any other command"),
         ("config = 'x'", "run.toml: no option 'config'"),
+        ("vcf = 'x'", "run.toml: no option vcf: it is --variants here"),
     ],
 )
 def test_a_file_is_refused_before_any_work(line: str, said: str, tmp_path: Path) -> None:
@@ -91,6 +98,10 @@ def test_python_runs_the_package_as_a_module() -> None:
         [sys.executable, "-m", "haploscribe", "--version"], capture_output=True, text=True, check=True
     )
     assert found.stdout.startswith("haploscribe, version ")
+    found = subprocess.run(
+        [sys.executable, "-m", "haploscribe", "run", "-h"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith("Usage: haploscribe run [OPTIONS]")
 
 
 def test_unknown_options_are_refused_with_a_suggestion(
@@ -98,6 +109,22 @@ def test_unknown_options_are_refused_with_a_suggestion(
 ) -> None:
     assert run_cli("run", "--widnow", 5, monkeypatch=monkeypatch) == 2
     assert "--window" in capsys.readouterr().err
+
+
+def predicted(*arguments: str) -> Path:
+    """Return the folder of models that `predict` reads."""
+    files = ("--variants=v.vcf", "--reference=r.fa", "--out=out.tsv")
+    context = cli.predict.make_context("predict", [*files, *arguments])
+    with context.scope():
+        return taken(PredictionOptions, dict(context.params)).models
+
+
+def test_predict_takes_the_results_or_the_models_in_them() -> None:
+    assert predicted("--results", "out") == predicted("--models", "out/models") == Path("out/models")
+    with pytest.raises(InputError, match="--models and --results say the same; give one of them"):
+        predicted("--results", "out", "--models", "out/models")
+    with pytest.raises(click.UsageError, match="Missing option '--results'"):
+        predicted()
 
 
 def test_a_required_option_is_missing() -> None:

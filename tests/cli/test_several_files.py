@@ -40,8 +40,12 @@ def test_check_reads_the_genes_of_all_files(
     repeated = ("--variants", folder / "chr2.vcf.gz", "--variants", folder / "chrX.vcf.gz")
     others = inputs_of(cohort, variants=None)
     for given in (("--variants", cohort.variants), repeated, ("--variants", folder)):
-        assert run_cli("check", *given, *others, "--maf", 0, monkeypatch=monkeypatch) == 0
-        printed.append(capsys.readouterr().out)
+        options = (*others, "--maf", 0, "--models", "blup")
+        assert run_cli("check", *given, *options, monkeypatch=monkeypatch) == 0
+        *lines, last = capsys.readouterr().out.splitlines()
+        assert last.startswith("Next: ")
+        # The time is measured.
+        printed.append([line for line in lines if not line.startswith("OK. ")])
     assert printed[0] == printed[1] == printed[2]
 
 

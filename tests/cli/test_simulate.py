@@ -56,7 +56,7 @@ def test_printed_command_runs_on_real_samples_with_sequences(
     assert facts["missing calls, written as reference"].startswith("0 of ")
     assert command[command.index("--reference") + 1] == str(example.reference)
     inputs = command[2:8]
-    assert run_cli("check", *inputs, "--jobs", 1, monkeypatch=monkeypatch) == 0
+    assert run_cli("check", *inputs, "--jobs", 1, "--models", "blup", monkeypatch=monkeypatch) == 0
     assert "samples: 90 samples shared" in capsys.readouterr().out
     models = ["--models", "blup-delta", "--backbone", "kmer", "--jobs", 1]
     assert run_cli(*command[1:], *models, monkeypatch=monkeypatch) == 0

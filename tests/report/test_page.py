@@ -223,11 +223,11 @@ def test_zero_shot_models_stand_in_the_costs() -> None:
 
 def test_time_by_stage_is_a_bar_each() -> None:
     results = made_results(shifted(0.03))
-    results.summary["stages"] = {"embedding": 80.0, "elastic-net": 20.0}
+    results.summary["stages"] = {"embedding": 80.0, "fitting_folds": 20.0}
     page = render_page(results)
     assert PageParser(page).tables["stages"] == [
         ["embedding", "1 min 20 s", ""],
-        ["elastic-net", "20.0 s", ""],
+        ["fitting and predicting held-out samples", "20.0 s", ""],
     ]
     assert re.findall(r'style="width:([\d.]+)%"', page) == ["100.0", "25.0"]
 

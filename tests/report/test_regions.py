@@ -101,9 +101,9 @@ def test_a_run_says_what_each_stage_took(finished: tuple[CohortOptions, Path]) -
     _, out = finished
     summary = read_results(out).summary
     assert list(summary["stages"]) == [
-        "reading variants",
+        "reading_variants",
         "embedding",
-        "fitting and predicting held-out samples",
-        "fitting all samples, to save the models",
+        "fitting_folds",
+        "fitting_all_samples",
     ]
     assert 0.0 < sum(summary["stages"].values()) <= summary["wall_seconds"]

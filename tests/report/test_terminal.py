@@ -2,6 +2,8 @@
 
 import io
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from rich.console import Console
 from scipy.stats import wilcoxon
 
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.report.terminal import model_table, results_json
+from haploscribe.report.terminal import model_table, next_command, results_json
 from haploscribe.results.tables import Results
 from tests.fixtures.results import made_results, shifted
 
@@ -27,9 +29,31 @@ def test_rows_hold_the_results_numbers() -> None:
     (row,) = (line.split() for line in printed(made_results(r)) if line.startswith("transformer"))
     assert row[1:4] == ["60", f"{other.mean():.3f}", f"{(other > 0.2).sum()}"]
     low, high = mean_intervals((other - base)[:, None], 1)[:, 0]
-    assert row[4:7] == [f"{low:.3f}", "to", f"{high:.3f}"]
-    assert row[7:10] == [f"{(other > base).sum()}", "/", f"{(other < base).sum()}"]
-    np.testing.assert_allclose(float(row[10]), wilcoxon(other - base).pvalue, rtol=0.051)
+    assert row[4:8] == [f"{other.mean() - base.mean():+.3f}", f"({low:.3f}", "to", f"{high:.3f})"]
+    assert row[8:11] == [f"{(other > base).sum()}", "/", f"{(other < base).sum()}"]
+    np.testing.assert_allclose(float(row[11]), wilcoxon(other - base).pvalue, rtol=0.051)
+
+
+def test_the_difference_is_headed_by_the_baseline() -> None:
+    r = shifted(0.03)
+    first, second = printed(made_results({"kmer": r["transformer"], "blup": r["elastic-net"]}))[:2]
+    assert "Δr vs" in first
+    assert "kmer" in second
+
+
+def test_the_next_command_explains_the_gene_that_is_predicted_best() -> None:
+    results = made_results({"elastic-net": [0.1, 0.4, 0.2], "xpresso": [0.9, 0.1, 0.1]})
+    command = next_command(results, Path("my results"))
+    assert command is not None
+    program, verb, *options = shlex.split(command)
+    asked = dict(zip(options[::2], options[1::2], strict=True))
+    best = results.metrics.filter(model="elastic-net").sort("pearson_r")["gene_id"][-1]
+    assert (program, verb) == ("haploscribe", "explain")
+    assert asked == {"--results": "my results", "--gene": best, "--out": "my results-explained"}
+
+
+def test_a_run_of_zero_shot_models_alone_has_nothing_to_explain() -> None:
+    assert next_command(made_results({"xpresso": [0.9, 0.1, 0.1]}), Path("out")) is None
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:

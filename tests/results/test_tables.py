@@ -15,6 +15,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
 from haploscribe.results.tables import (
+    STAGES,
     Results,
     Summary,
     read_predictions,
@@ -133,3 +134,27 @@ def test_a_spoilt_folder_is_told(tmp_path: Path, name: str, spoil: Callable[[Pat
         read_results(tmp_path)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_stages_that_earlier_versions_wrote_are_read_by_their_keys(tmp_path: Path) -> None:
+    values = [1.0, 2.0, 4.0, 3.0]
+    write(tmp_path, results_of(values), predictions_of(values))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary["stages"] = {
+        "reading variants": 1.0,
+        "predicting with enformer": 2.0,
+        "predicting with borzoi": 3.0,
+        "fitting and predicting held-out samples": 4.0,
+        "fitting all samples, to save the models": 5.0,
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert read_results(tmp_path).summary["stages"] == {
+        "reading_variants": 1.0,
+        "predicting_zero_shot": 5.0,
+        "fitting_folds": 4.0,
+        "fitting_all_samples": 5.0,
+    }
+
+
+def test_keys_of_stages_are_identifiers() -> None:
+    assert all(key.isidentifier() and key.islower() for key in STAGES)

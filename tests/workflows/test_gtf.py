@@ -157,16 +157,17 @@ def test_a_run_of_chosen_genes_keeps_to_them(runs: Runs, tmp_path: Path) -> None
 
 def test_models_that_lack_strands_are_named(runs: Runs, tmp_path: Path) -> None:
     cohort = write_small_cohort(tmp_path)
-    found = check(cohort, ALONE, EVALUATION)
+    found = check(cohort, ALONE, EVALUATION).facts
     assert found["genes without strand"] == (
         "5 of 5, taken as on + by blup-distance; give --gtf, or a column strand"
     )
-    found = check(cohort, ALONE, replace(EVALUATION, models=("blup",)))
+    found = check(cohort, ALONE, replace(EVALUATION, models=("blup",))).facts
     assert found["genes without strand"] == "5 of 5, which no model of the run reads"
     every = ("susie", "adaptive-shrinkage", "ensemble", "transformer", "transformer-all", "borzoi")
-    found = check(cohort, ALONE, replace(EVALUATION, models=("top-snp", "elastic-net", "blup-delta", *every)))
+    models = ("top-snp", "elastic-net", "blup-delta", *every)
+    found = check(cohort, ALONE, replace(EVALUATION, models=models)).facts
     assert f"by {', '.join(every)};" in str(found["genes without strand"])
-    assert "by models that know" in str(check(cohort, ALONE)["genes without strand"])
+    assert "by models that know" in str(check(cohort, ALONE).facts["genes without strand"])
     for folder in (runs.annotated, runs.plain):
         assert "genes without strand" not in read_results(folder).run["data"]
     assert read_results(runs.annotated).run["data"]["genes that the GTF lacks"] == 0
@@ -195,7 +196,7 @@ def test_genes_that_the_gtf_lacks_are_counted(runs: Runs, tmp_path: Path) -> Non
     gtf = write_gtf(tmp_path / "genes.gtf")
     gtf.write_text("".join(line for line in gtf.read_text().splitlines(True) if ON_X not in line))
     plain = replace(runs.cohort, expression=runs.cohort.expression.with_name("tss.bed"), gtf=gtf)
-    assert check(plain, ALONE)["genes that the GTF lacks"] == f"1 ({ON_X})"
+    assert check(plain, ALONE).facts["genes that the GTF lacks"] == f"1 ({ON_X})"
 
 
 def test_python_finds_genes_by_symbol(runs: Runs, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_check_and_embed_know_a_file_of_dosages_alone(imputed: Imputed) -> None:
     path = imputed.folder / "alone.vcf"
     path.write_text(imputed_vcf(GENOME.vcf(PEOPLE, seed=1, contigs=("chr2",)), 4, "DS"))
     cohort = replace(imputed.cohort, variants=path)
-    data = check(cohort, WorkerOptions())
+    data = check(cohort, WorkerOptions()).facts
     n_calls = N_PEOPLE * int(data["variants used (REF equals the FASTA at each)"])
     assert data["missing calls, read as reference in haplotypes"].endswith("(100.00%)")  # type: ignore[union-attr]
     assert n_calls > 0

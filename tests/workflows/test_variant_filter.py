@@ -89,12 +89,12 @@ def test_results_are_those_on_the_filtered_file_to_the_bit(filtered: Filtered) -
 
 
 def test_each_variant_that_is_left_out_is_counted_once(filtered: Filtered) -> None:
-    by_options, by_file = check(filtered.cohort, HERE), check(filtered.on_file, HERE)
+    by_options, by_file = (check(each, HERE).facts for each in (filtered.cohort, filtered.on_file))
     labels = ("A/T and C/G variants left out", "variants that --snps does not name")
     n_ambiguous, n_unlisted = (by_options.pop(label) for label in labels)
     used = "variants used (REF equals the FASTA at each)"
-    everything = check(replace(filtered.cohort, no_ambiguous=False, snps=None), HERE)
-    only_plain = check(replace(filtered.cohort, snps=None), HERE)
+    everything = check(replace(filtered.cohort, no_ambiguous=False, snps=None), HERE).facts
+    only_plain = check(replace(filtered.cohort, snps=None), HERE).facts
     assert by_options[used] == by_file[used]
     assert n_ambiguous == int(everything[used]) - int(only_plain[used])
     assert n_unlisted == int(only_plain[used]) - int(by_file[used])

@@ -258,7 +258,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
             if parameter.name == name
         ]
         if not others or name == "config":
-            line = advice(written, option_names(context.command)) or (
+            line = advice(written, option_names(context.command) - {"config"}) or (
                 f"no option {written!r} of haploscribe {context.info_name} or any other command; see --help"
             )
             raise InputError(f"--config {path}: {line}")

@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 30.0
 """Interval at which long work is reported where the output is no terminal."""
 
 _place: ContextVar[str] = ContextVar("place", default="")
-"""Which stage of a job is being done, such as `2/6 `; empty outside of one."""
+"""Which stage of a job is being done, such as `[2 of 6] `; empty outside of one."""
 
 
 def announce(text: str) -> None:
@@ -172,7 +172,7 @@ class Timer:
     def timed(self, key: str) -> Iterator[None]:
         """Measure the block, and show its number before all progress in it."""
         started = time.monotonic()
-        token = _place.set(f"{self._stages.index(key) + 1}/{len(self._stages)} ")
+        token = _place.set(f"[{self._stages.index(key) + 1} of {len(self._stages)}] ")
         try:
             yield
         finally:

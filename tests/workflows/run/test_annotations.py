@@ -106,7 +106,7 @@ def test_what_was_learned_is_in_the_summary_the_report_and_explanations(
     assert f"× {np.exp(row['effect']):.2f}" in page
     assert f"{row['n_missing']:,} of {row['n_variants']:,}" in page
     checked = check(cohort, WorkerOptions(), EvaluationOptions(models=MODELS, annotations=(given,)))
-    assert checked["variants without score"] == f"{row['n_missing']:,} of {row['n_variants']:,}"
+    assert checked.facts["variants without score"] == f"{row['n_missing']:,} of {row['n_variants']:,}"
 
     gene = results.metrics["gene_id"][0]
     found = explain(ExplanationOptions(out, gene, models=("blup-distance",)), WorkerOptions())
