@@ -10,6 +10,7 @@ import pytest
 
 from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import CohortOptions
+from haploscribe.embedding import engine
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.engine import EmbeddingCounts, check_tile_size, embed_block, haplotypes_key
@@ -86,6 +87,29 @@ def test_forward_passes_are_the_unique_sequences_of_tiles_with_variants(
     assert len(backbone.seen) == sum(len(sequences) for sequences in per_tile)
     assert counts.tiles == len(per_tile)
     assert counts.naive_forward_passes == 358 * 2 * len(per_tile)
+
+
+def test_a_block_tells_how_much_of_it_is_embedded(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "HAPLOTYPES_PER_CALL", 4)
+    store, contigs = EmbeddingStore(tmp_path / "s.zarr"), cohort.genotypes.reference.contigs
+    (block, *_) = tile_blocks(cohort.cis_windows(), cohort.tile_size, contigs)
+    shares: list[float] = []
+    for n_calls in (None, 1):  # the second time all is in the store
+        shares.clear()
+        _, counts = embed_block(
+            block, cohort.genotypes, CountingBackbone(), store, cohort.tile_size, shares.append
+        )
+        assert len(shares) == (n_calls or -(-counts.forward_passes // 4)) > 0
+        assert sum(shares) == pytest.approx(1.0)
+
+
+def test_counting_a_block_needs_no_backbone(cohort: Cohort, tmp_path: Path) -> None:
+    store, contigs = EmbeddingStore(tmp_path / "s.zarr"), cohort.genotypes.reference.contigs
+    for block in tile_blocks(cohort.cis_windows(), cohort.tile_size, contigs):
+        _, counts = embed_block(block, cohort.genotypes, CountingBackbone(), store, cohort.tile_size)
+        assert engine.count_block(block, cohort.genotypes) == replace(counts, forward_passes=0)
 
 
 def test_second_run_embeds_nothing(cohort: Cohort, tmp_path: Path) -> None:

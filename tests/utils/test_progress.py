@@ -1,11 +1,12 @@
 """Progress where the output is no terminal: lines of plain text."""
 
+import re
 import threading
 
 import pytest
 
 from haploscribe.utils import progress
-from haploscribe.utils.progress import StageReport, stage
+from haploscribe.utils.progress import StageReport, Timer, stage
 
 
 class Clock:
@@ -87,9 +88,48 @@ def test_a_log_has_a_line_every_thirty_seconds(
     assert last.startswith("Embedding: 4 of 4 tiles, ")
 
 
+def test_parts_of_a_unit_add_up_to_whole_ones() -> None:
+    report = StageReport("Embedding", 3, "tiles", Clock())
+    for _ in range(3):
+        report.advance(1 / 3)
+    assert report.line().startswith("Embedding: 1 of 3 tiles")
+    report.advance(0.5)
+    assert report.line().startswith("Embedding: 1 of 3 tiles")
+
+
+def test_a_stage_of_a_job_says_which_of_how_many_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    timer = Timer(("reading", "embedding"))
+    for key in ("reading", "embedding"):
+        with timer.timed(key), stage("Working", 4, "tiles"):
+            pass
+    with stage("Working", 4, "tiles"):
+        pass
+    starts = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert starts == ["[1 of 2] Working", "[2 of 2] Working", "Working"]
+    assert list(timer.seconds) == ["reading", "embedding"]
+
+
+def test_a_stage_that_was_not_planned_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="not in tuple"), Timer(("reading",)).timed("embedding"):
+        pass
+
+
+def test_a_terminal_shows_what_a_log_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    with stage("[x] Embedding", 4, "tiles") as advance:
+        advance(1)
+        advance(3)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "[x] Embedding" in shown
+    assert "4 of 4 tiles, 0:00:0" in shown
+
+
 def test_a_stage_that_fails_ends_its_thread_and_adds_no_line(capsys: pytest.CaptureFixture[str]) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(ValueError, match="at fault"), stage("Embedding", 4, "tiles"):
         raise ValueError("at fault")
     assert capsys.readouterr().err == ""
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before

@@ -69,7 +69,8 @@ def test_the_time_is_that_of_the_backbone_for_each_sequence(tmp_path: Path) -> N
 
 def test_models_that_are_not_timed_are_named(tmp_path: Path) -> None:
     models = ("blup", "transformer-all", "xpresso")
-    estimate = check(write_cohort(tmp_path), WorkerOptions(), EvaluationOptions(models=models)).estimate
+    evaluation, kmer = EvaluationOptions(models=models), BackboneOptions("kmer")
+    estimate = check(write_cohort(tmp_path), WorkerOptions(), evaluation, kmer).estimate
     assert estimate is not None
     assert estimate.not_counted == ("transformer-all", "xpresso")
     assert estimate.seconds > 0.0

@@ -1,6 +1,7 @@
 """What `explain` says of a gene is what its models do to people: by numpy, scipy, plink2 and `predict`."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ from haploscribe.interpret.window_alleles import LONGEST_STRETCH
 from haploscribe.parallel.open import open_executor
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.types import Float64Array
+from haploscribe.workflows.explain import explain
 from haploscribe.workflows.finished_run import RunFolder, finished_run
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
@@ -602,3 +604,26 @@ def test_results_that_may_only_be_read_are_explained(
         explain_into(ExplanationOptions(results, GENE, models=("blup-delta",)), WorkerOptions(), out)
         assert {path: path.stat().st_mtime_ns for path in (results, *results.rglob("*"))} == before
     assert (out / TILES).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"gene": "nobody"}, "1 of 1 ids are not in the models"),
+        ({"variants": ("chr22:1:A:G",)}, "--variant chr22:1:A:G: lies outside the window"),
+        ({"variants": ("chr22",)}, "--variant chr22: write it as chr:pos:ref:alt"),
+        ({"saturate": "chr22:1-5"}, "--saturate chr22:1-5: lies outside the window"),
+        ({"models": ("nothing",)}, "no trained model 'nothing'"),
+        ({}, "has changed since the run"),
+    ],
+)
+def test_names_are_checked_before_the_inputs_are_read(
+    explained: Explained, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(explained.results, results, ignore=shutil.ignore_patterns("embeddings.zarr"))
+    record = json.loads((results / "run.json").read_text())
+    record["inputs"]["variants"]["digest"] = "0" * 32
+    (results / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=re.escape(said)):
+        explain(replace(ExplanationOptions(results, GENE), **options), WorkerOptions())

@@ -165,7 +165,7 @@ def test_models_that_lack_strands_are_named(runs: Runs, tmp_path: Path) -> None:
     assert found["genes without strand"] == "5 of 5, which no model of the run reads"
     every = ("susie", "adaptive-shrinkage", "ensemble", "transformer", "transformer-all", "borzoi")
     models = ("top-snp", "elastic-net", "blup-delta", *every)
-    found = check(cohort, ALONE, replace(EVALUATION, models=models)).facts
+    found = check(cohort, ALONE, replace(EVALUATION, models=models), BackboneOptions("kmer")).facts
     assert f"by {', '.join(every)};" in str(found["genes without strand"])
     assert "by models that know" in str(check(cohort, ALONE).facts["genes without strand"])
     for folder in (runs.annotated, runs.plain):

@@ -164,7 +164,7 @@ def test_check_and_embed_know_a_file_of_dosages_alone(imputed: Imputed) -> None:
     assert data["missing calls, read as reference in haplotypes"].endswith("(100.00%)")  # type: ignore[union-attr]
     assert n_calls > 0
     with pytest.raises(InputError, match="lack alleles"):
-        check(cohort, WorkerOptions(), EvaluationOptions(models=("blup-delta",)))
+        check(cohort, WorkerOptions(), EvaluationOptions(models=("blup-delta",)), BackboneOptions("kmer"))
     with pytest.raises(InputError, match="and embed would read the reference"):
         embed(cohort, BackboneOptions("kmer"), imputed.folder / "s.zarr", WorkerOptions())
 

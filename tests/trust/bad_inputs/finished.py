@@ -235,6 +235,19 @@ ROWS = (
         verbs=("predict",),
     ),
     refused(
+        "predict: both `--results` and `--models`",
+        given("results", RESULTS),
+        "--models and --results say the same; give one of them",
+        verbs=("predict",),
+    ),
+    refused(
+        "predict: neither `--results` nor `--models`",
+        lambda case: case.leave_out("models"),
+        "Missing option '--results'",
+        "haploscribe predict --help",
+        verbs=("predict",),
+    ),
+    refused(
         "predict: an unknown gene",
         given("genes", "nobody"),
         r"--genes: 1 of 1 ids are not in the models of results/models \(nobody\)",

@@ -199,6 +199,24 @@ ROWS: tuple[Row, ...] = (
         "No such option '--widnow'. Did you mean '--window'",
         "haploscribe check --help",
     ),
+    *(
+        refused(
+            f"`{option}`, as another program calls it",
+            given(option.removeprefix("--"), "x"),
+            f"no option {option}: it is {ours} here",
+            "haploscribe check --help",
+        )
+        for option, ours in (
+            ("--vcf", "--variants"),
+            ("--phenotypes", "--expression"),
+            ("--maf_threshold", "--maf"),
+        )
+    ),
+    refused(
+        "`--bfile`",
+        given("bfile", "cohort"),
+        "no option --bfile: PLINK 1 files keep no phase; give the phased VCF, BCF or PGEN",
+    ),
     refused(
         "an option that must be given",
         lambda case: case.leave_out("variants"),
@@ -398,6 +416,11 @@ ROWS: tuple[Row, ...] = (
         "`--config`: an unknown model, of `run`",
         config("models = ['blup', 'lasagne']\n"),
         UNKNOWN,
+    ),
+    refused(
+        "`--config`: an option as another program calls it",
+        config("maf_threshold = 0.05\n"),
+        "--config options.toml: no option maf_threshold: it is --maf here",
     ),
     accepted("`--config`: a byte-order mark and CRLF", config("\ufeffmaf = 0.0\r\n"), "is read", used()),
     refused(
