@@ -15,7 +15,7 @@ from tests.fixtures.command_line import KMER, ONE_GENE, inputs_of, run_cli
 
 
 def test_help_answers_within_a_second_without_heavy_imports() -> None:
-    heavy = ["torch", "transformers", "numba", "pysam", "zarr", "polars", "scipy", "numpy"]
+    heavy = ["torch", "transformers", "numba", "pysam", "zarr", "polars", "scipy", "numpy", "rich"]
     script = f"import haploscribe.cli.main, sys; print([m for m in {heavy!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.replace("'", '"')) == []

@@ -71,6 +71,15 @@ def test_typed_options_are_those_of_the_verb(page: str, line: str) -> None:
     assert {word for word in words if word.startswith("--")} <= known
 
 
+def test_the_demo_has_one_folder_everywhere() -> None:
+    (out,) = (parameter for parameter in cli.commands["demo"].params if parameter.name == "out")
+    files = [ROOT / name for name in ("README.md", "Makefile", ".gitignore")]
+    texts = [path.read_text(encoding="utf-8") for path in (*files, *sorted((ROOT / "docs").glob("*.md")))]
+    named = {found for text in texts for found in re.findall(r"\b\w+-demo\b|\bdemo-[a-z]*results\b", text)}
+    assert named == {out.default}
+    assert not any(re.search(r"\bdemo --out\b", text) for text in texts)
+
+
 def test_the_configuration_shown_has_options_of_run() -> None:
     guide = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
     shown = tomllib.loads(guide.split("```toml\n")[1].split("```")[0])
