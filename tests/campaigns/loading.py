@@ -17,7 +17,7 @@ from haploscribe.config.options import CohortOptions
 from tests.fixtures.small_cohort import GENES
 
 GIBIBYTE = 1 << 30
-_PROGRESS = re.compile(r": [\d,]+ of [\d,]+ \w+, \d+:\d\d:\d\d")
+_PROGRESS = re.compile(r": [\d,]+ of [\d,]+ \w+, \d+:\d\d:\d\d|^[\d,]+ samples × ")
 _POOL = "asyncio_"
 """Zarr's pool, which grows as it is used, to a few more threads than there are cores, and stays."""
 _LIMITED = 'ulimit -c 0; ulimit -v "$1"; shift; exec "$@"'

@@ -57,7 +57,10 @@ def test_each_command_says_which_comes_next(
 
 
 def test_run_leaves_the_files_of_the_contract(
-    example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: CohortOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
     arguments = ["run", *inputs_of(example), *KMER, "--models", "elastic-net,blup,blup-delta"]
@@ -91,6 +94,18 @@ def test_run_leaves_the_files_of_the_contract(
     assert 0 < summary["embedding"]["forward_passes"] <= summary["embedding"]["unique_haplotypes"]
     record = json.loads((out / "run.json").read_text())
     assert set(record["inputs"]) == {"variants", "reference", "expression", "covariates"}
+    embedding = summary["embedding"]
+    header = (
+        f"358 samples × 3 genes; {embedding['unique_haplotypes']:,} distinct sequences of "
+        f"{embedding['naive_forward_passes']:,} haplotypes in {embedding['tiles']:,} tiles; "
+        "backbone kmer on cpu"
+    )
+    progress = capsys.readouterr().err.splitlines()
+    assert header in progress
+    stages = {line.partition("] ")[0] for line in progress if line.startswith("[")}
+    assert stages == {
+        f"[{number} of {len(summary['stages'])}" for number in range(1, len(summary["stages"]) + 1)
+    }
 
 
 def test_second_run_embeds_nothing_and_finds_the_same(

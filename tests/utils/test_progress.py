@@ -27,7 +27,7 @@ def test_a_line_says_what_is_done_and_what_is_left() -> None:
     clock.now += 60
     report.advance(300)
     clock.now += 30
-    assert report.line() == "Fitting genes: 300 of 1,200 genes, 0:01:30, about 0:04:30 left"
+    assert report.line() == "Fitting genes: 300 of 1,200 genes, 0:01:30, ~0:04:30 left"
     report.advance(900)
     clock.now += 3_600
     assert report.line() == "Fitting genes: 1,200 of 1,200 genes, 1:01:30"
@@ -40,7 +40,7 @@ def test_work_of_an_interrupted_run_is_not_in_the_rate() -> None:
     clock.now += 30
     assert report.line() == "Fitting genes: 80 of 100 genes, 0:00:30"
     report.advance(10)
-    assert report.line() == "Fitting genes: 90 of 100 genes, 0:00:30, about 0:00:30 left"
+    assert report.line() == "Fitting genes: 90 of 100 genes, 0:00:30, ~0:00:30 left"
 
 
 class FakeEvent(threading.Event):

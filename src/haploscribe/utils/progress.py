@@ -70,7 +70,7 @@ def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float],
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=6),
         _StateColumn(),
         console=console,
     )
@@ -119,7 +119,7 @@ class StageReport:
         since, before = self._first or (now, self._done)
         if before < self._done < self._total:
             left = (now - since) * (self._total - self._done) / (self._done - before)
-            text += f", about {_clock_time(left)} left"
+            text += f", ~{_clock_time(left)} left"
         return text
 
 
