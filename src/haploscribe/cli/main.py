@@ -42,7 +42,7 @@ from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights
 from haploscribe.utils.file_lists import Files
-from haploscribe.utils.files import remove_on_error
+from haploscribe.utils.files import remove_on_error, umask_for
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
@@ -127,7 +127,8 @@ def check(**values: Any) -> None:
     cohort, workers = taken(CohortOptions, values), taken(WorkerOptions, values)
     backbone, evaluation = taken(BackboneOptions, values), taken(EvaluationOptions, values)
     taken(ZeroShotOptions, values)
-    checked = check_cohort(cohort, workers, evaluation, backbone)
+    with umask_for("owner"):  # of temporary files
+        checked = check_cohort(cohort, workers, evaluation, backbone)
     print_summary(checked.facts)
     print_text(f"{checked.verdict()}.")
     print_line("Next", shlex.join(("haploscribe", "run", *given_arguments(), "--out", "results")))

@@ -414,7 +414,7 @@ ROWS: tuple[Row, ...] = (
     ),
     refused(
         "`--config`: an unknown model, of `run`",
-        config("models = ['blup', 'lasagne']\n"),
+        config("models = ['blup', 'lasagne']\n", "models"),
         UNKNOWN,
     ),
     refused(

@@ -15,7 +15,7 @@ _COHORT = {"variants": VARIANTS, "reference": REFERENCE, "expression": EXPRESSIO
 _WINDOW = {"window": 2_000, "tile": 500}
 _EXPORT = {"results": RESULTS, "build": "b38", "min-r": 0, "max-p": 1, "jobs": 1}
 VERBS: dict[str, dict[str, object]] = {
-    "check": {**_COHORT, "covariates": COVARIATES, **_WINDOW, "models": "blup", "jobs": 1},
+    "check": {**_COHORT, "covariates": COVARIATES, **_WINDOW, "models": "blup", "folds": 2, "jobs": 1},
     "run": {
         **_COHORT,
         "covariates": COVARIATES,

@@ -205,17 +205,17 @@ ROWS = (
     ),
     refused("VCF without samples", cut_columns(VARIANTS, 8), "share no sample .genotypes: none"),
     refused(
-        "one sample, in a run",
+        "one sample, checked or in a run",
         cut_columns(VARIANTS, 10),
         "--folds 2: 1 samples leave some fold fewer than 3",
-        verbs=("run",),
+        verbs=("check", "run"),
     ),
     accepted(
-        "one sample, checked or embedded",
+        "one sample, embedded",
         cut_columns(VARIANTS, 10),
         "is read; the 42 others of the expression table are named as left out",
         lambda case, ended: None,
-        verbs=("check", "embed"),
+        verbs=("embed",),
     ),
     accepted(
         "a record twice",
