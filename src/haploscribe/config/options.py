@@ -85,9 +85,7 @@ Maf = Annotated[
         group="Genes and variants",
     ),
 ]
-AssumePhased = Annotated[
-    bool, Option("Read unphased heterozygotes as if phased.", group="Genes and variants")
-]
+AssumePhased = Annotated[bool, Option("Read unphased heterozygotes as if phased.", group="Inputs")]
 _DEVICE = Option(
     "Where backbone and zero-shot models run; auto takes a GPU where there is one.",
     metavar="auto|cpu|cuda|cuda:N",
