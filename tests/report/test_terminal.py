@@ -76,6 +76,8 @@ def test_brackets_in_a_models_name_are_no_markup() -> None:
     r = shifted(0.03)
     lines = printed(made_results({"elastic-net": r["elastic-net"], "[red]x[/red]": r["transformer"]}))
     assert any(line.startswith("[red]x[/red]") for line in lines)
+    headed = printed(made_results({"[red]x[/red]": r["elastic-net"], "blup": r["transformer"]}))
+    assert "[red]x[/red]" in headed[1]
 
 
 def test_numbers_stay_whole_at_80_columns_beside_a_long_name() -> None:

@@ -58,7 +58,7 @@ def model_table(results: Results) -> Table:
         "better /\nworse",
         "paired\np",
     ):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in rows:
         # Text, as a model may be a path and square brackets in it are no markup
         table.add_row(Text(row.model), *_cells(row))
