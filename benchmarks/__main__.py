@@ -17,7 +17,6 @@ BENCHMARKS = {
     },
     "speed": {
         "embedding": "10 min",
-        "cost": "50 min",
         "large_models": "15 min",
         "long_tiles": "4 min",
         "half_precision": "2 min",

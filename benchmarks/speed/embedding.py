@@ -19,6 +19,7 @@ from benchmarks.common.cohort import NANO_TILE, benchmark_cohort, haplotypes_of
 from benchmarks.common.measuring import seconds_of
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
+from benchmarks.common.ratios import Ratio, write_ratios
 from benchmarks.speed.encoders import operations_per_token
 from benchmarks.speed.plain_loop import (
     Way,
@@ -286,7 +287,7 @@ def speed_lines(rates: Mapping[Way, float]) -> list[str]:
 
 def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its table."""
-    parser = benchmark_parser("embedding", __doc__, every=1)
+    parser = benchmark_parser("embedding", __doc__, every=1, ratios=True)
     parser.add_argument("--tiles", type=int, default=TILES_PER_BLOCK, help="tiles that both embed in full")
     parser.add_argument("--tile", type=int, default=NANO_TILE, help="in base pairs")
     arguments = parser.parse_args(argv)
@@ -298,8 +299,12 @@ def main(argv: Sequence[str]) -> None:
         with open_cohort(options, Path(folder)) as cohort:
             haplotypes = haplotypes_of(cohort, cohort.cis_windows())
             stretch = haplotypes_of(cohort, windows_of(typical_stretch(haplotypes, arguments.tiles)))
-            measured = comparison_lines(compare(cohort, stretch, backbone))
+            compared = compare(cohort, stretch, backbone)
+            measured = comparison_lines(compared)
             counted = count_lines(cohort, haplotypes)
+    data = f"{len(stretch)} tiles of {options.tile_size:,} bp, {len(stretch[0].index)} samples"
+    peer = "a plain loop: `transformers`, each haplotype of each sample"
+    ratio = Ratio(peer, data, "wall", compared.loop_seconds, compared.stage.seconds)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"
     command += "" if arguments.every == 1 else f" --every {arguments.every}"
     command += "" if arguments.tile == NANO_TILE else f" --tile {arguments.tile}"
@@ -308,8 +313,7 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(command) + ".",
         "",
-        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {len(stretch)} tiles of "
-        f"{options.tile_size:,} bp, {len(stretch[0].index)} samples. "
+        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {data}. "
         "The plain loop runs a `transformers` model with the same weights "
         "on every sample's two haplotypes of every tile, in the way that was fastest in the same run, from "
         "ready-made token numbers. `haploscribe` starts from the VCF and ends with the store; its time is "
@@ -323,3 +327,4 @@ def main(argv: Sequence[str]) -> None:
         "",
     ]
     write_page(arguments.table, lines)
+    write_ratios(arguments.ratios, [ratio])
