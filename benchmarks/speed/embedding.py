@@ -7,7 +7,6 @@ nearest the cohort's mean.
 """
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ from benchmarks.common.measuring import seconds_of
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.common.ratios import Ratio, write_ratios
-from benchmarks.speed.encoders import operations_per_token
+from benchmarks.speed.embedding_stage import Stage, run_stage, typical_stretch, windows_of
+from benchmarks.speed.encoders import operations_per_token, token_numbers
 from benchmarks.speed.plain_loop import (
     Way,
     all_ways,
@@ -33,86 +33,13 @@ from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
-from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
-from haploscribe.genome.tiles import TILES_PER_BLOCK, Interval, tile_blocks
-from haploscribe.utils.types import Float32Array, Int64Array
+from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.utils.types import Float32Array
 
 BACKBONE = "nano"
 SEQUENCES_TRIED = 48
 REPEATS = 3
-
-
-class TimedBackbone:
-    """Backbone that adds up the time spent in it."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
-        self.name, self.settings = backbone.name, backbone.settings
-        self.tile_multiple, self.max_tile = backbone.tile_multiple, backbone.max_tile
-        self.seconds = 0.0
-
-    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
-        """Embed haplotypes."""
-        found: list[Float32Array] = []
-        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(haplotypes)))
-        return found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One run of the embedding stage on tiles that no store holds yet."""
-
-    seconds: float
-    model_seconds: float
-    passes: int
-    tiles: list[EmbeddedTile]
-
-
-def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Backbone) -> Stage:
-    """Embed tiles into a new store, from the VCF on."""
-    timed = TimedBackbone(backbone)
-    with tempfile.TemporaryDirectory() as folder:
-        store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile_size
-        (block,) = tile_blocks(windows_of(haplotypes), size, cohort.genotypes.reference.contigs)
-        started = time.perf_counter()
-        address, counts = embed_block(block, cohort.genotypes, timed, store, size)
-        seconds = time.perf_counter() - started
-        stored = DeltaReader(store, [address])
-        tiles = [stored.tile(each.tile) for each in haplotypes]
-    return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
-
-
-def windows_of(haplotypes: Sequence[TileHaplotypes]) -> list[Interval]:
-    """Return each tile as a window of its own."""
-    return [Interval(each.tile.contig, each.tile.start, each.tile.end) for each in haplotypes]
-
-
-def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[TileHaplotypes]:
-    """Return neighbouring tiles, within one block of the store, of the most typical mean count.
-
-    Tiles with N or of another length make token lists of other lengths, which a plain loop would have to
-    pad; they are left to the rest of the cohort.
-    """
-    size = haplotypes[0].tile.end - haplotypes[0].tile.start
-    carriers = [
-        tile
-        for tile in haplotypes
-        if tile.tile.is_whole
-        and len(tile.sequences) > 1
-        and all(len(s) == size and b"N" not in s for s in tile.sequences)
-    ]
-    counts = np.array([len(tile.sequences) for tile in carriers])
-    stretches = [
-        np.arange(first, first + n_tiles)
-        for first in range(len(carriers) - n_tiles + 1)
-        if carriers[first + n_tiles - 1].tile.number // TILES_PER_BLOCK
-        == carriers[first].tile.number // TILES_PER_BLOCK
-    ]
-    nearest = min(stretches, key=lambda rows: abs(float(counts[rows].mean() - counts.mean())))
-    return [carriers[row] for row in nearest]
 
 
 def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[str]:
@@ -148,13 +75,6 @@ def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[st
         f"{uncarried} tiles have a reference that no sample carries; it is embedded because deltas are taken "
         f"from it. So {passes - uncarried:,} passes are the least without approximation.",
     ]
-
-
-def token_numbers(sequences: Sequence[bytes]) -> Int64Array:
-    """Tokenise sequences of one length, the class token first: int64 `(n, length)`."""
-    with opened_checkpoint(BACKBONE) as checkpoint:
-        tokenise = tokeniser_of(checkpoint)
-    return np.stack([np.concatenate(([tokenise.class_id], tokenise(sequence))) for sequence in sequences])
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +126,9 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
     """Run both ways in full on some tiles, and compare time and vectors."""
     with opened_checkpoint(BACKBONE) as checkpoint:
         encoder, configuration = transformers_encoder(checkpoint), checkpoint.configuration
+        tokenise = tokeniser_of(checkpoint)
     unique = [sequence for tile in haplotypes for sequence in tile.sequences]
-    ids = token_numbers(unique)
+    ids = token_numbers(tokenise, unique)
     references = np.cumsum([0, *(len(tile.sequences) for tile in haplotypes[:-1])])
     carried = np.stack([first + tile.index for first, tile in zip(references, haplotypes, strict=True)])
     everyone = ids[carried.ravel()]
@@ -217,7 +138,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
     stage = min(
         (run_stage(cohort, haplotypes, backbone) for _ in range(REPEATS)), key=lambda stage: stage.seconds
     )
-    tokenising = seconds_of(lambda: token_numbers(unique))
+    tokenising = seconds_of(lambda: token_numbers(tokenise, unique))
     found: list[Float32Array] = []
     loop_seconds = seconds_of(lambda: found.append(embed_all(encoder, everyone, fastest)))
     peak = peak_multiply_rate()
