@@ -50,12 +50,14 @@ def seconds_of(work: Callable[[], object], repeats: int = 1) -> float:
     return min(times)
 
 
-def repeated(work: Callable[[], Result], least: float) -> tuple[list[Result], list[float]]:
-    """Run some work once, and again until `least` seconds have passed; return all results and seconds."""
+def repeated(work: Callable[[], Result], least: float) -> tuple[list[Result], list[Seconds]]:
+    """Run some work once, and again until `least` seconds have passed; return all results and times."""
     results: list[Result] = []
-    times: list[float] = []
-    while not times or sum(times) < least:
-        times.append(seconds_of(lambda: results.append(work())))
+    times: list[Seconds] = []
+    while not times or sum(time.wall for time in times) < least:
+        times.append(Seconds())
+        with timed(times[-1]):
+            results.append(work())
     return results, times
 
 

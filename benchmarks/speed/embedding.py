@@ -136,7 +136,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
     rates = speeds(encoder, ids[:SEQUENCES_TRIED], all_ways())
     fastest = max(rates, key=rates.__getitem__)
     stage = min(
-        (run_stage(cohort, haplotypes, backbone) for _ in range(REPEATS)), key=lambda stage: stage.seconds
+        (run_stage(cohort, haplotypes, backbone) for _ in range(REPEATS)), key=lambda stage: stage.taken.wall
     )
     tokenising = seconds_of(lambda: token_numbers(tokenise, unique))
     found: list[Float32Array] = []
@@ -153,7 +153,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
         loop_seconds=loop_seconds,
         stage=stage,
         tokens=ids.size,
-        around_seconds=stage.seconds - stage.model_seconds + tokenising,
+        around_seconds=stage.taken.wall - stage.model_seconds + tokenising,
         floor_seconds=operations_per_token(configuration, ids.shape[1]) * ids.size / peak,
         peak=peak,
         embeddings_apart=float(np.abs(embeddings - plain).max()),
@@ -166,21 +166,21 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
 def comparison_lines(found: Comparison) -> list[str]:
     """Format the comparison."""
     stage, fewer = found.stage, found.loop_passes / found.stage.passes
-    speed, best = found.tokens / stage.seconds, found.rates[found.fastest]
+    seconds = stage.taken.wall
+    speed, best = found.tokens / seconds, found.rates[found.fastest]
     floor = found.floor_seconds
     return [
         "| | plain loop | haploscribe | ratio |",
         "|---|---|---|---|",
         f"| forward passes | {found.loop_passes:,} | {stage.passes:,} | {fewer:.1f} |",
-        f"| wall clock, s | {found.loop_seconds:.2f} | {stage.seconds:.2f} "
-        f"| {found.loop_seconds / stage.seconds:.1f} |",
+        f"| wall clock, s | {found.loop_seconds:.2f} | {seconds:.2f} | {found.loop_seconds / seconds:.1f} |",
         f"| floor, s: matrix products at {found.peak / 1e9:.0f} GFLOP/s | {floor * fewer:.2f} "
         f"| {floor:.2f} | |",
-        f"| times the floor | {found.loop_seconds / (floor * fewer):.2f} | {stage.seconds / floor:.2f} | |",
+        f"| times the floor | {found.loop_seconds / (floor * fewer):.2f} | {seconds / floor:.2f} | |",
         "",
         f"The bare model's best, {best:,.0f} tokens/s ({found.fastest}), is {best / speed:.2f} times the "
         f"{speed:,.0f} tokens/s of the whole stage. Variants, haplotypes, tokenising and storing take "
-        f"{100 * found.around_seconds / stage.seconds:.1f} % of the stage's time.",
+        f"{100 * found.around_seconds / seconds:.1f} % of the stage's time.",
         "",
         f"Largest difference of an embedding {found.embeddings_apart:.1e}, of a delta "
         f"{found.deltas_apart:.1e}; root mean squares are {found.embedding_size:.2f} and "

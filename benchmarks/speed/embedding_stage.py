@@ -1,14 +1,13 @@
 """Run the embedding stage on neighbouring tiles of the cohort, from the VCF to the store."""
 
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common.measuring import seconds_of
+from benchmarks.common.measuring import Seconds, seconds_of, timed
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
@@ -39,7 +38,7 @@ class TimedBackbone:
 class Stage:
     """One run of the embedding stage on tiles that no store holds yet."""
 
-    seconds: float
+    taken: Seconds
     model_seconds: float
     passes: int
     tiles: list[EmbeddedTile]
@@ -47,16 +46,15 @@ class Stage:
 
 def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Backbone) -> Stage:
     """Embed tiles into a new store, from the VCF on."""
-    timed = TimedBackbone(backbone)
+    taken, watched = Seconds(), TimedBackbone(backbone)
     with tempfile.TemporaryDirectory() as folder:
         store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile_size
         (block,) = tile_blocks(windows_of(haplotypes), size, cohort.genotypes.reference.contigs)
-        started = time.perf_counter()
-        address, counts = embed_block(block, cohort.genotypes, timed, store, size)
-        seconds = time.perf_counter() - started
+        with timed(taken):
+            address, counts = embed_block(block, cohort.genotypes, watched, store, size)
         stored = DeltaReader(store, [address])
         tiles = [stored.tile(each.tile) for each in haplotypes]
-    return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
+    return Stage(taken, watched.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
 
 
 def windows_of(haplotypes: Sequence[TileHaplotypes]) -> list[Interval]:

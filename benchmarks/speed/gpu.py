@@ -2,13 +2,15 @@
 
 Embeds real haplotypes with the published architectures of both versions and random weights, which change no
 speed; what training does to deltas they do not show. Then the embedding stage, from the VCF to the store, is
-timed against its bare model: does the device wait? Takes about 10 minutes. The page is written after each
-architecture, so that a run cut short keeps what it has. One section per device; the others stay.
+timed against its bare model: does the device wait? On a CPU one thread computes, and its processor seconds
+count. Takes about 10 minutes. The page is written after each architecture, so that a run cut short keeps what
+it has. One section per device; the others stay.
 """
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.common.cohort import NANO_TILE, benchmark_cohort, haplotypes_of, passes_of_genome
-from benchmarks.common.measuring import repeated
+from benchmarks.common.measuring import Seconds, repeated
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_section
 from benchmarks.speed.embedding_stage import run_stage, typical_stretch
@@ -49,6 +51,7 @@ from haploscribe.embedding.backbones.esm import EsmConfiguration
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.backbones.tokeniser import SixMerTokeniser
 from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.parallel.threads import threads
 from haploscribe.pretraining.batches import VOCABULARY
 from haploscribe.utils.types import Float64Array, Int64Array
 
@@ -56,7 +59,8 @@ HEAD = (
     "# The large architectures, by device and number format\n\nRandom weights, tiles of "
     f"{DEFAULT_TILE:,} bp (1,000 tokens), batches as the program makes them. The peak is that of a large "
     "matrix product in the same format, device and run. Hours are for the unique haplotypes of the cohort's "
-    "samples on the whole genome, scaled from its chromosome by length without N, on one such device. "
+    "samples on the whole genome, scaled from its chromosome by length without N, on one such device. A CPU "
+    "core's time is its processor seconds. "
     f"{DELTAS}\n\nThe embedding stage reads variants, spells haplotypes, embeds and stores them: one block "
     f"of {TILES_PER_BLOCK} tiles, against the bare model on the same sequences, ready as tokens."
 )
@@ -109,8 +113,12 @@ class Plan:
 
     def where(self) -> str:
         """Name the device, as the title of its section."""
-        cores = f"{torch.get_num_threads()} CPU cores"
-        return (torch.cuda.get_device_name(self.device) if self.on_a_gpu else cores) + ", tiny" * self.tiny
+        name = torch.cuda.get_device_name(self.device) if self.on_a_gpu else "One CPU core"
+        return name + ", tiny" * self.tiny
+
+    def median_seconds(self, times: Iterable[Seconds]) -> float:
+        """Return the median time: wall-clock on a GPU, processor time on a CPU, which others use too."""
+        return float(np.median([each.wall if self.on_a_gpu else each.processor for each in times]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,33 +145,28 @@ class Measured:
     deltas: Float64Array
 
 
-def median_seconds(plan: Plan, work: Callable[[], object]) -> float:
-    """Return the median wall-clock seconds of some work on the device, repeated after a warm-up."""
-
-    def finished() -> None:
-        work()
-        if plan.on_a_gpu:
-            torch.cuda.synchronize(plan.device)
-
-    finished()
-    return float(np.median(repeated(finished, plan.seconds)[1]))
-
-
 def peak_rate(plan: Plan, scheme: Scheme) -> float:
     """Return the floating-point operations per second of a large linear layer in a scheme."""
     full = PRODUCT_SIZE.get(plan.device.type, PRODUCT_SIZE_ON_A_GPU)
     size = TINY_PRODUCT_SIZE if plan.tiny else full
     torch.backends.cuda.matmul.allow_tf32 = scheme.tf32
     factor = torch.randn(size, size, device=plan.device).to(scheme.products or scheme.weights)
-    # As a layer of the model takes it: a plain product in float16 has no fast path on CPUs.
-    return 2 * size**3 / median_seconds(plan, lambda: torch.nn.functional.linear(factor, factor))
+
+    def product() -> None:
+        # As a layer of the model takes it: a plain product in float16 has no fast path on CPUs.
+        torch.nn.functional.linear(factor, factor)
+        if plan.on_a_gpu:
+            torch.cuda.synchronize(plan.device)
+
+    product()  # a first one loads kernels
+    return 2 * size**3 / plan.median_seconds(repeated(product, plan.seconds)[1])
 
 
 def embedding_rate(plan: Plan, esm: Any, scheme: Scheme, ids: Int64Array) -> tuple[Float64Array, float]:
     """Embed sequences, int64 `(n, length)`, again and again: vectors as `embed` does, tokens per second."""
     embed(esm, scheme, ids[:1])  # a first pass loads kernels
-    found, seconds = repeated(lambda: embed(esm, scheme, ids), plan.seconds)
-    return found[0], ids.size / float(np.median(seconds))
+    found, times = repeated(lambda: embed(esm, scheme, ids), plan.seconds)
+    return found[0], ids.size / plan.median_seconds(times)
 
 
 def measure_architecture(
@@ -240,7 +243,7 @@ def stage_rows(plan: Plan, source: Path, name: str, checkpoint: str, tile: int) 
                 backbone.embed(stretch[0].haplotypes[:1])  # a first pass loads kernels
                 stages, _ = repeated(lambda: run_stage(cohort, stretch, backbone), plan.seconds)  # noqa: B023
                 tokens = stages[0].passes * ids.shape[1]
-                rate = tokens / float(np.median([stage.seconds for stage in stages]))
+                rate = tokens / plan.median_seconds(stage.taken for stage in stages)
                 yield (
                     f"| `{name}` | {precision} | {tile:,} bp | {rate:,.0f} | {bare:,.0f} "
                     f"| {100 * rate / bare:.0f} % |"
@@ -307,9 +310,11 @@ def main(argv: Sequence[str]) -> None:
         lines = [about, *table_lines(COLUMNS, rows), *table_lines(STAGE_COLUMNS, stages)]
         write_section(arguments.table, HEAD, plan.where(), lines)
 
-    for name in ARCHITECTURES:
-        measured = measure_architecture(plan, plan.configuration(name), ids, [len(tile) for tile in tiles])
-        rows += shown(architecture_rows(name, measured, passes, ids.shape[1]))
-        write()
-    stages += shown(all_stage_rows(plan, arguments.source))
+    lengths = [len(tile) for tile in tiles]
+    with nullcontext() if plan.on_a_gpu else threads(1):
+        for name in ARCHITECTURES:
+            measured = measure_architecture(plan, plan.configuration(name), ids, lengths)
+            rows += shown(architecture_rows(name, measured, passes, ids.shape[1]))
+            write()
+        stages += shown(all_stage_rows(plan, arguments.source))
     write()
