@@ -127,6 +127,8 @@ class Measured:
 
     Attributes
     ----------
+    scheme
+        Number format.
     tokens_per_second
         Of forward passes on ready-made tokens.
     operations_per_second, peak
