@@ -225,7 +225,7 @@ def main(argv: Sequence[str]) -> None:
             counted = count_lines(cohort, haplotypes)
     data = f"{len(stretch)} tiles of {options.tile_size:,} bp, {len(stretch[0].index)} samples"
     peer = "a plain loop: `transformers`, each haplotype of each sample"
-    ratio = Ratio(peer, data, "wall", compared.loop_seconds, compared.stage.seconds)
+    ratio = Ratio(peer, data, "wall", compared.loop_seconds, compared.stage.taken.wall)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"
     command += "" if arguments.every == 1 else f" --every {arguments.every}"
     command += "" if arguments.tile == NANO_TILE else f" --tile {arguments.tile}"
