@@ -17,8 +17,7 @@ BENCHMARKS = {
     },
     "speed": {
         "embedding": "10 min",
-        "cost": "50 min",
-        "large_models": "15 min",
+        "gpu": "10 min",
         "long_tiles": "4 min",
         "half_precision": "2 min",
         "haplotypes": "2 min",

@@ -27,15 +27,17 @@ PARTS = {
     "indels": ("What indels do to deltas", "40 min"),
     "ablations": ("What each part of the ensemble adds", "20 min"),
     "peers": ("Models that others wrote", "60 min"),
+    "speed": ("Speed", "25 min"),
 }
 """Title of each part, and roughly how long it takes on 2 cores."""
 
-NEEDS = {"annotations": "annotations", "other_genes": "examples"}
+NEEDS = {"annotations": "annotations", "other_genes": "examples", "speed": "genvarloader"}
 """The option that a part cannot do without."""
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-_START, _END = "<!-- accuracy -->", "<!-- end of accuracy -->"
+README_TABLES = {"accuracy": "models", "speed": "speed"}
+"""By the mark in README.md: the part whose first table stands there."""
 
 _INTRODUCTION = """# Accuracy
 
@@ -79,19 +81,19 @@ def page(measured: Measured) -> str:
     return "\n".join([_INTRODUCTION, *sections])
 
 
-def readme_table(measured: Measured) -> str:
-    """Format the table of README.md, between its marks."""
-    part = measured["models"]
-    rows = part["tables"][0]["rows"]
-    where = f"{part['date']}, commit {part['commit']}, {part['machine']}"
-    stamp = f"({where}; [all of it](./benchmarks/results/accuracy.md))"
-    return "\n".join([_START, "", stamp, "", *table_lines(rows), "", _END])
-
-
-def with_table(readme: str, measured: Measured) -> str:
-    """Return README.md with the table in place of the one that it has."""
-    before, rest = readme.split(_START)
-    return before + readme_table(measured) + rest.split(_END)[1]
+def with_tables(readme: str, measured: Measured) -> str:
+    """Return README.md with the tables in place of those that it has, between their marks."""
+    for mark, name in README_TABLES.items():
+        if name not in measured:
+            continue
+        part = measured[name]
+        where = f"{part['date']}, commit {part['commit']}, {part['machine']}"
+        stamp = f"({where}; [all of it](./benchmarks/results/accuracy.md))"
+        start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+        before, rest = readme.split(start)
+        lines = [start, "", stamp, "", *table_lines(part["tables"][0]["rows"]), "", end]
+        readme = before + "\n".join(lines) + rest.split(end)[1]
+    return readme
 
 
 def _section(one: Table) -> str:
@@ -119,16 +121,26 @@ def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-_HEADS = {"mean_r": "mean r", "error": "standard error", "significant": "FDR 5 %"}
+_HEADS = {
+    "mean_r": "mean r",
+    "error": "standard error",
+    "significant": "FDR 5 %",
+    "theirs": "theirs, s",
+    "ours": "ours, s",
+    "times": "times less",
+    "wall": "wall, s",
+    "processor": "processor, s",
+    "naive": "passes of a plain loop",
+}
 """Heads of columns that are not headed by their key."""
 
 _PAIRED = ("against", "difference", "low", "high", "better", "worse", "p")
-_DIGITS = {"mean_r": 4, "error": 4}
+_FORMS = {"mean_r": ".4f", "error": ".4f", **dict.fromkeys(("theirs", "ours", "wall", "processor"), ".3g")}
 
 
 def _cell(key: str, value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.{_DIGITS.get(key, 1)}f}"
+        return f"{value:{_FORMS.get(key, '.1f')}}"
     return f"`{value}`" if key == "model" else f"{value}"
 
 
@@ -151,6 +163,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--examples", type=Path, metavar="FOLDER", help="Debian's qtltools-example, for the part other_genes"
     )
+    parser.add_argument(
+        "--genvarloader",
+        type=Path,
+        metavar="PYTHON",
+        help="of an environment that has it, for the part speed",
+    )
     parser.add_argument("--commit", help="of the code that ran, where it is not that of this checkout")
     arguments = parser.parse_args(argv)
     numbers = arguments.table.with_suffix(".json")
@@ -160,13 +178,15 @@ def main(argv: Sequence[str]) -> None:
             parser.error(f"the part {name} needs --{NEEDS[name]}")
     for name in names:
         setting = Setting(
-            arguments.source,
-            (arguments.out / name).absolute(),
-            arguments.every,
-            arguments.jobs,
-            arguments.xpresso,
-            tuple(arguments.annotations),
-            arguments.examples,
+            source=arguments.source.absolute(),
+            out=(arguments.out / name).absolute(),
+            every=arguments.every,
+            jobs=arguments.jobs,
+            xpresso=arguments.xpresso,
+            annotations=tuple(arguments.annotations),
+            examples=arguments.examples,
+            genvarloader=arguments.genvarloader,
+            pages=arguments.table.parent.absolute(),
         )
         part: Part = import_module(f"benchmarks.accuracy.parts.{name}").tables
         tables = part(setting)
@@ -184,7 +204,7 @@ def main(argv: Sequence[str]) -> None:
         with atomic_write(arguments.table) as aside:
             aside.write_text(page(measured), encoding="utf-8")
     if arguments.table.parent == RESULTS:
-        README.write_text(with_table(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
+        README.write_text(with_tables(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
     print(page(measured))
 
 
@@ -194,6 +214,8 @@ def _command(name: str, setting: Setting) -> str:
         files += [f" --annotations {one.split('=', 1)[0]}=FILE" for one in setting.annotations]
     if NEEDS.get(name) == "examples":
         files.append(" --examples FOLDER")
+    if NEEDS.get(name) == "genvarloader":
+        files.append(" --genvarloader PYTHON")
     if setting.xpresso is not None:
         files.append(" --xpresso FILE")
     every = f" --every {setting.every}" if setting.every > 1 else ""

@@ -1,12 +1,13 @@
 """The benchmark cohort: the genes, samples, covariates and splits that benchmarks use."""
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.options import CohortOptions
+from haploscribe.cohort.cohort import Cohort, open_cohort
+from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.haplotypes import TileHaplotypes, merge_equal_tiles
@@ -16,6 +17,7 @@ EXPRESSION_PCS = 25
 TRAINING_SIZES = (69, 138, 206, 290)
 N_TEST = 68
 SPLIT_SEED = 0
+GENOME_BASES = 2_937_639_396  # A, C, G and T of GRCh38's 24 assembled chromosomes
 NANO_TILE = next(entry.default_tile for entry in BACKBONES if entry.name == "nano")
 
 
@@ -62,6 +64,20 @@ def haplotypes_of(cohort: Cohort, windows: Iterable[Interval]) -> list[TileHaplo
         variants = genotypes.used(genotypes.read(block.tiles))
         found += genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
     return found
+
+
+def passes_of_genome(source: Path, tile: int = DEFAULT_TILE) -> float:
+    """Count the unique haplotypes of the cohort's chromosome, by tile size, and scale them to the genome."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = benchmark_cohort(source, Path(folder), tile=tile)
+        with open_cohort(options, Path(folder)) as cohort:
+            contig = cohort.genes[0].contig
+            length = cohort.genotypes.reference.contigs[contig]
+            whole = [Interval(contig, 0, length)]
+            counts = [len(each.sequences) for each in haplotypes_of(cohort, whole)]
+            sequence = cohort.genotypes.reference.fetch(contig, 0, length)
+    passes = sum(count for count in counts if count > 1)
+    return passes * GENOME_BASES / (length - sequence.count(b"N"))
 
 
 def read_populations(source: Path) -> dict[str, str]:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 SECONDS_BETWEEN_SAMPLES = 0.25
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -47,6 +48,17 @@ def seconds_of(work: Callable[[], object], repeats: int = 1) -> float:
         work()
         times.append(time.perf_counter() - started)
     return min(times)
+
+
+def repeated(work: Callable[[], Result], least: float) -> tuple[list[Result], list[Seconds]]:
+    """Run some work once, and again until `least` seconds have passed; return all results and times."""
+    results: list[Result] = []
+    times: list[Seconds] = []
+    while not times or sum(time.wall for time in times) < least:
+        times.append(Seconds())
+        with timed(times[-1]):
+            results.append(work())
+    return results, times
 
 
 def peak_mebibytes() -> float:

@@ -16,6 +16,7 @@ def benchmark_parser(
     out: bool = False,
     every: int | None = None,
     jobs: bool = False,
+    ratios: bool = False,
 ) -> argparse.ArgumentParser:
     """Return a parser with the options that a benchmark shares with others, and `--table`.
 
@@ -31,6 +32,8 @@ def benchmark_parser(
         Whether there are `--out` and `--jobs`.
     every
         Default of `--every`; None for no such option.
+    ratios
+        Whether times beside another program's can be written with `--ratios`.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks {name}",
@@ -48,6 +51,8 @@ def benchmark_parser(
     if jobs:
         cores = os.cpu_count() or 1
         parser.add_argument("--jobs", type=int, default=cores, help=f"processes (default {cores})")
+    if ratios:
+        parser.add_argument("--ratios", type=Path, metavar="FILE", help="also write the times as JSON")
     page = RESULTS / f"{name}.md"
     parser.add_argument("--table", type=Path, default=page, metavar="FILE", help="page to write")
     return parser

@@ -15,6 +15,7 @@ from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.measuring import Seconds, timed
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
+from benchmarks.common.ratios import Ratio, write_ratios
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.base import Backbone
@@ -143,7 +144,7 @@ def compare_backbone(backbone: str, arguments: argparse.Namespace) -> Comparison
 
 def main(argv: Sequence[str]) -> None:
     """Run all and write the page."""
-    parser = benchmark_parser("allele_effects", __doc__, out=True, every=150)
+    parser = benchmark_parser("allele_effects", __doc__, out=True, every=150, ratios=True)
     parser.add_argument("--alleles", type=int, default=20, help="of the plain loop at each gene (default 20)")
     arguments = parser.parse_args(argv)
     command = f"allele_effects --source FOLDER --every {arguments.every} --alleles {arguments.alleles}"
@@ -169,5 +170,18 @@ def main(argv: Sequence[str]) -> None:
             "|---|---|---|---|---|---|",
             *rows,
             "",
+        ],
+    )
+    write_ratios(
+        arguments.ratios,
+        [
+            Ratio(
+                f"a plain loop over alleles, `{backbone}`",
+                "one allele",
+                "processor",
+                each.plain_seconds.processor / each.n_plain,
+                each.seconds.processor / each.n_alleles,
+            )
+            for backbone, each in found.items()
         ],
     )

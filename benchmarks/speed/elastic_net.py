@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.common.cohort import benchmark_cohort
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
+from benchmarks.common.ratios import Ratio, write_ratios
 from benchmarks.speed.glmnet import GlmnetFit, Problem, cv_glmnet
 from haploscribe.estimators.solvers.columns import distinct_columns
 from haploscribe.estimators.solvers.penalty_choice import CrossValidatedPath, cross_validated_path
@@ -217,6 +218,14 @@ def lines_of_windows(fits: list[Comparison]) -> list[str]:
     return lines
 
 
+def ratio_of(fits: list[Comparison], half_window: int) -> Ratio:
+    """Sum the times of all genes with one window."""
+    kept = [found for found in fits if found.half_window == half_window]
+    theirs, ours = (sum(getattr(found, name) for found in kept) for name in ("glmnet_seconds", "seconds"))
+    data = f"{len(kept)} genes, ±{half_window:,} bp"
+    return Ratio("R's `cv.glmnet`, for the same models", data, "processor", theirs, ours)
+
+
 def lines_of_genes(fits: list[Comparison]) -> list[str]:
     """Format a row for each gene."""
     return [
@@ -251,20 +260,20 @@ def lines_of_processes(chosen: list[Problem]) -> list[str]:
 
 def main(argv: Sequence[str]) -> None:
     """Compare both programs on the same problems and write the tables."""
-    parser = benchmark_parser("elastic_net", __doc__)
+    parser = benchmark_parser("elastic_net", __doc__, ratios=True)
     parser.add_argument("--genes", type=int, default=40, help="genes drawn for each window (default 40)")
-    options = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     fits, wide = [], []
     with tempfile.TemporaryDirectory() as folder:
         for half_window in HALF_WINDOWS:
-            wide = problems(options.source, options.genes, half_window, Path(folder))
+            wide = problems(arguments.source, arguments.genes, half_window, Path(folder))
             fit(wide[0])
             fits += [compare(problem, half_window, Path(folder)) for problem in wide]
     processes = wide[:N_PARALLEL]
     lines = [
         "# Elastic net: time of a fit, against R's cv.glmnet",
         "",
-        f"{stamp(f'elastic_net --source FOLDER --genes {options.genes}')} on `{options.source.name}`.",
+        f"{stamp(f'elastic_net --source FOLDER --genes {arguments.genes}')} on `{arguments.source.name}`.",
         "",
         f"{len(wide[0].expression)} samples, {N_FOLDS} inner folds, {N_LAMBDAS} λ, α 0.5, one thread, "
         "processor time. The floor is one matrix product of the distinct columns with the residuals of all "
@@ -290,4 +299,5 @@ def main(argv: Sequence[str]) -> None:
         *lines_of_genes(fits),
         "",
     ]
-    write_page(options.table, lines)
+    write_page(arguments.table, lines)
+    write_ratios(arguments.ratios, [ratio_of(fits, half_window) for half_window in HALF_WINDOWS])

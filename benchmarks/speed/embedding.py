@@ -7,7 +7,6 @@ nearest the cohort's mean.
 """
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,9 @@ from benchmarks.common.cohort import NANO_TILE, benchmark_cohort, haplotypes_of
 from benchmarks.common.measuring import seconds_of
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
-from benchmarks.speed.encoders import operations_per_token
+from benchmarks.common.ratios import Ratio, write_ratios
+from benchmarks.speed.embedding_stage import Stage, run_stage, typical_stretch, windows_of
+from benchmarks.speed.encoders import operations_per_token, token_numbers
 from benchmarks.speed.plain_loop import (
     Way,
     all_ways,
@@ -32,86 +33,13 @@ from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.embedding.backbones.base import Backbone
 from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.embedding.backbones.registry import load_backbone, opened_checkpoint
-from haploscribe.embedding.deltas import DeltaReader, EmbeddedTile
-from haploscribe.embedding.engine import embed_block
-from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
-from haploscribe.genome.tiles import TILES_PER_BLOCK, Interval, tile_blocks
-from haploscribe.utils.types import Float32Array, Int64Array
+from haploscribe.genome.tiles import TILES_PER_BLOCK
+from haploscribe.utils.types import Float32Array
 
 BACKBONE = "nano"
 SEQUENCES_TRIED = 48
 REPEATS = 3
-
-
-class TimedBackbone:
-    """Backbone that adds up the time spent in it."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
-        self.name, self.settings = backbone.name, backbone.settings
-        self.tile_multiple, self.max_tile = backbone.tile_multiple, backbone.max_tile
-        self.seconds = 0.0
-
-    def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:
-        """Embed haplotypes."""
-        found: list[Float32Array] = []
-        self.seconds += seconds_of(lambda: found.append(self._backbone.embed(haplotypes)))
-        return found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One run of the embedding stage on tiles that no store holds yet."""
-
-    seconds: float
-    model_seconds: float
-    passes: int
-    tiles: list[EmbeddedTile]
-
-
-def run_stage(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Backbone) -> Stage:
-    """Embed tiles into a new store, from the VCF on."""
-    timed = TimedBackbone(backbone)
-    with tempfile.TemporaryDirectory() as folder:
-        store, size = EmbeddingStore(Path(folder) / "embeddings.zarr"), cohort.options.tile_size
-        (block,) = tile_blocks(windows_of(haplotypes), size, cohort.genotypes.reference.contigs)
-        started = time.perf_counter()
-        address, counts = embed_block(block, cohort.genotypes, timed, store, size)
-        seconds = time.perf_counter() - started
-        stored = DeltaReader(store, [address])
-        tiles = [stored.tile(each.tile) for each in haplotypes]
-    return Stage(seconds, timed.seconds, counts.forward_passes, [tile for tile in tiles if tile is not None])
-
-
-def windows_of(haplotypes: Sequence[TileHaplotypes]) -> list[Interval]:
-    """Return each tile as a window of its own."""
-    return [Interval(each.tile.contig, each.tile.start, each.tile.end) for each in haplotypes]
-
-
-def typical_stretch(haplotypes: Sequence[TileHaplotypes], n_tiles: int) -> list[TileHaplotypes]:
-    """Return neighbouring tiles, within one block of the store, of the most typical mean count.
-
-    Tiles with N or of another length make token lists of other lengths, which a plain loop would have to
-    pad; they are left to the rest of the cohort.
-    """
-    size = haplotypes[0].tile.end - haplotypes[0].tile.start
-    carriers = [
-        tile
-        for tile in haplotypes
-        if tile.tile.is_whole
-        and len(tile.sequences) > 1
-        and all(len(s) == size and b"N" not in s for s in tile.sequences)
-    ]
-    counts = np.array([len(tile.sequences) for tile in carriers])
-    stretches = [
-        np.arange(first, first + n_tiles)
-        for first in range(len(carriers) - n_tiles + 1)
-        if carriers[first + n_tiles - 1].tile.number // TILES_PER_BLOCK
-        == carriers[first].tile.number // TILES_PER_BLOCK
-    ]
-    nearest = min(stretches, key=lambda rows: abs(float(counts[rows].mean() - counts.mean())))
-    return [carriers[row] for row in nearest]
 
 
 def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[str]:
@@ -147,13 +75,6 @@ def count_lines(cohort: Cohort, haplotypes: Sequence[TileHaplotypes]) -> list[st
         f"{uncarried} tiles have a reference that no sample carries; it is embedded because deltas are taken "
         f"from it. So {passes - uncarried:,} passes are the least without approximation.",
     ]
-
-
-def token_numbers(sequences: Sequence[bytes]) -> Int64Array:
-    """Tokenise sequences of one length, the class token first: int64 `(n, length)`."""
-    with opened_checkpoint(BACKBONE) as checkpoint:
-        tokenise = tokeniser_of(checkpoint)
-    return np.stack([np.concatenate(([tokenise.class_id], tokenise(sequence))) for sequence in sequences])
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +126,9 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
     """Run both ways in full on some tiles, and compare time and vectors."""
     with opened_checkpoint(BACKBONE) as checkpoint:
         encoder, configuration = transformers_encoder(checkpoint), checkpoint.configuration
+        tokenise = tokeniser_of(checkpoint)
     unique = [sequence for tile in haplotypes for sequence in tile.sequences]
-    ids = token_numbers(unique)
+    ids = token_numbers(tokenise, unique)
     references = np.cumsum([0, *(len(tile.sequences) for tile in haplotypes[:-1])])
     carried = np.stack([first + tile.index for first, tile in zip(references, haplotypes, strict=True)])
     everyone = ids[carried.ravel()]
@@ -214,9 +136,9 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
     rates = speeds(encoder, ids[:SEQUENCES_TRIED], all_ways())
     fastest = max(rates, key=rates.__getitem__)
     stage = min(
-        (run_stage(cohort, haplotypes, backbone) for _ in range(REPEATS)), key=lambda stage: stage.seconds
+        (run_stage(cohort, haplotypes, backbone) for _ in range(REPEATS)), key=lambda stage: stage.taken.wall
     )
-    tokenising = seconds_of(lambda: token_numbers(unique))
+    tokenising = seconds_of(lambda: token_numbers(tokenise, unique))
     found: list[Float32Array] = []
     loop_seconds = seconds_of(lambda: found.append(embed_all(encoder, everyone, fastest)))
     peak = peak_multiply_rate()
@@ -231,7 +153,7 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
         loop_seconds=loop_seconds,
         stage=stage,
         tokens=ids.size,
-        around_seconds=stage.seconds - stage.model_seconds + tokenising,
+        around_seconds=stage.taken.wall - stage.model_seconds + tokenising,
         floor_seconds=operations_per_token(configuration, ids.shape[1]) * ids.size / peak,
         peak=peak,
         embeddings_apart=float(np.abs(embeddings - plain).max()),
@@ -244,21 +166,21 @@ def compare(cohort: Cohort, haplotypes: Sequence[TileHaplotypes], backbone: Back
 def comparison_lines(found: Comparison) -> list[str]:
     """Format the comparison."""
     stage, fewer = found.stage, found.loop_passes / found.stage.passes
-    speed, best = found.tokens / stage.seconds, found.rates[found.fastest]
+    seconds = stage.taken.wall
+    speed, best = found.tokens / seconds, found.rates[found.fastest]
     floor = found.floor_seconds
     return [
         "| | plain loop | haploscribe | ratio |",
         "|---|---|---|---|",
         f"| forward passes | {found.loop_passes:,} | {stage.passes:,} | {fewer:.1f} |",
-        f"| wall clock, s | {found.loop_seconds:.2f} | {stage.seconds:.2f} "
-        f"| {found.loop_seconds / stage.seconds:.1f} |",
+        f"| wall clock, s | {found.loop_seconds:.2f} | {seconds:.2f} | {found.loop_seconds / seconds:.1f} |",
         f"| floor, s: matrix products at {found.peak / 1e9:.0f} GFLOP/s | {floor * fewer:.2f} "
         f"| {floor:.2f} | |",
-        f"| times the floor | {found.loop_seconds / (floor * fewer):.2f} | {stage.seconds / floor:.2f} | |",
+        f"| times the floor | {found.loop_seconds / (floor * fewer):.2f} | {seconds / floor:.2f} | |",
         "",
         f"The bare model's best, {best:,.0f} tokens/s ({found.fastest}), is {best / speed:.2f} times the "
         f"{speed:,.0f} tokens/s of the whole stage. Variants, haplotypes, tokenising and storing take "
-        f"{100 * found.around_seconds / stage.seconds:.1f} % of the stage's time.",
+        f"{100 * found.around_seconds / seconds:.1f} % of the stage's time.",
         "",
         f"Largest difference of an embedding {found.embeddings_apart:.1e}, of a delta "
         f"{found.deltas_apart:.1e}; root mean squares are {found.embedding_size:.2f} and "
@@ -286,7 +208,7 @@ def speed_lines(rates: Mapping[Way, float]) -> list[str]:
 
 def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its table."""
-    parser = benchmark_parser("embedding", __doc__, every=1)
+    parser = benchmark_parser("embedding", __doc__, every=1, ratios=True)
     parser.add_argument("--tiles", type=int, default=TILES_PER_BLOCK, help="tiles that both embed in full")
     parser.add_argument("--tile", type=int, default=NANO_TILE, help="in base pairs")
     arguments = parser.parse_args(argv)
@@ -298,8 +220,12 @@ def main(argv: Sequence[str]) -> None:
         with open_cohort(options, Path(folder)) as cohort:
             haplotypes = haplotypes_of(cohort, cohort.cis_windows())
             stretch = haplotypes_of(cohort, windows_of(typical_stretch(haplotypes, arguments.tiles)))
-            measured = comparison_lines(compare(cohort, stretch, backbone))
+            compared = compare(cohort, stretch, backbone)
+            measured = comparison_lines(compared)
             counted = count_lines(cohort, haplotypes)
+    data = f"{len(stretch)} tiles of {options.tile_size:,} bp, {len(stretch[0].index)} samples"
+    peer = "a plain loop: `transformers`, each haplotype of each sample"
+    ratio = Ratio(peer, data, "wall", compared.loop_seconds, compared.stage.taken.wall)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"
     command += "" if arguments.every == 1 else f" --every {arguments.every}"
     command += "" if arguments.tile == NANO_TILE else f" --tile {arguments.tile}"
@@ -308,8 +234,7 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(command) + ".",
         "",
-        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {len(stretch)} tiles of "
-        f"{options.tile_size:,} bp, {len(stretch[0].index)} samples. "
+        f"`{BACKBONE}` on {torch.get_num_threads()} CPU cores, {data}. "
         "The plain loop runs a `transformers` model with the same weights "
         "on every sample's two haplotypes of every tile, in the way that was fastest in the same run, from "
         "ready-made token numbers. `haploscribe` starts from the VCF and ends with the store; its time is "
@@ -323,3 +248,4 @@ def main(argv: Sequence[str]) -> None:
         "",
     ]
     write_page(arguments.table, lines)
+    write_ratios(arguments.ratios, [ratio])

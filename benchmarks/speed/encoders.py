@@ -1,7 +1,10 @@
-"""Build encoders to measure: of a checkpoint, or with the shape of a large one and random weights."""
+"""Build encoders to measure: of a checkpoint, or in the shape of a published one with random weights."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
@@ -12,10 +15,14 @@ from haploscribe.embedding.backbones.esm_v2 import EsmV2
 from haploscribe.embedding.backbones.nucleotide_transformer import load_masked_token_model, tokeniser_of
 from haploscribe.embedding.backbones.registry import opened_checkpoint
 from haploscribe.embedding.backbones.tokeniser import K, SixMerTokeniser
-from haploscribe.pretraining.batches import VOCABULARY
-from haploscribe.pretraining.model import initial_model
+from haploscribe.pretraining.model import (
+    checkpoint_weights,
+    initial_model,
+    published_configuration,
+    write_model_folder,
+)
+from haploscribe.utils.types import Int64Array
 
-RANDOM_500M = "random-500m"
 SEED = 0
 
 
@@ -45,9 +52,8 @@ def operations_per_token(configuration: EsmConfiguration, length: int) -> int:
     return configuration.n_layers * 2 * (4 * hidden**2 + feed_forward + 2 * length * hidden)
 
 
-def random_encoder(name: str) -> Any:
-    """Build the encoder of a backbone of the registry with random weights, the same each time, in float32."""
-    configuration = shape_of(name)
+def random_encoder(configuration: EsmConfiguration) -> Any:
+    """Build an encoder with random weights, the same each time, in float32."""
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         if configuration.family == "nt-v1":
@@ -57,13 +63,29 @@ def random_encoder(name: str) -> Any:
     return model.esm.eval().requires_grad_(False)
 
 
+def write_random_checkpoint(configuration: EsmConfiguration, folder: Path) -> None:
+    """Write a checkpoint of the second version with the weights of `random_encoder`, for `load_backbone`."""
+    described = published_configuration(
+        hidden_size=configuration.hidden_size,
+        layers=configuration.n_layers,
+        heads=configuration.n_heads,
+        feed_forward=configuration.feed_forward_size,
+        window=K * (configuration.max_tokens - 1),
+    )
+    weights = checkpoint_weights(configuration, dict(initial_model(configuration, SEED).state_dict()))
+    write_model_folder(folder, described, weights, card="Random weights.\n", losses="")
+
+
 def encoder_module(name_or_path: str) -> tuple[Any, SixMerTokeniser]:
-    """Load a backbone's encoder in float32, or make `random-500m`, and its tokeniser."""
-    if name_or_path == RANDOM_500M:
-        return random_encoder("nt-v2-500m"), SixMerTokeniser(VOCABULARY)
+    """Load a backbone's encoder in float32, and its tokeniser."""
     with opened_checkpoint(name_or_path) as checkpoint:
         esm = load_masked_token_model(checkpoint).esm
         return esm.requires_grad_(False), tokeniser_of(checkpoint)
+
+
+def token_numbers(tokenise: SixMerTokeniser, sequences: Sequence[bytes]) -> Int64Array:
+    """Tokenise sequences of one length, the class token first: int64 `(n, length)`."""
+    return np.stack([np.concatenate(([tokenise.class_id], tokenise(sequence))) for sequence in sequences])
 
 
 def encode(esm: Any, ids: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.common.measuring import Seconds, import_seconds, json_of, timed
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
+from benchmarks.common.ratios import Ratio, write_ratios
 from benchmarks.speed.haplotype_windows import (
     CONTIG,
     FASTA,
@@ -93,9 +94,14 @@ def n_equal(found: dict[str, Any], sample_ids: tuple[str, ...], sequences: list[
     )
 
 
+def both_steps(took: StepSeconds) -> Seconds:
+    """Return the time of reading and of building."""
+    return Seconds(took.read.wall + took.build.wall, took.read.processor + took.build.processor)
+
+
 def consensus_lines(took: StepSeconds, bcftools: Seconds, n_runs: int) -> list[str]:
     """Format our times beside those of bcftools."""
-    ours = Seconds(took.read.wall + took.build.wall, took.read.processor + took.build.processor)
+    ours = both_steps(took)
     rows = {
         "Haploscribe, reading the VCF": took.read,
         "Haploscribe, unique haplotypes of the tiles": took.build,
@@ -125,7 +131,7 @@ def genvarloader_lines(found: dict[str, Any], python: str, alone: dict[str, Any]
         install_size(sys.executable, "haploscribe", *without) for without in ((), ("torch",))
     )
     n_theirs, size_theirs = install_size(python, "genvarloader")
-    modules = "haploscribe.genome.haplotypes, haploscribe.genome.vcf, haploscribe.genome.reference"
+    modules = "haploscribe.genome.haplotypes, haploscribe.genome.readers.open, haploscribe.genome.reference"
     ours_import, theirs_import = (
         import_seconds(sys.executable, modules),
         import_seconds(python, "genvarloader"),
@@ -155,6 +161,17 @@ def genvarloader_lines(found: dict[str, Any], python: str, alone: dict[str, Any]
     ]
 
 
+def genvarloader_ratios(found: dict[str, Any], alone: dict[str, Any], data: str) -> list[Ratio]:
+    """Compare with GenVarLoader for the first time, its dataset written, and once that is open."""
+    wall = {name: seconds for name, (seconds, _) in found["seconds"].items()}
+    ours = alone["read"] + alone["build"]
+    first = wall["write"] + wall["open"] + wall["first"]
+    return [
+        Ratio("GenVarLoader, for the first time", data, "wall", first, ours),
+        Ratio("GenVarLoader, once more", data, "wall", wall["again"], ours),
+    ]
+
+
 def growth_lines(found: list[Growth]) -> list[str]:
     """Format the growth of time with samples."""
     before, last = found[-2:]
@@ -178,7 +195,7 @@ def growth_lines(found: list[Growth]) -> list[str]:
 
 def main(argv: Sequence[str]) -> None:
     """Run all and write the page."""
-    parser = benchmark_parser("haplotypes", __doc__)
+    parser = benchmark_parser("haplotypes", __doc__, ratios=True)
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--genvarloader", metavar="PYTHON", help="interpreter of its own environment")
     arguments = parser.parse_args(argv)
@@ -200,6 +217,10 @@ def main(argv: Sequence[str]) -> None:
             sequences += found[0]
         cohort_growth = growth(cohort, windows[0])
     command = f"haplotypes --source FOLDER --windows {arguments.windows} --genvarloader PYTHON"
+    data = f"{len(windows)} windows of {WINDOW:,} bp, {len(sample_ids)} samples"
+    ratios = [
+        Ratio("`bcftools consensus`", data, "processor", bcftools.processor, both_steps(took).processor)
+    ]
     lines = [
         f"# Haplotypes of {len(sample_ids)} samples over {len(windows)} windows of {WINDOW:,} bp",
         "",
@@ -226,6 +247,8 @@ def main(argv: Sequence[str]) -> None:
             *genvarloader_lines(theirs, arguments.genvarloader, alone, equal),
             "",
         ]
+        ratios += genvarloader_ratios(theirs, alone, data)
     write_page(arguments.table, lines)
     if n_unequal:
         sys.exit("sequences differ from those of bcftools consensus")
+    write_ratios(arguments.ratios, ratios)

@@ -8,6 +8,7 @@ without a FASTA of GRCh37.
 """
 
 import gzip
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.dosages import dosages
 from haploscribe.genome.readers.open import open_variants
+from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
 
 BASELINE = "elastic-net"
@@ -56,9 +58,8 @@ MODELS = (
 def tables(setting: Setting) -> list[Table]:
     """Run, and return one table."""
     assert setting.examples is not None
-    with timed(setting.spent):
-        study = read_study(setting.examples, setting.cohort(), setting.every)
-        metrics = all_metrics(study, setting.jobs)
+    study = read_study(setting.examples, setting.cohort(), setting.every)
+    metrics = all_metrics(study, setting)
     text = (
         "Genes of the study's example files that are not in the benchmark cohort, with its samples, folds, "
         "covariates and window. Priors are learned from these genes alone, each gene's from those at least "
@@ -179,14 +180,29 @@ def read_study(examples: Path, cohort: CohortOptions, every: int) -> Study:
     return replace(study, genes=[study.genes[i] for i in kept], rpkm=study.rpkm[kept])
 
 
-def all_metrics(study: Study, jobs: int) -> pl.DataFrame:
-    """Return the metrics of every gene, after the first pass over all of them."""
+def all_metrics(study: Study, setting: Setting) -> pl.DataFrame:
+    """Return the metrics of every gene, after the first pass over all of them.
+
+    There is a file per gene; those that are there are not fitted again.
+    """
     numbers = range(len(study.genes))
-    measured: list[list[HasemanElstonMoments]] = Parallel(n_jobs=jobs)(
-        delayed(study.measure)(number) for number in numbers
-    )
+    folder = setting.out / f"every-{setting.every}"
+    parallel = Parallel(n_jobs=setting.jobs)
+    with timed(setting.spent):
+        measured: list[list[HasemanElstonMoments]] = parallel(
+            delayed(study.measure)(number) for number in numbers
+        )
     priors = [EffectPriorLearner().combine(moments) for moments in zip(*measured, strict=True)]
-    found: list[pl.DataFrame] = Parallel(n_jobs=jobs)(
-        delayed(study.metrics)(number, priors) for number in numbers
-    )
-    return pl.concat(found)
+    files = [folder / f"{study.genes[number].gene_id}.parquet" for number in numbers]
+    parallel(delayed(_write_metrics)(study, number, priors, files[number]) for number in numbers)
+    spent = sum(float(pl.read_parquet_metadata(file)["seconds"]) for file in files)
+    setting.spent.wall += spent / setting.jobs
+    return pl.concat([pl.read_parquet(file) for file in files])
+
+
+def _write_metrics(study: Study, number: int, priors: Sequence[EffectPriorModel], path: Path) -> None:
+    if not path.exists():
+        started = time.monotonic()
+        found = study.metrics(number, priors)
+        with atomic_write(path) as aside:
+            found.write_parquet(aside, metadata={"seconds": str(time.monotonic() - started)})

@@ -10,6 +10,7 @@ import polars as pl
 
 from benchmarks.common.cohort import NANO_TILE, benchmark_cohort
 from benchmarks.common.measuring import Seconds
+from benchmarks.common.options import RESULTS
 from haploscribe.config.options import (
     DEFAULT_BACKBONE,
     BackboneOptions,
@@ -52,6 +53,10 @@ class Setting:
         `NAME=FILE`, the first of the cells of the cohort, the others of others.
     examples
         Folder of the study's example files, for part `other_genes`.
+    genvarloader
+        Python of an environment that has GenVarLoader, for part `speed`.
+    pages
+        Folder of the pages that part `speed` writes.
     spent
         Time of all runs so far; that of a resumable run as it measured it itself.
     """
@@ -63,6 +68,8 @@ class Setting:
     xpresso: Path | None = None
     annotations: tuple[str, ...] = ()
     examples: Path | None = None
+    genvarloader: Path | None = None
+    pages: Path = RESULTS
     spent: Seconds = field(default_factory=Seconds)
 
     def cohort(self) -> CohortOptions:
@@ -77,7 +84,7 @@ class Setting:
         backbone: str = DEFAULT_BACKBONE,
         cohort: CohortOptions | None = None,
     ) -> Results:
-        """Run models; one embedding store serves all folders of results.
+        """Run models; one embedding store, beside the folders of the parts, serves all of them.
 
         Parameters
         ----------
@@ -95,7 +102,7 @@ class Setting:
             BackboneOptions(backbone=backbone),
             evaluation,
             self.out / folder,
-            self.out / "embeddings.zarr",
+            self.out.parent / "embeddings.zarr",
             ZeroShotOptions(xpresso=self.xpresso if "xpresso" in evaluation.models else None),
             WorkerOptions(self.jobs),
         )

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import approx_fprime, minimize, minimize_scalar
 from scipy.stats import multivariate_normal
 
-from haploscribe.estimators.cross_gene.annotation_effects import AnnotationMoments, annotation_moments
+from haploscribe.estimators.cross_gene.annotation_effects import (
+    PRIOR_DEVIATION,
+    AnnotationMoments,
+    annotation_moments,
+)
 from haploscribe.estimators.cross_gene.learners import AnnotationLearner
 from haploscribe.utils.types import Float32Array, Float64Array
 
@@ -88,6 +92,42 @@ def test_many_genes_find_the_effects_and_know_how_well() -> None:
         start, errors = found.effects, found.standard_errors
     assert (np.abs(start - truth) < 3.0 * errors).all()
     assert (errors < 0.15).all()
+
+
+def marked_case(seed: int) -> tuple[Float32Array, Float64Array, Float32Array, Float64Array]:
+    """One variant in twenty is marked, and has an effect a thousand times as large in variance."""
+    rng = np.random.default_rng(seed)
+    dosages = rng.binomial(2, 0.4, (60, 40)).astype(np.float32)
+    marked = rng.permutation(40) < 2
+    features = np.where(marked, 3.0, -0.1).astype(np.float32)[:, None]
+    genetic = (dosages - dosages.mean(axis=0)) @ (rng.normal(size=40) * np.where(marked, 1.0, 0.03))
+    return dosages, np.ones(40), features, genetic + rng.normal(size=60)
+
+
+def test_a_rare_strong_annotation_does_not_lead_too_far() -> None:
+    """Three rounds come to the top of the likelihood, found by scipy; whole Newton steps leap over it."""
+    genes = [marked_case(seed) for seed in range(12)]
+    likelihoods = [Likelihood(*gene) for gene in genes]
+
+    def joint(effect: float) -> float:
+        def best(likelihood: Likelihood) -> float:
+            found = minimize(lambda own: -likelihood(np.array([effect, *own])), np.zeros(2))
+            return -float(found.fun)
+
+        return sum(map(best, likelihoods)) - 0.5 * (effect / PRIOR_DEVIATION) ** 2
+
+    top = minimize_scalar(lambda effect: -joint(effect), bounds=(0.0, 4.0), method="bounded").x
+    start = np.zeros(1)
+    for _ in range(3):
+        moments = [
+            annotation_moments(dosages, variances * np.exp(features @ start), features, expression)
+            for dosages, variances, features, expression in genes
+        ]
+        found = AnnotationLearner(start, min_genes=1).combine(moments).effects()
+        assert found is not None
+        assert np.abs(found.effects - start) <= 1.0 + 1e-12
+        start = found.effects
+    assert start[0] == pytest.approx(top, abs=0.1)
 
 
 def test_genes_that_say_nothing_leave_no_effect() -> None:

@@ -11,6 +11,9 @@ from haploscribe.utils.types import Float32Array, Float64Array
 PRIOR_DEVIATION = 0.5
 """Standard deviation expected of an annotation's effect beforehand, which keeps few genes from much."""
 
+LONGEST_STEP = 1.0
+"""Most by which a Newton step moves an effect: of a rare, strong annotation a whole one leads far too far."""
+
 _RIDGE = 1e-9  # of the nuisance parameters' own information
 
 
@@ -63,6 +66,8 @@ class AnnotationMoments:
     def effects(self, start: Float64Array) -> AnnotationEffects:
         """Return the estimate under a prior N(0, `PRIOR_DEVIATION`²) of each effect.
 
+        A step from `start` that would move an effect by more than `LONGEST_STEP` is shortened, all of it.
+
         Parameters
         ----------
         start
@@ -71,6 +76,9 @@ class AnnotationMoments:
         precision = self.information + np.eye(len(self.score)) / PRIOR_DEVIATION**2
         covariance = np.linalg.inv(precision)
         found = covariance @ (self.score + self.information @ start)
+        longest = float(np.abs(found - start).max(initial=0.0))
+        if longest > LONGEST_STEP:
+            found = start + (found - start) * (LONGEST_STEP / longest)
         return AnnotationEffects(found, np.sqrt(np.diag(covariance)))
 
 
