@@ -92,7 +92,7 @@ def test_forward_passes_are_the_unique_sequences_of_tiles_with_variants(
 def test_a_block_tells_how_much_of_it_is_embedded(
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "HAPLOTYPES_PER_CALL", 4)
+    monkeypatch.setattr(engine, "HAPLOTYPES_PER_CALL_ON_A_CPU", 4)
     store, contigs = EmbeddingStore(tmp_path / "s.zarr"), cohort.genotypes.reference.contigs
     (block, *_) = tile_blocks(cohort.cis_windows(), cohort.tile_size, contigs)
     shares: list[float] = []

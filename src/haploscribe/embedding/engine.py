@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from haploscribe.embedding.backbones.base import Backbone
+from haploscribe.embedding.backbones.base import Backbone, device_name
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, IndexedTile, backbone_key, haplotype_digest
 from haploscribe.errors import InputError
 from haploscribe.genome.genotypes import Genotypes
@@ -16,8 +16,9 @@ from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, TileBlock
 from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float32Array, Float64Array
 
-HAPLOTYPES_PER_CALL = 128
-"""Haplotypes passed to a backbone at once, to bound memory and to show progress; it batches them itself."""
+HAPLOTYPES_PER_CALL, HAPLOTYPES_PER_CALL_ON_A_CPU = 1024, 64
+"""Haplotypes passed to a backbone at once, which batches them itself: to bound memory, and on a CPU, where
+one may take seconds, to show progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +216,10 @@ def embed_haplotypes(
 
     `advance` is called with the number of haplotypes just embedded.
     """
+    at_once = HAPLOTYPES_PER_CALL_ON_A_CPU if device_name(backbone) == "cpu" else HAPLOTYPES_PER_CALL
     parts = []
-    for i in range(0, len(haplotypes), HAPLOTYPES_PER_CALL):
-        parts.append(backbone.embed(haplotypes[i : i + HAPLOTYPES_PER_CALL]))
+    for i in range(0, len(haplotypes), at_once):
+        parts.append(backbone.embed(haplotypes[i : i + at_once]))
         advance(len(parts[-1]))
     return np.concatenate(parts).astype(np.float32, copy=False)
 

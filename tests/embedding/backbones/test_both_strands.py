@@ -18,6 +18,8 @@ from haploscribe.config.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.embedding.backbones.base import device_name
+from haploscribe.embedding.backbones.both_strands import read_strands
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.embedding.store import backbone_key
 from haploscribe.errors import InputError
@@ -76,6 +78,8 @@ def test_what_is_read_from_both_strands_has_a_key_of_its_own() -> None:
     assert (both.name, both.tile_multiple, both.max_tile) == (one.name, one.tile_multiple, one.max_tile)
     assert both.settings == {**one.settings, "strands": "both"}
     assert "strands" not in one.settings
+    one.device = "cuda:1"  # type: ignore[attr-defined]
+    assert device_name(read_strands(one, "both")) == "cuda:1"
     assert backbone_key(both) != backbone_key(one)
     with pytest.raises(InputError, match="strands 'reverse' is unknown; use forward or both"):
         load_backbone("kmer", strands="reverse")

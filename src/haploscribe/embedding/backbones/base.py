@@ -16,7 +16,7 @@ from haploscribe.utils.types import Float32Array
 class Backbone(Protocol):
     """A frozen model that embeds the haplotypes of tiles as vectors.
 
-    It may have an attribute `default_tile`: see the function of that name.
+    It may have attributes `default_tile` and `device`: see `default_tile` and `device_name`.
 
     Attributes
     ----------
@@ -56,6 +56,11 @@ def default_tile(backbone: Backbone) -> int:
         return own
     multiple = backbone.tile_multiple
     return max(min(DEFAULT_TILE, backbone.max_tile) // multiple, 1) * multiple
+
+
+def device_name(backbone: Backbone) -> str:
+    """Return the device that a backbone computes on, its attribute `device`; `cpu` where it has none."""
+    return str(getattr(backbone, "device", "cpu"))
 
 
 class SequenceBackbone(ABC):
@@ -106,6 +111,7 @@ class ValidatedBackbone:
             for name, what, is_valid in _ATTRIBUTES
             if name not in missing and not is_valid(getattr(backbone, name))
         ]
+        self.device = device_name(backbone)
         own = getattr(backbone, "default_tile", None)
         if own is not None and not faults:
             multiple, longest = backbone.tile_multiple, backbone.max_tile

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from haploscribe.embedding.backbones.base import Backbone, default_tile
+from haploscribe.embedding.backbones.base import Backbone, default_tile, device_name
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.utils.types import Float32Array
@@ -41,6 +41,7 @@ class BothStrands:
         self.tile_multiple = backbone.tile_multiple
         self.max_tile = backbone.max_tile
         self.default_tile = default_tile(backbone)
+        self.device = device_name(backbone)
         self._backbone = backbone
 
     def embed(self, haplotypes: Sequence[TileHaplotype]) -> Float32Array:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from haploscribe.config.options import EvaluationOptions
+from haploscribe.embedding.backbones.base import device_name
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.estimators.registry import ModelSpec, any_model
 from haploscribe.parallel.executor import Executor
@@ -41,7 +42,7 @@ def header(validated: ValidatedCohort, loaded: LoadedBackbone | None, executor: 
     if loaded is None:
         return f"{size}; no model reads sequence"
     counts = count_windows(validated, executor)
-    where = "the cluster's workers" if executor.is_remote else getattr(loaded.backbone, "device", "cpu")
+    where = "the cluster's workers" if executor.is_remote else device_name(loaded.backbone)
     return (
         f"{size}; {counts.unique_haplotypes:,} distinct sequences of {counts.naive_forward_passes:,} "
         f"haplotypes in {counts.tiles:,} tiles; backbone {loaded.backbone.name} on {where}"
