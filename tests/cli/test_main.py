@@ -61,7 +61,7 @@ def test_run_leaves_the_files_of_the_contract(
         *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better", "ci_low", "ci_high"),
     ]
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"models", "embedding", "stages", "wall_seconds"}
+    assert set(summary) == {"models", "embedding", "stages", "wall_seconds", "finished"}
     # A tile that a window cuts shares sequences with the whole one.
     assert 0 < summary["embedding"]["forward_passes"] <= summary["embedding"]["unique_haplotypes"]
     record = json.loads((out / "run.json").read_text())

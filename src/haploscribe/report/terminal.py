@@ -12,8 +12,19 @@ from rich.text import Text
 
 from haploscribe.embedding.backbones.catalogue import BACKBONES, BackboneEntry
 from haploscribe.interpret.explanation import Explanation
-from haploscribe.report.tables import ModelRow, baseline_of, format_interval, format_p, format_r, model_rows
+from haploscribe.report.tables import (
+    ModelRow,
+    baseline_of,
+    delta_name,
+    format_interval,
+    format_p,
+    format_r,
+    model_rows,
+)
 from haploscribe.results.tables import Results
+
+_WIDEST_HEADING = 18
+"""Characters of the heading of the differences, at most: as wide as the intervals below it."""
 
 
 def model_table(results: Results) -> Table:
@@ -27,21 +38,22 @@ def model_table(results: Results) -> Table:
         padding=(0, 1, 0, 0),
         caption=Text(
             "\nr: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
-            f"of 5 %. Lead: mean r less that of {baseline}, 95 % bootstrap interval over genes. Better, "
+            f"of 5 %. {delta_name(baseline)}: mean over genes, 95 % bootstrap interval. Better, "
             f"worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
         ),
         caption_justify="left",
     )
     table.add_column("model", overflow="fold")
+    delta = delta_name(baseline)
     for heading in (
         "genes",
         "mean\nr",
         "FDR\n5 %",
-        "lead in r,\n95 % interval",
+        f"{delta if len(delta) <= _WIDEST_HEADING else 'Δr'},\n95 % interval",
         "better /\nworse",
         "paired\np",
     ):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in rows:
         # Text, as a model may be a path and square brackets in it are no markup
         table.add_row(Text(row.model), *_cells(row))

@@ -56,8 +56,8 @@ class Summary(TypedDict):
     """Summary of a run: the content of `summary.json`.
 
     `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is absent if
-    the run has none, and so is `annotations`. `stages`, the seconds that each stage of the run took, is
-    absent in older versions.
+    the run has none, and so is `annotations`. `stages`, the seconds that each stage of the run took, and
+    `finished`, the time in UTC as ISO 8601 has it, are absent in older versions.
     """
 
     models: dict[str, ModelSummary]
@@ -66,6 +66,7 @@ class Summary(TypedDict):
     stages: NotRequired[dict[str, float]]
     annotations: NotRequired[list[AnnotationSummary]]
     wall_seconds: float
+    finished: NotRequired[str]
 
 
 class _Input(TypedDict):

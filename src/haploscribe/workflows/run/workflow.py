@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
-from haploscribe.report.page import write_report
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.provenance import ZeroShotRecord, run_record, weights_record
 from haploscribe.results.tables import Results, Summary, ZeroShotSummary, read_results, write_results
@@ -224,6 +224,7 @@ def _run(
         embedding=embedded.summary() if embedded else None,
         stages=timer.seconds,
         wall_seconds=time.monotonic() - started,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _add_optional(summary, context, zero_shot, earlier)
     results = Results(metrics, compare_models(metrics, order), summary, record, evaluation_options.models)
@@ -233,6 +234,8 @@ def _run(
 
 def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
+    from haploscribe.report.page import write_report  # noqa: PLC0415 - loads matplotlib
+
     validated.scan.missing.write(made, validated.cohort.match.shared)
     write_results(made, results)
     write_report(made, results)
