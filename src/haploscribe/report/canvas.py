@@ -29,7 +29,15 @@ POINTS_PER_INCH = 72
 RASTER_DOTS = 200
 """Dots per inch of what is a picture within SVG."""
 N_COLOURS = 8
-_MARKERS = ("o", "s", "D", "^", "v")
+_MARKERS = {
+    "o": "M1 5a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "s": "M1.5 1.5h7v7h-7z",
+    "D": "M5 .5 9.5 5 5 9.5.5 5z",
+    "^": "M5 1 9.5 9h-9z",
+    "v": "M5 9 9.5 1h-9z",
+}
+"""Markers of models, and their outlines in a square of 10 by 10 for the page's legends."""
+
 _LONGEST_LABEL = 34
 
 PictureFormat = Literal["svg", "png", "pdf"]
@@ -63,13 +71,18 @@ class ModelStyle:
         """The colour on a light page."""
         return colours()[self.name]
 
+    @property
+    def outline(self) -> str:
+        """The marker as an SVG path in a square of 10 by 10."""
+        return _MARKERS[self.marker]
+
 
 def model_styles(models: Sequence[str], baseline: str) -> dict[str, ModelStyle]:
     """Give the baseline the neutral colour, and the others one colour and marker each, in their order."""
     others = [model for model in models if model != baseline]
-    styles = {baseline: ModelStyle("m0", "o")}
+    styles, markers = {baseline: ModelStyle("m0", "o")}, list(_MARKERS)
     for i, model in enumerate(others):
-        styles[model] = ModelStyle(f"m{i % (N_COLOURS - 1) + 1}", _MARKERS[i % len(_MARKERS)])
+        styles[model] = ModelStyle(f"m{i % (N_COLOURS - 1) + 1}", markers[i % len(markers)])
     return {model: styles[model] for model in models}
 
 

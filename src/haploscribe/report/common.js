@@ -29,7 +29,7 @@ const showP = (p) => {
 };
 const chip = (model) => {
   const svg = draw("svg", { class: "chip", viewBox: "0 0 10 10", "aria-hidden": "true" });
-  svg.append(draw("circle", { cx: 5, cy: 5, r: 4, style: `fill:var(--${data.colours[model]})` }));
+  svg.append(draw("path", { d: data.outlines[model], style: `fill:var(--${data.colours[model]})` }));
   return svg;
 };
 

@@ -264,12 +264,12 @@ def page_data(
     Returns
     -------
     dict
-        `models`, `colours` (their variables), `baseline` (an index in `models`), `genes`, `variants`;
-        `symbols`, one per gene (None where it is unknown), or none where all are unknown; `places`, contig
-        and 1-based TSS of each gene, or None; `best`, index of the best model, `p`, `r2` and `q`, of each
-        gene, None without one; `heritability`, by index of the gene; `r`, for each model one integer per
-        gene, in thousandths, None for none; `constant`, for each model the genes with a constant prediction;
-        `boxes`, one per scatter.
+        `models`, `colours` (their variables), `outlines` (of their markers), `baseline` (an index in
+        `models`), `genes`, `variants`; `symbols`, one per gene (None where it is unknown), or none where all
+        are unknown; `places`, contig and 1-based TSS of each gene, or None; `best`, index of the best model,
+        `p`, `r2` and `q`, of each gene, None without one; `heritability`, by index of the gene; `r`, for each
+        model one integer per gene, in thousandths, None for none; `constant`, for each model the genes with a
+        constant prediction; `boxes`, one per scatter.
     """
     series = list(r_by_model(genes, models).values())
     heritability = {
@@ -278,6 +278,7 @@ def page_data(
     return {
         "models": list(models),
         "colours": [styles[model].name for model in models],
+        "outlines": [styles[model].outline for model in models],
         "baseline": models.index(baseline_of(models)),
         "genes": [gene.gene_id for gene in genes],
         "symbols": [gene.symbol for gene in genes] if any(gene.symbol for gene in genes) else [],
