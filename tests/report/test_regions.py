@@ -12,6 +12,7 @@ from scipy.stats import linregress
 
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.heritability import snp_heritability
 from haploscribe.examples.cohort import example_cohort
@@ -66,6 +67,17 @@ def test_predictions_are_the_held_out_ones_of_the_best_model(finished: tuple[Coh
         wanted = everything.filter((everything["gene_id"] == gene_id) & (everything["model"] == found.model))
         np.testing.assert_array_equal(np.sort(found.observed), np.sort(wanted["observed"].to_numpy()))
         np.testing.assert_array_equal(np.sort(found.predicted), np.sort(wanted["predicted"].to_numpy()))
+
+
+def test_damaged_predictions_are_one_line(finished: tuple[CohortOptions, Path], tmp_path: Path) -> None:
+    _, out = finished
+    spoilt = Path(shutil.copytree(out, tmp_path / "spoilt", ignore=shutil.ignore_patterns("*.zarr")))
+    path = spoilt / "predictions.parquet"
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)  # the footer stays, the columns do not
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"predictions.parquet is damaged"):
+        write_report(spoilt)
 
 
 def test_heritability_is_what_blup_estimates_in_all_samples(

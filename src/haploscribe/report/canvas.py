@@ -110,14 +110,8 @@ class Drawing:
 
 
 @contextmanager
-def drawing(salt: str = "haploscribe") -> Iterator[None]:
-    """Draw with the report's style, whatever the user's settings of matplotlib are; these stay as they are.
-
-    Parameters
-    ----------
-    salt
-        What identifiers within an SVG are derived from.
-    """
+def drawing() -> Iterator[None]:
+    """Draw with the report's style, whatever the user's settings of matplotlib, which stay as they are."""
     ink, quiet, rule = (colours()[name] for name in ("ink", "quiet", "rule"))
     style: dict[Any, Any] = {
         "axes.axisbelow": True,
@@ -139,7 +133,7 @@ def drawing(salt: str = "haploscribe") -> Iterator[None]:
         "path.simplify": False,
         "pdf.fonttype": 42,
         "svg.fonttype": "none",
-        "svg.hashsalt": salt,
+        "svg.hashsalt": "haploscribe",  # identifiers within SVG follow from what is drawn alone
         "text.color": ink,
         "text.parse_math": False,  # names come from data
         "xtick.color": quiet,

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from haploscribe.estimators.registry import ModelSpec
 from haploscribe.interpret.explanation import RegionTracks
 from haploscribe.report.tables import GeneRow
 from haploscribe.results.models_folder import MODELS_NAME
 from haploscribe.results.saved_models import SavedModels
-from haploscribe.results.tables import scan_predictions
+from haploscribe.results.tables import read_predictions_of
 from haploscribe.utils.types import Float64Array
 
 DRAWN_GENES = 30
@@ -103,14 +101,10 @@ def saved_details(
 
 
 def _predictions(folder: Path, chosen: dict[str, str]) -> dict[str, Predictions]:
-    wanted = pl.DataFrame(
-        {"gene_id": list(chosen), "model": list(chosen.values())},
-        schema={"gene_id": pl.String, "model": pl.String},
-    )
-    found = scan_predictions(folder).join(wanted.lazy(), on=["gene_id", "model"], how="semi").collect()
+    found = read_predictions_of(folder, chosen).partition_by("gene_id", as_dict=True)
     return {
-        gene_id: Predictions(model, part["observed"].to_numpy(), part["predicted"].to_numpy())
-        for (gene_id, model), part in found.partition_by("gene_id", "model", as_dict=True).items()
+        gene_id: Predictions(chosen[gene_id], part["observed"].to_numpy(), part["predicted"].to_numpy())
+        for (gene_id,), part in found.items()
     }
 
 

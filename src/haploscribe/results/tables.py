@@ -216,6 +216,33 @@ def read_predictions(folder: Path) -> pl.DataFrame:
     return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), pl.read_parquet)
 
 
+def read_predictions_of(folder: Path, genes: Mapping[str, str]) -> pl.DataFrame:
+    """Read the out-of-fold predictions of some genes by one model each, as `read_predictions` does.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    genes
+        Gene ID to model.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, or has other columns.
+    """
+    wanted = pl.LazyFrame(
+        {"gene_id": list(genes), "model": list(genes.values())},
+        schema={"gene_id": pl.String, "model": pl.String},
+    )
+
+    def read(path: Path) -> pl.DataFrame:
+        everything = pl.scan_parquet(path)
+        return everything.join(wanted, on=["gene_id", "model"], how="semi", maintain_order="left").collect()
+
+    return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), read)
+
+
 def scan_predictions(folder: Path) -> pl.LazyFrame:
     """Open the out-of-fold predictions of a results folder as a lazy table."""
     return pl.scan_parquet(folder / PREDICTIONS)
