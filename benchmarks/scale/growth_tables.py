@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.scale.log_plot import Panel, Series, log_log_svg
+from benchmarks.scale.log_plot import Panel, Series, log_log_drawing
 from haploscribe.config.options import DEFAULT_TILE
+from haploscribe.report.canvas import svg_for_themes
 from haploscribe.utils.types import Float64Array
 
 SIZES = (100, 358, 1_000, 3_202, 10_000, 30_000, 100_000)
@@ -216,7 +217,7 @@ def figure(growth: Growth, cost: PassCost) -> str:
     index = Series("index, any floor", sizes, sizes * INDEX_BYTES)
     alone_seconds = Series(alone.name, sizes, 2 * sizes * cost.seconds)
     seconds = by_floor(growth.passes * cost.seconds + growth.seconds)
-    return log_log_svg(
+    drawn = log_log_drawing(
         [
             Panel("Forward passes per tile", (*by_floor(growth.passes), alone)),
             Panel("Bytes per tile", (*by_floor(growth.passes * cost.stored_bytes, "vectors, "), index)),
@@ -224,3 +225,4 @@ def figure(growth: Growth, cost: PassCost) -> str:
         ],
         x_label="samples",
     )
+    return svg_for_themes(drawn)

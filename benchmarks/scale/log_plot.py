@@ -1,36 +1,19 @@
-"""Draw log-log figures as standalone SVG files, in light and dark."""
+"""Draw log-log figures."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
-import numpy as np
+import matplotlib.ticker
+from matplotlib.axes import Axes
 
-from haploscribe.report.plots import Axis
+from haploscribe.report.canvas import Drawing, ReportFigure, colours, drawing
 from haploscribe.utils.types import Float64Array
 
-WIDTH, HEIGHT, GAP = 250.0, 250.0, 84.0
-LEFT, TOP, BOTTOM = 62.0, 30.0, 46.0
-
-# Okabe and Ito's colours, in the report's shades; every line has a marker shape of its own as well.
-STYLE = """
-svg { --paper: #ffffff; --ink: #1d1d1b; --quiet: #5c5c58; --rule: #d9d8d3;
-  --c0: #0072b2; --c1: #b34700; --c2: #00795a; --c3: #5c5c58;
-  font: 11px system-ui, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; }
-@media (prefers-color-scheme: dark) {
-  svg { --paper: #16181a; --ink: #e4e3dd; --quiet: #a5a49d; --rule: #383a3c;
-    --c0: #56b4e9; --c1: #f0a04b; --c2: #2bc39a; --c3: #a5a49d; }
-}
-.paper { fill: var(--paper); } .grid { stroke: var(--rule); fill: none; }
-.base { stroke: var(--quiet); fill: none; }
-.tick { fill: var(--quiet); } .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
-.label { fill: var(--ink); font-size: 12px; }
-.line { fill: none; stroke-width: 1.8; } .marker { stroke: none; }
-.s0 { stroke: var(--c0); fill: var(--c0); } .s1 { stroke: var(--c1); fill: var(--c1); }
-.s2 { stroke: var(--c2); fill: var(--c2); } .s3 { stroke: var(--c3); fill: var(--c3); }
-.line.s0, .line.s1, .line.s2, .line.s3 { fill: none; } .line.s3 { stroke-dasharray: 5 4; }
-"""
+WIDTH, HEIGHT, GAP = 2.7, 2.7, 0.85
+LEFT, TOP, BOTTOM, RIGHT = 0.75, 0.3, 0.5, 0.25
+LEGEND_ROW = 0.17
+_STYLES = (("m1", "o"), ("m2", "s"), ("m3", "^"), ("quiet", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +49,7 @@ class Panel:
     series: tuple[Series, ...]
 
 
-def log_log_svg(panels: Sequence[Panel], *, x_label: str) -> str:
+def log_log_drawing(panels: Sequence[Panel], *, x_label: str) -> Drawing:
     """Draw panels side by side, both axes logarithmic, with a legend below each title.
 
     Parameters
@@ -76,73 +59,48 @@ def log_log_svg(panels: Sequence[Panel], *, x_label: str) -> str:
     x_label
         What all horizontal axes show.
     """
-    legend_rows = max(len(panel.series) for panel in panels)
-    top = TOP + 15 * legend_rows
-    width = LEFT + len(panels) * (WIDTH + GAP) - GAP + 20
-    height = top + HEIGHT + BOTTOM
+    legend = LEGEND_ROW * max(len(panel.series) for panel in panels) + 0.1
+    width = LEFT + len(panels) * (WIDTH + GAP) - GAP + RIGHT
+    height = TOP + legend + HEIGHT + BOTTOM
+    with drawing():
+        figure = ReportFigure(figsize=(width, height))
+        for number, panel in enumerate(panels):
+            left = (LEFT + number * (WIDTH + GAP)) / width
+            ax = figure.add_axes((left, BOTTOM / height, WIDTH / width, HEIGHT / height))
+            _plot(panel, ax, x_label, title_pad=72 * legend)
     text = f"{len(panels)} log-log plots against {x_label}: " + "; ".join(panel.title for panel in panels)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
-        f'aria-label="{escape(text)}"><style>{escape(STYLE, quote=False)}</style>',
-        f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>',
-    ]
-    for number, panel in enumerate(panels):
-        left = LEFT + number * (WIDTH + GAP)
-        parts += _panel(panel, left, top, x_label)
-    return "\n".join([*parts, "</svg>", ""])
+    return Drawing(figure, text)
 
 
-def log_axis(values: Float64Array) -> Axis:
-    """Return an axis of powers of ten that covers positive values, with whole powers as ticks."""
-    logs = np.log10(values)
-    low, high = float(logs.min()) - 0.1, float(logs.max()) + 0.1
-    return Axis(low, high, tuple(float(power) for power in range(math.ceil(low), math.floor(high) + 1)))
-
-
-def _panel(panel: Panel, left: float, top: float, x_label: str) -> Iterator[str]:
-    """Draw one panel; `left` and `top` are the corner of its axes."""
-    right, bottom = left + WIDTH, top + HEIGHT
-    across = log_axis(np.concatenate([series.x for series in panel.series]))
-    upwards = log_axis(np.concatenate([series.y for series in panel.series]))
-    yield _text(left, 16, panel.title, "title", "start")
-    for tick, x in zip(across.ticks, across.place(np.array(across.ticks), left, right), strict=True):
-        yield f'<path class="grid" d="M{x:.1f} {top:.1f}V{bottom:.1f}"/>'
-        yield _text(x, bottom + 16, _power(tick), "tick")
-    for tick, y in zip(upwards.ticks, upwards.place(np.array(upwards.ticks), bottom, top), strict=True):
-        yield f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
-        yield _text(left - 6, y + 4, _power(tick), "tick", "end")
-    yield f'<path class="base" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{right:.1f}"/>'
-    yield _text((left + right) / 2, bottom + 36, x_label, "label")
-    for number, series in enumerate(panel.series):
-        x = across.place(np.log10(series.x), left, right)
-        y = upwards.place(np.log10(series.y), bottom, top)
-        points = " ".join(f"{cx:.1f},{cy:.1f}" for cx, cy in zip(x, y, strict=True))
-        yield f'<polyline class="line s{number}" points="{points}"/>'
-        yield from (_marker(number, cx, cy) for cx, cy in zip(x, y, strict=True))
-        at = TOP + 15 * number
-        yield f'<path class="line s{number}" d="M{left:.1f} {at:.1f}h22"/>'
-        yield _marker(number, left + 11, at)
-        yield _text(left + 28, at + 4, series.name, "label", "start")
-
-
-def _marker(number: int, x: float, y: float) -> str:
-    """Draw a disc, a square, a triangle or nothing (for the dashed line)."""
-    if number == 0:
-        return f'<circle class="marker s0" cx="{x:.1f}" cy="{y:.1f}" r="3.4"/>'
-    outlines = {1: "m-3 -3h6v6h-6z", 2: "m0 -4l4 7h-8z"}
-    return (
-        f'<path class="marker s{number}" d="M{x:.1f} {y:.1f}{outlines[number]}"/>'
-        if number in outlines
-        else ""
+def _plot(panel: Panel, ax: Axes, x_label: str, title_pad: float) -> None:
+    """Draw one panel."""
+    lines = []
+    for series, (colour, marker) in zip(panel.series, _STYLES, strict=False):
+        dashes: dict[str, Any] = {} if marker else {"dashes": (5, 4)}
+        lines += ax.plot(
+            series.x, series.y, color=colours()[colour], marker=marker, markersize=5, linewidth=1.4, **dashes
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _power(value)))
+        axis.set_minor_locator(matplotlib.ticker.NullLocator())
+    ax.grid(visible=True)
+    ax.tick_params(length=0)
+    ax.set_xlabel(x_label)
+    ax.set_title(panel.title, pad=title_pad)
+    ax.legend(
+        lines,
+        [series.name for series in panel.series],
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        frameon=False,
+        borderaxespad=0.2,
+        labelspacing=0.25,
+        fontsize=8.25,
     )
 
 
-def _power(exponent: float) -> str:
+def _power(value: float) -> str:
     """Format a power of ten as a plain number where that is short."""
-    if -3 <= exponent <= 6:
-        return f"{10**exponent:,.0f}" if exponent >= 0 else f"{10**exponent:g}"
-    return f"1e{exponent:.0f}"
-
-
-def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") -> str:
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
+    return f"{value:,.0f}" if 1 <= value <= 1e6 else f"{value:g}"

@@ -52,7 +52,7 @@ def test_each_command_says_which_comes_next(
         program, *arguments = shlex.split(command) or [""]
         assert program == "haploscribe" or len(said) == 3
     assert "OK. 358 samples × 1 genes, about a minute." in said[0]
-    assert "Not shown: blup lies" in said[1]
+    assert "Too few genes to decide. The mean Δr vs elastic-net of blup is" in said[1]
     assert (tmp_path / "results-explained" / "variants.tsv").is_file()
 
 
@@ -89,7 +89,7 @@ def test_run_leaves_the_files_of_the_contract(
         *("median_delta_r", "wilcoxon_p", "n_a_better", "n_b_better", "ci_low", "ci_high"),
     ]
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary) == {"models", "embedding", "stages", "wall_seconds"}
+    assert set(summary) == {"models", "embedding", "stages", "wall_seconds", "finished"}
     # A tile that a window cuts shares sequences with the whole one.
     assert 0 < summary["embedding"]["forward_passes"] <= summary["embedding"]["unique_haplotypes"]
     record = json.loads((out / "run.json").read_text())

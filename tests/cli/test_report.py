@@ -31,15 +31,26 @@ def test_report_writes_figures_beside_the_page(
     write_made(tmp_path, made_results(shifted(0.03)))
     figures = tmp_path / "figures"
     assert run_cli("report", "--results", tmp_path, "--figures", figures, monkeypatch=monkeypatch) == 0
-    assert sorted(path.name for path in figures.iterdir()) == ["distribution.svg", "scatter-transformer.svg"]
+    assert sorted(path.name for path in figures.iterdir()) == [
+        *("comparison.svg", "distribution.svg", "scatter-transformer.svg")
+    ]
     said = capsys.readouterr().out.splitlines()
-    assert said == [f"Figures: 2 files in {figures}", f"Report: {tmp_path / 'report.html'}"]
+    assert said == [f"Figures: 3 files in {figures}", f"Report: {tmp_path / 'report.html'}"]
 
 
-def test_png_without_a_folder_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_report_writes_png_and_pdf_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_made(tmp_path, made_results(shifted(0.03)))
+    figures = tmp_path / "figures"
+    arguments = ("report", "--results", tmp_path, "--figures", figures, "--png", "--pdf")
+    assert run_cli(*arguments, monkeypatch=monkeypatch) == 0
+    assert sorted(path.suffix for path in figures.iterdir()) == [*[".pdf"] * 3, *[".png"] * 3, *[".svg"] * 3]
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_pictures_without_a_folder_are_one_line(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_made(tmp_path, made_results(shifted(0.03)))
-    assert run_cli("report", "--results", tmp_path, "--png", monkeypatch=monkeypatch) == 2
+    assert run_cli("report", "--results", tmp_path, f"--{kind}", monkeypatch=monkeypatch) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "add --figures DIR" in line
+    assert f"--{kind} needs a folder for the figures; add --figures DIR" in line

@@ -469,3 +469,18 @@ def test_alleles_of_a_record_with_an_identifier_go_by_it(tmp_path: Path) -> None
 
 def test_an_allele_of_which_no_identifier_is_known_goes_by_its_place() -> None:
     assert AltAllele(4, b"A", b"AG").name("c") == "c:5:A:AG"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "label"),
+    [
+        (".", "c:5:A:AG"),
+        ("rs7", "c:5:A:AG (rs7)"),
+        ("esv1;rs7", "c:5:A:AG (rs7)"),
+        ("22:16050075:A:G", "c:5:A:AG"),
+        ("rs7_hg19", "c:5:A:AG"),
+    ],
+    ids=["none", "rsID", "several", "of another build", "no rsID"],
+)
+def test_a_label_is_the_place_and_an_rsid_beside_it(identifier: str, label: str) -> None:
+    assert AltAllele(4, b"A", b"AG", identifier).label("c") == label

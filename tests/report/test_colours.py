@@ -54,13 +54,34 @@ def lab(rgb: Float64Array) -> Float64Array:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("ground", ["paper", "wash"])
-@pytest.mark.parametrize("ink", ["ink", "quiet", "point", "mark", "third"])
+@pytest.mark.parametrize("ink", ["ink", "quiet", "mark", "focus"])
 def test_text_and_marks_have_contrast(palette: dict[str, str], ground: str, ink: str) -> None:
     assert contrast(palette[ink], palette[ground]) >= 4.5
 
 
+MODELS = [f"m{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "wash"])
+@pytest.mark.parametrize("model", MODELS)
+def test_marks_of_models_have_contrast(palette: dict[str, str], ground: str, model: str) -> None:
+    assert contrast(palette[model], palette[ground]) >= 3
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("vision", MACHADO)
-def test_the_three_colours_differ_for_the_colour_blind(palette: dict[str, str], vision: str) -> None:
-    seen = [lab(np.array(MACHADO[vision]) @ linear(palette[name])) for name in ("point", "mark", "third")]
-    assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) > 15
+def test_the_first_models_differ_for_the_colour_blind(palette: dict[str, str], vision: str) -> None:
+    """Further models differ in their markers too."""
+    seen = [lab(np.array(MACHADO[vision]) @ linear(palette[name])) for name in MODELS[:4]]
+    assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) > 20
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_all_models_differ_for_the_others(palette: dict[str, str]) -> None:
+    seen = [lab(linear(palette[name])) for name in MODELS]
+    assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) > 25
+
+
+def test_both_themes_have_the_same_colours() -> None:
+    assert list(LIGHT) == list(DARK)

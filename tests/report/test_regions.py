@@ -1,5 +1,6 @@
 """The page's regions say what the kept models and the people of the run say."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +12,17 @@ from scipy.stats import linregress
 
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import gene_inputs
+from haploscribe.evaluation.heritability import snp_heritability
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.normalise import prepare
 from haploscribe.interpret.explanation import RegionTracks
+from haploscribe.report.gene_details import GeneDetail, saved_details
 from haploscribe.report.page import write_report
-from haploscribe.report.region_data import saved_regions
+from haploscribe.report.tables import gene_rows, models_in_order
 from haploscribe.results.saved_models import SavedModels
-from haploscribe.results.tables import read_results
+from haploscribe.results.tables import read_predictions, read_results
 from haploscribe.workflows.run.workflow import run
 
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
@@ -29,18 +33,64 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CohortO
     out = tmp_path_factory.mktemp("results")
     with example_cohort() as example:
         cohort = replace(example, genes=GENES, maf=0.05)
-        models = ("elastic-net", "elastic-net-1mb", "blup-delta")
+        models = ("elastic-net", "elastic-net-1mb", "blup", "blup-delta")
         run(cohort, BackboneOptions("kmer"), EvaluationOptions(models=models, folds=2), out)
         yield cohort, out
 
 
+def details_of(out: Path, most: int = 30) -> dict[str, GeneDetail]:
+    results = read_results(out)
+    models = models_in_order(results)
+    return saved_details(gene_rows(results.metrics, models), models, out, most)
+
+
 def regions_of(out: Path) -> dict[str, RegionTracks]:
-    return saved_regions(read_results(out), out / "models")
+    return {gene: detail.tracks for gene, detail in details_of(out).items() if detail.tracks is not None}
 
 
-def test_all_genes_that_fit_have_a_region(finished: tuple[CohortOptions, Path]) -> None:
+def test_the_best_genes_have_a_region(finished: tuple[CohortOptions, Path]) -> None:
     _, out = finished
     assert sorted(regions_of(out)) == sorted(GENES.split(","))
+    metrics = read_results(out).metrics
+    best = metrics.filter(metrics["pearson_r"] == metrics["pearson_r"].max())["gene_id"]
+    assert list(details_of(out, most=1)) == best.to_list()
+
+
+def test_predictions_are_the_held_out_ones_of_the_best_model(finished: tuple[CohortOptions, Path]) -> None:
+    _, out = finished
+    metrics, everything = read_results(out).metrics, read_predictions(out)
+    for gene_id, detail in details_of(out).items():
+        rows = metrics.filter(metrics["gene_id"] == gene_id).sort("pearson_r")
+        found = detail.predictions
+        assert found is not None
+        assert found.model == rows["model"][-1]
+        wanted = everything.filter((everything["gene_id"] == gene_id) & (everything["model"] == found.model))
+        np.testing.assert_array_equal(np.sort(found.observed), np.sort(wanted["observed"].to_numpy()))
+        np.testing.assert_array_equal(np.sort(found.predicted), np.sort(wanted["predicted"].to_numpy()))
+
+
+def test_damaged_predictions_are_one_line(finished: tuple[CohortOptions, Path], tmp_path: Path) -> None:
+    _, out = finished
+    spoilt = Path(shutil.copytree(out, tmp_path / "spoilt", ignore=shutil.ignore_patterns("*.zarr")))
+    path = spoilt / "predictions.parquet"
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)  # the footer stays, the columns do not
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"predictions.parquet is damaged"):
+        write_report(spoilt)
+
+
+def test_heritability_is_what_blup_estimates_in_all_samples(
+    finished: tuple[CohortOptions, Path], tmp_path: Path
+) -> None:
+    cohort_options, out = finished
+    with open_cohort(cohort_options, tmp_path) as cohort:
+        for number, gene in enumerate(cohort.genes):
+            inputs = gene_inputs(cohort, gene, None)
+            everyone = np.ones(len(inputs.sample_ids), dtype=np.bool_)
+            prepared = prepare(cohort.values[number], cohort.covariates, everyone, "inverse-normal")
+            found = details_of(out)[gene.gene_id].heritability
+            assert found == pytest.approx(snp_heritability(inputs.dosages, prepared).estimate, abs=1e-6)
 
 
 def test_tests_are_those_of_each_variant_alone(finished: tuple[CohortOptions, Path], tmp_path: Path) -> None:
@@ -63,7 +113,7 @@ def test_effects_are_the_models_own_and_of_the_cis_window(finished: tuple[Cohort
     kept = SavedModels(out / "models")
     for number, gene in enumerate(kept.record.genes):
         tracks = regions_of(out)[gene.gene_id]
-        assert list(tracks.effects) == ["elastic-net"], "the wide model's variants are others"
+        assert list(tracks.effects) == ["elastic-net", "blup"], "the wide model's variants are others"
         weights = kept.of_gene(number)["elastic-net"].state().arrays["coefficients"]
         np.testing.assert_allclose(tracks.effects["elastic-net"], weights, atol=1e-12)
 
@@ -90,6 +140,7 @@ def test_the_page_holds_the_regions_and_results_without_models_have_none(
     _, out = finished
     with_models = write_report(out).read_text()
     best = [tracks.names[int(tracks.log10_p.argmax())] for tracks in regions_of(out).values()]
+    assert all(re.fullmatch(r"chr22:\d+:[ACGT]+:[ACGT]+( \(rs\d+\))?", name) for name in best)
     assert all(name in with_models for name in best)
     older = tmp_path / "older"
     shutil.copytree(out, older, ignore=shutil.ignore_patterns("models", "embeddings.zarr"))

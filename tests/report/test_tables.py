@@ -3,15 +3,24 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
-from haploscribe.report.plots import (
+from haploscribe.report.tables import (
+    Versus,
+    format_interval,
+    format_p,
+    format_r,
+    gene_rows,
+    model_rows,
+    pair_rows,
+)
+from haploscribe.report.typeset import (
     typeset_duration,
     typeset_fact,
     typeset_number,
     typeset_sentence,
     typeset_setting,
 )
-from haploscribe.report.tables import Versus, format_interval, format_p, format_r, genes_by_best_r, model_rows
 from tests.fixtures.results import made_results, shifted
 
 
@@ -60,10 +69,10 @@ def versus(mean: float, median: float, n_better: int, n_worse: int, q: float) ->
     [
         (versus(0.01, 0.01, 70, 30, 0.01), "better"),
         (versus(-0.01, -0.01, 30, 70, 0.01), "worse"),
-        (versus(0.01, 0.01, 70, 30, 0.06), "undecided"),
-        (versus(0.01, -0.01, 40, 60, 0.01), "undecided"),
+        (versus(0.01, 0.01, 70, 30, 0.06), "inconclusive"),
+        (versus(0.01, -0.01, 40, 60, 0.01), "inconclusive"),
         (versus(0.01, 0.0, 40, 5, 0.01), "better"),
-        (versus(0.0, 0.0, 0, 0, 1.0), "undecided"),
+        (versus(0.0, 0.0, 0, 0, 1.0), "inconclusive"),
     ],
 )
 def test_a_direction_needs_significance_and_agreement(row: Versus, direction: str) -> None:
@@ -120,10 +129,31 @@ def test_sentences_raise_exponents_of_p_values_only() -> None:
     )
 
 
-def test_genes_go_by_the_best_of_their_models() -> None:
+def test_each_gene_has_its_best_model_and_a_q_that_pays_for_the_choice() -> None:
     nan = float("nan")
-    metrics = made_results({"a": [0.1, 0.5, 0.2, 0.2], "b": [0.7, nan, 0.1, 0.2]}).metrics
-    assert genes_by_best_r(metrics) == ["GENE0000", "GENE0001", "GENE0002", "GENE0003"]
+    results = made_results(
+        {"a": [0.1, 0.5, 0.25, nan], "b": [0.7, nan, 0.25, nan], "c": [0.3, 0.1, 0.1, 0.1]}
+    )
+    rows = gene_rows(results.metrics, ["a", "b"])
+    assert [row.gene_id for row in rows] == ["GENE0000", "GENE0001", "GENE0002"]  # c alone has the last
+    assert [row.best for row in rows] == [1, 0, 0]
+    assert [row.best_r for row in rows] == [0.7, 0.5, 0.25]
+    found = {(row["gene_id"], row["model"]): row for row in results.metrics.iter_rows(named=True)}
+    at_best = [found[row.gene_id, "ab"[row.best or 0]] for row in rows]
+    assert [row.p for row in rows] == [one["pearson_p"] for one in at_best]
+    assert [row.r2 for row in rows] == [one["r2"] for one in at_best]
+    expected = false_discovery_control([min(2 * row.p, 1.0) for row in rows])
+    assert [row.q for row in rows] == pytest.approx(expected)
+
+
+def test_a_comparison_has_one_q() -> None:
+    """Pairs with the baseline are in the table of models alone."""
+    r = {name: shifted(0.01 * i)["transformer"] for i, name in enumerate(("blup", "elastic-net", "a", "b"))}
+    results = made_results(r)
+    pairs = pair_rows(results)
+    assert list(pairs) == [("a", "blup"), ("b", "blup"), ("b", "a")]
+    expected = false_discovery_control([pair.p for pair in pairs.values()])
+    assert [pair.q for pair in pairs.values()] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import polars as pl
 from haploscribe.api.embeddings import BackboneLike, Embeddings, load_backbone_like
 from haploscribe.api.gene import GeneData, GeneSamples, Rows, varied_tiles
 from haploscribe.api.keywords import check_option, option_groups, takes_options
+from haploscribe.api.results import html_table
 from haploscribe.cohort.cohort import Cohort
 from haploscribe.cohort.cohort import open_cohort as open_inputs
 from haploscribe.cohort.missing_calls import ModelNames, check_missing_calls
@@ -39,6 +40,7 @@ from haploscribe.expression.normalise import prepare
 from haploscribe.expression.table import gene_finder
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
+from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import temporary_prefix, umask_for
 from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.embed import embed_windows
@@ -111,6 +113,14 @@ class OpenedCohort:
 
     def __repr__(self) -> str:
         return f"<cohort of {len(self.sample_ids)} samples, {len(self.genes)} genes>"
+
+    def _repr_html_(self) -> str:
+        n_covariates = 0 if self._opened.covariates is None else self._opened.covariates.shape[1]
+        counts = (len(self.sample_ids), len(self.genes), n_covariates)
+        variants = self.options.variants
+        files = ", ".join(map(str, variants)) if isinstance(variants, Files) else str(variants)
+        heading = ("Samples", "Genes", "Covariates", "Variants")
+        return html_table(heading, [(*(f"{count:,}" for count in counts), files)])
 
     def close(self) -> None:
         """Close all files and remove the temporary ones; stores and results stay."""

@@ -4,21 +4,29 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import EllipsisType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from haploscribe.api.results import html_table
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, TileDeltas
 from haploscribe.expression.genes import Gene
+from haploscribe.expression.normalise import prepare
 from haploscribe.genome.alleles import AlleleEdit, allele_edits, applied_alleles
 from haploscribe.genome.dosages import mean_dosages
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes
 from haploscribe.genome.variants import AltAllele, Variants, alt_alleles
+from haploscribe.interpret.association import marginal_association
+from haploscribe.interpret.explanation import RegionTracks
+from haploscribe.parallel.threads import threads
 from haploscribe.utils.types import Float32Array, Float64Array, Int8Array, Int32Array, Int64Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Rows = int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]
 """What picks rows of a numpy array."""
@@ -210,6 +218,57 @@ class GeneData:
 
     def __repr__(self) -> str:
         return repr(self.X)
+
+    def _repr_html_(self) -> str:
+        gene, (n_samples, n_variants) = self.X.gene, self.X.shape
+        heading = ("Gene", "TSS", "Strand", "Samples", "Variants", "Embedded tiles")
+        where, n_tiles = f"{gene.contig}:{gene.tss + 1:,}", len(self.X.inputs.tiles)
+        row = (gene.label, where, gene.strand, f"{n_samples:,}", f"{n_variants:,}", f"{n_tiles:,}")
+        return html_table(heading, [row])
+
+    def plot_region(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw −log10 p of each variant of the cis window, and mark the TSS.
+
+        Each variant's dosage is tested alone, against expression in all samples, normalised to
+        `inverse-normal` and with covariates regressed out, as the report does. A missing dosage is the mean.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on; None for those of a new figure, whose axis is the position on the contig in Mb.
+
+        Examples
+        --------
+        >>> import haploscribe
+        >>> cohort = haploscribe.example_cohort(genes="ENSG00000099899", window=50_000, maf=0.05)
+        >>> cohort.gene("ENSG00000099899").plot_region().get_xlabel()
+        'Position on chr22, Mb'
+        """
+        from haploscribe.report.region_plots import plot_associations  # noqa: PLC0415 - for plots alone
+
+        return plot_associations(self._tracks(), ax=ax)
+
+    def _tracks(self) -> RegionTracks:
+        """Return the region with the marginal associations of its variants."""
+        gene, everyone = self.X.gene, np.arange(len(self.y), dtype=np.int64)
+        training = np.ones(len(self.y), dtype=np.bool_)
+        with threads(1):
+            expression = prepare(self.y, self.X.covariates, training, "inverse-normal")
+            association = marginal_association(self.X.inputs.imputed(everyone).dosages, expression)
+        alleles, window = alt_alleles(self._records), self._windows().cis_window(gene)
+        return RegionTracks(
+            gene=gene,
+            neighbours=(),
+            contig=gene.contig,
+            start=window.start,
+            end=window.end,
+            positions=self.X.inputs.positions,
+            names=tuple(allele.label(gene.contig) for allele in alleles),
+            log10_p=-association.log10_p,
+            effects={},
+            tiles=np.empty((0, 2), dtype=np.int64),
+            tile_weights={},
+        )
 
     @property
     def gene_id(self) -> str:

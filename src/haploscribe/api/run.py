@@ -8,11 +8,11 @@ import polars as pl
 from haploscribe.api.cohort import OpenedCohort
 from haploscribe.api.embeddings import BackboneLike, importable_backbone
 from haploscribe.api.keywords import option_groups, takes_options
+from haploscribe.api.results import RunResults
 from haploscribe.config.options import DEFAULT_BACKBONE, BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
-from haploscribe.results.tables import Results
 from haploscribe.utils.files import umask_for
 from haploscribe.workflows.run import workflow as pipeline
 
@@ -27,7 +27,7 @@ def run(
     readable_by: str = "owner",
     force: bool = False,
     **options: Any,
-) -> Results:
+) -> RunResults:
     """Embed, train on folds, evaluate and report, as `haploscribe run` does: the same files, to the byte.
 
     An interrupted run resumes when the same call is made again; a finished one is read. Further `models` are
@@ -56,9 +56,10 @@ def run(
 
     Returns
     -------
-    Results
-        Polars frames `metrics` and `comparison`, the records `summary` and `run`, and the names of the models
-        that this call has `fitted`; `haploscribe.read_predictions(out)` returns every held-out prediction.
+    RunResults
+        Polars frames `metrics` and `comparison`, the records `summary` and `run`, the names of the models
+        that this call has `fitted`, and plots; `haploscribe.read_predictions(out)` returns every held-out
+        prediction.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def run(
     given = {"backbone": importable_backbone(backbone), **options}
     chosen, evaluation, zero_shot, workers = option_groups(kinds, given)
     with umask_for(readable_by):
-        return pipeline.run(
+        found = pipeline.run(
             cohort.options,
             chosen,
             evaluation,
@@ -89,9 +90,10 @@ def run(
             workers,
             force=force,
         )
+    return RunResults.of(found)
 
 
-def read_results(folder: str | Path) -> Results:
+def read_results(folder: str | Path) -> RunResults:
     """Read the results that `run`, or `haploscribe run`, wrote to a folder: what `run` returned.
 
     Raises
@@ -99,7 +101,7 @@ def read_results(folder: str | Path) -> Results:
     InputError
         When a file is missing or damaged.
     """
-    return results.read_results(Path(folder))
+    return RunResults.of(results.read_results(Path(folder)))
 
 
 def read_predictions(folder: str | Path) -> pl.DataFrame:

@@ -385,15 +385,18 @@ def score(
 @cli.command(example="haploscribe report --results results --figures figures")
 @own_option("--results", group="Inputs", type=FILE, required=True, help="Results folder of a finished run.")
 @own_option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
-@own_option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch; needs resvg-py.")
+@own_option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch.")
+@own_option("--pdf", is_flag=True, help="Write these as PDF too.")
 @writes_files
-def report(results: Path, figures: Path | None, png: bool) -> None:
+def report(results: Path, figures: Path | None, png: bool, pdf: bool) -> None:
     """Write the HTML page of a finished run again, and its figures as files."""
     from haploscribe.workflows.report import report as report_run
 
-    if png and figures is None:
-        raise click.UsageError("--png needs a folder for the figures; add --figures DIR")
-    written = report_run(results, figures, png=png)
+    if (png or pdf) and figures is None:
+        raise click.UsageError(
+            f"--{'png' if png else 'pdf'} needs a folder for the figures; add --figures DIR"
+        )
+    written = report_run(results, figures, png=png, pdf=pdf)
     if figures is not None:
         print_line("Figures", f"{len(written.figures)} files in {figures}")
     print_line("Report", written.page)

@@ -31,7 +31,8 @@ def print_results(results: Any, out: Path, *, as_json: bool) -> None:
     else:
         print_table(model_table(results))
         print_summary(missing_notes(results.run.get("data", {})))
-        print_text(answer(model_rows(results)).sentences)
+        found = answer(model_rows(results))
+        print_text(f"{found.verdict}. {found.sentences[0]}")
         print_line("Report", out / "report.html")
         command = next_command(results, out)
         if command is not None:

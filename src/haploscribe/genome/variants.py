@@ -13,6 +13,7 @@ from haploscribe.genome.reference import Reference
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.types import BoolArray, Float32Array, Int8Array, Int64Array
 
+_RSID = re.compile(r"rs\d+", re.ASCII)
 _ALLELE = re.compile(
     r"(?P<contig>.+):(?P<position>[0-9,]{0,18}[0-9]):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)", re.IGNORECASE
 )
@@ -242,6 +243,17 @@ class AltAllele(NamedTuple):
         """Return the identifier, or `chr:pos:ref:alt` (1-based) if there is none."""
         if self.identifier != ".":
             return self.identifier
+        return self._coordinates(contig)
+
+    def label(self, contig: str) -> str:
+        """Return `chr:pos:ref:alt` (1-based), followed by the rsID in brackets if the record has one.
+
+        Other identifiers are left out: they may be positions on another build of the genome.
+        """
+        rsid = next((name for name in self.identifier.split(";") if _RSID.fullmatch(name)), None)
+        return self._coordinates(contig) + ("" if rsid is None else f" ({rsid})")
+
+    def _coordinates(self, contig: str) -> str:
         return f"{contig}:{self.position + 1}:{self.reference.decode()}:{self.alternate.decode()}"
 
 

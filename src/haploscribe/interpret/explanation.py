@@ -45,13 +45,13 @@ class AlleleNames:
             tuple(printable(allele.identifier) for allele in found),
         )
 
-    def called(self, contig: str) -> tuple[str, ...]:
-        """Return each identifier, or `chr:pos:ref:alt`, 1-based, where there is none."""
+    def labels(self, contig: str) -> tuple[str, ...]:
+        """Return the names of a figure: see `AltAllele.label`."""
         alleles = zip(
             self.positions.tolist(), self.references, self.alternates, self.identifiers, strict=True
         )
         return tuple(
-            AltAllele(position, ref.encode(), alt.encode(), name).name(contig)
+            AltAllele(position, ref.encode(), alt.encode(), name).label(contig)
             for position, ref, alt, name in alleles
         )
 
@@ -95,6 +95,8 @@ class Explanation:
         All single-base substitutions of a stretch, and their effects on the reference; empty without one.
     neighbours
         Other genes on the same contig.
+    run_models
+        All models of the run, in order: each has its colour by its place among them.
     delta_models
         Models that read deltas: the figure shows their tile weights.
     prior
@@ -114,6 +116,7 @@ class Explanation:
     mutations: AlleleNames
     mutation_effects: Mapping[str, Float64Array]
     neighbours: tuple[Gene, ...] = ()
+    run_models: tuple[str, ...] = ()
     delta_models: tuple[str, ...] = ()
     prior: Mapping[str, Float64Array] = field(default_factory=dict)
 
@@ -126,7 +129,7 @@ class Explanation:
             start=int(self.spans[0, 0]),
             end=int(self.spans[-1, 1]),
             positions=self.names.positions,
-            names=self.names.called(self.gene.contig),
+            names=self.names.labels(self.gene.contig),
             log10_p=-self.association.log10_p,
             effects=self.effects,
             tiles=self.spans,
@@ -153,7 +156,7 @@ class RegionTracks:
     positions
         int64 `(n_variants,)`: first base of each variant's REF.
     names
-        `n_variants` names, `22:123:A:G` or an rsID.
+        `n_variants` names, `22:123:A:G` or `22:123:A:G (rs123)`.
     log10_p
         float64 `(n_variants,)`: −log10 p of the marginal association with expression; NaN where it could
         not be tested.

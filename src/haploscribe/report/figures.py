@@ -1,32 +1,46 @@
-"""Write the page's figures as files, for papers: SVG, and PNG on request."""
+"""Draw every figure of a run, and write figures as files, for papers: SVG, and PNG and PDF on request."""
 
 import re
-from collections.abc import Callable, Mapping
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from haploscribe.errors import InputError
-from haploscribe.interpret.explanation import RegionTracks
-from haploscribe.report.page import r_by_model
-from haploscribe.report.plots import distribution_svg, scatters_against_baseline
-from haploscribe.report.region_figure import region_svg
-from haploscribe.report.tables import gene_rows, models_in_order
+import numpy as np
+from matplotlib.axes import Axes
+
+from haploscribe.report.canvas import Drawing, ModelStyle, PictureFormat, model_styles, picture, svg_file
+from haploscribe.report.gene_details import GeneDetail, Predictions
+from haploscribe.report.plots import (
+    differences,
+    middle,
+    plot_comparison,
+    plot_distribution,
+    plot_predictions,
+    plot_scatter,
+)
+from haploscribe.report.region_plots import region_drawing
+from haploscribe.report.tables import (
+    GeneRow,
+    ModelRow,
+    baseline_of,
+    delta_name,
+    format_interval,
+    format_r,
+    gene_rows,
+    model_rows,
+    models_in_order,
+)
 from haploscribe.results.tables import Results
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import FileNames
-
-FONTS = 'Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif'
-DOTS_PER_INCH = 300
-_CSS_DOTS_PER_INCH = 96
-_SAMPLE = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" style="font-family: '
-    + FONTS.replace('"', "'")
-    + '"><text y="15">{}</text></svg>'
-)
+from haploscribe.utils.types import Float64Array
 
 
 def write_figures(
-    results: Results, folder: Path, *, regions: Mapping[str, RegionTracks] | None = None, png: bool = False
+    results: Results,
+    folder: Path,
+    *,
+    details: Mapping[str, GeneDetail] | None = None,
+    formats: Sequence[PictureFormat] = ("svg",),
 ) -> list[Path]:
     """Write every figure of the page into a folder.
 
@@ -35,11 +49,12 @@ def write_figures(
     results
         Tables and records of a run.
     folder
-        Folder of `distribution.svg`, `scatter-MODEL.svg` and `region-GENE.svg`; created if missing.
-    regions
-        Genes whose region is drawn.
-    png
-        Write each as PNG of 300 dots per inch too.
+        Folder of `comparison`, `distribution`, `scatter-MODEL`, `predictions-GENE` and `region-GENE`;
+        created if missing.
+    details
+        Genes whose predictions and region are drawn.
+    formats
+        Each figure is written in each of these.
 
     Returns
     -------
@@ -49,100 +64,112 @@ def write_figures(
     Raises
     ------
     InputError
-        When the folder cannot be written to, or PNG is requested and its library or any
-        font is missing.
+        When the folder cannot be written to.
     """
-    rasterise = png_rasteriser() if png else None
     written = []
-    for name, figure in page_figures(results, regions or {}).items():
-        written += write_figure(folder / name, figure, rasterise)
+    for name, drawn in _all_figures(results, details or {}).items():
+        written += write_figure(folder / name, drawn, formats)
     return written
 
 
-def write_figure(path: Path, figure: str, rasterise: Callable[[str], bytes] | None = None) -> list[Path]:
-    """Write one figure as `path` with the suffix .svg and, where `rasterise` is given, as .png."""
-    svg = stand_alone(figure)
-    written = [path.with_name(f"{path.name}.svg")]
-    with atomic_write(written[0]) as aside:
-        aside.write_text(svg, encoding="utf-8")
-    if rasterise is not None:
-        written.append(path.with_name(f"{path.name}.png"))
-        with atomic_write(written[1]) as aside:
-            aside.write_bytes(rasterise(svg))
+def write_figure(path: Path, drawn: Drawing, formats: Sequence[PictureFormat] = ("svg",)) -> list[Path]:
+    """Write one figure as `path` with the suffix of each format."""
+    written = []
+    for kind in formats:
+        content = svg_file(drawn).encode() if kind == "svg" else picture(drawn.figure, kind)
+        written.append(path.with_name(f"{path.name}.{kind}"))
+        with atomic_write(written[-1]) as aside:
+            aside.write_bytes(content)
     return written
 
 
-def page_figures(results: Results, regions: Mapping[str, RegionTracks]) -> dict[str, str]:
-    """Draw all figures of a page, by names that are valid in a path."""
-    models = models_in_order(results)
-    genes = gene_rows(results.metrics, models)
-    series = r_by_model(genes, models)
-    scatters = scatters_against_baseline(series, [gene.label for gene in genes])
-    drawn = {"distribution": distribution_svg(series)}
-    drawn |= {f"scatter-{model}": svg for model, svg in scatters.items()}
-    drawn |= {f"region-{gene}": region_svg(tracks) for gene, tracks in regions.items()}
+def _all_figures(results: Results, details: Mapping[str, GeneDetail]) -> dict[str, Drawing]:
+    """Draw all figures of a run, by names that are valid in a path."""
+    models, rows = models_in_order(results), model_rows(results)
+    series = r_by_model(gene_rows(results.metrics, models), models)
+    styles = styles_of(models)
+    compared = comparison_drawing(rows, styles)
+    drawn = {} if compared is None else {"comparison": compared}
+    drawn["distribution"] = distribution_drawing(series, styles)
+    drawn |= {f"scatter-{model}": one for model, (one, _) in scatter_drawings(series, styles).items()}
+    for gene, detail in details.items():
+        if detail.predictions is not None:
+            drawn[f"predictions-{gene}"] = predictions_drawing(gene, detail.predictions, styles)
+        if detail.tracks is not None:
+            drawn[f"region-{gene}"] = region_drawing(detail.tracks, styles)
     # Two names may differ only in what a path cannot hold.
     files = FileNames()
-    return {files.of(_plain(name)): svg for name, svg in drawn.items()}
+    return {files.of(re.sub(r"[^\w.+-]+", "-", name)): one for name, one in drawn.items()}
 
 
-def stand_alone(figure: str) -> str:
-    """Return a figure of the page as an SVG file: with a size, the light colours and a background.
+def styles_of(models: Sequence[str]) -> dict[str, ModelStyle]:
+    """Return the colour and marker of each model of a run, in the order of `models_in_order`."""
+    return model_styles(models, baseline_of(models))
+
+
+def comparison_drawing(rows: Sequence[ModelRow], styles: Mapping[str, ModelStyle]) -> Drawing | None:
+    """Draw the forest plot of a run; None where nothing was compared."""
+    compared = differences(rows)
+    if not compared:
+        return None
+    baseline = baseline_of([row.model for row in rows])
+    words = "; ".join(
+        f"{model} {format_r(one.mean)}" + (f" ({format_interval(one.interval)})" if one.interval else "")
+        for model, one in compared.items()
+    )
+    ax = plot_comparison(compared, baseline, styles)
+    return _drawing(ax, f"Mean {delta_name(baseline)} over genes, with 95 % intervals: {words}.")
+
+
+def scatter_drawings(
+    series: Mapping[str, Float64Array], styles: Mapping[str, ModelStyle]
+) -> dict[str, tuple[Drawing, Axes]]:
+    """Draw every other model against the baseline.
 
     Parameters
     ----------
-    figure
-        SVG text as `plots` and `region_figure` draw it.
+    series
+        Model name to r over genes, float64 `(n_genes,)`, NaN where it has none.
+    styles
+        Colour and marker of each model.
     """
-    box = re.match(r'<svg ([^>]*?)viewBox="0 0 ([\d.]+) ([\d.]+)"', figure)
-    assert box is not None, "not a figure of ours"
-    before, width, height = box.groups()
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {before}width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}"'
+    baseline = baseline_of(list(series))
+    x = series[baseline]
+    drawn = {}
+    for model, y in series.items():
+        if model != baseline:
+            ax = plot_scatter(x, y, x_name=baseline, y_name=model, style=styles[model])
+            words = (
+                f"Scatter of Pearson r per gene, {model} against {baseline}: {model} is higher in "
+                f"{int((y > x).sum())} genes, {baseline} in {int((y < x).sum())}."
+            )
+            drawn[model] = (_drawing(ax, words), ax)
+    return drawn
+
+
+def distribution_drawing(series: Mapping[str, Float64Array], styles: Mapping[str, ModelStyle]) -> Drawing:
+    """Draw the distribution of r over genes of every model."""
+    words = " ".join(f"{model}: {middle(values[np.isfinite(values)])}." for model, values in series.items())
+    return _drawing(plot_distribution(series, styles), f"Distribution of Pearson r over genes. {words}")
+
+
+def predictions_drawing(gene: str, found: Predictions, styles: Mapping[str, ModelStyle]) -> Drawing:
+    """Draw the held-out predictions of a gene against what was observed."""
+    ax = plot_predictions(found.observed, found.predicted, model=found.model, style=styles[found.model])
+    words = (
+        f"Observed expression of {gene} against the held-out prediction of {found.model}, in "
+        f"{found.observed.size:,} samples."
     )
-    opening, body = figure[box.end() :].split(">", 1)
-    paper = f'<path style="fill:#fff;stroke:none" d="M0 0H{width}V{height}H0z"/>'
-    return f"{head}{opening}><style>{_light_style()}</style>{paper}{body}\n"
+    return _drawing(ax, words)
 
 
-def _light_style() -> str:
-    """Return the style of the figures with the page's light colours."""
-    folder = files("haploscribe.report")
-    light = (folder / "page.css").read_text(encoding="utf-8").split("@media", 1)[0]
-    palette = dict(re.findall(r"--(\w+): ([^;]+);", light)) | {"plain": FONTS}
-    style = (folder / "figures.css").read_text(encoding="utf-8")
-    return re.sub(r"var\(--(\w+)\)", lambda name: palette[name[1]], style)
+def r_by_model(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:
+    """Return each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
+    r = np.array([gene.r for gene in genes], dtype=np.float64).reshape(len(genes), len(models))
+    return {model: r[:, i] for i, model in enumerate(models)}
 
 
-def png_rasteriser() -> Callable[[str], bytes]:
-    """Return a function that turns SVG text into PNG of 300 dots per inch.
-
-    Raises
-    ------
-    InputError
-        When the library or any font is missing.
-    """
-    try:
-        from resvg_py import svg_to_bytes  # noqa: PLC0415 - an extra that most installs do without
-    except ImportError:
-        raise InputError(
-            "PNG figures need resvg-py: pip install 'haploscribe[figures]', or leave --png out for SVG alone"
-        ) from None
-    zoom = DOTS_PER_INCH / _CSS_DOTS_PER_INCH
-
-    def rasterise(svg: str) -> bytes:
-        return bytes(svg_to_bytes(svg_string=svg, zoom=zoom))
-
-    # Without any font the library draws no text and does not say so.
-    blank, letter = (rasterise(_SAMPLE.format(text)) for text in ("", "x"))
-    if blank == letter:
-        raise InputError(
-            "PNG figures need a font and this machine has none: install one such as DejaVu Sans, "
-            "or leave --png out for SVG alone"
-        )
-    return rasterise
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name)
+def _drawing(ax: Axes, words: str) -> Drawing:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return Drawing(figure, words)

@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,31 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from haploscribe.config.options import MODELS_NAME
-from haploscribe.interpret.explanation import RegionTracks
+from haploscribe.expression.genes import Gene
 from haploscribe.report.answer import answer, scope
-from haploscribe.report.plots import (
-    axis_digits,
-    axis_for,
-    distribution_svg,
-    scatters_against_baseline,
-    tick_text,
+from haploscribe.report.canvas import Drawing, ModelStyle, axes_box, svg_of_page
+from haploscribe.report.command import changed_options, command_line
+from haploscribe.report.cost_rows import annotation_rows, cost_rows
+from haploscribe.report.figures import (
+    comparison_drawing,
+    distribution_drawing,
+    predictions_drawing,
+    r_by_model,
+    scatter_drawings,
+    styles_of,
+)
+from haploscribe.report.gene_details import GeneDetail, saved_details
+from haploscribe.report.region_plots import region_drawing
+from haploscribe.report.tables import (
+    GeneRow,
+    baseline_of,
+    delta_name,
+    gene_rows,
+    model_rows,
+    models_in_order,
+    pair_rows,
+)
+from haploscribe.report.typeset import (
     typeset_duration,
     typeset_fact,
     typeset_interval,
@@ -30,24 +47,13 @@ from haploscribe.report.plots import (
     typeset_sentence,
     typeset_setting,
 )
-from haploscribe.report.region_data import json_for_page, region_data, saved_regions
-from haploscribe.report.tables import (
-    GeneRow,
-    ModelRow,
-    Versus,
-    baseline_of,
-    format_p,
-    gene_rows,
-    model_rows,
-    models_in_order,
-    pair_rows,
-)
-from haploscribe.results.tables import STAGES, Results, Summary, read_results
+from haploscribe.results.models_folder import read_record
+from haploscribe.results.tables import STAGES, Results, read_results
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.types import Float64Array
 
 STYLES = ("page.css", "figures.css")
-SCRIPTS = ("common.js", "region.js", "scatter.js", "gene_table.js")
+SCRIPTS = ("common.js", "scatter.js", "gene_table.js")
 
 STATIC_ROWS = 200
 """Genes that the page shows without script and on paper; a script shows all, a few at a time."""
@@ -75,72 +81,135 @@ def write_report(folder: Path, results: Results | None = None) -> Path:
     """
     path = folder / "report.html"
     results = results or read_results(folder)
-    page = render_page(results, saved_regions(results, folder / MODELS_NAME))
+    models = models_in_order(results)
+    details = saved_details(gene_rows(results.metrics, models), models, folder)
+    has_models = (folder / MODELS_NAME).is_dir()
+    genes = read_record(folder / MODELS_NAME).genes if has_models else ()
+    page = render_page(results, details, genes)
     with atomic_write(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 
 
-def render_page(results: Results, regions: Mapping[str, RegionTracks] | None = None) -> str:
+def render_page(
+    results: Results, details: Mapping[str, GeneDetail] | None = None, positions: Sequence[Gene] = ()
+) -> str:
     """Return the page's HTML; the same results give the same bytes.
 
     Parameters
     ----------
     results
         Tables and records of the run.
-    regions
-        Region figures by gene; `region_data.regions_within_budget` picks as many as a page can hold. At any
-        other gene the page names the command that draws the figure.
+    details
+        What is shown of a gene when it is opened, by its ID. At any other the page names the command that
+        draws its region.
+    positions
+        The genes of the run, for their positions.
     """
     models = models_in_order(results)
+    styles = styles_of(models)
     rows = model_rows(results)
     pairs = pair_rows(results)
-    sorted_by = max(range(len(rows)), key=lambda i: rows[i].mean_r)
     measured = gene_rows(results.metrics, models)
-    genes = _sorted_by_r(measured, sorted_by)
+    genes = sorted(measured, key=lambda gene: -gene.best_r)
     series = r_by_model(measured, models)
-    scatters = scatters_against_baseline(series, [gene.label for gene in measured])
-    drawn = {gene: region_data(tracks) for gene, tracks in (regions or {}).items()}
+    scatters = _scatters(series, styles)
     environment = _environment()
     style = "".join(_asset(environment, name) for name in STYLES)
     script = "".join(_asset(environment, name) for name in SCRIPTS)
     seconds = results.summary.get("stages", {})
     stages = {STAGES.get(key, key): taken for key, taken in seconds.items()}
+    details = details or {}
+    by_id = {gene.gene_id: gene for gene in positions}
+    changed = changed_options(results.run["options"])
+    facts = results.run.get("data", {})
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=Markup(  # noqa: S704 - has no <
-            json_for_page(page_data(genes, models, rows, pairs, sorted_by=sorted_by))
+            json_for_page(page_data(genes, models, styles, details, by_id, [box for _, _, box in scatters]))
         ),
-        region_data=Markup(json_for_page(drawn)),  # noqa: S704 - has no <
+        details=[
+            (i, _predictions_figure(i, gene, details, styles), _region_figure(i, gene, details, styles))
+            for i, gene in enumerate(genes)
+            if gene.gene_id in details
+        ],
         answer=answer(rows),
         scope=scope(results.run["options"]),
+        command=command_line(results.run["options"]),
         baseline=baseline_of(models),
+        delta=delta_name(baseline_of(models)),
         models=models,
+        styles=styles,
         rows=rows,
         several=sum(row.versus is not None for row in rows) > 1,
-        pairs=pairs if len(models) > 2 else {},
+        pairs=pairs,
         genes=genes,
-        sorted_by=sorted_by,
+        by_id=by_id,
         static_rows=STATIC_ROWS,
         any_constant=any(any(gene.constant) for gene in genes),
         n_samples=max(results.metrics["n_samples"].to_list(), default=0),
-        scatters=[Markup(scatter) for scatter in scatters.values()],  # noqa: S704 - escaped in plots
-        distribution=Markup(distribution_svg(series)),  # noqa: S704 - escaped in plots
+        comparison=_figure(comparison_drawing(rows, styles), "forest"),
+        scatters=[(model, svg) for model, svg, _ in scatters],
+        distribution=_figure(distribution_drawing(series, styles), "distribution"),
         annotations=annotation_rows(results.summary),
         embedding=results.summary["embedding"],
         costs=cost_rows(results.summary),
         stages=stages,
         longest_stage=max(stages.values(), default=0.0) or 1.0,
         wall_seconds=results.summary["wall_seconds"],
+        finished=results.summary.get("finished"),
         run=results.run,
+        found={name: value for name, value in facts.items() if not _is_zero(value)},
+        not_found={name: value for name, value in facts.items() if _is_zero(value)},
+        changed=changed,
+        defaults={name: value for name, value in results.run["options"].items() if name not in changed},
     )
 
 
-def _sorted_by_r(genes: Sequence[GeneRow], model: int) -> list[GeneRow]:
-    """Sort genes by descending r of one model, those without r last."""
-    return sorted(genes, key=lambda gene: (math.isnan(gene.r[model]), -gene.r[model]))
+def _is_zero(value: object) -> bool:
+    """Return whether a fact of the inputs says that nothing was found."""
+    return value == 0 or (isinstance(value, str) and value.startswith("0 of "))
+
+
+def _figure(drawn: Drawing | None, name: str) -> Markup | None:
+    return None if drawn is None else Markup(svg_of_page(drawn, name))  # noqa: S704 - escaped in canvas
+
+
+def _scatters(
+    series: Mapping[str, Float64Array], styles: Mapping[str, ModelStyle]
+) -> list[tuple[str, Markup | None, dict[str, float]]]:
+    """Return the model, the figure and the place of the axes of every scatter."""
+    drawn = scatter_drawings(series, styles).items()
+    return [(model, _figure(one, f"scatter{i}"), axes_box(ax)) for i, (model, (one, ax)) in enumerate(drawn)]
+
+
+def _predictions_figure(
+    number: int, gene: GeneRow, details: Mapping[str, GeneDetail], styles: Mapping[str, ModelStyle]
+) -> Markup | None:
+    found = details[gene.gene_id].predictions
+    return None if found is None else _figure(predictions_drawing(gene.label, found, styles), f"p{number}")
+
+
+def _region_figure(
+    number: int, gene: GeneRow, details: Mapping[str, GeneDetail], styles: Mapping[str, ModelStyle]
+) -> Markup | None:
+    """Draw the region with the effects and tile weights of the baseline and the best of other models."""
+    tracks = details[gene.gene_id].tracks
+    if tracks is None:
+        return None
+    models = list(styles)
+    r = dict(zip(models, gene.r, strict=True))
+
+    def best_of(having: Mapping[str, object]) -> list[str]:
+        others = [
+            model for model in having if model != baseline_of(models) and not math.isnan(r.get(model, 0.0))
+        ]
+        return sorted(others, key=lambda model: -r.get(model, 0.0))[:1]
+
+    shown = [baseline_of(models), *best_of(tracks.effects), *best_of(tracks.tile_weights)]
+    return _figure(region_drawing(tracks, styles, models=shown, thin=True), f"g{number}")
 
 
 def _environment() -> Environment:
@@ -169,113 +238,13 @@ def _asset(environment: Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class CostRow:
-    """Cost of one sequence model.
-
-    Attributes
-    ----------
-    model
-        The backbone, or the zero-shot model.
-    forward_passes, naive_forward_passes
-        Sequences that it read, and how many it would have read with one per haplotype.
-    seconds
-        Time that this took.
-    """
-
-    model: str
-    forward_passes: int
-    naive_forward_passes: int
-    seconds: float
-
-    @property
-    def saved(self) -> str:
-        """How many times fewer sequences were read, or that none was."""
-        if not self.naive_forward_passes:
-            return "–"
-        if not self.forward_passes:
-            return "all: read before"
-        times = self.naive_forward_passes / self.forward_passes
-        return f"{times:,.0f} times" if times >= 100 else f"{times:.1f} times"
-
-
-def cost_rows(summary: Summary) -> list[CostRow]:
-    """List the sequence models of a run: the backbone, then the zero-shot models."""
-    costs: list[CostRow] = []
-    embedding = summary["embedding"]
-    if embedding is not None:
-        costs.append(
-            CostRow(
-                embedding["backbone"],
-                embedding["forward_passes"],
-                embedding["naive_forward_passes"],
-                embedding["seconds"],
-            )
-        )
-    for model, cost in summary.get("zero_shot", {}).items():
-        costs.append(CostRow(model, cost["forward_passes"], cost["naive_forward_passes"], cost["seconds"]))
-    return costs
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotationRow:
-    """What one feature of the annotations does.
-
-    Attributes
-    ----------
-    feature
-        Its name.
-    effect, standard_error
-        As in `AnnotationSummary`; NaN where there is none.
-    missing
-        How many variants have no value.
-    """
-
-    feature: str
-    effect: float
-    standard_error: float
-    missing: str
-
-    @property
-    def enrichment(self) -> str:
-        """What one standard deviation multiplies the variance by."""
-        return "–" if math.isnan(self.effect) else f"× {math.exp(self.effect):.2f}"
-
-    @property
-    def interval(self) -> str:
-        """Its 95 % interval."""
-        if math.isnan(self.effect):
-            return "–"
-        low, high = (math.exp(self.effect + z * self.standard_error) for z in (-1.96, 1.96))
-        return f"{low:.2f} to {high:.2f}"
-
-
-def annotation_rows(summary: Summary) -> list[AnnotationRow]:
-    """List the features of the annotations of a run."""
-    return [
-        AnnotationRow(
-            row["feature"],
-            math.nan if row["effect"] is None else row["effect"],
-            math.nan if row["standard_error"] is None else row["standard_error"],
-            f"{row['n_missing']:,} of {row['n_variants']:,}",
-        )
-        for row in summary.get("annotations", [])
-    ]
-
-
-def r_by_model(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:
-    """Return each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
-    r = np.array([gene.r for gene in genes], dtype=np.float64).reshape(len(genes), len(models))
-    return {model: r[:, i] for i, model in enumerate(models)}
-
-
 def page_data(
     genes: Sequence[GeneRow],
     models: Sequence[str],
-    rows: Sequence[ModelRow],
-    pairs: Mapping[tuple[str, str], Versus],
-    *,
-    sorted_by: int,
+    styles: Mapping[str, ModelStyle],
+    details: Mapping[str, GeneDetail],
+    positions: Mapping[str, Gene],
+    boxes: Sequence[Mapping[str, float]],
 ) -> dict[str, Any]:
     """Return the data of the page's scripts, for JSON.
 
@@ -285,55 +254,56 @@ def page_data(
         The table of genes, in the order that the page shows first.
     models
         Names, in the order of every other column.
-    rows
-        The table of models.
-    pairs
-        Later model and earlier model, to the later against the earlier.
-    sorted_by
-        The model by whose r the genes are sorted.
+    styles
+        Colour and marker of each model.
+    details
+        Genes that the page holds figures of.
+    positions
+        Genes by their ID, as far as their positions are known.
+    boxes
+        Of each scatter, where its axes are: see `canvas.axes_box`.
 
     Returns
     -------
     dict
-        `models`, `genes`, `variants`; `symbols`, one per gene (None where it is unknown), or none where all
-        are unknown; `r`, for each model one integer per gene, in thousandths, None for none; `constant`, for
-        each model the genes with a constant prediction; `higher[a][b]`, the number of genes where a has the
-        higher r; `pairs`, by the two models' indices; `axis` of the scatter; `baseline`, `best` (of the
-        others) and `sorted`, as indices in `models`.
+        `models`, `colours` (their variables), `outlines` (of their markers), `baseline` (an index in
+        `models`), `genes`, `variants`; `symbols`, one per gene (None where it is unknown), or none where all
+        are unknown; `places`, contig and 1-based TSS of each gene, or None; `best`, index of the best model,
+        `p`, `r2` and `q`, of each gene, None without one; `heritability`, by index of the gene; `r`, for each
+        model one integer per gene, in thousandths, None for none; `constant`, for each model the genes with a
+        constant prediction; `boxes`, one per scatter.
     """
     series = list(r_by_model(genes, models).values())
-    axis = axis_for(np.concatenate(series))
-    index = {model: i for i, model in enumerate(models)}
-    baseline = index[baseline_of(models)]
-    others = [i for i in range(len(models)) if i != baseline] or [baseline]
+    heritability = {
+        i: details[gene.gene_id].heritability for i, gene in enumerate(genes) if gene.gene_id in details
+    }
     return {
         "models": list(models),
+        "colours": [styles[model].name for model in models],
+        "outlines": [styles[model].outline for model in models],
+        "baseline": models.index(baseline_of(models)),
         "genes": [gene.gene_id for gene in genes],
         "symbols": [gene.symbol for gene in genes] if any(gene.symbol for gene in genes) else [],
+        "places": [
+            None if (found := positions.get(gene.gene_id)) is None else [found.contig, found.tss + 1]
+            for gene in genes
+        ],
         "variants": [gene.n_variants for gene in genes],
+        "best": [gene.best for gene in genes],
+        "p": [_short(gene.p) for gene in genes],
+        "r2": [_short(gene.r2) for gene in genes],
+        "q": [_short(gene.q) for gene in genes],
+        "heritability": {i: _short(value) for i, value in heritability.items() if value is not None},
         "r": [_thousandths(r) for r in series],
         "constant": [[k for k, gene in enumerate(genes) if gene.constant[i]] for i in range(len(models))],
-        "higher": [[int((a > b).sum()) for b in series] for a in series],
-        "pairs": {
-            f"{index[later]} {index[earlier]}": {
-                "genes": versus.n_genes,
-                "means": [_short(versus.mean_r), _short(versus.mean_r_baseline)],
-                "ci": None if versus.difference_ci is None else [_short(end) for end in versus.difference_ci],
-                "p": format_p(versus.p),
-                "q": format_p(versus.q),
-            }
-            for (later, earlier), versus in pairs.items()
-        },
-        "axis": {
-            "low": _short(axis.low),
-            "high": _short(axis.high),
-            "ticks": list(axis.ticks),
-            "labels": [tick_text(tick, axis_digits(axis)) for tick in axis.ticks],
-        },
-        "baseline": baseline,
-        "best": max(others, key=lambda i: rows[i].mean_r),
-        "sorted": sorted_by,
+        "boxes": list(boxes),
     }
+
+
+def json_for_page(value: Mapping[str, Any]) -> str:
+    """Write JSON that may stand inside a `<script type="application/json">`: no `<`, no line separators."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _thousandths(r: Float64Array) -> list[int | None]:
@@ -341,4 +311,4 @@ def _thousandths(r: Float64Array) -> list[int | None]:
 
 
 def _short(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
+    return None if math.isnan(value) else float(f"{value:.3g}")

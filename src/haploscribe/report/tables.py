@@ -1,9 +1,9 @@
 """Rows of the tables that the page and the terminal show, and the format of their numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from haploscribe.results.tables import Results
 
 BASELINE = "elastic-net"
 
-Direction = Literal["better", "worse", "undecided"]
+Direction = Literal["better", "worse", "inconclusive"]
 Interval = tuple[float, float]
 
 
@@ -60,7 +60,7 @@ class Versus:
         """Which of the two is better: decided only if q is at most 5 % and mean and median agree."""
         typical = self.median_difference or self.n_better - self.n_worse
         if self.q > FALSE_DISCOVERY_RATE or self.mean_difference * typical <= 0:
-            return "undecided"
+            return "inconclusive"
         return "better" if typical > 0 else "worse"
 
 
@@ -98,7 +98,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class GeneRow:
-    """One gene's row: its variants, and per model Pearson r and whether a fold's prediction was constant.
+    """One gene's row: its variants, per model Pearson r, and how well the best model predicts it.
 
     Attributes
     ----------
@@ -112,6 +112,12 @@ class GeneRow:
         One Pearson r per model, in the requested order; NaN where the model has none.
     constant
         One value per model: whether the prediction was constant in at least one fold.
+    best
+        Index of the model with the highest r; None where no model has one.
+    p, r2
+        Of the best model: one-sided p, and 1 − the share of squared error left; NaN without one.
+    q
+        p times the number of models, as the best of several is picked, after Benjamini-Hochberg over genes.
     """
 
     gene_id: str
@@ -119,16 +125,30 @@ class GeneRow:
     n_variants: int
     r: tuple[float, ...]
     constant: tuple[bool, ...]
+    best: int | None
+    p: float
+    r2: float
+    q: float
 
     @property
     def label(self) -> str:
         """The symbol with the ID in brackets, or the ID alone."""
         return gene_label(self.gene_id, self.symbol)
 
+    @property
+    def best_r(self) -> float:
+        """The highest r of any model; −∞ where there is none."""
+        return -math.inf if self.best is None else self.r[self.best]
+
 
 def baseline_of(models: Sequence[str]) -> str:
     """Return the model that the others are compared with: elastic-net, or else the first."""
     return BASELINE if BASELINE in models else models[0]
+
+
+def delta_name(baseline: str) -> str:
+    """Return what the difference of a model's r from the baseline's is called."""
+    return f"Δr vs {baseline}"
 
 
 def models_in_order(results: Results) -> list[str]:
@@ -165,45 +185,78 @@ def model_rows(results: Results) -> list[ModelRow]:
 
 
 def pair_rows(results: Results) -> dict[tuple[str, str], Versus]:
-    """Compare every model with every one before it, in the order of `models_in_order`.
+    """Compare the models that are not the baseline with each other, in the order of `models_in_order`.
 
     Returns
     -------
     dict
-        The later and the earlier model's name, to the later against the earlier.
+        The later and the earlier model's name, to the later against the earlier; q over these pairs.
+        Comparisons with the baseline are those of `model_rows`, so that each has one q.
     """
-    index = {model: i for i, model in enumerate(models_in_order(results))}
+    models = models_in_order(results)
+    index = {model: i for i, model in enumerate(models)}
+    baseline = baseline_of(models)
     earlier, later = (
         pl.col(name).replace_strict(index, return_dtype=pl.Int64) for name in ("model_b", "model_a")
     )
-    return _versus(results.comparison.filter(later > earlier).sort(later, earlier))
+    others = (pl.col("model_a") != baseline) & (pl.col("model_b") != baseline)
+    return _versus(results.comparison.filter(others & (later > earlier)).sort(later, earlier))
 
 
 def gene_rows(metrics: pl.DataFrame, models: Sequence[str]) -> list[GeneRow]:
     """Return the table of genes, in the order of `metrics`, with one r for each of `models`."""
     index = {model: i for i, model in enumerate(models)}
     variants: dict[str, int] = {}
-    r: dict[str, list[float]] = {}
-    constant: dict[str, list[bool]] = {}
-    columns = ("gene_id", "model", "n_variants", "pearson_r", "constant")
-    for gene_id, model, n_variants, pearson_r, is_constant in metrics.select(columns).iter_rows():
+    measured: dict[str, dict[int, _Measured]] = {}
+    columns = ("gene_id", "model", "n_variants", "pearson_r", "constant", "pearson_p", "r2")
+    for gene_id, model, n_variants, *numbers in metrics.select(columns).iter_rows():
         if model not in index:
             continue
         # Models may read a wider window than the cis window.
         variants[gene_id] = min(variants.get(gene_id, n_variants), n_variants)
-        r.setdefault(gene_id, [math.nan] * len(models))[index[model]] = pearson_r
-        constant.setdefault(gene_id, [False] * len(models))[index[model]] = bool(is_constant)
+        measured.setdefault(gene_id, {})[index[model]] = _Measured(*numbers)
     named = metrics.select("gene_id", "symbol").iter_rows() if "symbol" in metrics else ()
     symbols: dict[str, str | None] = dict(named)
-    return [
-        GeneRow(gene, symbols.get(gene), variants[gene], tuple(r[gene]), tuple(constant[gene])) for gene in r
-    ]
+    best = {gene: _best(found) for gene, found in measured.items()}
+    p = np.array([math.nan if i is None else measured[gene][i].p for gene, i in best.items()])
+    q = np.full(p.size, math.nan)
+    tested = np.isfinite(p)
+    q[tested] = benjamini_hochberg(np.minimum(p[tested] * len(models), 1.0))
+    nothing = _Measured(math.nan, False, math.nan, math.nan)
+    rows = []
+    for (gene, found), q_value in zip(measured.items(), q.tolist(), strict=True):
+        in_order = [found.get(i, nothing) for i in range(len(models))]
+        at_best = nothing if (i := best[gene]) is None else found[i]
+        rows.append(
+            GeneRow(
+                gene_id=gene,
+                symbol=symbols.get(gene),
+                n_variants=variants[gene],
+                r=tuple(one.r for one in in_order),
+                constant=tuple(one.constant for one in in_order),
+                best=best[gene],
+                p=at_best.p,
+                r2=at_best.r2,
+                q=q_value,
+            )
+        )
+    return rows
 
 
-def genes_by_best_r(metrics: pl.DataFrame) -> list[str]:
-    """Return all genes by descending best r of any model."""
-    best = metrics.group_by("gene_id").agg(pl.col("pearson_r").fill_nan(None).max())
-    return best.sort("pearson_r", "gene_id", descending=[True, False], nulls_last=True)["gene_id"].to_list()
+class _Measured(NamedTuple):
+    """One model's measures at one gene."""
+
+    r: float
+    constant: bool
+    p: float
+    r2: float
+
+
+def _best(found: Mapping[int, _Measured]) -> int | None:
+    """Return the model with the highest r, the first of equals; None where no model has one."""
+    return max(
+        (i for i in sorted(found) if math.isfinite(found[i].r)), key=lambda i: found[i].r, default=None
+    )
 
 
 def format_r(r: float) -> str:

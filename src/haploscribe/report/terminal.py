@@ -20,10 +20,10 @@ from haploscribe.report.tables import (
     ModelRow,
     Versus,
     baseline_of,
+    delta_name,
     format_interval,
     format_p,
     format_r,
-    genes_by_best_r,
     model_rows,
 )
 from haploscribe.results.tables import Results
@@ -44,7 +44,7 @@ def model_table(results: Results) -> Table:
         padding=(0, 1, 0, 0),
         caption=Text(
             "\nr: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
-            f"of 5 %. Δr: mean r less that of {baseline}, with its 95 % bootstrap interval over genes. "
+            f"of 5 %. {delta_name(baseline)}: of mean r, with its 95 % bootstrap interval over genes. "
             f"Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
         ),
         caption_justify="left",
@@ -121,7 +121,8 @@ def next_command(results: Results, out: Path) -> str | None:
     trained = results.metrics.filter(~pl.col("model").is_in(ZERO_SHOT_NAMES))
     if trained.is_empty():
         return None
-    gene = genes_by_best_r(trained)[0]
+    best = trained.with_columns(pl.col("pearson_r").fill_nan(None))
+    gene = best.sort("pearson_r", "gene_id", descending=[True, False], nulls_last=True)["gene_id"][0]
     return shlex.join(
         ("haploscribe", "explain", "--results", str(out), "--gene", gene, "--out", f"{out}-explained")
     )

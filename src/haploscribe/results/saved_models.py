@@ -39,7 +39,7 @@ class SavedRegion:
     positions
         int64 `(n_variants,)`; 0-based, of each dosage column.
     names
-        `n_variants` identifiers; `chr:pos:ref:alt`, 1-based, where the variants file had none.
+        `n_variants` names: see `AltAllele.label`.
     association
         Expression of the training samples regressed on each column alone.
     """
@@ -149,7 +149,7 @@ class SavedModels:
             spans=spans,
             tile_weights=parts["tiles"].parts["weights"].arrays,
             positions=np.array([allele.position for allele in alleles], dtype=np.int64),
-            names=tuple(allele.name(gene.contig) for allele in alleles),
+            names=tuple(allele.label(gene.contig) for allele in alleles),
             association=MarginalAssociation(**parts["association"].arrays),
         )
 

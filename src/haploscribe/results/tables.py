@@ -68,8 +68,8 @@ class Summary(TypedDict):
     """Summary of a run: the content of `summary.json`.
 
     `embedding` is None where no model of the run reads deltas; `zero_shot`, by model, is absent if
-    the run has none, and so is `annotations`. `stages`, the seconds that each of `STAGES` took, is absent
-    in older versions.
+    the run has none, and so is `annotations`. `stages`, the seconds that each of `STAGES` took, and
+    `finished`, the time in UTC as ISO 8601 has it, are absent in older versions.
     """
 
     models: dict[str, ModelSummary]
@@ -78,6 +78,7 @@ class Summary(TypedDict):
     stages: NotRequired[dict[str, float]]
     annotations: NotRequired[list[AnnotationSummary]]
     wall_seconds: float
+    finished: NotRequired[str]
 
 
 class _Input(TypedDict):
@@ -225,6 +226,33 @@ def read_predictions(folder: Path) -> pl.DataFrame:
         When the file is missing, damaged, or has other columns.
     """
     return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), pl.read_parquet)
+
+
+def read_predictions_of(folder: Path, genes: Mapping[str, str]) -> pl.DataFrame:
+    """Read the out-of-fold predictions of some genes by one model each, as `read_predictions` does.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    genes
+        Gene ID to model.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, or has other columns.
+    """
+    wanted = pl.LazyFrame(
+        {"gene_id": list(genes), "model": list(genes.values())},
+        schema={"gene_id": pl.String, "model": pl.String},
+    )
+
+    def read(path: Path) -> pl.DataFrame:
+        everything = pl.scan_parquet(path)
+        return everything.join(wanted, on=["gene_id", "model"], how="semi", maintain_order="left").collect()
+
+    return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), read)
 
 
 def scan_predictions(folder: Path) -> pl.LazyFrame:

@@ -28,8 +28,6 @@ from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.window_alleles import WindowAlleles, parse_stretch, parse_variant
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
-from haploscribe.report.figures import write_figure
-from haploscribe.report.region_figure import region_svg
 from haploscribe.utils.files import atomic_write, remove_atomically, temporary_prefix
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array, Int64Array
@@ -81,8 +79,12 @@ def write_explanation(folder: Path, explained: Explanation) -> None:
     InputError
         When the folder cannot be written to.
     """
+    from haploscribe.report.figures import styles_of, write_figure  # noqa: PLC0415 - loads matplotlib
+    from haploscribe.report.region_plots import region_drawing  # noqa: PLC0415
+
     with atomic_write(folder / f"{FIGURE}.svg") as figure:  # in place once the tables are
-        write_figure(figure.with_suffix(""), region_svg(explained.tracks()))
+        drawn = region_drawing(explained.tracks(), styles_of(explained.run_models))
+        write_figure(figure.with_suffix(""), drawn)
         write_tables(folder, explained)
 
 
@@ -159,6 +161,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
             advance(1)
     query = _ModelQuery(opened, window, inputs, models, n_threads)
     return Explanation(
+        run_models=tuple(opened.saved.specs),
         delta_models=tuple(name for name, model in models.items() if model.reads_deltas),
         gene=gene,
         names=AlleleNames.of(window.observed()),

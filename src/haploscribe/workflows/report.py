@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from haploscribe.config.options import MODELS_NAME
+from haploscribe.report.canvas import PictureFormat
 from haploscribe.report.figures import write_figures
+from haploscribe.report.gene_details import saved_details
 from haploscribe.report.page import write_report
-from haploscribe.report.region_data import saved_regions
+from haploscribe.report.tables import gene_rows, models_in_order
 from haploscribe.results.tables import read_results
 
 
@@ -25,7 +26,7 @@ class Reported(NamedTuple):
     figures: list[Path]
 
 
-def report(folder: Path, figures: Path | None = None, *, png: bool = False) -> Reported:
+def report(folder: Path, figures: Path | None = None, *, png: bool = False, pdf: bool = False) -> Reported:
     """Write the HTML page of a finished run again, and its figures as files.
 
     Parameters
@@ -34,16 +35,20 @@ def report(folder: Path, figures: Path | None = None, *, png: bool = False) -> R
         Results folder of the run.
     figures
         Folder for the figures as SVG files; None for none.
-    png
-        Write these as PNG too.
+    png, pdf
+        Write these as PNG, or as PDF, too.
 
     Raises
     ------
     InputError
-        When a file is missing or damaged or cannot be written, or PNG needs a library or a font.
+        When a file is missing or damaged or cannot be written.
     """
     results, written = read_results(folder), []
     if figures is not None:
-        regions = saved_regions(results, folder / MODELS_NAME)
-        written = write_figures(results, figures, regions=regions, png=png)
+        models = models_in_order(results)
+        formats: list[PictureFormat] = ["svg"]
+        formats += ["png"] if png else []
+        formats += ["pdf"] if pdf else []
+        details = saved_details(gene_rows(results.metrics, models), models, folder)
+        written = write_figures(results, figures, details=details, formats=formats)
     return Reported(write_report(folder, results), written)

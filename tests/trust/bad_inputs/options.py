@@ -510,6 +510,12 @@ ROWS: tuple[Row, ...] = (
         verbs=("report",),
     ),
     refused(
+        "`--pdf` without `--figures`",
+        given("pdf"),
+        "--pdf needs a folder for the figures; add --figures DIR",
+        verbs=("report",),
+    ),
+    refused(
         "`--out` holds a finished run with other options",
         into_finished(folds=40),
         "--out results holds a finished run with --folds 2, this command has --folds 40; name another "

@@ -16,6 +16,7 @@ from haploscribe.errors import InputError
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.readers.cache import GenotypeCache
 from haploscribe.report.figures import write_figures
+from haploscribe.report.gene_details import GeneDetail
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import SavedModels
 from haploscribe.utils.hashing import json_checksum
@@ -116,11 +117,12 @@ def test_a_sample_whose_name_is_not_all_shown_is_refused(tmp_path: Path, name: s
 def test_figures_of_odd_names_are_distinct_files_of_one_folder(tmp_path: Path) -> None:
     names = [*PLAIN, *NOT_SHOWN]
     results = made_results({"blup": [0.1] * len(names), "../../model": [0.2] * len(names)}, genes=names)
-    regions = {name: made_tracks(name) for name in names}
+    tracks = replace(made_tracks(n_variants=3), effects={}, tile_weights={})
+    details = {name: GeneDetail(tracks=tracks) for name in names}
     folder = tmp_path / "a" / "b" / "figures"
-    written = write_figures(results, folder, regions=regions)
+    written = write_figures(results, folder, details=details)
     assert inside(tmp_path / "a" / "b") == {folder, *written}
-    assert len({unicodedata.normalize("NFC", path.name).casefold() for path in written}) == 2 + len(names)
+    assert len({unicodedata.normalize("NFC", path.name).casefold() for path in written}) == 3 + len(names)
 
 
 def test_weights_for_fusion_of_odd_names_are_distinct_files_of_one_folder(tmp_path: Path) -> None:

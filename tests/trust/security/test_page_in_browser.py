@@ -7,7 +7,7 @@ import pytest
 
 from haploscribe.report.figures import write_figures
 from tests.fixtures.browser import Shows, browser, log, of, one, shows
-from tests.fixtures.hostile_page import HOSTILE, LABELS, hostile_page, hostile_results, hostile_tracks
+from tests.fixtures.hostile_page import HOSTILE, LABELS, hostile_details, hostile_page, hostile_results
 
 from selenium.webdriver import Chrome  # isort: skip
 from selenium.webdriver.support.select import Select  # isort: skip
@@ -32,13 +32,12 @@ def test_no_name_of_the_page_runs_or_loads(shows: Shows) -> None:
     driver = shows(hostile_page())
     for button in of(driver, "button.open"):
         driver.execute_script("arguments[0].click()", button)
-    for chooser in ("#pair-y", "#pair-x"):
-        field = Select(one(driver, chooser))
-        for number in range(len(field.options)):
-            field.select_by_index(number)
+    field = Select(one(driver, "#scatter-model"))
+    for number in range(len(field.options)):
+        field.select_by_index(number)
     one(driver, "#find").send_keys(HOSTILE[0])
     assert of(driver, "img, iframe, textarea, object, embed, link, base, form[action]") == []
-    assert len(of(driver, "script")) == 3
+    assert len(of(driver, "script")) == 2
     assert (
         driver.execute_script(
             "return [...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames())"
@@ -59,11 +58,12 @@ def test_names_are_shown_as_they_are(shows: Shows) -> None:
     assert shown == LABELS
 
 
-@pytest.mark.parametrize("kind", ["scatter", "region", "distribution"])
+@pytest.mark.parametrize("kind", ["comparison", "scatter", "predictions", "region", "distribution"])
 def test_no_name_in_a_figure_of_its_own_runs(browser: Chrome, tmp_path: Path, kind: str) -> None:
-    regions = {name: hostile_tracks(name) for name in HOSTILE}
-    written = write_figures(hostile_results(), tmp_path, regions=regions)
-    for path in (path for path in written if path.name.startswith(kind)):
+    written = write_figures(hostile_results(), tmp_path, details=hostile_details())
+    shown = [path for path in written if path.name.startswith(kind)]
+    assert shown
+    for path in shown:
         log(browser, "performance")
         browser.get(path.as_uri())
         assert browser.execute_script("return document.documentElement.localName") == "svg"

@@ -220,7 +220,7 @@ def stop_before_the_page(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("haploscribe.workflows.run.workflow.write_report", stop)
+        patched.setattr("haploscribe.report.page.write_report", stop)
         with pytest.raises(KeyboardInterrupt):
             run_models(cohort, out, *models)
 

@@ -83,13 +83,15 @@ class DosageBlup(DosageModel):
         return None if posterior is None else posterior.standard_errors(inputs.dosages)
 
     def state(self) -> State:
-        """Return coefficients and their posterior; see `Estimator.state`."""
+        """Return coefficients, heritability and the posterior; see `Estimator.state`."""
         posterior, state = self._known_posterior(), super().state()
+        state = replace(state, numbers={**state.numbers, "h2": self.h2_})
         return state if posterior is None else replace(state, parts={POSTERIOR: posterior.state()})
 
     def restore(self, state: State) -> Self:
         """Set what `state` returned; see `Estimator.restore`."""
         super().restore(state)
+        self.h2_ = state.numbers.get("h2", float("nan"))  # earlier versions did not save it
         self._summary = None
         kept = state.parts.get(POSTERIOR)
         self._posterior = None if kept is None else EffectPosterior.restored(kept)

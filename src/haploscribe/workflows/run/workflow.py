@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
-from haploscribe.report.page import write_report
 from haploscribe.results.provenance import ZeroShotRecord, run_record, weights_record
 from haploscribe.results.tables import Results, Summary, read_results, write_results
 from haploscribe.utils.files import remove_on_error, remove_on_input_error
@@ -230,6 +230,7 @@ def _run(
         embedding=embedded.summary() if embedded else None,
         stages=timer.seconds,
         wall_seconds=time.monotonic() - started,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _add_optional(summary, context, zero_shot, earlier)
     results = Results(metrics, compare_models(metrics, order), summary, record, evaluation_options.models)
@@ -239,6 +240,8 @@ def _run(
 
 def _publish(results: Results, validated: ValidatedCohort, made: Path, out: Path) -> None:
     """Write the tables and the report, and move all that the run has made to its folder."""
+    from haploscribe.report.page import write_report  # noqa: PLC0415 - loads matplotlib
+
     validated.scan.missing.write(made, validated.cohort.match.shared)
     write_results(made, results)
     write_report(made, results)
