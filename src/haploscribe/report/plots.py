@@ -21,7 +21,7 @@ BIN_WIDTH = 0.05
 BAR_SHARE = 0.58
 """Of the height of a row of the distribution."""
 
-MOST_VECTOR_POINTS = 2000
+MOST_VECTOR_POINTS = 1000
 """Points of a scatter that SVG holds one by one; more are a picture in it."""
 
 _CLOSE_BINS = 9  # decimals: multiples of 0.05 are not exact
