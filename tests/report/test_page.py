@@ -328,7 +328,7 @@ def test_two_thousand_genes_stay_small() -> None:
     r = {model: rng.uniform(-0.1, 0.7, 2000).tolist() for model in ("elastic-net", "blup", "kmer", "nano")}
     genes = [f"ENSG{i:011d}.{i % 17}" for i in range(2000)]
     page = render_page(made_results(r, genes=genes))
-    assert len(page.encode()) < 0.5e6
+    assert len(page.encode()) < 0.45e6
 
 
 def test_script_data_are_the_results(parsed: PageParser, r: dict[str, list[float]]) -> None:

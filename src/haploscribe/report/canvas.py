@@ -26,7 +26,7 @@ from haploscribe.utils.names import printable
 FONTS = 'Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif'
 DOTS_PER_INCH = 300
 POINTS_PER_INCH = 72
-RASTER_DOTS = 200
+RASTER_DOTS = 150
 """Dots per inch of what is a picture within SVG."""
 N_COLOURS = 8
 _MARKERS = {
