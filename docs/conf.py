@@ -4,6 +4,7 @@ The source folder is the root of the repository, not `docs/`, so that a link bet
 is the same on the site as where the repository is browsed.
 """
 
+import hashlib
 import re
 import sys
 from dataclasses import fields, is_dataclass
@@ -22,7 +23,7 @@ author = copyright = "The Haploscribe authors"  # noqa: A001 - Sphinx's name
 release = version = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_click",
@@ -42,6 +43,18 @@ include_patterns = [
     "SECURITY.md",
 ]
 exclude_patterns = [".*", "docs/_*", "build", "dist", "demo-results", "tests", "tools", "**/__pycache__"]
+
+# Tutorials run again when they or the package change, each in a folder of its own.
+_SOURCES = sorted((Path(__file__).parents[1] / "src").rglob("*.py"))
+_digest = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:16]
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebooks" / _digest)
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_output_stderr = "remove"
 
 myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 4
