@@ -1,9 +1,9 @@
-"""Draw the figures of docs/concepts.md: `python tools/concept_figures.py`.
+"""Draw the diagrams of the documentation: `python tools/concept_figures.py`.
 
 Each figure holds its own colours for light and dark pages, paints its own paper, and asks for no font.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
@@ -34,6 +34,7 @@ _WIDTH = 460
 def main() -> None:
     """Write the figures."""
     for name, drawn in (
+        ("overview", overview()),
         ("concept-tiles", tiles()),
         ("concept-dictionary", dictionary()),
         ("concept-folds", folds()),
@@ -41,6 +42,46 @@ def main() -> None:
         ("concept-shares", shares()),
     ):
         (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
+
+
+def overview() -> str:
+    """Draw the way from the inputs to the outputs."""
+    parts = [*_box(4, 6, 208, "genotypes, reference", "VCF or PGEN, FASTA")]
+    parts += _box(248, 6, 208, "expression, covariates", "tensorQTL's tables")
+    parts += [_down(108, 56, 22), _down(352, 56, 194)]
+    for row, sequences in enumerate(((0, 1, 0, 0), (1, 1, 2, 0), (0, 2, 2, 0))):
+        for tile, sequence in enumerate(sequences):
+            kind = ("plain", "a", "b")[sequence]
+            parts.append(_rectangle(8 + tile * 50, 86 + row * 20, 46, 14, kind))
+    parts += [_text(216, 104, "both haplotypes,", "quiet"), _text(216, 122, "cut into tiles", "quiet")]
+    parts += [_down(108, 150, 22), *_box(4, 178, 208, "backbone", "each distinct sequence once")]
+    parts += [_down(108, 228, 22), *_box(4, 256, 452, "models on the same folds of people")]
+    parts.append(_text(230, 296, "elastic net · BLUP · SuSiE · transformer · your own", "quiet middle"))
+    for number, name in enumerate(("report", "predictions", "PredictDB", "FUSION")):
+        left = 4 + number * 115
+        parts += [_down(left + 54, 306, 18), *_box(left, 330, 107, name, height=34)]
+    return _svg(
+        parts,
+        370,
+        "From genotypes and a reference to haplotypes that are cut into tiles, each distinct sequence of which "
+        "goes through the backbone once; with expression and covariates to models on the same folds of people; "
+        "and from these to a report, predictions, and weights for PredictDB and FUSION.",
+    )
+
+
+def _box(
+    left: float, top: float, width: float, title: str, below: str = "", height: float = 50
+) -> Iterator[str]:
+    """Draw a box with a title, and a quiet line below it."""
+    middle = left + width / 2
+    yield _rectangle(left, top, width, height, "box")
+    yield _text(middle, top + (21 if height > 40 else 22), title, "middle")
+    if below:
+        yield _text(middle, top + 40, below, "quiet middle")
+
+
+def _down(x: float, top: float, length: float) -> str:
+    return f'<path class="line" d="M {x:g} {top:g} v {length:g} m -5 -6 l 5 6 l 5 -6"/>'
 
 
 def tiles() -> str:
