@@ -1,6 +1,6 @@
 """The page of `accuracy` and README's table are those of its JSON."""
 
-from benchmarks.accuracy.accuracy import PARTS, README, page, read_measured, with_tables
+from benchmarks.accuracy.accuracy import PARTS, README, page, read_measured, with_findings
 from benchmarks.common.options import RESULTS
 
 
@@ -12,4 +12,4 @@ def test_the_page_has_the_numbers_of_the_json() -> None:
 
 def test_the_readme_has_the_numbers_of_the_json() -> None:
     readme = README.read_text(encoding="utf-8")
-    assert with_tables(readme, read_measured()) == readme
+    assert with_findings(readme, read_measured()) == readme
