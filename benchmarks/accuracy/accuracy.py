@@ -46,7 +46,7 @@ expression PCs and 3 genotype PCs as covariates, the same for every model. The e
 data and were made from all people; normalisation and covariates are fitted on the people in training. r is
 Pearson's correlation in people held out, the mean over 5 folds unless a split is named; mean r is over genes.
 "Passing" counts genes with r above .1 and p below .05, PredictDB's filter; "FDR 5 %" those at that false
-discovery rate. Differences are of mean r, with a 95 % interval from a bootstrap over blocks of neighbouring
+discovery rate. Δr is the difference of mean r, with a 95 % interval from a bootstrap over blocks of neighbouring
 genes; p is Wilcoxon's signed-rank test across genes, two-sided.
 
 `ensemble`, `adaptive-shrinkage`, `susie`, `transformer` and the models named `distance` use other genes,
@@ -138,8 +138,8 @@ def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     heads = [_HEADS.get(key, key) for key in columns]
     if others:
         (other,) = others if len(others) == 1 else ("",)
-        beside = f"less that of `{other}`" if other else "less that of the other"
-        heads += [*([] if other else ["beside"]), f"{beside} (95 %)", "better / worse", "p"]
+        beside = f"Δr vs `{other}`" if other else "Δr"
+        heads += [*([] if other else ["vs"]), f"{beside} (95 %)", "better / worse", "p"]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in rows:
         cells = [_cell(key, row[key]) for key in columns]
@@ -157,7 +157,7 @@ _HEADS = {
     "significant": "FDR 5 %",
     "theirs": "theirs, s",
     "ours": "ours, s",
-    "times": "times less",
+    "times": "ratio",
     "wall": "wall, s",
     "processor": "processor, s",
     "naive": "passes of a plain loop",

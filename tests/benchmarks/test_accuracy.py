@@ -76,13 +76,13 @@ def test_a_table_has_dashes_where_there_is_nothing_to_compare_with() -> None:
         "| `blup` | dosages | 0.2000 | 0.0100 |",
     ]
     assert table_lines([compared, alone]) == [
-        "| model | reads | mean r | less that of `blup` (95 %) | better / worse | p |",
+        "| model | reads | mean r | Δr vs `blup` (95 %) | better / worse | p |",
         "|---|---|---|---|---|---|",
         "| `susie` | dosages | 0.2500 | +0.0500 (-0.0100 to +0.1100) | 7 / 5 | 0.031 |",
         "| `blup` | dosages | 0.2000 | - | - | - |",
     ]
     head, _, first, second, third = table_lines([compared, {**compared, "against": "lasso"}, alone])
-    assert head == "| model | reads | mean r | beside | less that of the other (95 %) | better / worse | p |"
+    assert head == "| model | reads | mean r | vs | Δr (95 %) | better / worse | p |"
     assert "| 0.2500 | `blup` | +0.0500 (" in first
     assert "| 0.2500 | `lasso` | +0.0500 (" in second
     assert third == "| `blup` | dosages | 0.2000 | - | - | - | - |"
