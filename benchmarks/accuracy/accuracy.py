@@ -110,15 +110,16 @@ def findings(measured: Measured) -> list[str]:
         return f"{ours['passing']} of {ours['genes']} genes, and elastic net {theirs['passing']}"
 
     return [
-        "- **Better weights for TWAS.** By PredictDB's filter, r > .1 and p < .05 in held-out people, `ensemble` "
-        f"predicts {passing(chosen)}; of genes that no choice was made on, {passing(further)}.",
-        "- **A fair test bench for sequence models.** Each stands beside its dosage twin, the same model with "
-        "genotypes in place of embeddings. What embeddings add so far is little: at most "
+        "- **Better weights for TWAS.** By PredictDB's filter, r > .1 and p < .05 in held-out people, "
+        f"`ensemble` predicts {passing(chosen)}; of genes that no choice was made on, {passing(further)}.",
+        "- **A fair test bench for sequence models.** Each stands beside its dosage twin, the same model "
+        "with genotypes in place of embeddings. What embeddings add so far is little: at most "
         f"{gains[best]:.4f} of mean r (`{best}`).",
         f"- **Fast.** Each distinct haplotype is embedded once: {loop:.0f}× faster than a plain loop. "
         f"Haplotypes are built {consensus:.0f}× faster than by `bcftools consensus`, equal to the byte.",
         "- **Trusted.** Tests hold it to glmnet, susieR, GEMMA, bcftools, plink2, FOCUS and S-PrediXcan. "
-        "Nothing that is fitted sees a held-out person. Genomes stay on your machine ([how](./docs/trust.md)).",
+        "Nothing that is fitted sees a held-out person, and genomes stay on your machine "
+        "([how](./docs/trust.md)).",
     ]
 
 
