@@ -40,7 +40,7 @@ class _StateColumn(ProgressColumn):
 def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
     """Show the progress of one stage of work while the block runs.
 
-    A bar on a terminal or in a notebook; elsewhere a line every 30 seconds, and one at the end. Within
+    A bar on a terminal; elsewhere, as in a notebook, a line every 30 seconds, and one at the end. Within
     `Timer.timed` either begins with the stage's number.
 
     Parameters
@@ -56,9 +56,9 @@ def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float],
     ------
     A function to call with the number of units just done, or with a part of one.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, force_jupyter=False)  # rich's own way needs ipywidgets
     report = StageReport(_place.get() + description, total, unit)
-    if not console.is_terminal and not console.is_jupyter:
+    if not console.is_terminal:
 
         def write() -> None:
             console.out(report.line(), highlight=False)
