@@ -23,7 +23,7 @@ _place: ContextVar[str] = ContextVar("place", default="")
 
 def announce(text: str) -> None:
     """Write a line about a long job to stderr."""
-    Console(stderr=True).out(text, highlight=False)
+    Console(stderr=True, force_jupyter=False).out(text, highlight=False)
 
 
 class _StateColumn(ProgressColumn):
