@@ -63,9 +63,9 @@ def overview() -> str:
     return _svg(
         parts,
         370,
-        "From genotypes and a reference to haplotypes that are cut into tiles, each distinct sequence of which "
-        "goes through the backbone once; with expression and covariates to models on the same folds of people; "
-        "and from these to a report, predictions, and weights for PredictDB and FUSION.",
+        "From genotypes and a reference to haplotypes that are cut into tiles, each distinct sequence of "
+        "which goes through the backbone once; with expression and covariates to models on the same folds of "
+        "people; and from these to a report, predictions, and weights for PredictDB and FUSION.",
     )
 
 

@@ -13,8 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy.parts.models import BASELINE
 from benchmarks.accuracy.parts.part import Part, Setting, Table
 from benchmarks.common.options import RESULTS, benchmark_parser
+from haploscribe.report.canvas import Drawing, svg_for_themes
+from haploscribe.report.figures import styles_of
+from haploscribe.report.plots import Difference, plot_comparison
 from haploscribe.utils.files import atomic_write
 
 PARTS = {
@@ -36,6 +40,7 @@ NEEDS = {"annotations": "annotations", "other_genes": "examples", "speed": "genv
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+FOREST = ROOT / "docs" / "images" / "forest.svg"
 README_MODELS = ("ensemble-delta", "ensemble", "transformer", "blup", "elastic-net")
 """The models in the table of README.md."""
 
@@ -121,6 +126,20 @@ def findings(measured: Measured) -> list[str]:
         "Nothing that is fitted sees a held-out person, and genomes stay on your machine "
         "([how](./docs/trust.md)).",
     ]
+
+
+def forest(measured: Measured) -> str:
+    """Draw how the models of the part `models` compare with elastic net, as SVG."""
+    rows = [row for row in measured["models"]["tables"][0]["rows"] if row["reads"] != "sequence"]
+    compared = {
+        row["model"]: Difference(row["difference"], (row["low"], row["high"]))
+        for row in rows
+        if "against" in row
+    }
+    ax = plot_comparison(compared, BASELINE, styles_of([BASELINE, *compared]))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return svg_for_themes(Drawing(figure, "Δr of each model vs elastic net, with its 95 % interval."))
 
 
 def _by_model(one: Table) -> dict[str, dict[str, Any]]:
@@ -235,6 +254,7 @@ def main(argv: Sequence[str]) -> None:
         with atomic_write(arguments.table) as aside:
             aside.write_text(page(measured), encoding="utf-8")
     if arguments.table.parent == RESULTS:
+        FOREST.write_text(forest(measured), encoding="utf-8")
         README.write_text(with_findings(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
     print(page(measured))
 
