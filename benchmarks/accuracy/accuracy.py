@@ -112,11 +112,12 @@ def findings(measured: Measured) -> list[str]:
 
     def passing(rows: Mapping[str, Mapping[str, Any]]) -> str:
         ours, theirs = rows["ensemble"], rows["elastic-net"]
-        return f"{ours['passing']} of {ours['genes']} genes, and elastic net {theirs['passing']}"
+        return f"{ours['passing']} against {theirs['passing']} of {ours['genes']} genes"
 
     return [
         "- **Better weights for TWAS.** By PredictDB's filter, r > .1 and p < .05 in held-out people, "
-        f"`ensemble` predicts {passing(chosen)}; of genes that no choice was made on, {passing(further)}.",
+        f"`ensemble` predicts more genes than elastic net: {passing(chosen)}, and {passing(further)} that no "
+        "choice was made on.",
         "- **A fair test bench for sequence models.** Each stands beside its dosage twin, the same model "
         "with genotypes in place of embeddings. What embeddings add so far is little: at most "
         f"{gains[best]:.4f} of mean r (`{best}`).",
