@@ -118,7 +118,7 @@ class OpenedCohort:
         n_covariates = 0 if self._opened.covariates is None else self._opened.covariates.shape[1]
         counts = (len(self.sample_ids), len(self.genes), n_covariates)
         variants = self.options.variants
-        files = ", ".join(map(str, variants)) if isinstance(variants, Files) else str(variants)
+        files = ", ".join(one.name for one in (variants if isinstance(variants, Files) else (variants,)))
         heading = ("Samples", "Genes", "Covariates", "Variants")
         return html_table(heading, [(*(f"{count:,}" for count in counts), files)])
 

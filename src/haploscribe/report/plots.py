@@ -24,6 +24,9 @@ BAR_SHARE = 0.58
 MOST_VECTOR_POINTS = 1000
 """Points of a scatter that SVG holds one by one; more are a picture in it."""
 
+_WIDTH_OF_ITS_LABEL = 3.1
+"""Inches that the label of the axis of differences takes."""
+
 _CLOSE_BINS = 9  # decimals: multiples of 0.05 are not exact
 
 
@@ -74,7 +77,8 @@ def plot_comparison(
     with drawing():
         if ax is None:
             height = 0.72 + 0.22 * max(len(compared), 2)
-            ax = new_axes(4.4, height, left=0.25 + label_width(list(compared)), bottom=0.55)
+            left = 0.25 + label_width(list(compared))
+            ax = new_axes(max(4.4, left + _WIDTH_OF_ITS_LABEL), height, left=left, bottom=0.55)
         ax.axvline(0.0, color=colours()["quiet"], linewidth=0.9, zorder=1)
         for row, (model, difference) in enumerate(compared.items()):
             style = styles[model]
