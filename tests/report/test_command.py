@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from haploscribe.cli.main import cli
-from haploscribe.config.fields import from_values
+from haploscribe.config.fields import from_values, option_fields
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.report.command import changed_options, command_line
@@ -22,9 +22,7 @@ def recorded(**given: object) -> dict[str, object]:
     """Options as `run.json` records them."""
     found: dict[str, object] = {}
     for kind in KINDS:
-        names = {
-            name: value for name, value in (REQUIRED | given).items() if name in kind.__dataclass_fields__
-        }
+        names = {name: value for name, value in (REQUIRED | given).items() if name in option_fields(kind)}
         found |= {name: plain_value(value) for name, value in asdict(from_values(kind, names)).items()}
     return found
 
@@ -49,7 +47,7 @@ def test_the_command_asks_for_the_recorded_options(given: dict[str, object]) -> 
     assert parsed["out"] == Path("DIR")
     again: dict[str, object] = {}
     for kind in KINDS:
-        names = {name: parsed[name] for name in kind.__dataclass_fields__ if name in parsed}
+        names = {name: parsed[name] for name in option_fields(kind) if name in parsed}
         again |= {name: plain_value(value) for name, value in asdict(from_values(kind, names)).items()}
     assert again == options
 

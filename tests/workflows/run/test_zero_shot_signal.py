@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from haploscribe.cohort.cohort import open_cohort
+from haploscribe.config.fields import option_fields
 from haploscribe.config.options import CohortOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
@@ -127,7 +128,7 @@ def test_enformer_is_a_row_and_the_record_says_what_was_read(
     runs.check_predictions("enformer", found)
     assert passes == found.forward_passes
     record = json.loads((runs.out / "run.json").read_text())
-    options = {name: record["options"][name] for name in ZeroShotOptions.__dataclass_fields__}
+    options = {name: record["options"][name] for name in option_fields(ZeroShotOptions)}
     assert options == {
         "xpresso": None,
         "enformer": str(folder),
