@@ -5,6 +5,7 @@ is the same on the site as where the repository is browsed.
 """
 
 import hashlib
+import os
 import re
 import sys
 from dataclasses import fields, is_dataclass
@@ -50,6 +51,8 @@ _digest = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdi
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebooks" / _digest)
 nb_execution_in_temp = True
+# Their commands are those of the environment that builds the site.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_execution_show_tb = True

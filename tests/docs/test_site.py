@@ -1,5 +1,6 @@
 """The built site: without warnings, complete, and fetching nothing."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -22,19 +23,23 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` does."""
-    out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "-c", "docs"]
-    made = subprocess.run(
-        [*command, "-d", str(out / "doctrees"), ".", str(out / "html")],
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stderr
-    return out / "html"
+    """The site, built as `make docs` does, and once where several processes test: it runs the tutorials."""
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "-c", "docs"]
+            made = subprocess.run(
+                [*command, "-d", str(out.with_suffix(".doctrees")), ".", str(out)],
+                check=False,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+                capture_output=True,
+                text=True,
+            )
+            assert made.returncode == 0, made.stderr
+    return out
 
 
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
