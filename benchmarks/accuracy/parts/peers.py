@@ -1,8 +1,8 @@
 """Compare with models that others wrote: R's glmnet and susieR, GEMMA, and FUSION's choice among such models.
 
 All are fitted on the training samples that ours are fitted on, with the same dosages of the cis window and
-the same prepared expression, and predict the same held-out samples. The predictions of ours are those of the
-part `models`, where that is finished in the same working folder. Needs R with glmnet and susieR, and GEMMA.
+the same prepared expression, and predict the same held-out samples. Needs R with glmnet and susieR, and
+GEMMA.
 """
 
 import time
@@ -30,7 +30,7 @@ from haploscribe.evaluation.folds import Fold
 from haploscribe.evaluation.metrics import gene_metrics
 from haploscribe.expression.genes import Gene
 from haploscribe.parallel.executor import Executor, map_to_files
-from haploscribe.results.tables import SUMMARY, scan_predictions
+from haploscribe.results.tables import scan_predictions
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import stage
 from haploscribe.utils.types import Float64Array
@@ -60,9 +60,8 @@ COUNTERPARTS = {
 def tables(setting: Setting) -> list[Table]:
     """Run, and return a table with the quick models and one with BSLMM, which has fewer genes."""
     versions = peer_versions()
-    setting = replace(setting, every=max(setting.every, EVERY))
-    theirs, n_variants, genes = their_predictions(setting)
-    ours, origin = our_predictions(setting, list(n_variants))
+    theirs, n_variants, genes = their_predictions(replace(setting, every=max(setting.every, EVERY)))
+    ours = our_predictions(setting, list(n_variants))
     require_same_folds(ours, theirs)
     metrics = gene_metrics(pl.concat([ours, theirs]), n_variants)
     slow = pl.col("model").is_in(BSLMM.values())
@@ -72,7 +71,7 @@ def tables(setting: Setting) -> list[Table]:
     return [
         table(
             "Quick models",
-            f"{_QUICK} {versions}. {origin}",
+            f"{_QUICK} {versions}.",
             model_rows(summarised(metrics.filter(~slow), genes), COUNTERPARTS),
         ),
         table(
@@ -90,7 +89,7 @@ _QUICK = (
     f"in each fold, the one whose predictions have the largest r² in a cross-validation of {N_CHOICE} folds "
     "among the training samples. FUSION chooses so, but its lasso is PLINK's, and SuSiE is not among its "
     "models. Each is compared with ours of its kind, the choice with the best of ours, `ensemble`. All know "
-    "the gene's own training samples alone; some of ours use other genes."
+    "the gene's own training samples alone; some of ours use other genes, all of the cohort."
 )
 _SLOW = (
     f"`-bslmm 1`, {CHAINS[0].sampling:,} iterations after {CHAINS[0].warm_up:,} left out, two seeds, "
@@ -172,24 +171,10 @@ def peer_fold(dataset: GeneDataset, number: int, fold: Fold) -> PeerFold:
     )
 
 
-def our_predictions(setting: Setting, gene_ids: Sequence[str]) -> tuple[pl.DataFrame, str]:
-    """Return the predictions of `OURS` at some genes, and a sentence that says which genes they learned from.
-
-    Raises
-    ------
-    InputError
-        When the part `models` is finished without one of these genes or models.
-    """
-    folder = setting.out.parent / "models"
-    origin = "Ours are those of the part `models`, which learned from all its genes."
-    if not (folder / SUMMARY).exists():
-        folder, origin = setting.out / "results", "Ours learned from these genes alone."
-        setting.results(EvaluationOptions(models=OURS), "results")
-    wanted = pl.col("gene_id").is_in(gene_ids) & pl.col("model").is_in(OURS)
-    found = scan_predictions(folder).filter(wanted).collect()
-    if found.select("gene_id", "model").n_unique() < len(gene_ids) * len(OURS):
-        raise InputError(f"{folder} lacks some genes or models of this part; give another --out")
-    return found, origin
+def our_predictions(setting: Setting, gene_ids: Sequence[str]) -> pl.DataFrame:
+    """Run our models on all genes of the cohort, and return their predictions of some genes."""
+    setting.results(EvaluationOptions(models=OURS), "results")
+    return scan_predictions(setting.out / "results").filter(pl.col("gene_id").is_in(gene_ids)).collect()
 
 
 def require_same_folds(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
