@@ -61,7 +61,7 @@ _WORKERS = click_options(WorkerOptions)
 
 _SECTIONS = {
     "Start": ("demo", "check", "run"),
-    "Use a finished run": ("predict", "explain", "export", "report"),
+    "Use a finished run": ("combine", "predict", "explain", "export", "report"),
     "Tools": ("backbones", "embed", "haplotypes", "simulate", "pretrain"),
 }
 """The commands, under the headings of the help."""
@@ -174,6 +174,26 @@ def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any
         force=force,
     )
     print_results(results, out, as_json=as_json)
+
+
+@cli.command(example="haploscribe combine results/chr21 results/chr22 --out results/all")
+@click.argument("results", type=FILE, nargs=-1, required=True, metavar="RESULTS...")
+@with_options(
+    [
+        out_option("Results folder of all genes; a new one."),
+        own_option("--force", is_flag=True, help="Replace the results that OUT holds."),
+        _JSON,
+    ]
+)
+@writes_files
+def combine(results: tuple[Path, ...], out: Path, force: bool, as_json: bool) -> None:
+    """Combine finished runs of different genes, such as one per chromosome, as if one run had done them all.
+
+    They must be of the same samples, folds, models and options.
+    """
+    from haploscribe.workflows.combine import combine as combine_runs
+
+    print_results(combine_runs(results, out, force=force), out, as_json=as_json)
 
 
 @cli.command(

@@ -118,6 +118,8 @@ def open_cohort(
     variant_filter = VariantFilter(options.maf, options.no_ambiguous, options.snps).read()
     all_genes = _in_order(read_expression(options.expression, options.position, annotation))
     table = all_genes if options.genes is None else select_genes(all_genes, options.genes)
+    if options.contig is not None:
+        table = _on_contig(table, options.contig, options.expression)
     covariates = None if options.covariates is None else read_covariates(options.covariates)
     with ExitStack() as stack:
         reference = stack.enter_context(Reference.open(options.reference, index_folder))
@@ -277,6 +279,18 @@ def _match_genes(
         )
     covered_genes.sort(key=lambda i: (rank[placed[i].contig], placed[i].tss, placed[i].gene_id))
     return replace(table, genes=tuple(placed)).take_genes(np.array(covered_genes, dtype=np.int64))
+
+
+def _on_contig(table: ExpressionTable, contig: str, source: Path) -> ExpressionTable:
+    """Return the table of the genes of a contig, named as in the table or not."""
+    contigs = [gene.contig for gene in table.genes]
+    name = match_contig(contig, dict.fromkeys(contigs), str(source))
+    if name is None:
+        raise InputError(
+            f"--contig {contig}: no gene of the run is on it in {source}, they are on "
+            f"{listed(list(dict.fromkeys(contigs)))}; name one of these"
+        )
+    return table.take_genes(np.flatnonzero(np.array(contigs, dtype=object) == name))
 
 
 def _in_order(table: ExpressionTable) -> ExpressionTable:

@@ -96,6 +96,24 @@ class MissingCalls:
             by_variant=np.concatenate([np.zeros((0, 2), np.int64), *(part.by_variant for part in found)]),
         )
 
+    @classmethod
+    def read(cls, folder: Path, sample_ids: Sequence[str], n_variants: int) -> Self:
+        """Read what `write` wrote of some samples; it wrote nothing where no call is missing.
+
+        Raises
+        ------
+        InputError
+            When a table is damaged or of other samples.
+        """
+        samples, variants = (_read(folder / f"missing-{what}s.tsv") for what in ("sample", "variant"))
+        if variants is None or samples is None:
+            nothing = np.zeros((0, 2), dtype=np.int64)
+            return cls(n_variants, np.zeros((len(sample_ids), 2), dtype=np.int64), (), nothing)
+        if tuple(samples["id"]) != tuple(sample_ids):
+            raise InputError(f"{folder / 'missing-samples.tsv'} is not of the samples of the run; run again")
+        counts = [table["n_missing", "n_missing_dosage"].to_numpy() for table in (samples, variants)]
+        return cls(n_variants, counts[0], tuple(variants["id"]), counts[1])
+
     def summary(self, counts: VariantCounts, sample_ids: Sequence[str]) -> dict[str, str]:
         """Return how many calls are missing, and where most are, by the labels under which they are printed.
 
@@ -147,6 +165,17 @@ class MissingCalls:
                 pl.DataFrame(
                     dict(zip(MISSING_SCHEMA, columns, strict=True)), schema=MISSING_SCHEMA
                 ).write_csv(aside, separator="\t")
+
+
+def _read(path: Path) -> pl.DataFrame | None:
+    """Read a table of missing calls; None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        return pl.read_csv(path, separator="\t", schema=MISSING_SCHEMA)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is damaged ({reason}); run again") from None
 
 
 def missing_notes(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from haploscribe.genome.variants import (
 )
 from haploscribe.utils.types import Int64Array
 
+N_USED = "variants used (REF equals the FASTA at each)"
+"""Label under which the number of variants is printed and recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class VariantScan:
@@ -64,7 +67,7 @@ class VariantScan:
         if self.filter.snps is not None:
             left_out["variants that --snps does not name"] = self.n_judged[Verdict.UNLISTED]
         return {
-            "variants used (REF equals the FASTA at each)": self.n_judged[Verdict.USED],
+            N_USED: self.n_judged[Verdict.USED],
             **left_out,
             "genes with variants": int(np.count_nonzero(self.n_variants)),
             "symbolic, breakend and * alleles skipped": counts.n_symbolic,

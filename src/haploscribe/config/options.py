@@ -133,6 +133,15 @@ class CohortOptions(Options):
         ),
     ] = None
     genes: Annotated[str | tuple[str, ...] | None, _GENES] = None
+    contig: Annotated[
+        str | None,
+        Option(
+            "Only the genes of this contig; 22 and chr22 are the same. `combine` joins the runs of several.",
+            metavar="NAME",
+            unset="all contigs",
+            group="Genes and variants",
+        ),
+    ] = None
     gtf: Gtf = None
     position: GenePosition = None
     window: Window = DEFAULT_WINDOW
@@ -260,6 +269,16 @@ class EvaluationOptions(Options):
             group="Models",
         ),
     ] = ()
+    cross_gene: Annotated[
+        Path | None,
+        Option(
+            "Results of a run of other genes in the same samples and folds: models that learn across genes "
+            "take what it learned, genes within 1 Mb left out, in place of what the run's own genes show.",
+            metavar="RESULTS",
+            unset="learn from the run's own genes",
+            group="Models",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

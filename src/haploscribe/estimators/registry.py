@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -179,10 +180,11 @@ def missing_twins(specs: Iterable[ModelSpec]) -> list[str]:
     return [f"{name}(hard_calls=true)" for name in wanted if name not in of_calls]
 
 
-def check_names(names: Sequence[str], *, unseen_genes: bool = False) -> None:
+def check_names(names: Sequence[str], *, unseen_genes: bool = False, cross_gene: Path | None = None) -> None:
     """Raise InputError for unknown, repeated or no models, and for plug-ins that break the protocol.
 
-    With `unseen_genes`, also for one that can predict a gene only from that gene's own expression.
+    With `unseen_genes`, also for one that can predict a gene only from that gene's own expression; with
+    `cross_gene`, results of another run, where none learns across genes.
     """
     unknown = [
         name
@@ -203,6 +205,11 @@ def check_names(names: Sequence[str], *, unseen_genes: bool = False) -> None:
         raise InputError(
             f"--gene-split: {unable[0]} learns a gene from that gene's own expression, which it may not see "
             f"of held-out genes; with --gene-split give --models of {', '.join(able)}"
+        )
+    if cross_gene is not None and not any_model(specs.values(), "uses_other_genes"):
+        raise InputError(
+            f"--cross-gene {cross_gene}: none of {', '.join(names)} learns across genes; leave it out, or "
+            "add a model that does, such as ensemble"
         )
 
 

@@ -194,6 +194,23 @@ def multi_gene_file(folder: Path, model: str) -> Path:
     return folder / "multi-gene" / f"{folder_name(model, 'model')}.safetensors"
 
 
+def copy_gene(source: Path, number: int, folder: Path, new_number: int) -> None:
+    """Copy a gene's models to another folder, under another number.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged.
+    """
+    write_state(gene_file(folder, new_number), read_state(gene_file(source, number)))
+
+
+def known_blocks(folder: Path) -> list[tuple[str, int]]:
+    """Return the contig and the number of each block of tiles whose variants a folder has."""
+    files = (folder / "variants").glob("*/*.safetensors")
+    return sorted((path.parent.name, int(path.stem)) for path in files)
+
+
 def write_known_variants(folder: Path, block: int, known: KnownVariants) -> None:
     """Write the variants of a block of tiles that the models know."""
     contig = folder_name(known.sites.contig, "contig")

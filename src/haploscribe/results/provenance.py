@@ -14,6 +14,7 @@ from haploscribe.config.options import BackboneOptions, CohortOptions, Evaluatio
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import variant_files
+from haploscribe.results.cross_gene_files import CROSS_GENE
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import is_file
 from haploscribe.utils.hashing import file_digest, files_digest, folder_digest
@@ -44,6 +45,8 @@ _BEFORE: Mapping[str, Any] = {
     "annotations": (),
     "no_ambiguous": False,
     "snps": None,
+    "contig": None,
+    "cross_gene": None,
 }
 """Options that earlier versions did not have, and what they did."""
 
@@ -89,6 +92,9 @@ def run_record(
 
 def input_record(name: str, given: Path | Files) -> dict[str, Any]:
     """Return `path` and `digest` of an input; `paths` too where it is several files."""
+    if name == "cross_gene":
+        assert isinstance(given, Path)
+        return {"path": str(given), "digest": folder_digest(given / CROSS_GENE, ("*.safetensors", "*.npz"))}
     paths = tuple(given) if isinstance(given, Files) else (given,)
     if name == "variants":
         paths = variant_files(given)
@@ -97,9 +103,12 @@ def input_record(name: str, given: Path | Files) -> dict[str, Any]:
 
 
 def describe_difference(
-    recorded: Mapping[str, Any], record: Mapping[str, Any], ignored: Collection[str]
+    recorded: Mapping[str, Any],
+    record: Mapping[str, Any],
+    ignored: Collection[str],
+    other: str = "this command",
 ) -> str | None:
-    """Describe the first difference in options and inputs between a run and a command.
+    """Describe the first difference in options and inputs between a run and a command, or another run.
 
     Input files are compared by their content, wherever they are.
 
@@ -111,6 +120,8 @@ def describe_difference(
         From `run_record`, of the command.
     ignored
         Names of options that may differ.
+    other
+        What the message calls the command.
 
     Returns
     -------
@@ -135,16 +146,26 @@ def describe_difference(
                 return f"on other content of {flag} than that of {found['path']} now"
         elif options[name] != value and before != now:
             differing = f"has {now}" if now.startswith("--") else f"is {now}"
-            return f"{before if before.startswith('without') else f'with {before}'}, this command {differing}"
+            return f"{before if before.startswith('without') else f'with {before}'}, {other} {differing}"
     return None
 
 
-def describe_version_difference(recorded: Mapping[str, Any], record: Mapping[str, Any]) -> str | None:
-    """Describe the first difference in versions between a run and this program, or return None."""
+def describe_version_difference(
+    recorded: Mapping[str, Any], record: Mapping[str, Any], other: str = "installed"
+) -> str | None:
+    """Describe the first difference in versions between a run and this program, or another run.
+
+    Parameters
+    ----------
+    recorded, record
+        As in `describe_difference`.
+    other
+        What the message says of the second's versions.
+    """
     before = {"haploscribe": recorded.get("haploscribe"), **recorded.get("versions", {})}
     for name, now in {"haploscribe": record["haploscribe"], **record["versions"]}.items():
         if before.get(name) != now:
-            return f"written with {name} {before.get(name)}, but {name} {now} is installed"
+            return f"written with {name} {before.get(name)}, but {name} {now} is {other}"
     return None
 
 

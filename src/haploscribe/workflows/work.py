@@ -15,7 +15,7 @@ from haploscribe.annotations.features import FeatureScaling
 from haploscribe.annotations.sources import Annotations, open_annotations
 from haploscribe.cohort.cohort import Cohort, open_saved_cohort
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.options import MODELS_NAME, BackboneOptions, CohortOptions, EvaluationOptions
 from haploscribe.embedding.deltas import DeltaReader
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import BlockKey, EmbeddingStore
@@ -31,12 +31,13 @@ from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.evaluation.cross_gene import CrossGeneTraining, far_genes
 from haploscribe.evaluation.cross_validation import GeneDataset
 from haploscribe.evaluation.folds import Fold, all_samples, gene_splits, prepare_fold, run_folds
-from haploscribe.expression.genes import GeneSplit
+from haploscribe.expression.genes import Gene, GeneSplit
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.readers.cache import CachedGenotypes, read_variant_samples
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variant_filter import ALL_VARIANTS, VariantFilter
+from haploscribe.results.models_folder import read_record
 from haploscribe.results.saved_models import SavedModels, windows_of
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write
@@ -214,6 +215,11 @@ class WorkContext:
         evaluation = self.evaluation
         return model_specs(evaluation.models, evaluation.seed, self.spec.plugin_folder)
 
+    @property
+    def uses_other_genes(self) -> bool:
+        """Whether any of the run's models learns across genes."""
+        return any_model(self.estimators.values(), "uses_other_genes")
+
     @cached_property
     def annotations(self) -> Annotations:
         """The files of annotations."""
@@ -259,6 +265,16 @@ class WorkContext:
         return self.spec.folder / f"{kind}-{fold.number}"
 
     @cached_property
+    def learned_genes(self) -> tuple[Gene, ...]:
+        """The genes that effect-size priors are learned from: the run's own, or those of another run."""
+        other = self.evaluation.cross_gene
+        if other is None:
+            return self.cohort.genes
+        genes = read_record(other / MODELS_NAME).genes
+        names = {gene.contig: self.genotypes.reference.resolve(gene.contig) for gene in genes}
+        return tuple(replace(gene, contig=names[gene.contig]) for gene in genes)
+
+    @cached_property
     def _cross_gene_models(self) -> dict[int, tuple[HeterogeneityModel, EffectPriorModel]]:
         """What all genes show in each of `fits`, by the fold's number."""
         return {
@@ -285,12 +301,12 @@ class WorkContext:
         # By name: contigs are named as in the file there, as in the reference here.
         own = next(other for other in table if other.gene_id == gene.gene_id)
         if number not in self._far:  # one gene's folds follow each other
-            self._far = {number: (far_genes(table, own), far_genes(self.cohort.genes, gene))}
+            self._far = {number: (far_genes(table, own), far_genes(self.learned_genes, gene))}
         heterogeneity, prior = self._cross_gene_models[fold.number]
-        of_table, of_cohort = self._far[number]
-        found: list[Adjustment] = [heterogeneity.adjustment(of_table), prior.adjustment(of_cohort)]
+        of_table, of_learned = self._far[number]
+        found: list[Adjustment] = [heterogeneity.adjustment(of_table), prior.adjustment(of_learned)]
         if annotations and self.spec.annotations is not None:
-            found.append(self.annotation_models[fold.number].adjustment(of_cohort))
+            found.append(self.annotation_models[fold.number].adjustment(of_learned))
         return CrossGeneTraining(tuple(found))
 
     def gene_inputs(self, number: int) -> GeneInputs:
@@ -311,13 +327,12 @@ class WorkContext:
             float64 `(n_samples,)` for each zero-shot model: what it predicts for the one gene that is fitted.
         """
         cohort = self.cohort
-        uses_other_genes = any_model(self.estimators.values(), "uses_other_genes")
         return GeneDataset(
             inputs=lambda number: replace(self.gene_inputs(number), zero_shot=zero_shot or {}),
             expression=cohort.values,
             covariates=cohort.covariates,
             normalisation=self.evaluation.normalize,
-            cross_gene=self.cross_gene if uses_other_genes else None,
+            cross_gene=self.cross_gene if self.uses_other_genes else None,
         )
 
 

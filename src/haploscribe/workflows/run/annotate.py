@@ -1,6 +1,6 @@
 """Read the annotations of the variants of every gene, and scale them to features."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import Variants, alt_alleles
 from haploscribe.parallel.executor import Executor, map_to_files
+from haploscribe.results.cross_gene_files import CROSS_GENE
 from haploscribe.results.tables import AnnotationSummary
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.hashing import work_key
@@ -151,8 +152,22 @@ def annotate_genes(
         found = [np.load(raw_annotations(part, number), allow_pickle=False) for part in read]
         _write(raw_annotations(folder, number), np.concatenate(found, axis=1))
     files_of_genes = [raw_annotations(folder, number) for number in numbers]
-    scaling = FeatureScaling.fit((*columns, *scorers), _Arrays(files_of_genes))
+    scaling = _scaling(context, (*columns, *scorers), _Arrays(files_of_genes))
     scaling.save(folder)
+    return scaling
+
+
+def _scaling(context: WorkContext, names: Sequence[str], raw: Iterable[Float64Array]) -> FeatureScaling:
+    """Return what makes annotations features: that of the run whose effects are taken, or one fitted here."""
+    other = context.evaluation.cross_gene
+    if other is None:
+        return FeatureScaling.fit(names, raw)
+    scaling = FeatureScaling.open(other / CROSS_GENE)
+    if scaling.names[: len(names)] != tuple(names):
+        raise InputError(
+            f"--cross-gene {other}: that run has the annotations {', '.join(scaling.names)}; give the same "
+            "--annotations in the same order"
+        )
     return scaling
 
 

@@ -1,23 +1,34 @@
 """Learn across genes, fold by fold, before any gene is fitted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from haploscribe.config.options import EvaluationOptions
+from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene.annotation_effects import AnnotationMoments
 from haploscribe.estimators.cross_gene.effect_prior import HasemanElstonMoments
 from haploscribe.estimators.cross_gene.learners import (
     AnnotationLearner,
     AnnotationModel,
     EffectPriorLearner,
+    EffectPriorModel,
     HeterogeneityLearner,
 )
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.evaluation.cross_gene import adjust_gene
-from haploscribe.evaluation.folds import Fold, prepare_fold
+from haploscribe.evaluation.folds import Fold, all_samples, prepare_fold, run_folds
 from haploscribe.parallel.executor import Executor, map_to_files
 from haploscribe.parallel.threads import threads
+from haploscribe.results.cross_gene_files import (
+    CROSS_GENE,
+    LearnedAcrossGenes,
+    read_learned,
+    samples_digest,
+    write_learned,
+)
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float64Array
@@ -47,6 +58,15 @@ def learn_across_genes(context: WorkContext, executor: Executor, advance: Advanc
     with threads(1):
         for fold in context.fits:
             _write_heterogeneity(context, fold)
+    other = context.evaluation.cross_gene
+    if other is not None:
+        for fold in context.fits:
+            learned = read_learned(other / CROSS_GENE, fold.number)
+            learned.prior.save(context.cross_gene_folder(EFFECT_PRIOR, fold))
+            if learned.annotations is not None:
+                learned.annotations.save(context.cross_gene_folder(ANNOTATIONS, fold))
+        advance(len(context.cohort.genes))
+        return
     files = [
         context.spec.folder / f"cross-gene-{number:06d}.npz" for number in range(len(context.cohort.genes))
     ]
@@ -68,6 +88,9 @@ def learn_annotation_effects(context: WorkContext, executor: Executor, advance: 
     advance
         Called with the number of genes measured, each `ROUNDS` times.
     """
+    if context.evaluation.cross_gene is not None:  # learned already
+        advance(ROUNDS * len(context.cohort.genes))
+        return
     n_genes, n_features = len(context.cohort.genes), len(context.annotation_scaling.names)
     starts = np.zeros((len(context.fits), n_features))
     for number in range(ROUNDS):
@@ -80,6 +103,47 @@ def learn_annotation_effects(context: WorkContext, executor: Executor, advance: 
         starts = np.stack([_start(model) for model in models])
     for fold, model in zip(context.fits, models, strict=True):
         model.save(context.cross_gene_folder(ANNOTATIONS, fold))
+
+
+def save_cross_gene(context: WorkContext, folder: Path) -> None:
+    """Write what the run's own genes show, for runs of other genes; nothing where it took another run's."""
+    if context.evaluation.cross_gene is not None:
+        return
+    annotated = context.spec.annotations is not None
+    learned = {
+        fold.number: LearnedAcrossGenes(
+            samples_digest([context.cohort.match.shared[i] for i in fold.fitted]),
+            EffectPriorModel.open(context.cross_gene_folder(EFFECT_PRIOR, fold)),
+            context.annotation_models[fold.number] if annotated else None,
+        )
+        for fold in context.fits
+    }
+    write_learned(folder, learned, context.annotation_scaling if annotated else None)
+
+
+def check_cross_gene(options: EvaluationOptions, sample_ids: Sequence[str]) -> None:
+    """Check that what another run learned may be used: in the training samples of the same folds alone.
+
+    Raises
+    ------
+    InputError
+        When a training set of that run has other samples, or it knows nothing of the annotations asked for.
+    """
+    other = options.cross_gene
+    if other is None:
+        return
+    folds = run_folds(options, sample_ids)
+    for fold in (*folds, all_samples(sample_ids, folds)):
+        learned = read_learned(other / CROSS_GENE, fold.number)
+        if learned.samples != samples_digest([sample_ids[i] for i in fold.fitted]):
+            raise InputError(
+                f"--cross-gene {other}: that run learned in other samples or folds than this one, so that "
+                "held-out samples could leak; give a run of the same samples, --folds, --split and --seed"
+            )
+        if options.annotations and learned.annotations is None:
+            raise InputError(
+                f"--cross-gene {other}: that run has no annotations; give one with the same --annotations"
+            )
 
 
 def _write_heterogeneity(context: WorkContext, fold: Fold) -> None:

@@ -146,7 +146,7 @@ def require_same(out: Path, record: Mapping[str, Any]) -> None:
         Naming the first difference.
     """
     recorded = read_run(out)
-    ignored = ("models", *_WHERE, *_unused(finished_models(out) or ()))
+    ignored = ("models", *not_compared(finished_models(out) or ()))
     _refuse(out, "a finished", describe_difference(recorded, record, ignored))
 
 
@@ -218,16 +218,19 @@ def _complete(unfinished: Path) -> Iterator[Path]:
     yield from sorted(unfinished.glob(f"*/{_COMPLETE}"))
 
 
-def _unused(models: Sequence[str]) -> list[str]:
-    """Return the options that none of these models uses."""
+def not_compared(models: Sequence[str]) -> list[str]:
+    """Return the options that none of these models uses, and those that say where work is done."""
     zero_shot = [name for name in ZERO_SHOT_NAMES if name in models]
     unused = [name for name in ZERO_SHOT_NAMES if name not in zero_shot]
     unused += [name for name, readers in _TRACKS.items() if not set(readers) & set(zero_shot)]
     if not zero_shot:
         unused += _AUGMENTATION
-    if not any_model(model_specs(models, seed=0).values(), "reads_deltas"):
+    specs = model_specs(models, seed=0).values()
+    if not any_model(specs, "reads_deltas"):
         unused += _BACKBONE
-    return unused
+    if not any_model(specs, "uses_other_genes"):
+        unused.append("cross_gene")
+    return [*_WHERE, *unused]
 
 
 def _refuse(out: Path, what: str, found: str | None) -> None:

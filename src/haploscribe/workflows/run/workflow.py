@@ -34,6 +34,7 @@ from haploscribe.evaluation.paired import compare_models
 from haploscribe.expression.normalise import check_normalisation
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.open import open_executor
+from haploscribe.results.cross_gene_files import CROSS_GENE
 from haploscribe.results.provenance import ZeroShotRecord, run_record, weights_record
 from haploscribe.results.tables import Results, Summary, read_results, write_results
 from haploscribe.utils.files import remove_on_error, remove_on_input_error
@@ -41,7 +42,13 @@ from haploscribe.utils.hashing import work_key
 from haploscribe.utils.progress import Timer, announce, stage
 from haploscribe.workflows.embed import embed_windows
 from haploscribe.workflows.run.annotate import annotate, annotation_summaries
-from haploscribe.workflows.run.cross_gene import ROUNDS, learn_across_genes, learn_annotation_effects
+from haploscribe.workflows.run.cross_gene import (
+    ROUNDS,
+    check_cross_gene,
+    learn_across_genes,
+    learn_annotation_effects,
+    save_cross_gene,
+)
 from haploscribe.workflows.run.existing import (
     EarlierRun,
     add_earlier,
@@ -125,7 +132,11 @@ def run(
     if worker_options.dask is not None:
         cohort_options, out = cohort_options.absolute(), out.absolute()
         store_path = None if store_path is None else store_path.absolute()
-    check_names(evaluation_options.models, unseen_genes=evaluation_options.gene_split is not None)
+    check_names(
+        evaluation_options.models,
+        unseen_genes=evaluation_options.gene_split is not None,
+        cross_gene=evaluation_options.cross_gene,
+    )
     if evaluation_options.annotations:
         models = with_distance_twins(evaluation_options.models)
         evaluation_options = replace(evaluation_options, models=models)
@@ -215,7 +226,7 @@ def _run(
             _spec(validated, evaluation_options, embedded, folder, earlier), annotations=annotations
         )
         context = WorkContext(spec, cohort=cached)
-        _learn_across_genes(context, executor, timer)
+        _learn_across_genes(context, executor, timer, results_folder)
         items = gene_items(context, {name: predicted.samples for name, predicted in zero_shot.items()})
         with timer.timed("fitting_folds"):
             metrics = predict_held_out(context, validated.scan, executor, items, results_folder, earlier)
@@ -311,9 +322,9 @@ def _spec(
     )
 
 
-def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) -> None:
-    """Learn across genes, where a model uses other genes."""
-    if any_model(context.estimators.values(), "uses_other_genes"):
+def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer, results: Path) -> None:
+    """Learn across genes, where a model uses other genes, and write what was learned to the results."""
+    if context.uses_other_genes:
         n_genes = len(context.cohort.genes)
         with timer.timed("comparing_genes"), stage("Comparing genes", n_genes, "genes") as advance:
             learn_across_genes(context, executor, advance)
@@ -321,12 +332,14 @@ def _learn_across_genes(context: WorkContext, executor: Executor, timer: Timer) 
             title = "Weighing annotations"
             with timer.timed("weighing_annotations"), stage(title, ROUNDS * n_genes, "genes") as advance:
                 learn_annotation_effects(context, executor, advance)
+        save_cross_gene(context, results / CROSS_GENE)
 
 
 def _rehearse(cohort: Cohort, options: EvaluationOptions) -> None:
     """Split, and prepare one gene in each fold, so that a bad split or covariates stop the run at once."""
     check_normalisation(cohort.expression, options.normalize)
     gene_splits(cohort, options.gene_split)
+    check_cross_gene(options, cohort.match.shared)
     for fold in run_folds(options, cohort.match.shared):
         prepare_fold(cohort.values[0], cohort.covariates, fold, options.normalize)
 
