@@ -1,5 +1,6 @@
 """Combine finished runs of different genes in the same samples into one: the subcommand `combine`."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -324,13 +325,25 @@ def _all_variants(runs: Sequence[RunFolder]) -> Files | None:
 
 
 def _facts(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add what runs found in their inputs: numbers, and the names that come with some of them."""
+    """Add what runs found in their inputs: numbers, `N of M`, and the names that come with some of them."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for one in data for name in one):
         values = [one[name] for one in data if name in one]
-        texts = list(dict.fromkeys(value for value in values if isinstance(value, str)))
-        if texts:
-            found[name] = "; ".join(texts)
-        else:
+        texts = [value for value in values if isinstance(value, str)]
+        if not texts:
             found[name] = values[0] if name in _OF_ALL_GENES else sum(values)
+            continue
+        counted = [_COUNTED.fullmatch(text) for text in texts]
+        rest = {match["rest"] for match in counted if match}
+        if all(counted) and len(rest) == 1:
+            n, of = (
+                sum(int(match[part].replace(",", "")) for match in counted if match) for part in ("n", "of")
+            )
+            share = f" ({n / max(1, of):.2%})" if counted[0] and counted[0]["share"] else ""
+            found[name] = f"{n:,} of {of:,}{share}{rest.pop()}"
+        else:
+            found[name] = "; ".join(dict.fromkeys(texts))
     return found
+
+
+_COUNTED = re.compile(r"(?P<n>[\d,]+) of (?P<of>[\d,]+)(?P<share> \([\d.]+%\))?(?P<rest>.*)")

@@ -8,6 +8,8 @@ VARIANTS, REFERENCE, EXPRESSION = "variants.vcf", "reference.fa", "expression.be
 COVARIATES, NEW_PEOPLE, RESULTS = "covariates.txt", "new.vcf", "results"
 DATABASE, OTHER_DATABASE, PANEL = "blup.db", "elastic-net.db", "panel/LCL"
 """Weights of the finished run: for PrediXcan, and for FUSION."""
+PARTS = ("part2", "partX")
+"""Finished runs of the genes of one contig each."""
 GENE, QUIET = "on_x", "quiet"
 """A gene with variants, and one without."""
 
@@ -53,6 +55,7 @@ VERBS: dict[str, dict[str, object]] = {
     "export merge": {"weights": DATABASE, "out": "merged.db"},
     "export covariance": {"weights": DATABASE, "variants": VARIANTS, "out": "joint.txt.gz"},
     "report": {"results": RESULTS},
+    f"combine {' '.join(PARTS)}": {"out": "combined"},
     "simulate": {
         "variants": VARIANTS,
         "reference": REFERENCE,

@@ -28,6 +28,7 @@ from tests.trust.bad_inputs.rows import (
     NEW_PEOPLE,
     OTHER_DATABASE,
     PANEL,
+    PARTS,
     RESULTS,
     Case,
     Ended,
@@ -63,6 +64,9 @@ def write_valid(folder: Path) -> None:
         evaluation = EvaluationOptions(models=MODELS, folds=2, normalize="none")
         with redirect_stderr(io.StringIO()):
             run(options, BackboneOptions("kmer"), evaluation, Path(RESULTS))
+            for name in PARTS:
+                part = replace(options, contig=f"chr{name[-1]}")
+                run(part, BackboneOptions("kmer"), replace(evaluation, models=("blup",)), Path(name))
             every = ExportOptions(Path(RESULTS), "b38", min_r=0.0, max_p=1.0)
             for name in (DATABASE, OTHER_DATABASE):
                 one = replace(every, models=(Path(name).stem,))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from tests.trust.bad_inputs import (
+    combined,
     exported,
     expression,
     files,
@@ -29,6 +30,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         variant_annotations,
         options,
         finished,
+        combined,
         exported,
         making,
     )

@@ -1,0 +1,81 @@
+"""Runs of different genes, combined, are one run of all genes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.estimators.cross_gene import learners
+from haploscribe.workflows.combine import combine
+from haploscribe.workflows.run.workflow import run
+from tests.fixtures.cohorts import write_cohort
+from tests.fixtures.equal_outputs import differences
+
+MODELS = ("elastic-net", "blup-delta", "blup-distance", "susie")
+GENES = ("a/b <c>, d", "at the end", "at the start", "on X", "quiet")
+
+
+def run_small(cohort: CohortOptions, out: Path, **evaluation: Any) -> Path:
+    options = EvaluationOptions(**{"models": MODELS, "folds": 2, **evaluation})
+    run(cohort, BackboneOptions("kmer"), options, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def enough_genes() -> Any:
+    """Priors are learned from one far gene."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learners, "MIN_GENES", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory, enough_genes: None) -> CohortOptions:
+    return write_cohort(tmp_path_factory.mktemp("cohort") / "small")
+
+
+CONTIGS = ("chr2", "X")
+
+
+@pytest.fixture(scope="module")
+def runs(cohort: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of all genes; one per contig that takes what that one learned, and those combined."""
+    folder = tmp_path_factory.mktemp("runs")
+    whole = run_small(cohort, folder / "whole")
+    for contig in CONTIGS:
+        run_small(replace(cohort, contig=contig), folder / contig, cross_gene=whole)
+    combine([folder / contig for contig in CONTIGS], folder / "combined")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own(cohort: CohortOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run per contig that learns across its own genes, and those combined."""
+    folder = tmp_path_factory.mktemp("own")
+    for contig in CONTIGS:
+        run_small(replace(cohort, contig=contig), folder / contig, models=("elastic-net", "susie"))
+    combine([folder / contig for contig in CONTIGS], folder / "combined")
+    return folder
+
+
+def test_runs_of_contigs_are_one_run_of_all_genes(runs: Path) -> None:
+    """All but what a combined run says of itself; models of all genes took what the one had learned."""
+    of_itself = ("genes.txt", "report.html", "embeddings.zarr", "index/*", "cross-gene/*")
+    found = differences(runs / "whole", runs / "combined", ignored=of_itself)
+    assert {name.partition(":")[0] for name in found} == {"run.json"}
+    fields = {name.split(": ")[1].split(".")[0] for name in found}
+    assert fields == {"combined", "inputs", "options"}
+
+
+def test_what_runs_learned_adds_up_to_what_one_run_learned(runs: Path, own: Path) -> None:
+    found = differences(runs / "whole" / "cross-gene", own / "combined" / "cross-gene")
+    assert not found
+
+
+def test_a_combined_run_is_that_of_its_options(runs: Path, own: Path, cohort: CohortOptions) -> None:
+    """The same command on all genes finds it finished; further models are added to it."""
+    options = replace(cohort, genes=str(own / "combined" / "genes.txt"))
+    evaluation = EvaluationOptions(models=("elastic-net", "susie"), folds=2)
+    assert run(options, BackboneOptions("kmer"), evaluation, own / "combined").fitted == ()
