@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.accuracy.parts.models import BASELINE
 from benchmarks.accuracy.parts.part import Part, Setting, Table
 from benchmarks.common.options import RESULTS, benchmark_parser
+from benchmarks.common.ratios import CONSENSUS, PLAIN_LOOP
 from haploscribe.report.canvas import Drawing, svg_for_themes
 from haploscribe.report.figures import styles_of
 from haploscribe.report.plots import Difference, plot_comparison
@@ -109,7 +110,7 @@ def findings(measured: Measured) -> list[str]:
     chosen, further = (_by_model(measured[name]["tables"][0]) for name in ("models", "other_genes"))
     gains = {row["model"]: row["difference"] for row in measured["models"]["tables"][1]["rows"]}
     best = max(gains, key=gains.__getitem__)
-    loop, consensus = (row["times"] for row in measured["speed"]["tables"][0]["rows"][:2])
+    times = {row["peer"]: row["times"] for row in measured["speed"]["tables"][0]["rows"]}
 
     def passing(rows: Mapping[str, Mapping[str, Any]]) -> str:
         ours, theirs = rows["ensemble"], rows["elastic-net"]
@@ -122,8 +123,9 @@ def findings(measured: Measured) -> list[str]:
         "- **A fair test bench for sequence models.** Each stands beside its dosage twin, the same model "
         "with genotypes in place of embeddings. What embeddings add so far is little: at most "
         f"{gains[best]:.4f} of mean r (`{best}`).",
-        f"- **Fast.** Each distinct haplotype is embedded once: {loop:.0f}× faster than a plain loop. "
-        f"Haplotypes are built {consensus:.0f}× faster than by `bcftools consensus`, equal to the byte.",
+        f"- **Fast.** Each distinct haplotype is embedded once: {times[PLAIN_LOOP]:.0f}× faster than a plain "
+        f"loop. Haplotypes are built {times[CONSENSUS]:.0f}× faster than by "
+        "`bcftools consensus`, equal to the byte.",
         "- **Trusted.** Tests hold it to glmnet, susieR, GEMMA, bcftools, plink2, FOCUS and S-PrediXcan. "
         "Nothing that is fitted sees a held-out person, and genomes stay on your machine "
         "([how](./docs/trust.md)).",
@@ -139,9 +141,7 @@ def forest(measured: Measured) -> str:
         if "against" in row
     }
     ax = plot_comparison(compared, BASELINE, styles_of([BASELINE, *compared]))
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return svg_for_themes(Drawing(figure, "Δr of each model vs elastic net, with its 95 % interval."))
+    return svg_for_themes(Drawing.of(ax, "Δr of each model vs elastic net, with its 95 % interval."))
 
 
 def _by_model(one: Table) -> dict[str, dict[str, Any]]:

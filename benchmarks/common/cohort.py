@@ -10,7 +10,7 @@ from haploscribe.cohort.cohort import Cohort, open_cohort
 from haploscribe.config.options import DEFAULT_TILE, CohortOptions
 from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.expression.table import read_expression
-from haploscribe.genome.haplotypes import TileHaplotypes, merge_equal_tiles
+from haploscribe.genome.haplotypes import TileHaplotypes
 from haploscribe.genome.tiles import Interval, tile_blocks
 
 EXPRESSION_PCS = 25
@@ -59,11 +59,8 @@ def benchmark_cohort(source: Path, out: Path, *, every: int = 1, tile: int | Non
 
 def haplotypes_of(cohort: Cohort, windows: Iterable[Interval]) -> list[TileHaplotypes]:
     """Return the unique haplotypes of the tiles of windows, as they are embedded; variant-free ones too."""
-    genotypes, found = cohort.genotypes, []
-    for block in tile_blocks(windows, cohort.options.tile_size, genotypes.reference.contigs):
-        variants = genotypes.used(genotypes.read(block.tiles))
-        found += genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
-    return found
+    blocks = tile_blocks(windows, cohort.options.tile_size, cohort.genotypes.reference.contigs)
+    return [each for block in blocks for each in cohort.genotypes.block_haplotypes(block)]
 
 
 def passes_of_genome(source: Path, tile: int = DEFAULT_TILE) -> float:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from haploscribe.utils.files import atomic_write
 
+PLAIN_LOOP = "a plain loop: `transformers`, each haplotype of each sample"
+CONSENSUS = "`bcftools consensus`"
+"""Peers that README.md names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:

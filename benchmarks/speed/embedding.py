@@ -18,7 +18,7 @@ from benchmarks.common.cohort import NANO_TILE, benchmark_cohort, haplotypes_of
 from benchmarks.common.measuring import seconds_of
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
-from benchmarks.common.ratios import Ratio, write_ratios
+from benchmarks.common.ratios import PLAIN_LOOP, Ratio, write_ratios
 from benchmarks.speed.embedding_stage import Stage, run_stage, typical_stretch, windows_of
 from benchmarks.speed.encoders import operations_per_token, token_numbers
 from benchmarks.speed.plain_loop import (
@@ -224,8 +224,7 @@ def main(argv: Sequence[str]) -> None:
             measured = comparison_lines(compared)
             counted = count_lines(cohort, haplotypes)
     data = f"{len(stretch)} tiles of {options.tile_size:,} bp, {len(stretch[0].index)} samples"
-    peer = "a plain loop: `transformers`, each haplotype of each sample"
-    ratio = Ratio(peer, data, "wall", compared.loop_seconds, compared.stage.taken.wall)
+    ratio = Ratio(PLAIN_LOOP, data, "wall", compared.loop_seconds, compared.stage.taken.wall)
     command = f"embedding --source FOLDER --tiles {arguments.tiles}"
     command += "" if arguments.every == 1 else f" --every {arguments.every}"
     command += "" if arguments.tile == NANO_TILE else f" --tile {arguments.tile}"

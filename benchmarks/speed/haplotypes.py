@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.common.measuring import Seconds, import_seconds, json_of, timed
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
-from benchmarks.common.ratios import Ratio, write_ratios
+from benchmarks.common.ratios import CONSENSUS, Ratio, write_ratios
 from benchmarks.speed.haplotype_windows import (
     CONTIG,
     FASTA,
@@ -218,9 +218,7 @@ def main(argv: Sequence[str]) -> None:
         cohort_growth = growth(cohort, windows[0])
     command = f"haplotypes --source FOLDER --windows {arguments.windows} --genvarloader PYTHON"
     data = f"{len(windows)} windows of {WINDOW:,} bp, {len(sample_ids)} samples"
-    ratios = [
-        Ratio("`bcftools consensus`", data, "processor", bcftools.processor, both_steps(took).processor)
-    ]
+    ratios = [Ratio(CONSENSUS, data, "processor", bcftools.processor, both_steps(took).processor)]
     lines = [
         f"# Haplotypes of {len(sample_ids)} samples over {len(windows)} windows of {WINDOW:,} bp",
         "",

@@ -110,7 +110,7 @@ def test_a_stopped_map_to_files_resumes_with_what_is_missing(count: int, tmp_pat
     there = items[2:7:2]
     for path, _ in there:
         path.write_text("of an earlier run")
-    done: list[int] = []
+    done: list[float] = []
     map_to_files(Executor(count), NotesSpec(tmp_path / "notes"), write_square, items, done.append)
     assert {path.read_text() for path, _ in there} == {"of an earlier run"}
     assert all(path.read_text() == str(item * item) for path, item in items if (path, item) not in there)
@@ -120,7 +120,7 @@ def test_a_stopped_map_to_files_resumes_with_what_is_missing(count: int, tmp_pat
 def test_nothing_is_opened_where_all_files_are_there(tmp_path: Path) -> None:
     path = tmp_path / "0.txt"
     path.touch()
-    done: list[int] = []
+    done: list[float] = []
     map_to_files(Executor(1), NotesSpec(tmp_path / "notes"), write_square, [(path, 0)], done.append)
     assert done == [1]
     assert not (tmp_path / "notes").exists()

@@ -1,7 +1,7 @@
 """Embed each unique haplotype of each tile once, and check deltas in half precision."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
@@ -14,6 +14,7 @@ from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import TileHaplotype, TileHaplotypes, merge_equal_tiles
 from haploscribe.genome.tiles import TILES_PER_BLOCK, Tile, TileBlock
 from haploscribe.genome.variants import Variants
+from haploscribe.utils.progress import Advance
 from haploscribe.utils.types import Float32Array, Float64Array
 
 HAPLOTYPES_PER_CALL, HAPLOTYPES_PER_CALL_ON_A_CPU = 1024, 64
@@ -73,9 +74,8 @@ def count_block(block: TileBlock, genotypes: Genotypes) -> EmbeddingCounts:
     genotypes
         Genotypes of the samples.
     """
-    variants = genotypes.used(genotypes.read(block.tiles))
-    found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
-    return _counts([each for each in found if len(each.sequences) > 1], genotypes)
+    carriers = [each for each in genotypes.block_haplotypes(block) if len(each.sequences) > 1]
+    return _counts(carriers, genotypes)
 
 
 def _counts(carriers: Sequence[TileHaplotypes], genotypes: Genotypes) -> EmbeddingCounts:
@@ -92,7 +92,7 @@ def embed_block(
     backbone: Backbone,
     store: EmbeddingStore,
     tile_size: int,
-    embedded_share: Callable[[float], None] = lambda share: None,
+    embedded_share: Advance = lambda share: None,
 ) -> tuple[BlockKey, EmbeddingCounts]:
     """Embed the haplotypes of the tiles of a block's windows that are not yet in the store.
 
@@ -210,7 +210,7 @@ class TileEmbedder:
 def embed_haplotypes(
     haplotypes: Sequence[TileHaplotype],
     backbone: Backbone,
-    advance: Callable[[int], None] = lambda n: None,
+    advance: Advance = lambda n: None,
 ) -> Float32Array:
     """Embed haplotypes of any tiles, float32 `(n, n_bins, dimension)`, a bounded number at a time.
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -26,11 +26,10 @@ from haploscribe.embedding.engine import (
 from haploscribe.embedding.store import BlockKey, EmbeddingStore, backbone_key
 from haploscribe.errors import RepairedWarning
 from haploscribe.genome.genotypes import Genotypes
-from haploscribe.genome.haplotypes import merge_equal_tiles
 from haploscribe.genome.tiles import Interval, TileBlock, tile_blocks
 from haploscribe.parallel.executor import Executor, Spec
 from haploscribe.parallel.threads import threads
-from haploscribe.utils.progress import stage
+from haploscribe.utils.progress import Advance, stage
 from haploscribe.utils.types import Float64Array
 
 STORE_NAME = "embeddings.zarr"
@@ -308,7 +307,7 @@ def _embed_block(
     context: EmbeddingContext,
     block: TileBlock,
     tile_size: int,
-    embedded_share: Callable[[float], None] = lambda share: None,
+    embedded_share: Advance = lambda share: None,
 ) -> _EmbeddedBlock:
     backbone = context.loaded.backbone
     key, counts = embed_block(block, context.genotypes, backbone, context.store, tile_size, embedded_share)
@@ -320,7 +319,7 @@ def _embed_here(
     blocks: Sequence[TileBlock],
     tile_size: int,
     n_threads: int,
-    advance: Callable[[float], None],
+    advance: Advance,
 ) -> list[_EmbeddedBlock]:
     """Embed block after block in this process, the sequences of each in parallel.
 
@@ -333,7 +332,7 @@ def _embed_here(
         ]
 
 
-def _advance(advance: Callable[[float], None], n_tiles: int, share: float) -> None:
+def _advance(advance: Advance, n_tiles: int, share: float) -> None:
     advance(n_tiles * share)
 
 
@@ -364,9 +363,7 @@ def _cosines_to_float32(context: EmbeddingContext, blocks: Sequence[TileBlock]) 
     )
     cosines = [np.zeros(0)]
     for block in blocks:
-        variants = genotypes.used(genotypes.read(block.tiles))
-        found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
-        most_varied = max(found, key=lambda tile: len(tile.sequences))
+        most_varied = max(genotypes.block_haplotypes(block), key=lambda tile: len(tile.sequences))
         haplotypes = most_varied.haplotypes[: 1 + HAPLOTYPES_COMPARED]
         deltas, wanted = (
             subtract_reference(backbone.embed(haplotypes))[1:]

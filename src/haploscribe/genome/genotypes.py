@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from haploscribe.genome.haplotypes import TileHaplotypes, read_for_tiles, tile_haplotypes
+from haploscribe.genome.haplotypes import (
+    TileHaplotypes,
+    merge_equal_tiles,
+    read_for_tiles,
+    tile_haplotypes,
+)
 from haploscribe.genome.reference import Reference
-from haploscribe.genome.tiles import Interval, Tile
+from haploscribe.genome.tiles import Interval, Tile, TileBlock
 from haploscribe.genome.variant_filter import ALL_VARIANTS, VariantFilter, Verdict
 from haploscribe.genome.variants import VariantReader, Variants
 
@@ -69,3 +74,8 @@ class Genotypes:
         """
         references = [self.reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
         return tile_haplotypes(references, variants, tiles)
+
+    def block_haplotypes(self, block: TileBlock) -> list[TileHaplotypes]:
+        """Read a block, and compute the unique haplotypes of its windows' tiles; equal tiles once."""
+        variants = self.used(self.read(block.tiles))
+        return self.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))

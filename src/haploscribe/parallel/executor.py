@@ -157,9 +157,8 @@ class Executor:
         return pool.submit(run_item, spec, task, item)
 
     def _cancel(self, pool: futures.Executor, pending: set[futures.Future[Any]]) -> None:
-        """Cancel pending tasks."""
-        for future in pending:
-            future.cancel()
+        """End pending tasks."""
+        # Not by future.cancel(): loky's manager sets the same futures, and fails at one just cancelled.
         pool.shutdown(kill_workers=True)  # type: ignore[call-arg]
 
     @contextmanager

@@ -8,11 +8,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from io import BytesIO, StringIO
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from xml.etree import ElementTree as ET
 
 import matplotlib
@@ -39,6 +40,9 @@ _MARKERS = {
 """Markers of models, and their outlines in a square of 10 by 10 for the page's legends."""
 
 _LONGEST_LABEL = 34
+
+_styled: ContextVar[bool] = ContextVar("styled", default=False)
+"""Whether `drawing` is entered."""
 
 PictureFormat = Literal["svg", "png", "pdf"]
 
@@ -108,10 +112,21 @@ class Drawing:
     figure: Figure
     words: str
 
+    @classmethod
+    def of(cls, axes: Axes, words: str) -> Self:
+        """Return the drawing whose figure has these axes."""
+        return cls(figure_of(axes), words)
+
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw with the report's style, whatever the user's settings of matplotlib, which stay as they are."""
+    """Draw with the report's style, whatever the user's settings of matplotlib, which stay as they are.
+
+    Once entered, entering it again costs nothing: what draws many figures enters it around all.
+    """
+    if _styled.get():
+        yield
+        return
     ink, quiet, rule = (colours()[name] for name in ("ink", "quiet", "rule"))
     style: dict[Any, Any] = {
         "axes.axisbelow": True,
@@ -148,7 +163,11 @@ def drawing() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
-        yield
+        within = _styled.set(True)
+        try:
+            yield
+        finally:
+            _styled.reset(within)
 
 
 def new_axes(width: float, height: float, *, left: float, bottom: float = 0.5, top: float = 0.1) -> Axes:
@@ -158,6 +177,13 @@ def new_axes(width: float, height: float, *, left: float, bottom: float = 0.5, t
     return figure.add_axes(
         (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
     )
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure that has these axes."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def label(name: str) -> str:
@@ -220,8 +246,7 @@ def axes_box(axes: Axes) -> dict[str, float]:
     dict
         `left`, `right`, `top`, `bottom` in the units of the view box; `x0`, `x1`, `y0`, `y1` in data units.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(axes)
     axes.apply_aspect()
     place, height = axes.get_position(), figure.get_figheight() * POINTS_PER_INCH
     width = figure.get_figwidth() * POINTS_PER_INCH

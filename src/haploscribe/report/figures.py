@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from haploscribe.report.canvas import Drawing, ModelStyle, PictureFormat, model_styles, picture, svg_file
+from haploscribe.report.canvas import (
+    Drawing,
+    ModelStyle,
+    PictureFormat,
+    drawing,
+    model_styles,
+    picture,
+    svg_file,
+)
 from haploscribe.report.gene_details import GeneDetail, Predictions
 from haploscribe.report.plots import (
     differences,
@@ -35,6 +43,7 @@ from haploscribe.utils.names import FileNames
 from haploscribe.utils.types import Float64Array
 
 
+@drawing()
 def write_figures(
     results: Results,
     folder: Path,
@@ -118,7 +127,7 @@ def comparison_drawing(rows: Sequence[ModelRow], styles: Mapping[str, ModelStyle
         for model, one in compared.items()
     )
     ax = plot_comparison(compared, baseline, styles)
-    return _drawing(ax, f"Mean {delta_name(baseline)} over genes, with 95 % intervals: {words}.")
+    return Drawing.of(ax, f"Mean {delta_name(baseline)} over genes, with 95 % intervals: {words}.")
 
 
 def scatter_drawings(
@@ -143,14 +152,14 @@ def scatter_drawings(
                 f"Scatter of Pearson r per gene, {model} against {baseline}: {model} is higher in "
                 f"{int((y > x).sum())} genes, {baseline} in {int((y < x).sum())}."
             )
-            drawn[model] = (_drawing(ax, words), ax)
+            drawn[model] = (Drawing.of(ax, words), ax)
     return drawn
 
 
 def distribution_drawing(series: Mapping[str, Float64Array], styles: Mapping[str, ModelStyle]) -> Drawing:
     """Draw the distribution of r over genes of every model."""
     words = " ".join(f"{model}: {middle(values[np.isfinite(values)])}." for model, values in series.items())
-    return _drawing(plot_distribution(series, styles), f"Distribution of Pearson r over genes. {words}")
+    return Drawing.of(plot_distribution(series, styles), f"Distribution of Pearson r over genes. {words}")
 
 
 def predictions_drawing(gene: str, found: Predictions, styles: Mapping[str, ModelStyle]) -> Drawing:
@@ -160,16 +169,10 @@ def predictions_drawing(gene: str, found: Predictions, styles: Mapping[str, Mode
         f"Observed expression of {gene} against the held-out prediction of {found.model}, in "
         f"{found.observed.size:,} samples."
     )
-    return _drawing(ax, words)
+    return Drawing.of(ax, words)
 
 
 def r_by_model(genes: Sequence[GeneRow], models: Sequence[str]) -> dict[str, Float64Array]:
     """Return each model's r over genes, float64 `(n_genes,)`, NaN where it has none."""
     r = np.array([gene.r for gene in genes], dtype=np.float64).reshape(len(genes), len(models))
     return {model: r[:, i] for i, model in enumerate(models)}
-
-
-def _drawing(ax: Axes, words: str) -> Drawing:
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return Drawing(figure, words)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from haploscribe.config.options import MODELS_NAME
 from haploscribe.expression.genes import Gene
 from haploscribe.report.answer import answer, scope
-from haploscribe.report.canvas import Drawing, ModelStyle, axes_box, svg_of_page
+from haploscribe.report.canvas import Drawing, ModelStyle, axes_box, drawing, svg_of_page
 from haploscribe.report.command import changed_options, command_line
 from haploscribe.report.cost_rows import annotation_rows, cost_rows
 from haploscribe.report.figures import (
@@ -91,6 +91,7 @@ def write_report(folder: Path, results: Results | None = None) -> Path:
     return path
 
 
+@drawing()
 def render_page(
     results: Results, details: Mapping[str, GeneDetail] | None = None, positions: Sequence[Gene] = ()
 ) -> str:

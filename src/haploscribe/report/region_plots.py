@@ -17,6 +17,7 @@ from haploscribe.report.canvas import (
     ReportFigure,
     colours,
     drawing,
+    figure_of,
     label,
     new_axes,
 )
@@ -333,21 +334,19 @@ def _body(gene: Gene, tracks: RegionTracks) -> tuple[int, int] | None:
 
 def _points(ax: Axes) -> float:
     """Return the width of axes in points."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return float(ax.get_position().width) * figure.get_figwidth() * POINTS_PER_INCH
+    return float(ax.get_position().width) * figure_of(ax).get_figwidth() * POINTS_PER_INCH
 
 
 def _genomic_axis(ax: Axes, tracks: RegionTracks, *, labelled: bool = True) -> None:
     """Set limits and ticks along the chromosome; labels on the lowest axes alone."""
     ax.set_xlim(tracks.start / _MEGABASE, tracks.end / _MEGABASE)
-    ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
     if labelled:
+        ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
         kind = "chromosome " if len(tracks.contig) <= 2 else ""
         ax.set_xlabel(f"Position on {kind}{label(tracks.contig)}, Mb")
     else:
-        ax.tick_params(axis="x", length=0, labelbottom=False)
+        ax.set_xticks([])
 
 
 def _tss(ax: Axes, tracks: RegionTracks) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-Advance = Callable[[int], None]
-"""Called with the number of units of work just done."""
+Advance = Callable[[float], None]
+"""Called with the number of units of work just done, or with a part of one."""
 
 SECONDS_BETWEEN_LINES = 30.0
 """Interval at which long work is reported where the output is no terminal."""
@@ -37,7 +37,7 @@ class _StateColumn(ProgressColumn):
 
 
 @contextmanager
-def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float], None]]:
+def stage(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Show the progress of one stage of work while the block runs.
 
     A bar on a terminal; elsewhere, as in a notebook, a line every 30 seconds, and one at the end. Within
@@ -54,7 +54,7 @@ def stage(description: str, total: int, unit: str) -> Iterator[Callable[[float],
 
     Yields
     ------
-    A function to call with the number of units just done, or with a part of one.
+    What is called with the units just done.
     """
     console = Console(stderr=True, force_jupyter=False)  # rich's own way needs ipywidgets
     report = StageReport(_place.get() + description, total, unit)

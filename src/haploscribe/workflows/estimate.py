@@ -17,7 +17,7 @@ from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.estimators.registry import ModelSpec, any_model
 from haploscribe.evaluation.cross_validation import evaluate, one_gene
-from haploscribe.genome.haplotypes import TileHaplotype, merge_equal_tiles
+from haploscribe.genome.haplotypes import TileHaplotype
 from haploscribe.genome.tiles import tile_blocks
 from haploscribe.parallel.executor import Executor
 from haploscribe.parallel.threads import threads
@@ -102,8 +102,7 @@ def _haplotypes(cohort: Cohort, number: int) -> list[TileHaplotype]:
     """Return distinct haplotypes of a gene's first block of tiles, `_MOST_TIMED` at most."""
     window, genotypes = cohort.cis_window(cohort.genes[number]), cohort.genotypes
     block = next(tile_blocks([window], cohort.tile_size, genotypes.reference.contigs))
-    variants = genotypes.used(genotypes.read(block.tiles))
-    found = genotypes.haplotypes(variants, merge_equal_tiles(variants, block.window_tiles()))
+    found = genotypes.block_haplotypes(block)
     return [haplotype for each in found for haplotype in each.haplotypes][:_MOST_TIMED]
 
 

@@ -42,7 +42,7 @@ def test_heterogeneity_is_that_of_all_genes_in_fitted_samples(context: WorkConte
 def test_a_stopped_run_computes_nothing_again(context: WorkContext) -> None:
     learn_across_genes(context, Executor(1), lambda _: None)
     written = {path: path.stat().st_mtime_ns for path in context.spec.folder.rglob("*")}
-    done: list[int] = []
+    done: list[float] = []
     learn_across_genes(context, Executor(1), done.append)
     assert done == [2]
     assert {path: path.stat().st_mtime_ns for path in context.spec.folder.rglob("*")} == written
