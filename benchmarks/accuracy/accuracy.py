@@ -31,7 +31,8 @@ PARTS = {
     "controls": ("What a backbone adds", "2 h"),
     "indels": ("What indels do to deltas", "40 min"),
     "ablations": ("What each part of the ensemble adds", "20 min"),
-    "peers": ("Models that others wrote", "60 min"),
+    "peers": ("Models that others wrote", "50 min"),
+    "bslmm": ("GEMMA's BSLMM", "50 min"),
     "speed": ("Speed", "25 min"),
 }
 """Title of each part, and roughly how long it takes on 2 cores."""

@@ -240,8 +240,8 @@ def choose_model(expression: Float64Array, predicted: Mapping[str, PeerPredictio
     return max(predicted, key=explained)
 
 
-def peer_versions() -> str:
-    """Return the versions of R, its packages and GEMMA.
+def r_versions() -> str:
+    """Return the versions of R and its packages.
 
     Raises
     ------
@@ -249,10 +249,21 @@ def peer_versions() -> str:
         When one of them is not installed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        r = output_of(["Rscript", "-e", _VERSIONS], Path(folder))
-        gemma = re.search(r"GEMMA (\S+)", output_of(["gemma", "-h"], Path(folder)))
-    assert gemma is not None
-    return f"{r}, GEMMA {gemma[1]}"
+        return output_of(["Rscript", "-e", _VERSIONS], Path(folder))
+
+
+def gemma_version() -> str:
+    """Return the version of GEMMA.
+
+    Raises
+    ------
+    RuntimeError
+        When it is not installed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = re.search(r"GEMMA (\S+)", output_of(["gemma", "-h"], Path(folder)))
+    assert found is not None
+    return f"GEMMA {found[1]}"
 
 
 def output_of(command: Sequence[str], folder: Path) -> str:

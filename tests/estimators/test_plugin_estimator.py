@@ -29,9 +29,10 @@ def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workers",
-    [("--jobs", 1), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
+    [("--jobs", 1), ("--dask", "local:2")],
     ids=["jobs", "dask"],
 )
 def test_an_estimator_of_the_current_folder_works_everywhere(

@@ -119,6 +119,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_runs_in_one_process_leave_no_files_threads_or_processes(tmp_path: Path, temporary: Path) -> None:
     held = list(soak(write_small_cohort(tmp_path), tmp_path, 4))
     assert [one.temporary for one in held[1:]] == [held[0].temporary] * 3

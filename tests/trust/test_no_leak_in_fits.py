@@ -16,7 +16,13 @@ from tests.fixtures.people import FOLDS
 @pytest.mark.parametrize(
     "fold", ["without validation", pytest.param("with validation", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("name", registry.ESTIMATOR_NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "transformer-all" else name
+        for name in registry.ESTIMATOR_NAMES
+    ],
+)
 def test_an_estimator_knows_nothing_of_people_held_out(name: str, fold: str) -> None:
     assert leaks_of(name, FOLDS[fold]) == []
 

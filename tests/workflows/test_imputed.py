@@ -113,6 +113,7 @@ def test_a_pgen_predicts_what_the_dosages_of_its_vcf_do(example: CohortOptions, 
     assert np.abs(calls - dosages).max() > 0.05
 
 
+@pytest.mark.slow
 def test_models_of_deltas_read_calls_and_a_twin_of_hard_calls_does_too(imputed: Imputed) -> None:
     plain, uncertain = GENOME.vcf(PEOPLE, seed=1), imputed_vcf(GENOME.vcf(PEOPLE, seed=1), 4)
     calls, _ = imputed.run(plain, "calls", "blup", "ensemble", "blup-delta", "ensemble-delta")
@@ -253,6 +254,7 @@ def test_what_haplotypes_add_follows_hds(imputed: Imputed) -> None:
     )
 
 
+@pytest.mark.slow
 def test_held_out_dosages_and_missing_calls_reach_no_fit(imputed: Imputed) -> None:
     """People of the test fold get other dosages and other gaps; the predictions of the others stay."""
     text = imputed_vcf(GENOME.vcf(PEOPLE, seed=1), 4, missing=0.04)

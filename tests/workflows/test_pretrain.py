@@ -93,7 +93,7 @@ def test_the_loss_falls_on_a_periodic_genome(tmp_path: Path) -> None:
     assert last[2] < 0.7
 
 
-@pytest.mark.parametrize("stop", [1, 10, 17, 29])
+@pytest.mark.parametrize("stop", [1, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (10, 17, 29))])
 def test_a_stopped_run_ends_with_the_bytes_of_one_that_was_not(
     stop: int, finished: tuple[PretrainingOptions, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +104,7 @@ def test_a_stopped_run_ends_with_the_bytes_of_one_that_was_not(
         assert (tmp_path / "model" / name).read_bytes() == (uninterrupted / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_run_stopped_on_the_plateau_may_become_longer(
     genome: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def test_weights_decide_the_revision_of_the_backbone(
     assert len(revisions) == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_resumes(
     finished: tuple[PretrainingOptions, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

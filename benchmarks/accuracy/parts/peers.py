@@ -6,22 +6,22 @@ GEMMA.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from benchmarks.accuracy.parts.part import Setting, Table, model_rows, summarised, table
 from benchmarks.accuracy.peer_models import (
-    Chain,
     PeerFold,
     blup_predictions,
     choose_model,
-    gemma_predictions,
-    peer_versions,
+    gemma_version,
     r_predictions,
+    r_versions,
 )
 from haploscribe.config.options import EvaluationOptions
 from haploscribe.errors import InputError
@@ -37,49 +37,55 @@ from haploscribe.utils.types import Float64Array
 from haploscribe.workflows.validate import validated_cohort
 from haploscribe.workflows.work import WorkContext
 
-EVERY, EVERY_BSLMM = 5, 15
-"""Which of the cohort's genes are taken: every fifth, and for BSLMM, which takes longer, every fifteenth."""
-CHAINS = tuple(Chain(warm_up=20_000, sampling=100_000, seed=seed) for seed in (1, 2))
+EVERY = 5
+"""Every fifth of the cohort's genes is taken."""
 N_PENALTY, N_CHOICE = 10, 5
 """Inner folds that choose a penalty, and those that choose among models."""
 
 OURS = ("elastic-net", "lasso", "blup", "blup-distance", "susie", "adaptive-shrinkage", "ensemble")
 BLUP, CHOSEN = "gemma-blup", "best-of"
-BSLMM = {chain: f"gemma-bslmm, seed {chain.seed}" for chain in CHAINS}
 COUNTERPARTS = {
     "glmnet": "elastic-net",
     "glmnet-lasso": "lasso",
     "susieR": "susie",
     BLUP: "blup",
     CHOSEN: "ensemble",
-    **dict.fromkeys(BSLMM.values(), "ensemble"),
 }
 """The model of ours that each is compared with."""
 
+FitPeers = Callable[[WorkContext, int, Path], None]
+"""Fits models of others to one gene in every fold, and writes their predictions."""
+
 
 def tables(setting: Setting) -> list[Table]:
-    """Run, and return a table with the quick models and one with BSLMM, which has fewer genes."""
-    versions = peer_versions()
-    theirs, n_variants, genes = their_predictions(replace(setting, every=max(setting.every, EVERY)))
-    ours = our_predictions(setting, list(n_variants))
-    require_same_folds(ours, theirs)
-    metrics = gene_metrics(pl.concat([ours, theirs]), n_variants)
-    slow = pl.col("model").is_in(BSLMM.values())
-    fewer = metrics.filter(pl.col("gene_id").is_in(metrics.filter(slow)["gene_id"].implode()))
-    rows = model_rows(summarised(fewer, genes), COUNTERPARTS)
-    first, second = (row["mean_r"] for row in rows if row["model"] in BSLMM.values())
-    return [
-        table(
-            "Quick models",
-            f"{_QUICK} {versions}.",
-            model_rows(summarised(metrics.filter(~slow), genes), COUNTERPARTS),
-        ),
-        table(
-            "GEMMA's BSLMM, on fewer genes",
-            f"{_SLOW} Mean r of the two seeds is {abs(first - second):.4f} apart.",
-            rows,
-        ),
-    ]
+    """Run, and return a table."""
+    versions = f"{r_versions()}, {gemma_version()}"
+    rows = rows_beside_ours(setting, EVERY, {"quick": fit_quick}, COUNTERPARTS)
+    return [table("Models that others wrote", f"{_QUICK} {versions}.", rows)]
+
+
+def rows_beside_ours(
+    setting: Setting, every: int, fits: Mapping[str, FitPeers], counterparts: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Fit models of others at some genes, and return the rows of a table of these and ours.
+
+    Parameters
+    ----------
+    setting
+        Of the part.
+    every
+        Take every N-th gene only, or fewer.
+    fits
+        By the name of the folder of their predictions.
+    counterparts
+        The model of ours that each is compared with.
+    """
+    theirs, n_variants, genes = their_predictions(replace(setting, every=max(setting.every, every)), fits)
+    setting.results(EvaluationOptions(models=OURS), "results")
+    ours = scan_predictions(setting.out / "results").filter(pl.col("gene_id").is_in(list(n_variants)))
+    require_same_folds(ours.collect(), theirs)
+    metrics = gene_metrics(pl.concat([ours.collect(), theirs]), n_variants)
+    return model_rows(summarised(metrics, genes), counterparts)
 
 
 _QUICK = (
@@ -91,49 +97,41 @@ _QUICK = (
     "models. Each is compared with ours of its kind, the choice with the best of ours, `ensemble`. All know "
     "the gene's own training samples alone; some of ours use other genes, all of the cohort."
 )
-_SLOW = (
-    f"`-bslmm 1`, {CHAINS[0].sampling:,} iterations after {CHAINS[0].warm_up:,} left out, two seeds, "
-    "defaults otherwise, no variant filtered out; a variant's effect is α + βγ. Compared with the best of "
-    "ours, `ensemble`. The others as above."
-)
 
 
-def their_predictions(setting: Setting) -> tuple[pl.DataFrame, dict[str, int], Sequence[Gene]]:
+def their_predictions(
+    setting: Setting, fits: Mapping[str, FitPeers]
+) -> tuple[pl.DataFrame, dict[str, int], Sequence[Gene]]:
     """Fit the models of others; return predictions, the number of variants by gene, and the genes.
 
-    There is a file per gene, and for BSLMM one per gene and seed; those that are there are not fitted again.
+    There is a file per gene and entry of `fits`; those that are there are not fitted again.
 
     Raises
     ------
     RuntimeError
         When another program fails; with its message.
     """
-    executor = Executor(setting.jobs)
+    executor, files = Executor(setting.jobs), []
     with validated_cohort(setting.cohort(), executor, setting.out) as validated:
         cohort = validated.cached
         ids = [gene.gene_id for gene in cohort.genes]
         spec = replace(validated.spec, folder=setting.out, evaluation=EvaluationOptions(models=OURS))
         context = WorkContext(spec, cohort=cohort)
-        quick = [(setting.out / "quick" / f"{gene_id}.parquet", number) for number, gene_id in enumerate(ids)]
-        fewer = range(0, len(ids), max(1, EVERY_BSLMM // setting.every))
-        slow = [
-            (setting.out / chain.name / f"{ids[number]}.parquet", (number, chain))
-            for number in fewer
-            for chain in CHAINS
-        ]
-        with stage("Fitting models that others wrote", len(quick), "genes") as advance:
-            map_to_files(executor, spec, fit_quick, quick, advance, context)
-        with stage("Fitting GEMMA's BSLMM", len(slow), "genes and seeds") as advance:
-            map_to_files(executor, spec, fit_bslmm, slow, advance, context)
+        for name, fit in fits.items():
+            items = [
+                (setting.out / name / f"{gene_id}.parquet", number) for number, gene_id in enumerate(ids)
+            ]
+            with stage(f"Fitting models that others wrote: {name}", len(items), "genes") as advance:
+                map_to_files(executor, spec, fit, items, advance, context)
+            files += [path for path, _ in items]
         n_variants = dict(zip(ids, validated.scan.n_variants.tolist(), strict=True))
-    files = [path for path, _ in [*quick, *slow]]
     spent = sum(float(pl.read_parquet_metadata(file)["seconds"]) for file in files)
     setting.spent.wall += spent / setting.jobs
     return pl.concat([pl.read_parquet(file) for file in files]), n_variants, cohort.genes
 
 
 def fit_quick(context: WorkContext, number: int, path: Path) -> None:
-    """Fit all but BSLMM to one gene in every fold, and write their predictions."""
+    """Fit the models to one gene in every fold, and write their predictions."""
     started = time.monotonic()
     dataset = context.dataset()
     folds = [peer_fold(dataset, number, fold) for fold in context.folds]
@@ -142,20 +140,8 @@ def fit_quick(context: WorkContext, number: int, path: Path) -> None:
     for fold, given, by_model in zip(context.folds, folds, found, strict=True):
         by_model[BLUP] = blup_predictions(given)
         by_model[CHOSEN] = by_model[choose_model(given.expression, by_model)]
-        tables += [_rows_of(dataset, number, fold, model, one.tested) for model, one in by_model.items()]
-    _write(path, tables, started)
-
-
-def fit_bslmm(context: WorkContext, item: tuple[int, Chain], path: Path) -> None:
-    """Fit BSLMM to one gene in every fold, with one chain each, and write its predictions."""
-    started = time.monotonic()
-    number, chain = item
-    dataset, tables = context.dataset(), []
-    for fold in context.folds:
-        given = peer_fold(dataset, number, fold)
-        predicted = gemma_predictions(given.dosages, given.expression, given.tested, chain)
-        tables.append(_rows_of(dataset, number, fold, BSLMM[chain], predicted))
-    _write(path, tables, started)
+        tables += [rows_of(dataset, number, fold, model, one.tested) for model, one in by_model.items()]
+    write_timed(path, tables, started)
 
 
 def peer_fold(dataset: GeneDataset, number: int, fold: Fold) -> PeerFold:
@@ -171,12 +157,6 @@ def peer_fold(dataset: GeneDataset, number: int, fold: Fold) -> PeerFold:
     )
 
 
-def our_predictions(setting: Setting, gene_ids: Sequence[str]) -> pl.DataFrame:
-    """Run our models on all genes of the cohort, and return their predictions of some genes."""
-    setting.results(EvaluationOptions(models=OURS), "results")
-    return scan_predictions(setting.out / "results").filter(pl.col("gene_id").is_in(gene_ids)).collect()
-
-
 def require_same_folds(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
     """Raise InputError unless samples are in the same folds in both, with the same expression."""
     key = ["gene_id", "sample_id", "fold"]
@@ -186,14 +166,15 @@ def require_same_folds(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
         raise InputError("the predictions of our models are of other folds or covariates; give another --out")
 
 
-def _rows_of(
+def rows_of(
     dataset: GeneDataset, number: int, fold: Fold, model: str, predicted: Float64Array
 ) -> pl.DataFrame:
+    """Return what a model predicts for a gene's test samples as rows of predictions."""
     inputs = dataset.samples_of(number, fold, fold.test)
     return prediction_rows(inputs, fold, model, dataset.prepared(number, fold)[fold.test], predicted)
 
 
-def _write(path: Path, tables: Sequence[pl.DataFrame], started: float) -> None:
+def write_timed(path: Path, tables: Sequence[pl.DataFrame], started: float) -> None:
     """Write predictions, and the seconds since `started` beside them."""
     with atomic_write(path) as aside:
         pl.concat(tables).write_parquet(aside, metadata={"seconds": str(time.monotonic() - started)})

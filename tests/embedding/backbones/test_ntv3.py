@@ -25,7 +25,8 @@ from haploscribe.utils.types import Float32Array
 from tests.fixtures.backbones import embed_sequences
 from tests.fixtures.ntv3 import REFERENCE, TINY, load, read_json, write_8m
 
-TOLERANCES = {"tiny": 2e-5, "tiny_b": 2e-5, "tiny_c": 1e-4}
+TOLERANCES = {"tiny": 2e-5, "tiny_b": 2e-5, "tiny_c": 2e-4}
+"""Sums of float32 differ among processors; the states of `tiny_c` are the largest."""
 N_STATES = {"tiny": 8, "tiny_b": 17, "tiny_c": 12}
 PADDED = "pad_n_right"
 BASES = b"GATTACACGTTGCAACGTGCAATTGGCCAATCGATCGGCTAATCGGAT"  # 48, six units of 8

@@ -41,9 +41,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> CohortOptions:
     return write_small_cohort(tmp_path_factory.mktemp("cohort"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workers",
-    [("--jobs", 1), pytest.param(("--dask", "local:2"), marks=pytest.mark.slow)],
+    [("--jobs", 1), ("--dask", "local:2")],
     ids=["jobs", "dask"],
 )
 def test_a_backbone_of_the_current_folder_runs_and_predicts(

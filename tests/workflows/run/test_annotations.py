@@ -71,6 +71,7 @@ def predicted(out: Path, model: str) -> pl.Series:
     return read_predictions(out).filter(pl.col("model") == model)["predicted"]
 
 
+@pytest.mark.slow
 def test_every_model_that_reads_annotations_stands_beside_its_twin(
     cohort: CohortOptions, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
 @pytest.mark.parametrize(
     ("first", "added"),
     [
-        (FIRST, ADDED),
+        pytest.param(FIRST, ADDED, marks=pytest.mark.slow),
         pytest.param(ADDED, FIRST, marks=pytest.mark.slow),
         pytest.param(("transformer-all",), ("xpresso",), marks=pytest.mark.slow),
         pytest.param(("susie",), ("transformer-all",), marks=pytest.mark.slow),
@@ -116,6 +116,7 @@ def test_inputs_count_by_their_content(cohort: CohortOptions, tmp_path: Path) ->
     assert run_models(replace(cohort, expression=copy), tmp_path / "out", "blup").fitted == ()
 
 
+@pytest.mark.slow
 def test_what_no_model_of_a_run_has_used_may_differ(
     cohort: CohortOptions, weights: ZeroShotOptions, tmp_path: Path
 ) -> None:

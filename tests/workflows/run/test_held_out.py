@@ -106,6 +106,7 @@ def test_a_stopped_run_goes_on_with_the_fits_not_done(
     assert not (tmp_path / "out" / UNFINISHED_NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_zero_shot_model_may_stand_beside(
     apart: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_enformer_is_a_row_and_the_record_says_what_was_read(
     assert read["digest"].startswith("blake2b-256:")
 
 
+@pytest.mark.slow
 def test_only_what_changes_a_prediction_is_predicted_anew(runs: Runs, tmp_path: Path) -> None:
     folder = written(tmp_path / "enformer")
     options = ("--models", "enformer", "--enformer", folder, "--enformer-tracks")
