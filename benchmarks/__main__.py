@@ -14,6 +14,7 @@ BENCHMARKS = {
         "zero_shot": "2 min",
         "anatomy": "2 min",
         "sparse_weights": "10 min",
+        "split_runs": "25 min",
     },
     "speed": {
         "embedding": "10 min",

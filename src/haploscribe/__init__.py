@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from haploscribe.api.models import explain as explain
     from haploscribe.api.models import predict as predict
     from haploscribe.api.regressor import GeneRegressor as GeneRegressor
+    from haploscribe.api.run import combine as combine
     from haploscribe.api.run import read_predictions as read_predictions
     from haploscribe.api.run import read_results as read_results
     from haploscribe.api.run import run as run
@@ -23,6 +24,7 @@ _MODULES = {
     "GeneRegressor": "haploscribe.api.regressor",
     "InputError": "haploscribe.errors",
     "check_backbone": "haploscribe.api.embeddings",
+    "combine": "haploscribe.api.run",
     "example_cohort": "haploscribe.api.cohort",
     "explain": "haploscribe.api.models",
     "open_cohort": "haploscribe.api.cohort",
@@ -39,6 +41,7 @@ __all__ = [  # names of `_MODULES`, written out for type checkers
     "InputError",
     "__version__",
     "check_backbone",
+    "combine",
     "example_cohort",
     "explain",
     "open_cohort",

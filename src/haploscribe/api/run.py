@@ -1,5 +1,6 @@
 """Run the whole comparison from a notebook, and read its results."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.estimators.registry import model_name
 from haploscribe.results import tables as results
 from haploscribe.utils.files import umask_for
+from haploscribe.workflows.combine import combine as combine_runs
 from haploscribe.workflows.run import workflow as pipeline
 
 
@@ -91,6 +93,31 @@ def run(
             force=force,
         )
     return RunResults.of(found)
+
+
+def combine(
+    results: Sequence[str | Path], out: str | Path, *, readable_by: str = "owner", force: bool = False
+) -> RunResults:
+    """Combine finished runs of different genes as if one run had done them all, as `haploscribe combine` does.
+
+    Parameters
+    ----------
+    results
+        Results folders of two runs or more of the same samples, folds, models and options.
+    out
+        Folder of the results; a new one.
+    readable_by
+        As for `run`.
+    force
+        Replace the results that `out` holds.
+
+    Raises
+    ------
+    InputError
+        When runs disagree or have a gene in common, or `out` holds anything.
+    """
+    with umask_for(readable_by):
+        return RunResults.of(combine_runs([Path(folder) for folder in results], Path(out), force=force))
 
 
 def read_results(folder: str | Path) -> RunResults:

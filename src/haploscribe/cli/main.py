@@ -1,13 +1,14 @@
 """The commands: each parses its options, calls one workflow and prints what it returns."""
 
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from haploscribe._version import __version__
+from haploscribe.cli.backbones import backbones
 from haploscribe.cli.exit import run_to_exit
 from haploscribe.cli.export import export
 from haploscribe.cli.help import Subcommands, given_arguments
@@ -24,7 +25,6 @@ from haploscribe.cli.options import (
 )
 from haploscribe.cli.printing import (
     print_line,
-    print_lines,
     print_results,
     print_summary,
     print_table,
@@ -354,52 +354,7 @@ def pretrain(out: Path, **values: Any) -> None:
     print_summary(pretrain_backbone(taken(PretrainingOptions, values), out))
 
 
-@cli.group(invoke_without_command=True)
-@own_option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-@click.pass_context
-def backbones(context: click.Context, as_json: bool) -> None:
-    """List the backbones that have a name, or score one."""
-    if context.invoked_subcommand is not None:
-        return
-    from haploscribe.report.terminal import backbone_lines, backbones_json
-
-    print_lines(backbone_lines(), backbones_json(), as_json=as_json)
-
-
-@backbones.command(
-    example="haploscribe backbones score nano --reference GRCh38.fa --region chr22:20000001-20100000"
-)
-@click.argument("name", metavar="NAME|PATH")
-@with_options(
-    click_options(BackboneOptions, only=("revision",)),
-    click_options(PretrainingOptions, only=("reference", "variants", "assume_phased")),
-    [
-        own_option(
-            "--region",
-            group="Inputs",
-            metavar="C:S-E",
-            required=True,
-            help="1-based, both ends included.",
-        )
-    ],
-    click_options(PretrainingOptions, only=("device",)),
-    [own_option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")],
-)
-def score(
-    name: str, revision: str | None, reference: Path, region: str, as_json: bool, **values: Any
-) -> None:
-    """Score a backbone: its masked-token loss on a region, in bits per base.
-
-    15 % of the region's 6-mers are masked and predicted from the rest, on both sides. For comparison, on the
-    same 6-mers: an order-5 Markov chain fitted on the rest of the contig, given the five bases before; the
-    same chain, given also the five after; and uniform guessing, 2.0.
-    """
-    from haploscribe.report.terminal import score_lines
-    from haploscribe.workflows.score import score_backbone
-
-    asked = BackboneOptions(name, revision)
-    found = asdict(score_backbone(asked.backbone, reference, region, revision=asked.revision, **values))
-    print_lines(score_lines(found), found, as_json=as_json)
+cli.add_command(backbones)
 
 
 @cli.command(example="haploscribe report --results results --figures figures")
