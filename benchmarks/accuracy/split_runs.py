@@ -1,4 +1,4 @@
-"""Compare one run of all genes with two runs of half of them, combined: what is equal, and what a split costs.
+"""Compare one run of all genes with two runs of half of them, combined: what is equal, what is lost.
 
 Each half learns across its own genes alone, or takes what both had learned (`--cross-gene`).
 """
@@ -53,19 +53,17 @@ def cost_lines(folders: Mapping[str, Path], cohort: CohortOptions) -> list[str]:
         for name, folder in folders.items()
     ]
     results = summarised(pl.concat(parts), read_expression(cohort.expression).genes)
-    lines = [
-        f"| model | runs | mean r | Δr vs {WHOLE} (95 %) | better / worse | p |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ("model", "runs", "mean r", f"Δr vs {WHOLE} (95 %)", "better / worse", "p")
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for model in LEARNING:
-        mean = results.summary["models"][f"{model} of {WHOLE}"]["mean_pearson_r"]
+        mean = results.summary["models"][f"{model} of {WHOLE}"]["mean_r"]
         lines.append(f"| `{model}` | {WHOLE} | {mean:.4f} | - | - | - |")
         for name in list(folders)[1:]:
             row = beside(results, f"{model} of {name}", f"{model} of {WHOLE}")
-            lines.append(
-                f"| `{model}` | {name} | {row['mean_r']:.4f} | {row['difference']:+.4f} ({row['low']:+.4f} to "
-                f"{row['high']:+.4f}) | {row['better']} / {row['worse']} | {row['p']:.2g} |"
-            )
+            difference = f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})"
+            genes = f"{row['better']} / {row['worse']}"
+            cells = (f"`{model}`", name, f"{row['mean_r']:.4f}", difference, genes, f"{row['p']:.2g}")
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -88,10 +86,10 @@ def main(argv: Sequence[str]) -> None:
         "",
         stamp(f"split_runs --source FOLDER{every}") + ".",
         "",
-        f"{n_genes} genes, samples, folds and covariates of `accuracy.md`: in one run, and in two runs of the "
-        "halves along the chromosome, joined by `haploscribe combine`. In the third way both halves take what "
-        "the two of the second had learned, combined (`--cross-gene`). What expression shares among genes is "
-        "learned from the whole table in all three.",
+        f"{n_genes} genes, samples, folds and covariates of `accuracy.md`: in one run, and in two runs of "
+        "the halves along the chromosome, joined by `haploscribe combine`. In the third way both halves take "
+        "what the two of the second had learned, combined (`--cross-gene`). What expression shares among "
+        "genes is learned from the whole table in all three.",
         "",
         f"Predictions equal to those of one run, to the bit: two runs: {', '.join(equal[ALONE]) or 'none'}; "
         f"with `--cross-gene`: {', '.join(equal[TAKEN]) or 'none'}.",

@@ -98,7 +98,7 @@ def run(
 def combine(
     results: Sequence[str | Path], out: str | Path, *, readable_by: str = "owner", force: bool = False
 ) -> RunResults:
-    """Combine finished runs of different genes as if one run had done them all, as `haploscribe combine` does.
+    """Combine finished runs of different genes as if one run had done them all: `haploscribe combine`.
 
     Parameters
     ----------
