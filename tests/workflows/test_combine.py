@@ -1,20 +1,29 @@
 """Runs of different genes, combined, are one run of all genes."""
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
+from haploscribe.config.options import (
+    BackboneOptions,
+    CohortOptions,
+    EvaluationOptions,
+    ExportOptions,
+    PredictionOptions,
+    WorkerOptions,
+)
 from haploscribe.estimators.cross_gene import learners
 from haploscribe.workflows.combine import combine
+from haploscribe.workflows.export.workflow import export_predictdb
+from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.cohorts import write_cohort
 from tests.fixtures.equal_outputs import differences
 
 MODELS = ("elastic-net", "blup-delta", "blup-distance", "susie")
-GENES = ("a/b <c>, d", "at the end", "at the start", "on X", "quiet")
 
 
 def run_small(cohort: CohortOptions, out: Path, **evaluation: Any) -> Path:
@@ -33,7 +42,12 @@ def enough_genes() -> Any:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory, enough_genes: None) -> CohortOptions:
-    return write_cohort(tmp_path_factory.mktemp("cohort") / "small")
+    cohort = write_cohort(tmp_path_factory.mktemp("cohort") / "small")
+    text = cohort.expression.read_text()
+    for odd, plain in {"a/b <c>, d": "middle", "at the ": "at-the-", "on X": "on-X"}.items():  # of an export
+        text = text.replace(odd, plain)
+    cohort.expression.write_text(text)
+    return cohort
 
 
 CONTIGS = ("chr2", "X")
@@ -67,6 +81,44 @@ def test_runs_of_contigs_are_one_run_of_all_genes(runs: Path) -> None:
     assert {name.partition(":")[0] for name in found} == {"run.json"}
     fields = {name.split(": ")[1].split(".")[0] for name in found}
     assert fields == {"combined", "inputs", "options"}
+
+
+HALVES = {"first": ("at-the-start", "middle", "on-X"), "second": ("quiet", "at-the-end")}
+
+
+@pytest.fixture(scope="module")
+def halves(runs: Path, cohort: CohortOptions) -> Path:
+    """Runs of genes that share a block of tiles, combined in another order than that of the genome."""
+    for name, genes in HALVES.items():
+        run_small(replace(cohort, genes=genes), runs / name, cross_gene=runs / "whole")
+    return combined(runs, "second", "first")
+
+
+def combined(runs: Path, *names: str) -> Path:
+    out = runs / "-".join(names)
+    combine([runs / name for name in names], out)
+    return out
+
+
+def test_runs_of_neighbouring_genes_are_one_run_of_all_genes(halves: Path, runs: Path) -> None:
+    """Genes come in the order of contig, TSS and name."""
+    made = ("predictions.parquet", "metrics.tsv", "comparison.tsv", "models/*")
+    everything = {path.relative_to(runs / "whole").as_posix() for path in (runs / "whole").rglob("*")}
+    others = tuple(name for name in everything if not any(fnmatchcase(name, one) for one in made))
+    assert not differences(runs / "whole", halves, ignored=(*others, "genes.txt"))
+
+
+def test_combined_models_predict_and_are_exported_as_those_of_one_run(
+    halves: Path, runs: Path, cohort: CohortOptions, tmp_path: Path
+) -> None:
+    written = []
+    for folder in (runs / "whole", halves):
+        new = PredictionOptions(folder / "models", cohort.variants, cohort.reference)
+        predict(new, WorkerOptions(), tmp_path / f"{folder.name}.tsv")
+        weights = ExportOptions(folder, "b38", models=("susie",), min_r=0.0, max_p=1.0)
+        export_predictdb(weights, WorkerOptions(), tmp_path / f"{folder.name}.db")
+        written.append([(tmp_path / f"{folder.name}{suffix}").read_bytes() for suffix in (".tsv", ".db")])
+    assert written[0] == written[1]
 
 
 def test_what_runs_learned_adds_up_to_what_one_run_learned(runs: Path, own: Path) -> None:

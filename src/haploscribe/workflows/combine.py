@@ -346,4 +346,5 @@ def _facts(data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_COUNTED = re.compile(r"(?P<n>[\d,]+) of (?P<of>[\d,]+)(?P<share> \([\d.]+%\))?(?P<rest>.*)")
+_NUMBER = r"\d+(?:,\d{3})*"
+_COUNTED = re.compile(rf"(?P<n>{_NUMBER}) of (?P<of>{_NUMBER})(?P<share> \([\d.]+%\))?(?P<rest>.*)")
