@@ -22,7 +22,7 @@ from haploscribe.utils.file_lists import Files
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
 
 _WORKERS = click_options(WorkerOptions)
-_SNP_KEY = own_option(
+SNP_KEY = own_option(
     "--snp-key",
     type=click.Choice(["rsid", "varID"]),
     default="rsid",
@@ -52,7 +52,7 @@ def export() -> None:
             show_default=True,
             help="The model whose weights are exported.",
         ),
-        _SNP_KEY,
+        SNP_KEY,
         out_option("Database, .db; its covariances are written beside it as NAME.txt.gz.", OUT_FILE),
     ],
     _WORKERS,
@@ -117,7 +117,7 @@ def merge(out: Path, weights: Path | Files) -> None:
 )
 @with_options(
     click_options(CovarianceOptions),
-    [_SNP_KEY, out_option("Covariances, .txt.gz, for S-MultiXcan's --snp_covariance.", OUT_FILE)],
+    [SNP_KEY, out_option("Covariances, .txt.gz, for S-MultiXcan's --snp_covariance.", OUT_FILE)],
 )
 @writes_files
 def covariance(out: Path, snp_key: Any, **values: Any) -> None:

@@ -9,11 +9,13 @@ import click
 
 from haploscribe._version import __version__
 from haploscribe.cli.backbones import backbones
+from haploscribe.cli.combine import combine
 from haploscribe.cli.exit import run_to_exit
 from haploscribe.cli.export import export
 from haploscribe.cli.help import Subcommands, given_arguments
 from haploscribe.cli.options import (
     FILE,
+    JSON,
     OUT_FILE,
     click_options,
     listed,
@@ -45,10 +47,6 @@ from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import remove_on_error, umask_for
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.
-
-_JSON = own_option(
-    "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
-)
 
 _FORCE = own_option(
     "--force", is_flag=True, help="Fit all models anew, and replace the results that OUT holds."
@@ -83,7 +81,7 @@ def cli() -> None:
 
 @cli.command(example="haploscribe demo")
 @own_option("--out", type=FILE, default="demo-results", show_default=True, help="Results folder.")
-@with_options(_WORKERS, [_FORCE, _JSON])
+@with_options(_WORKERS, [_FORCE, JSON])
 @writes_files
 def demo(out: Path, force: bool, as_json: bool, **values: Any) -> None:
     """Run on the bundled cohort: 358 real samples, 17 genes."""
@@ -151,7 +149,7 @@ def check(**values: Any) -> None:
         out_option("Results folder; created if missing."),
         own_option("--store", type=FILE, help="Embedding store. [default: OUT/embeddings.zarr]"),
         _FORCE,
-        _JSON,
+        JSON,
     ],
 )
 @writes_files
@@ -174,26 +172,6 @@ def run(out: Path, store: Path | None, force: bool, as_json: bool, **values: Any
         force=force,
     )
     print_results(results, out, as_json=as_json)
-
-
-@cli.command(example="haploscribe combine results/chr21 results/chr22 --out results/all")
-@click.argument("results", type=FILE, nargs=-1, required=True, metavar="RESULTS...")
-@with_options(
-    [
-        out_option("Results folder of all genes; a new one."),
-        own_option("--force", is_flag=True, help="Replace the results that OUT holds."),
-        _JSON,
-    ]
-)
-@writes_files
-def combine(results: tuple[Path, ...], out: Path, force: bool, as_json: bool) -> None:
-    """Combine finished runs of different genes, such as one per chromosome, as if one run had done them all.
-
-    They must be of the same samples, folds, models and options.
-    """
-    from haploscribe.workflows.combine import combine as combine_runs
-
-    print_results(combine_runs(results, out, force=force), out, as_json=as_json)
 
 
 @cli.command(
@@ -269,6 +247,7 @@ def explain(out: Path, **values: Any) -> None:
     print_line("Tables and figure", out)
 
 
+cli.add_command(combine)
 cli.add_command(export)
 
 

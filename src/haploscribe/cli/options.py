@@ -215,6 +215,11 @@ def out_option(text: str, kind: click.Path = FILE) -> Decorator:
     return own_option("--out", type=kind, required=True, help=text)
 
 
+JSON = own_option(
+    "--json", "as_json", is_flag=True, help="Print summary.json and the rows of the table as JSON instead."
+)
+
+
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
     """Add groups of options to a command, in order, followed by `--config`."""
     config = click.option(

@@ -115,16 +115,16 @@ def render_page(
     genes = sorted(measured, key=lambda gene: -gene.best_r)
     series = r_by_model(measured, models)
     scatters = _scatters(series, styles)
-    environment = _environment()
-    style = "".join(_asset(environment, name) for name in STYLES)
-    script = "".join(_asset(environment, name) for name in SCRIPTS)
+    templates = page_templates()
+    style = "".join(asset(templates, name) for name in STYLES)
+    script = "".join(asset(templates, name) for name in SCRIPTS)
     seconds = results.summary.get("stages", {})
     stages = {STAGES.get(key, key): taken for key, taken in seconds.items()}
     details = details or {}
     by_id = {gene.gene_id: gene for gene in positions}
     changed = changed_options(results.run["options"])
     facts = results.run.get("data", {})
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -213,15 +213,16 @@ def _region_figure(
     return _figure(region_drawing(tracks, styles, models=shown, thin=True), f"g{number}")
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def page_templates() -> Environment:
+    """Return the templates of pages, with the filters that format values."""
+    templates = Environment(
         loader=PackageLoader("haploscribe.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "r": typeset_r,
         "interval": typeset_interval,
         "p": typeset_p,
@@ -231,12 +232,13 @@ def _environment() -> Environment:
         "setting": typeset_setting,
         "fact": typeset_fact,
     }
-    return environment
+    return templates
 
 
-def _asset(environment: Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+def asset(templates: Environment, name: str) -> str:
+    """Return the text of a style sheet or script."""
+    assert templates.loader is not None
+    return templates.loader.get_source(templates, name)[0]
 
 
 def page_data(

@@ -186,7 +186,8 @@ def _write(runs: Sequence[RunFolder], sources: Sequence[_Source], folder: Path, 
     order = genome_order(genes)
     summary = _summary([run.results.summary for run in runs], taken=_takes_cross_gene(runs[0]))
     summary["models"] = summarise_models(metrics, order)
-    results = Results(metrics, compare_models(metrics, order), summary, _record(runs, folder, out))
+    compared, record = compare_models(metrics, order), _record(runs, folder, out)
+    results = Results(metrics, compared, summary, record, fitted=runs[0].saved.record.model_names)
     write_results(folder, results)
     write_report(folder, results)
     return results
