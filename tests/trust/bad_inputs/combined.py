@@ -42,6 +42,11 @@ def other_fold(case: Case) -> None:
     table.with_columns(fold=3 - pl.col("fold")).write_parquet(path)
 
 
+def learning_from_results(case: Case) -> None:
+    case.give("cross-gene", RESULTS)
+    case.give("models", "susie")
+
+
 ROWS = (
     refused("a gene twice", copied, f"gene at_start is in {FIRST} and in {SECOND}", verbs=(COMBINE,)),
     refused(
@@ -94,7 +99,7 @@ ROWS = (
     ),
     refused(
         "--cross-gene: a run that learned nothing across genes",
-        lambda case: (case.give("cross-gene", RESULTS), case.give("models", "susie"))[0],
+        learning_from_results,
         "results has no cross-gene/fold-1.safetensors",
         verbs=("run",),
     ),
