@@ -12,6 +12,7 @@ from tests.trust.bad_inputs import (
     gene_annotation,
     making,
     options,
+    validation,
     variant_annotations,
     variant_lists,
     variants,
@@ -29,6 +30,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         variant_annotations,
         options,
         finished,
+        validation,
         exported,
         making,
     )

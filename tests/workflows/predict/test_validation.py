@@ -215,5 +215,5 @@ def test_expression_that_is_constant_has_r_0(cut: Cut, tmp_path: Path) -> None:
 
 def test_covariates_of_no_expression_are_refused(cut: Cut) -> None:
     models = cut.results / "models"
-    with pytest.raises(InputError, match="--covariates c.txt: there is no expression"):
+    with pytest.raises(InputError, match=r"--covariates c\.txt: there is no expression"):
         PredictionOptions(models, cut.cohort.variants, cut.cohort.reference, covariates=Path("c.txt"))
