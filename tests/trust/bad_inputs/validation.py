@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from tests.trust.bad_inputs.finished import cut, folder_at, given
+from tests.trust.bad_inputs.files import cut
+from tests.trust.bad_inputs.options import folder_at, given
 from tests.trust.bad_inputs.rows import EXPRESSION, RESULTS, Case, Ended, Row, accepted, refused
 
 TITLE = "Expression of new people"
