@@ -13,6 +13,7 @@ from haploscribe.evaluation.bootstrap import (
     genome_order,
     interval,
     mean_intervals,
+    ratio_of_means,
     resampled_means,
     tail_probability,
 )
@@ -143,3 +144,29 @@ def test_blocks_grow_with_the_cube_root(n_genes: int, block: int) -> None:
 def test_genes_go_by_contig_and_then_by_tss() -> None:
     genes = [Gene("a", "chr2", 5), Gene("b", "chr1", 90), Gene("c", "chr1", 10), Gene("d", "chr2", 1)]
     assert genome_order(genes) == ["c", "b", "d", "a"]
+
+
+def test_a_ratio_of_means_is_that_of_the_sums_within_its_resamples() -> None:
+    values = skewed(60, 2, seed=5) + 1.0
+    ratio, low, high = ratio_of_means(values)
+    assert ratio == pytest.approx(values[:, 0].sum() / values[:, 1].sum())
+    means = resampled_means(values, block_length(60))
+    tail = tail_probability(60 / block_length(60))
+    assert (low, high) == pytest.approx(tuple(np.quantile(means[:, 0] / means[:, 1], [tail, 1 - tail])))
+
+
+def test_a_ratio_to_what_may_be_0_has_no_interval() -> None:
+    """Half of the resamples have a denominator below 0: no number bounds the ratio."""
+    values = np.column_stack([np.ones(20), np.tile([1.0, -0.99], 10)])
+    ratio, low, high = ratio_of_means(values)
+    assert ratio == pytest.approx(200.0)
+    assert (low, high) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([[1.0, -1.0]] * 3, None), ([[1.0, 0.0]] * 3, None), ([[1.0, 2.0]], 0.5)]
+)
+def test_no_positive_denominator_is_no_ratio_and_one_gene_no_interval(
+    values: list[list[float]], expected: float | None
+) -> None:
+    assert ratio_of_means(np.array(values)) == (expected, None, None)

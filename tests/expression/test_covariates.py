@@ -79,7 +79,7 @@ def test_collinear_and_constant_covariates_change_nothing() -> None:
 def test_too_many_covariates() -> None:
     rng = np.random.default_rng(3)
     assert fit_covariates(rng.normal(size=(10, 8)), rng.normal(size=10)).shape == (9,)
-    with pytest.raises(InputError, match="9 covariates are too many for 10 training samples"):
+    with pytest.raises(InputError, match="9 covariates are too many for a fit on 10 samples"):
         fit_covariates(rng.normal(size=(10, 9)), rng.normal(size=10))
 
 

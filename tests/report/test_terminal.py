@@ -6,19 +6,26 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from rich.console import Console
+from rich.table import Table
 from scipy.stats import wilcoxon
 
 from haploscribe.evaluation.bootstrap import mean_intervals
-from haploscribe.report.terminal import model_table, next_command, results_json
+from haploscribe.evaluation.external import MODEL_VALIDATION_SCHEMA
+from haploscribe.report.terminal import model_table, next_command, results_json, validation_table
 from haploscribe.results.tables import Results
 from tests.fixtures.results import made_results, shifted
 
 
 def printed(results: Results) -> list[str]:
+    return lines_of(model_table(results))
+
+
+def lines_of(table: Table) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    console.print(model_table(results))
+    console.print(table)
     assert isinstance(console.file, io.StringIO)
     return [line.strip() for line in console.file.getvalue().splitlines()]
 
@@ -101,3 +108,26 @@ def test_json_is_the_summary_and_the_rows_of_the_table() -> None:
     assert table[0]["versus"] is None
     expected = wilcoxon(np.array(r["transformer"]) - np.array(r["elastic-net"])).pvalue
     assert table[1]["versus"]["p"] == pytest.approx(expected)
+
+
+def test_validated_models_come_in_the_order_of_the_run_with_a_dash_for_what_is_not_known() -> None:
+    known = {"slope": 0.5, "run_mean_r": 0.2, "share_kept": 0.625}
+    known |= {"share_kept_low": 0.4, "share_kept_high": 0.9}
+    counts = {"n_genes": 300, "mean_r": 0.125, "median_r": 0.1, "n_passing": 40, "n_significant": 30}
+    rows = [{"model": "blup", **counts}, {"model": "elastic-net", **counts, **known}]
+    shown = lines_of(validation_table(pl.DataFrame(rows, MODEL_VALIDATION_SCHEMA), ("elastic-net", "blup")))
+    first, second = (line.split() for line in shown if line.startswith(("elastic-net", "blup")))
+    assert first == [
+        "elastic-net",
+        "300",
+        "0.125",
+        "40",
+        "30",
+        "0.50",
+        "0.200",
+        "0.62",
+        "(0.40",
+        "to",
+        "0.90)",
+    ]
+    assert second == ["blup", "300", "0.125", "40", "30", "-", "-", "-"]

@@ -13,6 +13,7 @@ from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights
 from haploscribe.interpret.explanation import explanation_tables
 from haploscribe.workflows import explain as explanation
 from haploscribe.workflows.predict import workflow as prediction
+from haploscribe.workflows.predict.validation import Validation
 
 
 class NewPredictions(NamedTuple):
@@ -24,10 +25,13 @@ class NewPredictions(NamedTuple):
         One row per gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
     coverage
         One row per gene; `haploscribe.workflows.predict.tables.COVERAGE_SCHEMA`.
+    validation
+        How well the models predict the `expression` given; None without.
     """
 
     predictions: pl.DataFrame
     coverage: pl.DataFrame
+    validation: Validation | None = None
 
 
 @takes_options(PredictionOptions, ZeroShotWeights, WorkerOptions)
@@ -47,7 +51,7 @@ def predict(
     Returns
     -------
     NewPredictions
-        The tables `predictions` and `coverage`.
+        The tables `predictions` and `coverage`, and with `expression` the `validation`.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def predict(
     chosen = replace(chosen, zero_shot=ZeroShotOptions.of(weights))
     predicted = prediction.predict(chosen, workers)
     assert predicted.predictions is not None
-    return NewPredictions(predicted.predictions, predicted.coverage)
+    return NewPredictions(predicted.predictions, predicted.coverage, predicted.validation)
 
 
 @takes_options(ExplanationOptions, WorkerOptions)

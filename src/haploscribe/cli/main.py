@@ -211,14 +211,22 @@ def embed(store: Path, **values: Any) -> None:
 def predict(out: Path, **values: Any) -> None:
     """Predict the expression of new samples with the fitted models of a run.
 
+    With --expression, say how well: r, calibration and what is kept of the run's r, in NAME.validation.tsv,
+    NAME.validation-models.tsv and NAME.validation-comparison.tsv.
+
     Interrupt it at any time; rerunning the same command resumes.
     """
+    from haploscribe.report.terminal import validation_table
+    from haploscribe.workflows.predict.tables import validation_paths
     from haploscribe.workflows.predict.workflow import predict as predict_samples
 
     weights = ZeroShotOptions.of(taken(ZeroShotWeights, values))
     options = replace(taken(PredictionOptions, values), zero_shot=weights)
     predicted = predict_samples(options, taken(WorkerOptions, values), out)
     print_summary(predicted.summary())
+    if predicted.validation is not None:
+        print_table(validation_table(predicted.validation.models, predicted.models))
+        print_line("Validation", validation_paths(out)[0])
     print_line("Predictions", out)
 
 

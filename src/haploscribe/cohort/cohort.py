@@ -11,7 +11,7 @@ import numpy as np
 from haploscribe.cohort.windows import GeneWindows
 from haploscribe.config.options import CohortOptions
 from haploscribe.errors import InputError
-from haploscribe.expression.covariates import read_covariates
+from haploscribe.expression.covariates import read_covariates, read_covariates_of
 from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import ExpressionTable, read_expression, select_genes
@@ -143,7 +143,11 @@ def open_cohort(
         wide=wide,
         expression=expression,
         all_genes=all_genes.take_samples(match.shared),
-        hidden_factors=_read_hidden_factors(options.hidden_factors, match.shared),
+        hidden_factors=(
+            None
+            if options.hidden_factors is None
+            else read_covariates_of(options.hidden_factors, match.shared, "hidden factors")
+        ),
         covariates=None if covariates is None else covariates.take_samples(match.shared).values,
         match=match,
         genes_without_variants_file=len(table.genes) - len(expression.genes),
@@ -217,19 +221,6 @@ def open_saved_cohort(folder: Path, options: CohortOptions, genotypes: Genotypes
         match=SampleMatch(samples),
         genes_without_variants_file=0,
     )
-
-
-def _read_hidden_factors(path: Path | None, sample_ids: tuple[str, ...]) -> Float64Array | None:
-    if path is None:
-        return None
-    factors = read_covariates(path)
-    missing = sorted(set(sample_ids) - set(factors.sample_ids))
-    if missing:
-        raise InputError(
-            f"{path} lacks {len(missing)} of the run's {len(sample_ids)} samples ({listed(missing)}); "
-            "give hidden factors of all of them"
-        )
-    return factors.take_samples(sample_ids).values
 
 
 def match_gene_contigs(genes: Sequence[Gene], reference: Reference, source: Path) -> list[Gene]:

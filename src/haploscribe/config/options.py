@@ -101,6 +101,7 @@ _REVISION = Option(
     unset="the one that `haploscribe backbones` shows, or main",
     group="Backbone",
 )
+_COVARIATES = Option("Covariates: one row per covariate, one column per sample.", unset="none")
 _GENES = Option(
     "Only these genes, by ID, or by symbol where a GTF was given.",
     metavar="FILE|ID,ID",
@@ -121,9 +122,7 @@ class CohortOptions(Options):
     expression: Annotated[
         Path, Option("Expression: BED, BED.gz or Parquet, columns as tensorQTL, QTLtools or fastQTL.")
     ]
-    covariates: Annotated[
-        Path | None, Option("Covariates: one row per covariate, one column per sample.", unset="none")
-    ] = None
+    covariates: Annotated[Path | None, _COVARIATES] = None
     hidden_factors: Annotated[
         Path | None,
         Option(
@@ -301,6 +300,24 @@ class PredictionOptions(Options):
     ]
     variants: Genotypes
     reference: Reference
+    expression: Annotated[
+        Path | None,
+        Option(
+            "Validate the models: expression of the new samples, in a layout of a run's, which predictions "
+            "are compared with.",
+            unset="predict only",
+            group="Inputs",
+        ),
+    ] = None
+    covariates: Annotated[
+        Path | None,
+        replace(
+            _COVARIATES,
+            help="Covariates of the new samples, regressed out of --expression: one row per covariate, one "
+            "column per sample.",
+            group="Inputs",
+        ),
+    ] = None
     genes: Annotated[str | None, _GENES] = None
     min_coverage: Annotated[
         float,
@@ -332,6 +349,15 @@ class PredictionOptions(Options):
     device: Annotated[str, replace(_DEVICE, group="Backbone")] = "auto"
     zero_shot: ZeroShotOptions = field(default_factory=ZeroShotOptions)
     assume_phased: AssumePhased = False
+
+    def conflict(self) -> str | None:
+        """Return what is wrong with covariates of no expression."""
+        if self.covariates is None or self.expression is not None:
+            return None
+        return (
+            f"--covariates {self.covariates}: there is no expression to regress them out of; give "
+            "--expression too, or leave them out"
+        )
 
 
 @dataclass(frozen=True, slots=True)

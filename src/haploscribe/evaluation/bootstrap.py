@@ -125,3 +125,33 @@ def mean_intervals(values: Float64Array, block: int | None = None) -> Float64Arr
             resampled_means(values[np.ix_(present, columns)], length), n_genes / length
         )
     return ends
+
+
+def ratio_of_means(values: Float64Array) -> tuple[float | None, float | None, float | None]:
+    """Compute the ratio of two columns' means over genes, and the ends of its 95 % interval.
+
+    Parameters
+    ----------
+    values
+        float64 `(n_genes, 2)`; finite; numerator and denominator of each gene, rows in genome order.
+
+    Returns
+    -------
+    The ratio, None where the denominator's mean is not above 0; and its interval, None likewise, with fewer
+    than 2 genes, and where the denominator is not above 0 in so many resamples that the interval has no end.
+    Fewer such resamples have no ratio, and are left out.
+    """
+    n_genes = len(values)
+    numerator, denominator = values.sum(axis=0)
+    if denominator <= 0:
+        return None, None, None
+    ratio = float(numerator / denominator)
+    if n_genes < 2:
+        return ratio, None, None
+    block = min(block_length(n_genes), n_genes // 2)
+    means = resampled_means(values, block)
+    drawn = means[means[:, 1] > 0]
+    if 1 - len(drawn) / len(means) > tail_probability(n_genes / block):
+        return ratio, None, None
+    low, high = interval(drawn[:, :1] / drawn[:, 1:], n_genes / block)[:, 0].tolist()
+    return ratio, low, high

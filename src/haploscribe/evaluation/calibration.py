@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from haploscribe.evaluation.bootstrap import block_length, interval, resampled_means
-from haploscribe.utils.types import Float64Array
+from haploscribe.evaluation.bootstrap import ratio_of_means
 
 GENE_CALIBRATION_SCHEMA = pl.Schema(
     {
@@ -105,7 +104,7 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
     rows = []
     for model in sorted(set(genes["model"])):
         of_model = ordered.filter(pl.col("model") == model)
-        slope, low, high = _pooled_slope(of_model.select("covariance", "predicted_spread").to_numpy())
+        slope, low, high = ratio_of_means(of_model.select("covariance", "predicted_spread").to_numpy())
         rows.append(
             {
                 "model": model,
@@ -118,21 +117,6 @@ def calibrate_models(genes: pl.DataFrame, genome_order: Sequence[str]) -> pl.Dat
             }
         )
     return pl.DataFrame(rows, schema=MODEL_CALIBRATION_SCHEMA)
-
-
-def _pooled_slope(sums: Float64Array) -> tuple[float | None, float | None, float | None]:
-    """Return the ratio of summed covariance and spread, float64 `(n_genes, 2)`, and its interval."""
-    n_genes = len(sums)
-    covariance, spread = sums.sum(axis=0)
-    if spread <= 0:
-        return None, None, None
-    if n_genes < 2:
-        return covariance / spread, None, None
-    block = min(block_length(n_genes), n_genes // 2)
-    means = resampled_means(sums, block)
-    drawn = means[means[:, 1] > 0]  # a resample of genes whose predictions do not vary has no slope
-    low, high = interval(drawn[:, :1] / drawn[:, 1:], n_genes / block)[:, 0].tolist()
-    return covariance / spread, low, high
 
 
 def calibrate_bins(genes: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:

@@ -136,18 +136,18 @@ def with_symbols(metrics: pl.DataFrame, symbols: Mapping[str, str | None]) -> pl
     Parameters
     ----------
     metrics
-        The columns of `METRIC_SCHEMA`.
+        The columns of `METRIC_SCHEMA`, and perhaps others.
     symbols
         Of each gene, by its ID; None where it is unknown.
 
     Returns
     -------
-    The columns of `NAMED_METRIC_SCHEMA`, or `metrics` where no symbol is known.
+    The columns of `NAMED_METRIC_SCHEMA`, and any others; `metrics` where no symbol is known.
     """
     if not any(symbols.values()):
         return metrics
     symbol = pl.col("gene_id").replace_strict(symbols, return_dtype=pl.String).alias("symbol")
-    return metrics.with_columns(symbol).select(NAMED_METRIC_SCHEMA.names())
+    return metrics.select("gene_id", symbol, pl.exclude("gene_id"))
 
 
 def fold_scores(r: Float64Array, n_samples: Int64Array) -> Float64Array:

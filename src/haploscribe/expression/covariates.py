@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from haploscribe.errors import InputError
-from haploscribe.expression.text_tables import finite_numbers, read_text_table, refuse_duplicates
+from haploscribe.expression.text_tables import finite_numbers, listed, read_text_table, refuse_duplicates
 from haploscribe.utils.types import Float64Array
 
 # A covariate whose standard deviation is below this share of its largest value is constant.
@@ -72,6 +72,37 @@ def read_covariates(path: Path) -> CovariateTable:
     return CovariateTable(names, sample_ids, np.ascontiguousarray(values.T))
 
 
+def read_covariates_of(path: Path, sample_ids: Sequence[str], what: str) -> Float64Array:
+    """Read the covariates of some samples, all of which the file must have.
+
+    Parameters
+    ----------
+    path
+        As for `read_covariates`.
+    sample_ids
+        `n_samples` names.
+    what
+        What the covariates are, for the message.
+
+    Returns
+    -------
+    float64 `(n_samples, n_covariates)`.
+
+    Raises
+    ------
+    InputError
+        As `read_covariates`, and when a sample is not in the file.
+    """
+    table = read_covariates(path)
+    missing = sorted(set(sample_ids) - set(table.sample_ids))
+    if missing:
+        raise InputError(
+            f"{path} lacks {len(missing)} of the {len(sample_ids)} samples used ({listed(missing)}); "
+            f"give {what} of all of them"
+        )
+    return table.take_samples(sample_ids).values
+
+
 def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float64Array:
     """Regress expression on an intercept and covariates by least squares.
 
@@ -98,7 +129,7 @@ def fit_covariates(covariates: Float64Array, expression: Float64Array) -> Float6
     n_training, n_covariates = covariates.shape
     if n_covariates > n_training - 2:
         raise InputError(
-            f"{n_covariates} covariates are too many for {n_training} training samples; give a file of "
+            f"{n_covariates} covariates are too many for a fit on {n_training} samples; give a file of "
             f"{max(n_training - 2, 0)} at most, or more samples"
         )
     centre = covariates.mean(axis=0)

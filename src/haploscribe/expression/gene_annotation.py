@@ -70,7 +70,7 @@ def match_genes(rows: Sequence[Gene], annotation: GeneAnnotation, table: Path) -
     InputError
         When no ID matches, most genes lie elsewhere, or a strand is another.
     """
-    named = _same_ids(rows, annotation.genes)
+    named = same_ids(rows, annotation.genes)
     found = [_nearest(row, same) for row, same in zip(rows, named, strict=True)]
     if not annotation.is_partial:
         _check_fit(rows, named, found, annotation, table)
@@ -89,8 +89,11 @@ def match_genes(rows: Sequence[Gene], annotation: GeneAnnotation, table: Path) -
     return found
 
 
-def _same_ids(rows: Sequence[Gene], genes: Sequence[Gene]) -> list[list[Gene]]:
-    """Return for each row the genes of its ID, wherever they lie."""
+def same_ids(rows: Sequence[Gene], genes: Sequence[Gene]) -> list[list[Gene]]:
+    """Return for each row the genes of its ID, wherever they lie.
+
+    An ID matches itself, or else the one ID that differs from it by the version alone.
+    """
     by_id: dict[str, list[Gene]] = {}
     for gene in genes:
         by_id.setdefault(gene.gene_id, []).append(gene)

@@ -37,17 +37,10 @@ def model_table(results: Results) -> Table:
     """Return the table of models of a run, in the order of its options; it fits 80 columns."""
     rows = model_rows(results)
     baseline = baseline_of([row.model for row in rows])
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        caption=Text(
-            "\nr: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
-            f"of 5 %. {delta_name(baseline)}: of mean r, with its 95 % bootstrap interval over genes. "
-            f"Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
-        ),
-        caption_justify="left",
+    table = _table(
+        "r: Pearson, held-out samples, mean over folds. FDR: genes predicted at a false discovery rate "
+        f"of 5 %. {delta_name(baseline)}: of mean r, with its 95 % bootstrap interval over genes. "
+        f"Better, worse: genes with a higher, lower r than {baseline}. p: paired Wilcoxon."
     )
     table.add_column("model", overflow="fold")
     for heading in (
@@ -63,6 +56,64 @@ def model_table(results: Results) -> Table:
         # Text, as a model may be a path and square brackets in it are no markup
         table.add_row(Text(row.model), *_cells(row))
     return table
+
+
+def validation_table(models: pl.DataFrame, order: Sequence[str]) -> Table:
+    """Return the table of models validated on new samples; it fits 80 columns.
+
+    Parameters
+    ----------
+    models
+        The columns of `haploscribe.evaluation.external.MODEL_VALIDATION_SCHEMA`.
+    order
+        Names of the models, in the order of the rows.
+    """
+    table = _table(
+        "r: Pearson, in the new samples. Passing: genes with r above .1 and p below .05. FDR: genes "
+        "predicted at a false discovery rate of 5 %. Slope: of observed on predicted, 1 where calibrated. r "
+        "in the run: mean over the same genes, held-out samples. Kept: mean r over that in the run, with its "
+        "95 % bootstrap interval over genes."
+    )
+    table.add_column("model", overflow="fold")
+    for heading in ("genes", "mean\nr", "passing", "FDR\n5 %", "slope", "r in\nthe run", "kept"):
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    rows = {row["model"]: row for row in models.iter_rows(named=True)}
+    for model in order:
+        row = rows[model]
+        kept = _two_decimals(row["share_kept"])
+        if row["share_kept_low"] is not None:
+            ends = (_two_decimals(row[f"share_kept_{end}"]) for end in ("low", "high"))
+            kept += f" ({' to '.join(ends)})"
+        table.add_row(
+            Text(model),
+            f"{row['n_genes']}",
+            format_r(row["mean_r"]),
+            f"{row['n_passing']}",
+            f"{row['n_significant']}",
+            _two_decimals(row["slope"]),
+            "-" if row["run_mean_r"] is None else format_r(row["run_mean_r"]),
+            kept,
+        )
+    return table
+
+
+def _two_decimals(number: float | None) -> str:
+    """Write a ratio; `-` where there is none."""
+    return "-" if number is None else f"{round(number, 2) + 0.0:.2f}"
+
+
+def _table(caption: str, title: str | None = None) -> Table:
+    """Return an empty table as all are printed."""
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        title=None if title is None else Text(title),
+        title_justify="left",
+        caption=Text(f"\n{caption}"),
+        caption_justify="left",
+    )
 
 
 def results_json(results: Results) -> dict[str, Any]:
@@ -131,18 +182,10 @@ def next_command(results: Results, out: Path) -> str | None:
 def explanation_table(explained: Explanation) -> Table:
     """Return the table of an explanation, the largest effect of each model; it fits 80 columns."""
     names = explained.names
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        title=Text(f"{explained.gene.label}: the largest effect of each model"),
-        title_justify="left",
-        caption=Text(
-            "\nEffect: change in expression, in standard deviations, with each copy of ALT. p: marginal "
-            "association in the training samples."
-        ),
-        caption_justify="left",
+    table = _table(
+        "Effect: change in expression, in standard deviations, with each copy of ALT. p: marginal "
+        "association in the training samples.",
+        title=f"{explained.gene.label}: the largest effect of each model",
     )
     table.add_column("model", overflow="fold")
     table.add_column("variant", overflow="fold")

@@ -10,6 +10,7 @@ from tests.trust.bad_inputs.rows import PARTS, RESULTS, Case, refused
 
 TITLE = "Runs of a part of the genes"
 COMBINE = f"combine {' '.join(PARTS)}"
+TISSUES = "combine"
 FIRST, SECOND = PARTS
 
 
@@ -85,6 +86,26 @@ ROWS = (
     refused("one run by two names", linked, "two runs or more, each once", verbs=(COMBINE,)),
     refused("combined: --out is one of the runs", given("out", FIRST), "--out", "another", verbs=(COMBINE,)),
     refused("combined: --out holds a run", given("out", RESULTS), "holds a run", "--force", verbs=(COMBINE,)),
+    refused("one tissue alone", given("tissue", f"a={FIRST}"), "two tissues or more", verbs=(TISSUES,)),
+    refused(
+        "a tissue without a name",
+        given("tissue", [FIRST, f"b={SECOND}"]),
+        "write NAME=RESULTS",
+        verbs=(TISSUES,),
+    ),
+    refused(
+        "a tissue twice",
+        given("tissue", [f"a={FIRST}", f"a={SECOND}"]),
+        "a is given twice",
+        verbs=(TISSUES,),
+    ),
+    refused(
+        "tissues of other models",
+        given("tissue", [f"a={FIRST}", f"b={RESULTS}"]),
+        "results has the models",
+        "the same models",
+        verbs=(TISSUES,),
+    ),
     refused(
         "--contig that no gene is on",
         given("contig", "chr7"),

@@ -347,12 +347,12 @@ ROWS = (
     refused(
         "covariates: more than training people",
         added(*(numbered(f"k{i}", i) for i in range(45))),
-        "47 covariates are too many for 21 training samples; give a file of 19 at most",
+        "47 covariates are too many for a fit on 21 samples; give a file of 19 at most",
         verbs=("run",),
     ),
     refused(
         "hidden factors of some people only",
         hidden_factors_of_some,
-        r"factors.txt lacks 3 of the run's 43 samples \(Zq040, Zq041, Zq042\)",
+        r"factors.txt lacks 3 of the 43 samples used \(Zq040, Zq041, Zq042\)",
     ),
 )

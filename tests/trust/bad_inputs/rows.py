@@ -56,6 +56,7 @@ VERBS: dict[str, dict[str, object]] = {
     "export covariance": {"weights": DATABASE, "variants": VARIANTS, "out": "joint.txt.gz"},
     "report": {"results": RESULTS},
     f"combine {' '.join(PARTS)}": {"out": "combined"},
+    "combine": {"tissue": [f"a={PARTS[0]}", f"b={PARTS[1]}"], "out": "tissues"},
     "simulate": {
         "variants": VARIANTS,
         "reference": REFERENCE,

@@ -13,6 +13,7 @@ from tests.trust.bad_inputs import (
     gene_annotation,
     making,
     options,
+    validation,
     variant_annotations,
     variant_lists,
     variants,
@@ -31,6 +32,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         options,
         finished,
         combined,
+        validation,
         exported,
         making,
     )

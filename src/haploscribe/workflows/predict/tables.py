@@ -1,6 +1,7 @@
 """Tables of predictions of target samples, and of how many known variants their file has."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -51,11 +52,15 @@ false where the coverage was too low.
 _SUFFIXES = (".parquet", ".tsv")
 
 
+VALIDATION_TABLES = ("validation", "validation-models", "validation-comparison")
+"""Tables beside a file of predictions that were validated: of genes, of models, and of pairs of models."""
+
+
 def check_out(path: Path) -> None:
-    """Raise InputError if a file of predictions has an unknown suffix, or a folder has its name."""
+    """Raise InputError if a file of predictions has an unknown suffix, or a folder has a name needed."""
     if path.suffix not in _SUFFIXES:
         raise InputError(f"--out {path}: name a file that ends in {' or '.join(_SUFFIXES)}")
-    for file in (path, coverage_path(path)):
+    for file in (path, coverage_path(path), *validation_paths(path)):
         if file.is_dir():
             raise InputError(f"cannot write to {file}: it is a folder; name a file")
 
@@ -65,15 +70,25 @@ def coverage_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.coverage.tsv")
 
 
+def validation_paths(path: Path) -> tuple[Path, ...]:
+    """Return the paths of `VALIDATION_TABLES` beside a file of predictions, such as `NAME.validation.tsv`."""
+    return tuple(path.with_name(f"{path.stem}.{name}.tsv") for name in VALIDATION_TABLES)
+
+
 def scan_predictions(parts: list[Path]) -> pl.LazyFrame:
     """Return the rows of Parquet files with the columns of `NEW_PREDICTION_SCHEMA`, in order."""
     return pl.scan_parquet(parts) if parts else pl.LazyFrame(schema=NEW_PREDICTION_SCHEMA)
 
 
 def write_new_predictions(
-    path: Path, parts: list[Path], coverage: pl.DataFrame, missing: MissingCalls, sample_ids: Sequence[str]
+    path: Path,
+    parts: list[Path],
+    coverage: pl.DataFrame,
+    missing: MissingCalls,
+    sample_ids: Sequence[str],
+    validation: Sequence[pl.DataFrame],
 ) -> None:
-    """Write the genes' predictions to one file, with only a part of it in memory, and the coverage beside it.
+    """Write the genes' predictions to one file, with only a part of it in memory, and tables beside it.
 
     Parameters
     ----------
@@ -85,6 +100,9 @@ def write_new_predictions(
         The columns of `COVERAGE_SCHEMA`.
     missing, sample_ids
         Missing calls of the target samples, and their names; tables of these are written where there are any.
+    validation
+        Those of `VALIDATION_TABLES`; empty where predictions were not validated. Tables of earlier
+        predictions in the same file are then removed.
 
     Raises
     ------
@@ -94,10 +112,15 @@ def write_new_predictions(
     check_out(path)
     assert coverage.schema == COVERAGE_SCHEMA
     found = scan_predictions(parts)
-    with atomic_write(coverage_path(path)) as table, atomic_write(path) as aside:
-        coverage.write_csv(table, separator="\t")
+    tables = zip((coverage_path(path), *validation_paths(path)), (coverage, *validation), strict=False)
+    with ExitStack() as stack:
+        for file, table in tables:
+            table.write_csv(stack.enter_context(atomic_write(file)), separator="\t")
+        aside = stack.enter_context(atomic_write(path))
         if path.suffix == ".parquet":
             found.sink_parquet(aside)
         else:
             found.sink_csv(aside, separator="\t")
+    for file in validation_paths(path)[len(validation) :]:
+        file.unlink(missing_ok=True)
     missing.write(path.parent, sample_ids, f"{path.stem}.")

@@ -40,8 +40,14 @@ from haploscribe.workflows.predict.tables import (
     write_new_predictions,
 )
 from haploscribe.workflows.predict.target_samples import TargetSamples, target_samples
+from haploscribe.workflows.predict.validation import (
+    Validation,
+    read_target_expression,
+    require_measured,
+    validate,
+)
 from haploscribe.workflows.predict.zero_shot import predict_zero_shot
-from haploscribe.workflows.validate import names_by_input
+from haploscribe.workflows.validate import INDEX_NAME, names_by_input
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel
 
@@ -64,6 +70,8 @@ class Predicted:
         Zero-shot models of the run whose weights were not given.
     forward_passes
         Sequences that the backbone embedded.
+    validation
+        How well they predict expression; None where none was given.
     predictions
         One row per gene, sample and model; `haploscribe.workflows.predict.tables.NEW_PREDICTION_SCHEMA`.
         None where they were written to a file.
@@ -76,6 +84,7 @@ class Predicted:
     models: tuple[str, ...]
     left_out: tuple[str, ...]
     forward_passes: int
+    validation: Validation | None = None
     predictions: pl.DataFrame | None = None
 
     def summary(self) -> dict[str, str | int]:
@@ -103,7 +112,7 @@ class Predicted:
             )
         if self.left_out:
             summary["zero-shot models left out, as their weights were not given"] = ", ".join(self.left_out)
-        return summary
+        return {**summary, **(self.validation.summary if self.validation else {})}
 
 
 def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path | None = None) -> Predicted:
@@ -117,8 +126,8 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         Where the work is done.
     out
         File of predictions, `.parquet` or `.tsv`, of which only a part is ever in memory; the table of
-        coverage is written beside it. An interrupted call resumes when it is repeated. None to return all
-        predictions.
+        coverage and those of the validation are written beside it. An interrupted call resumes when it is
+        repeated. None to return all predictions.
 
     Raises
     ------
@@ -134,7 +143,9 @@ def predict(options: PredictionOptions, worker_options: WorkerOptions, out: Path
         options, out = options.absolute(), out.absolute()
     works = out.with_name(f".{out.name}.work")
     predicted, files = _predict(options, worker_options, works)
-    write_new_predictions(out, files, predicted.coverage, predicted.missing, predicted.sample_ids)
+    found = predicted.validation
+    tables = () if found is None else (found.genes, found.models, found.comparison)
+    write_new_predictions(out, files, predicted.coverage, predicted.missing, predicted.sample_ids, tables)
     remove_atomically(works)
     return predicted
 
@@ -146,7 +157,8 @@ def _predict(
     saved = SavedModels(options.models)
     record = saved.record
     indices = _gene_indices(record, options)
-    key = work_key(options, options.models / RECORD, *variant_files(options.variants), options.reference)
+    predicting = replace(options, expression=None, covariates=None)  # the predictions depend on neither
+    key = work_key(predicting, options.models / RECORD, *variant_files(options.variants), options.reference)
     work = works / key
     with ExitStack() as stack:
         stack.enter_context(remove_on_input_error(works))
@@ -158,11 +170,14 @@ def _predict(
             loaded = _load_backbone(options, record)
             flank = record.zero_shot.reach if record.zero_shot and sequence_models else 0
             names = names_by_input(saved.specs[name] for name in models)
+            expression = read_target_expression(options, chosen, work / INDEX_NAME)
             samples = stack.enter_context(target_samples(options, chosen, flank, names, executor, work))
             coverage = _coverage(samples, options)
             _require_any(coverage, options)
-        covered = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
-        genes = tuple(samples.windows.genes[i] for i in covered)
+            covered = np.flatnonzero(coverage["predicted"].to_numpy()).tolist()
+            genes = tuple(samples.windows.genes[i] for i in covered)
+            if expression is not None:
+                require_measured(expression, genes)
         samples = replace(samples, windows=replace(samples.windows, genes=genes))
         spec, forward_passes = _embed(samples, options, loaded, executor, work)
         chosen_indices = [indices[i] for i in covered]
@@ -173,10 +188,14 @@ def _predict(
                 saved, sequence_models, augmentation, samples.windows, chosen_indices, work
             )
             files = [[*own, *others] for own, others in zip(files, more, strict=True)]
+        validation = None
+        if expression is not None:
+            n_variants = dict(coverage.select("gene_id", "n_variants").iter_rows())
+            validation = validate(expression, genes, files, n_variants, options.models)
         sample_ids = tuple(samples.windows.genotypes.sample_ids)
     left_out = tuple(name for name in record.model_names if name not in models)
     predicted = Predicted(
-        coverage, sample_ids, samples.missing, samples.counts, models, left_out, forward_passes
+        coverage, sample_ids, samples.missing, samples.counts, models, left_out, forward_passes, validation
     )
     return predicted, [file for of_gene in files for file in of_gene]
 
