@@ -73,21 +73,21 @@ ROWS = (
     refused(
         "results: a folder that is missing",
         given("results", "nowhere"),
-        "nowhere has no predictions.parquet",
+        "nowhere has no run.json",
         ADVICE,
         verbs=USES,
     ),
     refused(
         "results: a file",
         given("results", VARIANTS),
-        "variants.vcf has no predictions.parquet",
+        "variants.vcf has no run.json",
         ADVICE,
         verbs=USES,
     ),
     refused(
         "results: another folder",
         given("results", MODELS),
-        "results/models has no predictions.parquet",
+        "results/models has no run.json",
         ADVICE,
         verbs=USES,
     ),
@@ -138,6 +138,14 @@ ROWS = (
         written(f"{RESULTS}/run.json", "[1]"),
         r"results/run.json is damaged: it is \[1\]; copy it again, or run again",
         verbs=USES,
+    ),
+    refused(
+        "results of a later version",
+        record(f"{RESULTS}/run.json", format_version=99, haploscribe="9.0"),
+        "results/run.json has results of format 99, made by Haploscribe 9.0",
+        "upgrade it",
+        verbs=USES,
+        elsewhere=r"Haploscribe \S+, which reads format \d+",
     ),
     accepted(
         "results without models, report",
@@ -197,7 +205,7 @@ ROWS = (
         "models.json has models of format 99, made by Haploscribe 9.0",
         "upgrade it",
         verbs=("predict", *USES),
-        elsewhere=r"(?<=which reads format )\d+",
+        elsewhere=r"Haploscribe \S+, which reads format \d+",
     ),
     refused(
         "models of an earlier version",
