@@ -161,8 +161,9 @@ def test_a_folder_of_a_newer_format_is_refused_with_the_upgrade(
     with pytest.raises(InputError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path / 'run.json'} has results of format {newer}, made by Haploscribe 9.0.0; this is Haploscribe "
-        f"{__version__}, which reads format {RESULTS_FORMAT}: upgrade it (pip install --upgrade haploscribe)"
+        f"{tmp_path / 'run.json'} has results of format {newer}, made by Haploscribe 9.0.0; "
+        f"this is Haploscribe {__version__}, which reads format {RESULTS_FORMAT}: "
+        "upgrade it (pip install --upgrade haploscribe)"
     )
 
 
