@@ -145,7 +145,7 @@ ROWS = (
         "results/run.json has results of format 99, made by Haploscribe 9.0",
         "upgrade it",
         verbs=USES,
-        elsewhere=r"Haploscribe \S+, which reads format \d+",
+        elsewhere=r"(?<=which reads format )\d+",
     ),
     accepted(
         "results without models, report",
@@ -205,7 +205,7 @@ ROWS = (
         "models.json has models of format 99, made by Haploscribe 9.0",
         "upgrade it",
         verbs=("predict", *USES),
-        elsewhere=r"Haploscribe \S+, which reads format \d+",
+        elsewhere=r"(?<=which reads format )\d+",
     ),
     refused(
         "models of an earlier version",
