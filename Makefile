@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 BRANCHES := import json, sys; percent = json.load(sys.stdin)["totals"]["percent_branches_covered"]; \
 	sys.exit(f"{percent:.1f} % of the branches of src are covered; at least 95 % are needed" if percent < 95 else 0)
 
-.PHONY: demo test test-slow test-all coverage lint audit docs clean
+.PHONY: demo test test-slow test-all test-lowest coverage lint audit docs dist dist-demo clean
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
@@ -24,6 +24,10 @@ test-slow: .venv/installed-dev
 ## test-all: the fast and the slow tests
 test-all: .venv/installed-dev
 	$(PYTEST)
+
+## test-lowest: the demo and the fast tests, with the lowest versions that pyproject.toml allows, torch among them
+test-lowest:
+	$(PYTHON) -m tests.campaigns.compatibility --python $(PYTHON) --resolution lowest-direct --resolve-torch
 
 ## coverage: the fast tests, and how much of src they run: fails under 95 % of the branches
 coverage: .venv/installed-dev
@@ -49,6 +53,22 @@ audit:
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -n -c docs -d docs/_build/doctrees . docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+## dist: the sdist, and the wheel made from it, in dist/, with their metadata checked
+dist:
+	$(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist
+	build/release/bin/python -m build
+	build/release/bin/twine check --strict dist/*
+
+## dist-demo: the demo from the wheel of `dist`, in an environment and a folder that have nothing else
+dist-demo:
+	rm -rf build/wheel
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	mkdir build/wheel/empty
+	cd build/wheel/empty && ../bin/haploscribe demo
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Haploscribe needs Python 3.11 or newer; run make PYTHON=python3.11") if sys.version_info < (3, 11) else None'

@@ -1,14 +1,14 @@
 """The package, built and installed apart from its repository, on the lowest and newest versions it allows.
 
     python -m tests.campaigns.compatibility [--python PYTHON ...] [--resolution lowest-direct highest]
-        [--work FOLDER]
+        [--resolve-torch] [--only tests/genome ...] [--work FOLDER]
 
 For each interpreter and resolution: uv says which versions pyproject.toml comes to, the wheel is installed
 with them into an environment of its own, `haploscribe demo` runs in an empty folder, and the fast tests run
 on what was installed, from a copy of the repository without `src`. The sdist is installed likewise, and runs
 the demo. Needs a package index; uv and hatchling are fetched into the working folder. torch is that of
-constraints.txt everywhere, installed first, with what its build for the interpreter needs: a version of torch
-is gigabytes.
+constraints.txt everywhere, as a version of it may be gigabytes, or the resolution's with `--resolve-torch`.
+It is installed first, with what its build for the interpreter needs.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 RESOLUTIONS = ("lowest-direct", "highest")
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
-EXTRAS = ("cluster", "figures", "gpn", "notebook", "simulate", "xpresso")
+NOT_USERS = {"benchmarks", "dev", "docs"}
+"""Extras for work on the package."""
 TEST_TOOLS = ("pytest", "pytest-cov", "pytest-xdist", "hypothesis", "selenium")
 GPU = re.compile(r"^(nvidia|cuda|triton)")
 """What torch brings for a GPU, where its build is not one for CPUs."""
@@ -101,18 +103,30 @@ def copy_repository(folder: Path) -> None:
     shutil.unpack_archive(archive, folder, filter="data")
 
 
-def versions_of(made: Built, python: str, resolution: str, work: Path) -> list[str]:
-    """Ask uv which versions the package and its extras come to, beside the tools that test it."""
-    (work / "override.txt").write_text(torch_version())
+def extras() -> list[str]:
+    """List the extras of users."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return sorted(set(project["optional-dependencies"]) - NOT_USERS)
+
+
+def versions_of(
+    made: Built, python: str, resolution: str, work: Path, *, resolve_torch: bool
+) -> tuple[str, list[str]]:
+    """Ask uv which versions the package and its extras come to, beside the tools that test it.
+
+    Returned are the line of torch and all lines.
+    """
+    (work / "override.txt").write_text("" if resolve_torch else line_of_torch(constraints()))
     (work / "tests.in").write_text(
         "\n".join(line for line in constraints() if line.split("==")[0] in TEST_TOOLS)
     )
-    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    command = ["pip", "compile", "--quiet", str(REPOSITORY / "pyproject.toml"), "tests.in", *extras]
+    chosen = [word for extra in extras() for word in ("--extra", extra)]
+    command = ["pip", "compile", "--quiet", str(REPOSITORY / "pyproject.toml"), "tests.in", *chosen]
     command += ["--override", "override.txt", "--resolution", resolution, "--no-annotate", "--no-header"]
     version = require([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], work).strip()
     text = require([made.tools / "bin/uv", *command, "--python-version", version], work)
-    return [line for line in text.splitlines() if not GPU.match(line)]
+    lines = [line for line in text.splitlines() if not GPU.match(line)]
+    return line_of_torch(lines), lines
 
 
 def constraints() -> list[str]:
@@ -121,9 +135,9 @@ def constraints() -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-def torch_version() -> str:
-    """Give the line of constraints.txt that names torch."""
-    return next(line for line in constraints() if line.startswith("torch=="))
+def line_of_torch(versions: Sequence[str]) -> str:
+    """Give the line that names torch."""
+    return next(line for line in versions if line.startswith("torch=="))
 
 
 def runs(python: str) -> bool:
@@ -151,7 +165,7 @@ def demo(binaries: Path, work: Path) -> str:
         return "runs" if (Path(empty) / "results" / "report.html").exists() else "FAILED: no report"
 
 
-def tests(binaries: Path, work: Path, chosen: str) -> str:
+def tests(binaries: Path, work: Path, arguments: argparse.Namespace) -> str:
     """Run the tests on what is installed; give pytest's last line."""
     source = work / "tests-only"
     shutil.rmtree(source, ignore_errors=True)
@@ -160,7 +174,8 @@ def tests(binaries: Path, work: Path, chosen: str) -> str:
     ignored = [f"--ignore={path}" for path in LEFT_OUT]
     # Plugins that come with dependencies, of whatever version, are not what is tested.
     plugins = ["-p", "no:anyio", "-p", "no:zarr"]
-    done = run([binaries / "pytest", "-q", "-n", "2", "-m", chosen, *plugins, *ignored], source)
+    chosen = ["-m", arguments.tests, *arguments.only]
+    done = run([binaries / "pytest", "-q", "-n", "2", *chosen, *plugins, *ignored], source)
     (work / f"tests-{int(time.time())}.log").write_text(done.stdout + done.stderr)
     return last_line(done.stdout).strip("= ")
 
@@ -170,14 +185,14 @@ def last_line(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def leg(made: Built, python: str, resolution: str, work: Path, chosen: str) -> Leg:
+def leg(made: Built, python: str, resolution: str, work: Path, arguments: argparse.Namespace) -> Leg:
     """Install the wheel with the versions of one resolution, and try it."""
     started = time.monotonic()
     name = last_line(run([python, "--version"], work).stdout)
-    versions = versions_of(made, python, resolution, work)
+    torch, versions = versions_of(made, python, resolution, work, resolve_torch=arguments.resolve_torch)
     (work / f"{resolution}.txt").write_text("\n".join(versions))
     with environment(python, work) as binaries:
-        parts = ([torch_version()], ["-r", work / f"{resolution}.txt"], ["--no-deps", made.wheel])
+        parts = ([torch], ["-r", work / f"{resolution}.txt"], ["--no-deps", made.wheel])
         for part in parts:
             done = run([binaries / "pip", "install", "--quiet", *part], work)
             if done.returncode:
@@ -185,7 +200,7 @@ def leg(made: Built, python: str, resolution: str, work: Path, chosen: str) -> L
         if done.returncode:
             failed = f"FAILED: {last_line(done.stderr)}"
             return Leg(name, resolution, failed, "-", "-", time.monotonic() - started)
-        ran, tested = demo(binaries, work), tests(binaries, work, chosen)
+        ran, tested = demo(binaries, work), tests(binaries, work, arguments)
     return Leg(name, resolution, "wheel", ran, tested, time.monotonic() - started)
 
 
@@ -193,7 +208,8 @@ def sdist_leg(made: Built, python: str, work: Path) -> Leg:
     """Install the sdist as a user does, with the newest versions that are tested."""
     started = time.monotonic()
     with environment(python, work) as binaries:
-        done = run([binaries / "pip", "install", "--quiet", torch_version(), made.sdist], work)
+        torch = line_of_torch(constraints())
+        done = run([binaries / "pip", "install", "--quiet", torch, made.sdist], work)
         ran = demo(binaries, work) if done.returncode == 0 else "-"
     installed = "sdist" if done.returncode == 0 else f"FAILED: {last_line(done.stderr)}"
     name = last_line(run([python, "--version"], work).stdout)
@@ -206,13 +222,15 @@ def main() -> None:
     parser.add_argument("--python", nargs="+", default=[name for name in PYTHONS if runs(name)])
     parser.add_argument("--resolution", nargs="+", default=list(RESOLUTIONS), choices=RESOLUTIONS)
     parser.add_argument("--tests", default="not slow", metavar="EXPRESSION", help="pytest -m")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATH", help="tests to run (default: all)")
+    parser.add_argument("--resolve-torch", action="store_true", help="not the torch of constraints.txt")
     parser.add_argument("--work", type=Path, help="kept: logs and the versions of each leg")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).absolute()
         made = built(work)
         legs = [
-            leg(made, python, resolution, work, arguments.tests)
+            leg(made, python, resolution, work, arguments)
             for python in arguments.python
             for resolution in arguments.resolution
         ]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from haploscribe.config.options import CohortOptions
+from haploscribe.results.format_version import RESULTS_FORMAT
 from tests.fixtures.command_line import KMER, ONE_GENE, inputs_of, run_cli
 
 
@@ -93,6 +94,7 @@ def test_run_leaves_the_files_of_the_contract(
     # A tile that a window cuts shares sequences with the whole one.
     assert 0 < summary["embedding"]["forward_passes"] <= summary["embedding"]["unique_haplotypes"]
     record = json.loads((out / "run.json").read_text())
+    assert record["format_version"] == RESULTS_FORMAT
     assert set(record["inputs"]) == {"variants", "reference", "expression", "covariates"}
     embedding = summary["embedding"]
     header = (

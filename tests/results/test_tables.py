@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,15 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from haploscribe._version import __version__
 from haploscribe.errors import InputError
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, gene_metrics, summarise_models
 from haploscribe.evaluation.paired import compare_models
+from haploscribe.results.format_version import RESULTS_FORMAT
 from haploscribe.results.tables import (
     STAGES,
     Results,
     Summary,
     read_predictions,
     read_results,
+    read_run,
     write_predictions,
     write_results,
 )
@@ -134,6 +138,46 @@ def test_a_spoilt_folder_is_told(tmp_path: Path, name: str, spoil: Callable[[Pat
         read_results(tmp_path)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def write_with_run(folder: Path, **changed: object) -> Results:
+    """Write a results folder with these entries in its run.json."""
+    values = [1.0, 2.0, 4.0, 3.0]
+    results = results_of(values)
+    results = replace(results, run={**results.run, **changed})
+    write(folder, results, predictions_of(values))
+    return results
+
+
+@pytest.mark.parametrize("read", [read_results, read_predictions, read_run])
+def test_a_folder_of_a_newer_format_is_refused_with_the_upgrade(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    """In that line alone, though its files and its record may have become others too."""
+    newer = RESULTS_FORMAT + 1
+    write_with_run(tmp_path, format_version=newer, haploscribe="9.0.0", versions="of another kind")
+    (tmp_path / "predictions.parquet").unlink()
+    rename_column(tmp_path / "metrics.tsv")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'run.json'} has results of format {newer}, made by Haploscribe 9.0.0; "
+        f"this is Haploscribe {__version__}, which reads format {RESULTS_FORMAT}: "
+        "upgrade it (pip install --upgrade haploscribe)"
+    )
+
+
+def test_a_folder_without_a_format_is_read_as_the_first(tmp_path: Path) -> None:
+    written = write_with_run(tmp_path)
+    assert "format_version" not in written.run
+    assert read_results(tmp_path).run == written.run
+
+
+@pytest.mark.parametrize("version", [0, -1, "1", True, None, 1.5])
+def test_a_format_that_cannot_be_is_damage(tmp_path: Path, version: object) -> None:
+    write_with_run(tmp_path, format_version=version)
+    with pytest.raises(InputError, match=r"run\.json is damaged: 'format_version' is"):
+        read_results(tmp_path)
 
 
 def test_stages_that_earlier_versions_wrote_are_read_by_their_keys(tmp_path: Path) -> None:

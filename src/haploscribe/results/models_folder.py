@@ -24,6 +24,7 @@ from haploscribe.estimators.base import Parameter, State
 from haploscribe.estimators.registry import ModelSpec
 from haploscribe.expression.genes import Gene, require_printable_genes
 from haploscribe.genome.contigs import match_contig
+from haploscribe.results.format_version import refuse_newer_format
 from haploscribe.results.known_variants import KnownVariants
 from haploscribe.results.provenance import ZeroShotRecord
 from haploscribe.results.state_files import damage_as_input_error, read_state, write_state
@@ -156,18 +157,13 @@ def read_record(folder: Path) -> ModelsRecord:
 
 
 def _check_version(path: Path, content: Mapping[str, Any]) -> None:
+    refuse_newer_format(path, content, FORMAT_VERSION, "models")
     version = content.get("format_version")
-    if version == FORMAT_VERSION:
-        return
-    made_by = f"Haploscribe {content.get('haploscribe')}"
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise InputError(
-            f"{path} has models of format {version}, made by {made_by}; this is Haploscribe {__version__}, "
-            f"which reads format {FORMAT_VERSION}: upgrade it (pip install --upgrade haploscribe)"
+            f"{path} has models of format {version}, made by Haploscribe {content.get('haploscribe')}, "
+            "which are no longer read: run again"
         )
-    raise InputError(
-        f"{path} has models of format {version}, made by {made_by}, which are no longer read: run again"
-    )
 
 
 def _record(content: Mapping[str, Any], path: Path) -> ModelsRecord:

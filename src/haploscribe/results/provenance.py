@@ -15,6 +15,7 @@ from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.results.cross_gene_files import CROSS_GENE
+from haploscribe.results.format_version import RESULTS_FORMAT
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import is_file
 from haploscribe.utils.hashing import file_digest, files_digest, folder_digest
@@ -67,8 +68,9 @@ def run_record(
     Returns
     -------
     dict
-        `haploscribe` (version), `versions`, `options`, and `inputs` (path and digest each). A finished run
-        adds `weights_record` of each zero-shot model to `inputs`, and `data`, a summary of the inputs.
+        `format_version`, `haploscribe` (version), `versions`, `options`, and `inputs` (path and digest each).
+        A finished run adds `weights_record` of each zero-shot model to `inputs`, and `data`, a summary of the
+        inputs.
 
     Raises
     ------
@@ -83,6 +85,7 @@ def run_record(
     if annotations:
         files["annotations"] = Files(annotations.values())
     return {
+        "format_version": RESULTS_FORMAT,
         "haploscribe": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "options": {name: plain_value(value) for name, value in values.items()},

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
 import polars as pl
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from haploscribe.embedding.stage import EmbeddingSummary
@@ -14,6 +15,7 @@ from haploscribe.errors import InputError
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA
 from haploscribe.evaluation.metrics import METRIC_SCHEMA, NAMED_METRIC_SCHEMA, ModelSummary
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA
+from haploscribe.results.format_version import RESULTS_FORMAT, refuse_newer_format
 from haploscribe.utils.files import atomic_write
 from haploscribe.utils.validated_json import parse_json, validate_as
 
@@ -88,8 +90,12 @@ class _Input(TypedDict):
 
 
 class _Run(TypedDict, total=False):
-    """The content of `run.json`; its options are validated where they are used again."""
+    """The content of `run.json`; its options are validated where they are used again.
 
+    Without `format_version`, which the first versions did not write, the format is 1.
+    """
+
+    format_version: Annotated[int, Field(ge=1)]
     haploscribe: str
     versions: dict[str, str]
     options: dict[str, str | float | bool | list[str] | list[int] | None]
@@ -188,14 +194,15 @@ def read_results(folder: Path) -> Results:
     Raises
     ------
     InputError
-        When a file is missing, damaged, or has other columns.
+        When a file is missing, damaged, or has other columns, or a newer version wrote the folder.
     """
+    run = read_run(folder)  # first: files of a newer format are not damaged
     _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), lambda path: pl.read_parquet(path, n_rows=0))
     results = Results(
         metrics=_read_tsv(folder / METRICS, METRIC_SCHEMA, NAMED_METRIC_SCHEMA),
         comparison=_read_tsv(folder / COMPARISON, COMPARISON_SCHEMA),
         summary=read_summary(folder),
-        run=read_run(folder),
+        run=run,
     )
     _check_models(folder, results)
     return results
@@ -223,8 +230,9 @@ def read_predictions(folder: Path) -> pl.DataFrame:
     Raises
     ------
     InputError
-        When the file is missing, damaged, or has other columns.
+        When the file is missing, damaged, or has other columns, or a newer version wrote the folder.
     """
+    read_run(folder)
     return _read_table(folder / PREDICTIONS, (PREDICTION_SCHEMA,), pl.read_parquet)
 
 
@@ -268,7 +276,8 @@ def read_summary(folder: Path) -> Summary:
     InputError
         When it is missing or damaged.
     """
-    summary: Summary = _read_json(folder / SUMMARY, Summary)
+    summary: Summary = _read_json(folder / SUMMARY)
+    validate_as(Summary, summary, folder / SUMMARY)
     if "stages" in summary:
         summary["stages"] = _by_key(summary["stages"])
     return summary
@@ -291,10 +300,14 @@ def read_run(folder: Path) -> Mapping[str, Any]:
     Raises
     ------
     InputError
-        When it is missing or damaged.
+        When it is missing or damaged, or a newer version wrote the folder.
     """
-    content: Mapping[str, Any] = _read_json(folder / RUN, _Run)
-    return content
+    path = folder / RUN
+    content: Mapping[str, Any] = _read_json(path)
+    if isinstance(content, dict):
+        refuse_newer_format(path, content, RESULTS_FORMAT, "results")
+    validate_as(_Run, content, path)
+    return content  # including fields that the shape does not name
 
 
 def _read_tsv(path: Path, *schemas: pl.Schema) -> pl.DataFrame:
@@ -329,14 +342,12 @@ def _read_table(
     return frame
 
 
-def _read_json(path: Path, shape: type) -> Any:
+def _read_json(path: Path) -> Any:
     _require(path)
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
-    validate_as(shape, content, path)
-    return content  # including fields that the shape does not name
 
 
 def _require(path: Path) -> None:
