@@ -15,6 +15,7 @@ from haploscribe.config.options import (
     PredictionOptions,
     WorkerOptions,
 )
+from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene import learners
 from haploscribe.workflows.combine import combine
 from haploscribe.workflows.export.workflow import export_predictdb
@@ -119,6 +120,14 @@ def test_combined_models_predict_and_are_exported_as_those_of_one_run(
         export_predictdb(weights, WorkerOptions(), tmp_path / f"{folder.name}.db")
         written.append([(tmp_path / f"{folder.name}{suffix}").read_bytes() for suffix in (".tsv", ".db")])
     assert written[0] == written[1]
+
+
+def test_what_was_learned_in_other_folds_is_refused(
+    runs: Path, cohort: CohortOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="learned in other samples or folds .* could leak"):
+        run_small(replace(cohort, contig="chr2"), tmp_path / "out", seed=1, cross_gene=runs / "whole")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_runs_learned_adds_up_to_what_one_run_learned(runs: Path, own: Path) -> None:

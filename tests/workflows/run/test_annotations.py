@@ -71,6 +71,29 @@ def predicted(out: Path, model: str) -> pl.Series:
     return read_predictions(out).filter(pl.col("model") == model)["predicted"]
 
 
+def test_effects_taken_from_another_run_give_what_that_run_gave(
+    cohort: CohortOptions, tmp_path: Path
+) -> None:
+    """Of a contig: its features are scaled as in the other run, whose variants are more."""
+    annotations, out = (write_scores(cohort, tmp_path / "scores.tsv"),), tmp_path / "whole"
+    whole = EvaluationOptions(models=("blup-distance",), folds=2, annotations=annotations)
+    run(cohort, BackboneOptions("kmer"), whole, out)
+    part = replace(whole, cross_gene=out)
+    run(replace(cohort, contig="chr2"), BackboneOptions("kmer"), part, tmp_path / "part")
+    found = read_predictions(tmp_path / "part")
+    expected = read_predictions(out).filter(pl.col("gene_id").is_in(found["gene_id"].unique().to_list()))
+    assert found["model"].n_unique() == 2
+    assert found.equals(expected)
+    other = (annotations[0].replace("score=", "other="),)
+    with pytest.raises(InputError, match="that run has the annotations score; give the same"):
+        run(
+            replace(cohort, contig="chrX"),
+            BackboneOptions("kmer"),
+            replace(part, annotations=other),
+            tmp_path / "other",
+        )
+
+
 @pytest.mark.slow
 def test_every_model_that_reads_annotations_stands_beside_its_twin(
     cohort: CohortOptions, tmp_path: Path
