@@ -125,7 +125,7 @@ def test_combined_models_predict_and_are_exported_as_those_of_one_run(
 def test_what_was_learned_in_other_folds_is_refused(
     runs: Path, cohort: CohortOptions, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="learned in other samples or folds .* could leak"):
+    with pytest.raises(InputError, match=r"learned in other samples or folds .* could leak"):
         run_small(replace(cohort, contig="chr2"), tmp_path / "out", seed=1, cross_gene=runs / "whole")
     assert not (tmp_path / "out").exists()
 
