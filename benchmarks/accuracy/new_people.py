@@ -17,13 +17,8 @@ import pysam.bcftools
 from benchmarks.common.cohort import benchmark_cohort, read_populations
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import interval_cell, stamp, write_page
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.simulation import Architecture, SimulationOptions
 from haploscribe.expression.covariates import read_covariates
 from haploscribe.expression.normalise import prepare

@@ -10,13 +10,8 @@ import pytest
 from haploscribe.cli import main as cli
 from haploscribe.cli.options import taken
 from haploscribe.config.fields import option_fields
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from tests.fixtures.command_line import run_cli

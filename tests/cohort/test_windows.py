@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 import haploscribe
 from haploscribe.cohort import windows as cohort_windows
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs, gene_inputs, haplotype_inputs
 from haploscribe.evaluation.folds import gene_splits

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from haploscribe.config.fields import OptionError, Options, from_values, option_fields, parse_length
+from haploscribe.config.finished_runs import ExplanationOptions, ExportOptions, PredictionOptions
 from haploscribe.config.options import (
     NORMALISATIONS,
     BackboneOptions,
     CohortOptions,
     EvaluationOptions,
-    ExplanationOptions,
-    ExportOptions,
-    PredictionOptions,
     WorkerOptions,
 )
 from haploscribe.config.pretraining import PretrainingOptions

@@ -17,14 +17,8 @@ import pysam.bcftools
 import pytest
 from scipy import stats
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.kmer import KmerCounts
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import GeneInputs

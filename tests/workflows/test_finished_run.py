@@ -7,13 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.expression.table import read_expression
 from haploscribe.parallel.open import open_executor
 from haploscribe.workflows.explain import observed_effects

@@ -8,15 +8,8 @@ import polars as pl
 import pytest
 
 import haploscribe
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    ExportOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, ExportOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.report.terminal import explanation_table
 from haploscribe.results.tables import read_predictions, read_results
 from haploscribe.workflows.check import check

@@ -11,13 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.missing_calls import TWINS_LABEL, missing_notes
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.tiles import TILES_PER_BLOCK
 from haploscribe.results.models_folder import read_known_variants

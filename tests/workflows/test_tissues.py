@@ -9,12 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    EvaluationOptions,
-    ExportOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExportOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.results.provenance import recorded_options
 from haploscribe.results.tables import read_results

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from haploscribe.api.keywords import option_groups, takes_options
-from haploscribe.config.options import ExplanationOptions, PredictionOptions, WorkerOptions
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights
 from haploscribe.interpret.explanation import explanation_tables
 from haploscribe.workflows import explain as explanation

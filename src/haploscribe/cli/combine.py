@@ -18,7 +18,8 @@ from haploscribe.cli.options import (
     writes_files,
 )
 from haploscribe.cli.printing import print_line, print_results, print_summary
-from haploscribe.config.options import ExportOptions, WorkerOptions
+from haploscribe.config.finished_runs import ExportOptions
+from haploscribe.config.options import WorkerOptions
 
 
 @click.command(

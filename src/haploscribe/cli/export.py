@@ -16,7 +16,8 @@ from haploscribe.cli.options import (
     writes_files,
 )
 from haploscribe.cli.printing import print_line, print_summary
-from haploscribe.config.options import CovarianceOptions, ExportOptions, WorkerOptions
+from haploscribe.config.finished_runs import CovarianceOptions, ExportOptions
+from haploscribe.config.options import WorkerOptions
 from haploscribe.utils.file_lists import Files
 
 # Heavy modules are imported by the command that needs them, so that `haploscribe --help` answers at once.

@@ -32,14 +32,8 @@ from haploscribe.cli.printing import (
     print_table,
     print_text,
 )
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.pretraining import PretrainingOptions
 from haploscribe.config.simulation import SimulationOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from haploscribe.config.options import ExplanationOptions, WorkerOptions
+from haploscribe.config.finished_runs import ExplanationOptions
+from haploscribe.config.options import WorkerOptions
 from haploscribe.embedding.engine import TileEmbedder
 from haploscribe.embedding.store import EmbeddingStore
 from haploscribe.errors import InputError

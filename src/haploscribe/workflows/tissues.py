@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from haploscribe.config.options import CovarianceOptions, ExportOptions, WorkerOptions
+from haploscribe.config.finished_runs import CovarianceOptions, ExportOptions
+from haploscribe.config.options import WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.text_tables import listed
 from haploscribe.report.tables import models_in_order

@@ -13,13 +13,8 @@ import polars as pl
 
 from haploscribe.cli import main as cli
 from haploscribe.cli.options import taken
-from haploscribe.config.options import (
-    EvaluationOptions,
-    ExplanationOptions,
-    ExportOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, ExportOptions, PredictionOptions
+from haploscribe.config.options import EvaluationOptions, WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.errors import InputError

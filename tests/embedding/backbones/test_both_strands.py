@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.embedding.backbones.base import device_name
 from haploscribe.embedding.backbones.both_strands import read_strands
 from haploscribe.embedding.backbones.registry import load_backbone

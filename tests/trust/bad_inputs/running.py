@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from haploscribe._version import __version__
-from haploscribe.config.options import BackboneOptions, EvaluationOptions, ExportOptions, WorkerOptions
+from haploscribe.config.finished_runs import ExportOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions, WorkerOptions
 from haploscribe.workflows.export.workflow import export_fusion, export_predictdb
 from haploscribe.workflows.run.workflow import run
 from tests.fixtures.command_line import run_cli

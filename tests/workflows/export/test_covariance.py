@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from haploscribe.config.options import CovarianceOptions
+from haploscribe.config.finished_runs import CovarianceOptions
 from haploscribe.errors import InputError
 from haploscribe.utils.file_lists import Files
 from haploscribe.workflows.export.covariance import export_covariance

@@ -12,15 +12,8 @@ import pysam
 import pytest
 from scipy.stats import chi2, linregress
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    CovarianceOptions,
-    EvaluationOptions,
-    ExportOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import CovarianceOptions, ExportOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.results.tables import read_results
 from haploscribe.utils.types import Float64Array

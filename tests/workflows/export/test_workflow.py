@@ -12,14 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExportOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExportOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.examples.cohort import example_cohort
 from haploscribe.expression.genes import Gene

@@ -17,14 +17,8 @@ import pysam.bcftools
 import pytest
 from polars.testing import assert_frame_equal
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.results.models_folder import read_known_variants
 from haploscribe.results.saved_models import SavedModels
@@ -341,7 +335,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import haploscribe.workflows.predict.workflow as prediction
-from haploscribe.config.options import PredictionOptions, WorkerOptions
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import WorkerOptions
 
 work, done = prediction.predict_gene, []
 

@@ -12,13 +12,8 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 import haploscribe
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.evaluation.external import MODEL_VALIDATION_SCHEMA, VALIDATION_SCHEMA
 from haploscribe.evaluation.paired import COMPARISON_SCHEMA

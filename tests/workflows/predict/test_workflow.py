@@ -14,13 +14,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.inputs import gene_inputs
 from haploscribe.estimators.linear.elastic_net import ElasticNet

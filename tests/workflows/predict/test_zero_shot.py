@@ -11,13 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from haploscribe.cohort.cohort import open_cohort
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    PredictionOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
 from haploscribe.errors import InputError
 from haploscribe.examples.cohort import example_cohort

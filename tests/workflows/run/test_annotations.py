@@ -9,13 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from haploscribe.config.options import (
-    BackboneOptions,
-    CohortOptions,
-    EvaluationOptions,
-    ExplanationOptions,
-    WorkerOptions,
-)
+from haploscribe.config.finished_runs import ExplanationOptions
+from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene import learners
 from haploscribe.evaluation import cross_gene

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from haploscribe.config.options import CovarianceOptions
+from haploscribe.config.finished_runs import CovarianceOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.dosages import dosages, mean_dosages
 from haploscribe.genome.readers.open import open_variants

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from haploscribe.config.options import MODELS_NAME, ExportOptions, WorkerOptions
+from haploscribe.config.finished_runs import ExportOptions
+from haploscribe.config.options import MODELS_NAME, WorkerOptions
 from haploscribe.errors import InputError, StoppedError
 from haploscribe.evaluation.metrics import benjamini_hochberg
 from haploscribe.parallel.open import open_executor

@@ -10,7 +10,7 @@ import numpy as np
 
 from haploscribe.cohort.missing_calls import MissingCalls, ModelNames, check_missing_calls
 from haploscribe.cohort.windows import GeneWindows
-from haploscribe.config.options import PredictionOptions
+from haploscribe.config.finished_runs import PredictionOptions
 from haploscribe.errors import InputError
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.genotypes import Genotypes

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from haploscribe.cohort.cohort import SampleMatch, match_samples
-from haploscribe.config.options import MODELS_NAME, Normalisation, PredictionOptions
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import MODELS_NAME, Normalisation
 from haploscribe.errors import InputError
 from haploscribe.evaluation.bootstrap import genome_order
 from haploscribe.evaluation.cross_validation import PREDICTION_SCHEMA

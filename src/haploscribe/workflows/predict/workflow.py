@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from haploscribe.cohort.missing_calls import MissingCalls
-from haploscribe.config.options import PredictionOptions, WorkerOptions
+from haploscribe.config.finished_runs import PredictionOptions
+from haploscribe.config.options import WorkerOptions
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, LoadedBackbone
 from haploscribe.errors import InputError
