@@ -1,4 +1,4 @@
-"""The options of every command: name, type, unit, default, help and check of each, in one place."""
+"""Options of a run: inputs, backbone, evaluation and workers; and options that other commands share."""
 
 import re
 from dataclasses import dataclass, replace
