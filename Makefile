@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 BRANCHES := import json, sys; percent = json.load(sys.stdin)["totals"]["percent_branches_covered"]; \
 	sys.exit(f"{percent:.1f} % of the branches of src are covered; at least 95 % are needed" if percent < 95 else 0)
 
-.PHONY: demo test test-slow test-all test-lowest coverage lint audit docs dist dist-demo clean
+.PHONY: demo test test-slow test-all test-lowest coverage lint audit docs dist try-dist clean
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
@@ -62,8 +62,8 @@ dist:
 	build/release/bin/python -m build
 	build/release/bin/twine check --strict dist/*
 
-## dist-demo: the demo from the wheel of `dist`, in an environment and a folder that have nothing else
-dist-demo:
+## try-dist: the demo from the wheel of `dist`, in an environment and a folder that have nothing else
+try-dist:
 	rm -rf build/wheel
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
