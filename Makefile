@@ -7,11 +7,16 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 BRANCHES := import json, sys; percent = json.load(sys.stdin)["totals"]["percent_branches_covered"]; \
 	sys.exit(f"{percent:.1f} % of the branches of src are covered; at least 95 % are needed" if percent < 95 else 0)
 
-.PHONY: demo test test-slow test-all test-lowest coverage lint audit docs dist try-dist clean
+.PHONY: demo pipeline test test-slow test-all test-lowest coverage lint audit docs dist try-dist clean
 
 ## demo: install, then the main job on the bundled real people
 demo: .venv/installed
 	$(BIN)/haploscribe demo
+
+## pipeline: the Snakemake pipeline on the bundled real people, their genes cut in two; in build/pipeline
+pipeline: .venv/installed build/pipelines/installed
+	PATH="$(CURDIR)/$(BIN):$(CURDIR)/build/pipelines/bin:$$PATH" build/pipelines/bin/snakemake --cores all \
+	  --snakefile pipelines/snakemake/Snakefile --configfile pipelines/snakemake/example.yaml
 
 ## test: install, then the fast tests
 test: .venv/installed-dev
@@ -86,5 +91,10 @@ try-dist:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	touch $@ .venv/installed
 
+build/pipelines/installed: pipelines/requirements.txt
+	$(PYTHON) -m venv --clear build/pipelines
+	build/pipelines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r pipelines/requirements.txt
+	touch $@
+
 clean:
-	rm -rf .venv build demo-results docs/_build .coverage .coverage.*
+	rm -rf .venv .snakemake build demo-results docs/_build .coverage .coverage.*

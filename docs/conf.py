@@ -37,6 +37,7 @@ include_patterns = [
     "docs/**.md",
     "benchmarks/README.md",
     "benchmarks/results/**.md",
+    "pipelines/*/README.md",
     "src/haploscribe/examples/*/README.md",
     "src/haploscribe/embedding/backbones/nano/README.md",
     "CHANGELOG.md",

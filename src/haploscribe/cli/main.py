@@ -343,18 +343,25 @@ cli.add_command(backbones)
 @own_option("--figures", type=FILE, help="Folder for the page's figures as SVG files. [default: none]")
 @own_option("--png", is_flag=True, help="Write these as PNG too, at 300 dots an inch.")
 @own_option("--pdf", is_flag=True, help="Write these as PDF too.")
+@own_option(
+    "--multiqc",
+    type=OUT_FILE,
+    help="File for the table of models as MultiQC reads it, NAME_mqc.json. [default: none]",
+)
 @writes_files
-def report(results: Path, figures: Path | None, png: bool, pdf: bool) -> None:
-    """Write the HTML page of a finished run again, and its figures as files."""
+def report(results: Path, figures: Path | None, png: bool, pdf: bool, multiqc: Path | None) -> None:
+    """Write the HTML page of a finished run again, its figures as files, and its table for MultiQC."""
     from haploscribe.workflows.report import report as report_run
 
     if (png or pdf) and figures is None:
         raise click.UsageError(
             f"--{'png' if png else 'pdf'} needs a folder for the figures; add --figures DIR"
         )
-    written = report_run(results, figures, png=png, pdf=pdf)
+    written = report_run(results, figures, png=png, pdf=pdf, multiqc=multiqc)
     if figures is not None:
         print_line("Figures", f"{len(written.figures)} files in {figures}")
+    if multiqc is not None:
+        print_line("MultiQC", multiqc)
     print_line("Report", written.page)
 
 

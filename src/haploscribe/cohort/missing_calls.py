@@ -178,6 +178,18 @@ def _read(path: Path) -> pl.DataFrame | None:
         raise InputError(f"{path} is damaged ({reason}); run again") from None
 
 
+def missing_share(folder: Path) -> float:
+    """Return the share of missing calls among the variants used, from what `MissingCalls.write` wrote.
+
+    Raises
+    ------
+    InputError
+        When the table of samples is damaged.
+    """
+    samples = _read(folder / "missing-samples.tsv")
+    return 0.0 if samples is None else int(samples["n_missing"].sum()) / int(samples["n_calls"].sum())
+
+
 def missing_notes(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a summary of data says of missing calls and dosages; nothing where all is called."""
     notes = {label: data[label] for label in (*_LABELS, TWINS_LABEL) if label in data}

@@ -65,6 +65,11 @@ def bad_header(case: Case) -> None:
     case.write(OF_GENE, content[:12] + b"\xff" + content[13:])
 
 
+def damaged_missing_calls(case: Case) -> None:
+    case.write(f"{RESULTS}/missing-samples.tsv", "id\tn_calls\nZq001\t4\n")
+    case.give("multiqc", "run_mqc.json")
+
+
 def same_page(case: Case, _: Ended) -> None:
     assert "</html>" in case.text(f"{RESULTS}/report.html")
 
@@ -153,6 +158,14 @@ ROWS = (
         "is written without the figures of regions",
         same_page,
         verbs=("report",),
+    ),
+    refused(
+        "results: missing-samples.tsv of something else",
+        damaged_missing_calls,
+        "results/missing-samples.tsv is damaged",
+        "run again",
+        verbs=("report",),
+        elsewhere=r"\(.*\)",
     ),
     refused("results without models", without(MODELS), "results/models has no models.json; give", verbs=ASKS),
     refused(

@@ -474,6 +474,7 @@ ROWS: tuple[Row, ...] = (
     _under_a_file("export predictdb", "out", ".db"),
     _under_a_file("export fusion", "out"),
     _under_a_file("report", "figures"),
+    _under_a_file("report", "multiqc", "_mqc.json"),
     _under_a_file("pretrain", "out"),
     *(
         refused(
@@ -513,6 +514,19 @@ ROWS: tuple[Row, ...] = (
         "`--pdf` without `--figures`",
         given("pdf"),
         "--pdf needs a folder for the figures; add --figures DIR",
+        verbs=("report",),
+    ),
+    refused(
+        "`--multiqc` without the suffix",
+        given("multiqc", "chr22.json"),
+        "--multiqc chr22.json: name a file that ends in _mqc.json, by which MultiQC knows it",
+        verbs=("report",),
+    ),
+    refused(
+        "`--multiqc` is a folder",
+        folder_at("chr22_mqc.json", "multiqc"),
+        "File 'chr22_mqc.json' is a directory",
+        "haploscribe report --help",
         verbs=("report",),
     ),
     refused(
