@@ -8,7 +8,7 @@ OUT/joint.txt.gz       covariances of all their variants, for S-MultiXcan's --sn
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +17,9 @@ from haploscribe.config.finished_runs import CovarianceOptions, ExportOptions
 from haploscribe.config.options import WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.expression.text_tables import listed
-from haploscribe.report.tables import models_in_order
+from haploscribe.report.tissues import Tissues, tissues_page
 from haploscribe.results.provenance import recorded_options
-from haploscribe.results.tables import RUN, Results, read_results, scan_predictions
+from haploscribe.results.tables import RUN, read_results, scan_predictions
 from haploscribe.utils.file_lists import Files
 from haploscribe.utils.files import atomic_write, temporary_prefix
 from haploscribe.workflows.export.covariance import export_covariance
@@ -28,35 +28,6 @@ from haploscribe.workflows.export.variant_ids import check_label
 from haploscribe.workflows.export.workflow import export_predictdb
 
 TABLE, PAGE, WEIGHTS, COVARIANCES = "tissues.tsv", "tissues.html", "predictdb", "joint.txt.gz"
-
-
-@dataclass(frozen=True, slots=True)
-class Tissues:
-    """Runs of several tissues.
-
-    Attributes
-    ----------
-    results
-        Of each tissue, by name; all have the same models.
-    r
-        One row per gene and model: `gene_id`, `symbol`, `model`, and Pearson r in each tissue, null where
-        its run lacks the gene.
-    """
-
-    results: Mapping[str, Results]
-    r: pl.DataFrame
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models, in the order of the first run."""
-        return tuple(models_in_order(next(iter(self.results.values()))))
-
-    def best_model(self) -> str:
-        """Return the model with the largest mean of r over tissues."""
-        return max(
-            self.models,
-            key=lambda model: sum(one.summary["models"][model]["mean_r"] for one in self.results.values()),
-        )
 
 
 def combine_tissues(folders: Mapping[str, Path], out: Path, *, force: bool = False) -> Tissues:
@@ -77,8 +48,6 @@ def combine_tissues(folders: Mapping[str, Path], out: Path, *, force: bool = Fal
         When there are fewer than two, a name is no plain word, a folder is not that of a finished run, or
         runs differ in models; when `out` holds tissues and `force` is not given.
     """
-    from haploscribe.report.tissues import tissues_page  # noqa: PLC0415 - loads matplotlib
-
     if len(folders) < 2:
         raise InputError("--tissue: give two tissues or more, each once")
     for name in folders:
@@ -93,28 +62,11 @@ def combine_tissues(folders: Mapping[str, Path], out: Path, *, force: bool = Fal
                 f"{folders[name]} has the models {', '.join(one.summary['models'])}, {folders[first]} "
                 f"{', '.join(models)}; combine tissues of the same models"
             )
-    tissues = Tissues(results, _r_by_tissue(results))
+    tissues = Tissues.of(results)
     with atomic_write(out / TABLE) as table, atomic_write(out / PAGE) as page:
         tissues.r.write_csv(table, separator="\t")
         page.write_text(tissues_page(tissues), encoding="utf-8")
     return tissues
-
-
-def _r_by_tissue(results: Mapping[str, Results]) -> pl.DataFrame:
-    """Return a row per gene and model, and a column of r per tissue."""
-    columns = ("gene_id", "symbol", "model", "pearson_r")
-    nameless = pl.lit(None, dtype=pl.String).alias("symbol")
-    tables = [
-        (one.metrics if "symbol" in one.metrics else one.metrics.with_columns(nameless)).select(columns)
-        for one in results.values()
-    ]
-    symbols = pl.concat(tables).drop_nulls("symbol").unique("gene_id", keep="first", maintain_order=True)
-    wide = pl.concat(tables).select("gene_id", "model").unique().sort("gene_id", "model")
-    wide = wide.join(symbols.select("gene_id", "symbol"), on="gene_id", how="left", maintain_order="left")
-    for name, table in zip(results, tables, strict=True):
-        r = table.select("gene_id", "model", pl.col("pearson_r").alias(name))
-        wide = wide.join(r, on=["gene_id", "model"], how="left", maintain_order="left")
-    return wide.select("gene_id", "symbol", "model", *results)
 
 
 def export_tissues(
