@@ -15,8 +15,9 @@ from haploscribe.workflows.combine import combine
 from haploscribe.workflows.export.workflow import export_predictdb
 from haploscribe.workflows.predict.workflow import predict
 from haploscribe.workflows.run.workflow import run
-from tests.fixtures.cohorts import write_cohort
+from tests.fixtures.cohorts import PEOPLE, write_cohort
 from tests.fixtures.equal_outputs import differences
+from tests.fixtures.variants import only_file
 
 MODELS = ("elastic-net", "blup-delta", "blup-distance", "susie")
 
@@ -114,6 +115,26 @@ def test_combined_models_predict_and_are_exported_as_those_of_one_run(
         export_predictdb(weights, WorkerOptions(), tmp_path / f"{folder.name}.db")
         written.append([(tmp_path / f"{folder.name}{suffix}").read_bytes() for suffix in (".tsv", ".db")])
     assert written[0] == written[1]
+
+
+def test_missing_calls_of_all_samples_add_up(cohort: CohortOptions, tmp_path: Path) -> None:
+    """Also with a split, where only the test samples are predicted; no call of chrX is missing."""
+    lines = only_file(cohort.variants).read_text().splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if line.startswith("chr2\t"))
+    for i in range(first, first + 3):
+        lines[i] = lines[i].replace("0|1", ".|.", 2)
+    (tmp_path / "missing.vcf").write_text("".join(lines))
+    sets = ["train", "test"] * len(PEOPLE)
+    rows = (f"{name}\t{word}\n" for name, word in zip(PEOPLE, sets, strict=False))
+    (tmp_path / "split.tsv").write_text("".join(rows))
+    options: dict[str, Any] = {"models": ("elastic-net",), "split": tmp_path / "split.tsv"}
+    missing = replace(cohort, variants=tmp_path / "missing.vcf")
+    whole = run_small(missing, tmp_path / "whole", **options)
+    parts = [run_small(replace(missing, contig=contig), tmp_path / contig, **options) for contig in CONTIGS]
+    combine(parts, tmp_path / "combined")
+    assert not (parts[1] / "missing-samples.tsv").exists()
+    for name in ("missing-samples.tsv", "missing-variants.tsv"):
+        assert (tmp_path / "combined" / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_what_was_learned_in_other_folds_is_refused(

@@ -75,7 +75,7 @@ class MissingCalls:
         """Count the missing calls of variants."""
         n_variants, n_samples = variants.genotypes.shape[:2]
         if variants.missing is None or not variants.missing.any():
-            return cls(n_variants, np.zeros((n_samples, 2), np.int64), (), np.zeros((0, 2), np.int64))
+            return cls.none(n_variants, n_samples)
         some = variants.take(np.asarray(variants.missing.any(axis=1)))
         assert some.missing is not None
         missing = np.stack([some.missing, missing_dosages(some)], axis=2)
@@ -97,22 +97,24 @@ class MissingCalls:
         )
 
     @classmethod
-    def read(cls, folder: Path, sample_ids: Sequence[str], n_variants: int) -> Self:
-        """Read what `write` wrote of some samples; it wrote nothing where no call is missing.
+    def none(cls, n_variants: int, n_samples: int) -> Self:
+        """Count nothing: no call is missing."""
+        return cls(n_variants, np.zeros((n_samples, 2), np.int64), (), np.zeros((0, 2), np.int64))
+
+    @classmethod
+    def read(cls, folder: Path, n_variants: int) -> tuple[tuple[str, ...], Self] | None:
+        """Read the names of samples and the counts that `write` wrote; None where no call is missing.
 
         Raises
         ------
         InputError
-            When a table is damaged or of other samples.
+            When a table is damaged.
         """
         samples, variants = (_read(folder / f"missing-{what}s.tsv") for what in ("sample", "variant"))
         if variants is None or samples is None:
-            nothing = np.zeros((0, 2), dtype=np.int64)
-            return cls(n_variants, np.zeros((len(sample_ids), 2), dtype=np.int64), (), nothing)
-        if tuple(samples["id"]) != tuple(sample_ids):
-            raise InputError(f"{folder / 'missing-samples.tsv'} is not of the samples of the run; run again")
+            return None
         counts = [table["n_missing", "n_missing_dosage"].to_numpy() for table in (samples, variants)]
-        return cls(n_variants, counts[0], tuple(variants["id"]), counts[1])
+        return tuple(samples["id"]), cls(n_variants, counts[0], tuple(variants["id"]), counts[1])
 
     def summary(self, counts: VariantCounts, sample_ids: Sequence[str]) -> dict[str, str]:
         """Return how many calls are missing, and where most are, by the labels under which they are printed.

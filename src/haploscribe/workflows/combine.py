@@ -243,9 +243,21 @@ def _write_cross_gene(runs: Sequence[RunFolder], sources: Sequence[_Source], fol
 
 
 def _write_missing(runs: Sequence[RunFolder], folder: Path) -> None:
-    sample_ids = _folds(runs[0].folder)["sample_id"].unique(maintain_order=True).to_list()
-    found = [MissingCalls.read(run.folder, sample_ids, int(run.results.run["data"][N_USED])) for run in runs]
-    by_run = {("", index): one for index, one in enumerate(found)}
+    """Write the tables of missing calls, where any run has some."""
+    n_variants = [int(run.results.run.get("data", {}).get(N_USED, 0)) for run in runs]
+    read = [MissingCalls.read(run.folder, n) for run, n in zip(runs, n_variants, strict=True)]
+    named = {sample_ids for sample_ids, _ in filter(None, read)}
+    if not named:
+        return
+    if len(named) > 1:
+        raise InputError(
+            "the runs have missing-samples.tsv of other samples; combine runs of the same samples"
+        )
+    (sample_ids,) = named
+    by_run = {
+        ("", i): found[1] if found else MissingCalls.none(n_variants[i], len(sample_ids))
+        for i, found in enumerate(read)
+    }
     MissingCalls.merged(by_run, len(sample_ids)).write(folder, sample_ids)
 
 
@@ -312,7 +324,7 @@ def _record(runs: Sequence[RunFolder], folder: Path, out: Path) -> dict[str, Any
         options["variants"] = [str(path) for path in variants]
         inputs["variants"] = input_record("variants", variants)
     combined = [{"path": str(run.folder), "genes": len(run.saved.record.genes)} for run in runs]
-    data = _facts([run.results.run["data"] for run in runs])
+    data = _facts([run.results.run.get("data", {}) for run in runs])
     return {**first, "options": options, "inputs": inputs, "data": data, "combined": combined}
 
 
