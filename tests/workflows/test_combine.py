@@ -145,6 +145,12 @@ def test_what_was_learned_in_other_folds_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_page_says_which_runs_were_combined(runs: Path) -> None:
+    named = ", ".join(str(runs / contig) for contig in CONTIGS)
+    assert f"2 runs of different genes: {named}<" in (runs / "combined" / "report.html").read_text()
+    assert 'id="combined"' not in (runs / "whole" / "report.html").read_text()
+
+
 def test_what_runs_learned_adds_up_to_what_one_run_learned(runs: Path, own: Path) -> None:
     found = differences(runs / "whole" / "cross-gene", own / "combined" / "cross-gene")
     assert not found
