@@ -143,7 +143,7 @@ def test_a_closed_cohort_is_refused() -> None:
 
 
 def test_an_unknown_option_is_refused(example: CohortOptions) -> None:
-    with pytest.raises(InputError, match="no option 'mafs'; there are assume_phased, covariates"):
+    with pytest.raises(InputError, match="no option 'mafs'; there are assume_phased, contig"):
         opened(example, mafs=0.1)
 
 
