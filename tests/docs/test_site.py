@@ -23,7 +23,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` does, and once where several processes test: it runs the tutorials."""
+    """The site in HAPLOSCRIBE_SITE; else built as `make docs` does, once where several processes test."""
+    if "HAPLOSCRIBE_SITE" in os.environ:
+        return Path(os.environ["HAPLOSCRIBE_SITE"])
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
     with out.with_suffix(".lock").open("w") as lock:
