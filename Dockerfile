@@ -16,7 +16,7 @@ RUN pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX" -c constrain
  && pip install --no-cache-dir -c constraints.txt ".[annotations,notebook,simulate]" \
  && useradd --create-home haploscribe
 
-# Whoever runs it (docker run -u) can write these.
+# Any user (docker run -u) can write these.
 ENV MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba
 USER haploscribe
 WORKDIR /work

@@ -1,5 +1,6 @@
 """Runs of different genes, combined, are one run of all genes."""
 
+import shutil
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,6 +12,7 @@ from haploscribe.config.finished_runs import ExportOptions, PredictionOptions
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.errors import InputError
 from haploscribe.estimators.cross_gene import learners
+from haploscribe.results.cross_gene_files import read_learned, samples_digest, write_learned
 from haploscribe.workflows.combine import combine
 from haploscribe.workflows.export.workflow import export_predictdb
 from haploscribe.workflows.predict.workflow import predict
@@ -154,6 +156,17 @@ def test_the_page_says_which_runs_were_combined(runs: Path) -> None:
 def test_what_runs_learned_adds_up_to_what_one_run_learned(runs: Path, own: Path) -> None:
     found = differences(runs / "whole" / "cross-gene", own / "combined" / "cross-gene")
     assert not found
+
+
+def test_other_training_samples_are_refused(own: Path, tmp_path: Path) -> None:
+    """Of runs with a split, predictions name the test samples alone."""
+    shutil.copytree(own / "X", tmp_path / "X")
+    learned = read_learned(tmp_path / "X" / "cross-gene", 0)
+    other = replace(learned, samples=samples_digest(["someone else"]))
+    write_learned(tmp_path / "X" / "cross-gene", {0: other}, None)
+    with pytest.raises(InputError, match="in different training samples"):
+        combine([own / "chr2", tmp_path / "X"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_combined_run_is_that_of_its_options(runs: Path, own: Path, cohort: CohortOptions) -> None:

@@ -233,6 +233,10 @@ def _write_cross_gene(runs: Sequence[RunFolder], sources: Sequence[_Source], fol
     by_fold = {}
     for number in [0, *_folds(runs[0].folder)["fold"].unique().to_list()]:
         learned = [read_learned(run.folder / CROSS_GENE, number) for run in runs]
+        if len({one.samples for one in learned}) > 1:
+            raise InputError(
+                "the runs learned across genes in different training samples; combine runs of the same ones"
+            )
         moments = [
             HasemanElstonMoments(prior.kernels[1 + source.number], prior.outcomes[1 + source.number])
             for source in sources
