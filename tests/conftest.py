@@ -32,6 +32,15 @@ def example() -> Iterator[CohortOptions]:
         yield options
 
 
+@pytest.fixture(scope="module", autouse=True)
+def pages_without_regions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Draw no gene's region in pages but where a module is marked `regions`: it is most of a small run's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("regions") is None:
+            patch.setattr("haploscribe.report.page.saved_details", lambda *_: {})
+        yield
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Compute on one thread: small tensors wait for threads longer than they compute."""

@@ -219,8 +219,8 @@ def test_the_8m_model_has_the_published_tensors_and_no_others(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_megabase_of_the_8m_model_fits_in_24_gb(tmp_path: Path) -> None:
-    """Takes two minutes; in a process of its own, since the peak of this one may be another test's."""
+def test_an_eighth_of_a_megabase_of_the_8m_model_fits_in_an_eighth_of_24_gb(tmp_path: Path) -> None:
+    """In a process of its own, since the peak of this one may be another test's."""
     write_8m(tmp_path)
-    command = [sys.executable, "-m", "benchmarks", "long_tiles", "--one", str(tmp_path), str(2**20)]
-    assert json_of(command)["mebibytes"] < 24e9 / 2**20
+    command = [sys.executable, "-m", "benchmarks", "long_tiles", "--one", str(tmp_path), str(2**17)]
+    assert json_of(command)["mebibytes"] < 24e9 / 8 / 2**20

@@ -151,7 +151,8 @@ def _ascend(
                 means[j] = mean
                 largest_step = max(largest_step, abs(step))
             spread += squares[j] * mean * (least_squares - mean)
-        shares[:] = total / n_features
+        for k in range(n_sizes):  # numba takes seconds to compile the assignment of an array
+            shares[k] = total[k] / n_features
         # σ²: the expected squared residual and, as effects are in units of σ², their expected size.
         n_effects = n_features - total[0]
         expected = np.sum(residual * residual) + spread
