@@ -9,7 +9,7 @@ from tests.campaigns.fuzzing.campaign import Part, Tally, campaign
 from tests.campaigns.fuzzing.targets import TARGETS
 
 SEED = 7
-FEW, MANY = 8, 150
+FEW, MANY = 8, 60
 
 
 @pytest.fixture(scope="module")
