@@ -34,7 +34,7 @@ def example() -> Iterator[CohortOptions]:
 
 @pytest.fixture(scope="module", autouse=True)
 def pages_without_regions(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Draw no gene's region in pages, which takes most of a small run's time, but in modules marked `regions`."""
+    """Draw regions of genes, which is most of a small run's time, only in modules marked `regions`."""
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("regions") is None:
             patch.setattr("haploscribe.report.page.saved_details", lambda *_: {})

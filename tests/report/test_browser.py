@@ -24,7 +24,7 @@ from tests.fixtures.results import made_results, made_tracks, shifted, to_number
 
 __all__ = ["browser", "shows"]  # fixtures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.regions]
 
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "it's $(a) `b`", "__proto__"]
 N_GENES = 60

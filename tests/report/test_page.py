@@ -20,6 +20,8 @@ from haploscribe.report.gene_details import GeneDetail, Predictions
 from haploscribe.report.page import render_page, write_report
 from tests.fixtures.results import PageParser, made_results, made_tracks, shifted, to_number, write_made
 
+pytestmark = pytest.mark.regions
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

@@ -25,6 +25,8 @@ from haploscribe.results.saved_models import SavedModels
 from haploscribe.results.tables import read_predictions, read_results
 from haploscribe.workflows.run.workflow import run
 
+pytestmark = pytest.mark.regions
+
 GENES = "ENSG00000128191.9,ENSG00000099899.10"
 
 

@@ -10,6 +10,8 @@ from tests.trust.bad_inputs.rows import VERBS, Case, Row
 from tests.trust.bad_inputs.running import judged, write_valid
 from tests.trust.bad_inputs.table import TABLE, printed, read_printed
 
+pytestmark = pytest.mark.regions
+
 
 @pytest.fixture(scope="session")
 def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,7 +14,7 @@ from selenium.webdriver.support.select import Select  # isort: skip
 
 __all__ = ["browser", "shows"]  # fixtures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.regions]
 
 
 def requests(driver: Chrome) -> list[str]:
