@@ -13,6 +13,11 @@ _WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugg
 _HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
 
 
+def weights_option(model: str) -> str:
+    """Return the name of the attribute of `ZeroShotWeights` that has a model's weights."""
+    return model.replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class ZeroShotWeights(Options):
     """Weights of the zero-shot sequence models; None for the published ones."""
@@ -49,6 +54,20 @@ class ZeroShotWeights(Options):
             names=_HUB_NAMES.format("borzoi", "FLASHZOI_HUB_NAMES"),
         ),
     ] = None
+    borzoi_prime: Annotated[
+        str | None,
+        Option(
+            f"Weights of the model borzoi-prime: {_WEIGHTS}",
+            metavar="FOLDER|NAME",
+            unset="the first of {names}",
+            names=_HUB_NAMES.format("borzoi", "PRIME_HUB_NAMES"),
+        ),
+    ] = None
+
+    def weights_of(self, model: str) -> Path | str | None:
+        """Return the weights that are given for a zero-shot model."""
+        found: Path | str | None = getattr(self, weights_option(model))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +85,8 @@ class ZeroShotOptions(ZeroShotWeights):
     borzoi_tracks: Annotated[
         tuple[str, ...],
         Option(
-            "Tracks that borzoi and flashzoi are read in, averaged: RNA:GM12878, CAGE:GM12878 or RNA:TISSUE "
-            "of GTEx, such as RNA:blood.",
+            "Tracks that borzoi, flashzoi and borzoi-prime are read in, averaged: RNA:GM12878, CAGE:GM12878 "
+            "or RNA:TISSUE of GTEx, such as RNA:blood.",
             metavar="A,B",
         ),
     ] = DEFAULT_BORZOI_TRACKS

@@ -11,7 +11,7 @@ from haploscribe._version import __version__
 from haploscribe.config.annotations import annotation_files
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.results.cross_gene_files import CROSS_GENE
@@ -48,6 +48,7 @@ _BEFORE: Mapping[str, Any] = {
     "snps": None,
     "contig": None,
     "cross_gene": None,
+    "borzoi_prime": None,
 }
 """Options that earlier versions did not have, and what they did."""
 
@@ -139,7 +140,9 @@ def describe_difference(
             return f"of another version, which had no {flag}"
         before, now = _in_words(flag, options[name]), _in_words(flag, value)
         was, found = inputs.get(name), record["inputs"].get(name)
-        if was and not found and name in ZERO_SHOT_NAMES:  # weights on the hub, or a folder
+        if (
+            was and not found and name in map(weights_option, ZERO_SHOT_NAMES)
+        ):  # weights on the hub, or a folder
             path = Path(value or was["path"])
             found = {"path": str(path), "digest": _weights_digest(path)} if path.exists() else None
             if found is None and before == now:
@@ -298,8 +301,8 @@ class ZeroShotRecord:
         models, options
             The run's models and options.
         inputs
-            `weights_record` of each model by name, and other inputs; weights are large, so they are digested
-            only once.
+            `weights_record` of each model by its option, and other inputs; weights are large, so they are
+            digested only once.
         """
         if not models:
             return None
@@ -312,7 +315,9 @@ class ZeroShotRecord:
             widest + max(map(abs, options.shifts)) + _DELETION_MARGIN,
             {
                 loaded.model.name: {
-                    name: value for name, value in inputs[loaded.model.name].items() if name != "path"
+                    name: value
+                    for name, value in inputs[weights_option(loaded.model.name)].items()
+                    if name != "path"
                 }
                 for loaded in models
             },
@@ -346,7 +351,7 @@ class ZeroShotRecord:
             When weights cannot be read, or are not those of the run; when some are given for a model that
             the run does not have.
         """
-        names = [name for name in ZERO_SHOT_NAMES if getattr(given, name) is not None]
+        names = [name for name in ZERO_SHOT_NAMES if given.weights_of(name) is not None]
         for name in names:
             if name not in self.weights:
                 raise InputError(f"--{name}: the models are not of a run with {name}; leave it out")

@@ -10,7 +10,9 @@ class Track:
 
     Models are trained on compressed values, so that a few high bins do not dominate the loss: a count `c` in
     a bin becomes `scale * clip(c ** power)`, where `clip(v)` is `v` up to `soft_clip` and
-    `soft_clip + sqrt(v - soft_clip)` above (Linder et al. 2025, methods). The defaults compress nothing.
+    `soft_clip + sqrt(v - soft_clip)` above (Linder et al. 2025, methods). A shifted track has another order
+    and no steep start: `clip((1 + scale * c) ** power - 1)`, with `clip` 1 less above `soft_clip`, and 1 more
+    within its root. The defaults compress nothing.
 
     Attributes
     ----------
@@ -18,7 +20,7 @@ class Track:
         0-based, in the output head.
     opposite_index
         Index of the same experiment's track of the other strand; None for an unstranded experiment.
-    scale, power, soft_clip
+    scale, power, soft_clip, shifted
         See above.
     """
 
@@ -27,6 +29,7 @@ class Track:
     scale: float = 1.0
     power: float = 1.0
     soft_clip: float = math.inf
+    shifted: bool = False
 
     def strand_index(self, *, opposite_strand: bool) -> int:
         """Return the index of the experiment's track of one strand."""
@@ -37,4 +40,5 @@ class Track:
         indices = f"{self.index}" if self.opposite_index is None else f"{self.index}/{self.opposite_index}"
         if (self.scale, self.power, self.soft_clip) == (1.0, 1.0, math.inf):
             return indices
-        return f"{indices} (scale {self.scale}, power {self.power}, soft clip {self.soft_clip})"
+        shifted = ", shifted" if self.shifted else ""
+        return f"{indices} (scale {self.scale}, power {self.power}, soft clip {self.soft_clip}{shifted})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES
+from haploscribe.zero_shot.borzoi.configuration import BORZOI_HUB_NAMES, FLASHZOI_HUB_NAMES, PRIME_HUB_NAMES
 from haploscribe.zero_shot.enformer.configuration import HUB_NAMES as ENFORMER_HUB_NAMES
 
 if TYPE_CHECKING:  # the command line imports the names and does not need numpy
@@ -50,27 +50,27 @@ def _enformer(options: "ZeroShotOptions", device: str) -> LoadedModel:
     return LoadedModel(read_enformer(folder, tracks=options.enformer_tracks, device=device), folder)
 
 
-def _borzoi(options: "ZeroShotOptions", device: str, *, rotary: bool) -> LoadedModel:
+def _borzoi(
+    options: "ZeroShotOptions", device: str, *, kind: str, hub_names: Mapping[str, str]
+) -> LoadedModel:
     from haploscribe.zero_shot.borzoi.model import read_borzoi  # noqa: PLC0415
     from haploscribe.zero_shot.weights_folder import locate  # noqa: PLC0415
 
-    source, hub_names = options.borzoi, BORZOI_HUB_NAMES
-    if rotary:
-        source, hub_names = options.flashzoi, FLASHZOI_HUB_NAMES
-    folder = locate(source, hub_names)
-    model = read_borzoi(folder, tracks=options.borzoi_tracks, device=device, rotary=rotary)
-    return LoadedModel(model, folder)
+    source = options.weights_of(kind)
+    folder = locate(None if source is None else str(source), hub_names)
+    return LoadedModel(read_borzoi(folder, tracks=options.borzoi_tracks, device=device, kind=kind), folder)
 
 
 READERS: Mapping[str, "Callable[[ZeroShotOptions, str], LoadedModel]"] = {
     "xpresso": _xpresso,
     "enformer": _enformer,
-    "borzoi": partial(_borzoi, rotary=False),
-    "flashzoi": partial(_borzoi, rotary=True),
+    "borzoi": partial(_borzoi, kind="borzoi", hub_names=BORZOI_HUB_NAMES),
+    "flashzoi": partial(_borzoi, kind="flashzoi", hub_names=FLASHZOI_HUB_NAMES),
+    "borzoi-prime": partial(_borzoi, kind="borzoi-prime", hub_names=PRIME_HUB_NAMES),
 }
 
 ZERO_SHOT_NAMES = tuple(READERS)
-"""Zero-shot models; `ZeroShotOptions` has an attribute of the same name for the weights of each."""
+"""Zero-shot models; `ZeroShotOptions.weights_of` has the weights of each."""
 
 
 def read_models(names: Sequence[str], options: "ZeroShotOptions", device: str) -> list[LoadedModel]:
@@ -97,7 +97,7 @@ def read_models(names: Sequence[str], options: "ZeroShotOptions", device: str) -
         given, or when some are given for a model not in `names`; when there is no such track or device.
     """
     for name in ZERO_SHOT_NAMES:
-        source = getattr(options, name)
+        source = options.weights_of(name)
         if source is not None and name not in names:
             raise InputError(f"--{name} {source}: the model is not used; add {name} to --models")
     return [READERS[name](options, device) for name in names if name in READERS]

@@ -150,6 +150,10 @@ class SignalAtTss(SingleSequenceModel):
 
 def counts(values: Tensor, track: Track) -> Tensor:
     """Invert the compression of a track's values: see `Track`."""
+    if track.shifted:
+        above = (values - track.soft_clip + 1).clamp(min=1.0)
+        powers = torch.where(above > 1, above.square() + track.soft_clip - 1, values)
+        return ((powers + 1).pow(1 / track.power) - 1) / track.scale
     scaled = values / track.scale
     above = (scaled - track.soft_clip).clamp(min=0.0)
     powers = torch.where(above > 0, above.square() + track.soft_clip, scaled)

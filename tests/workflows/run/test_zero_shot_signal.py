@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from haploscribe.cohort.cohort import open_cohort
 from haploscribe.config.fields import option_fields
 from haploscribe.config.options import CohortOptions
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
 from haploscribe.zero_shot.base import SequenceModel
@@ -42,6 +43,7 @@ ENFORMER = {
 }
 # The published bins and window, with next to no channels.
 BORZOI = BorzoiConfiguration(
+    kind="borzoi",
     width=4,
     n_layers=1,
     n_heads=1,
@@ -134,6 +136,7 @@ def test_enformer_is_a_row_and_the_record_says_what_was_read(
         "enformer": str(folder),
         "borzoi": None,
         "flashzoi": None,
+        "borzoi_prime": None,
         "enformer_tracks": ["1", "4"],
         "borzoi_tracks": ["RNA:GM12878"],
         "shifts": [-64, 0],
@@ -176,21 +179,18 @@ def test_borzoi_is_a_row(
     runs.check_predictions("borzoi", found)
 
 
-@pytest.mark.parametrize("kind", ["borzoi", "flashzoi"])
-def test_weights_are_read_by_the_option_of_their_model(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "blood"), [("borzoi", 7531), ("flashzoi", 7531), ("borzoi-prime", 3645)])
+def test_weights_are_read_by_the_option_of_their_model(kind: str, blood: int, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / kind, kind, drawn_tensors(kind))
-    options = ZeroShotOptions(
-        borzoi=str(folder) if kind == "borzoi" else None,
-        flashzoi=str(folder) if kind == "flashzoi" else None,
-        borzoi_tracks=("RNA:blood",),
-    )
+    weights: Any = {weights_option(kind): str(folder)}
+    options = ZeroShotOptions(**weights, borzoi_tracks=("RNA:blood",))
     (loaded,) = read_models(["blup", kind], options, "cpu")
     assert (loaded.model.name, loaded.weights) == (kind, folder)
-    assert "7531 (scale 0.01" in loaded.model.reading
+    assert f"{blood} (scale 0.0" in loaded.model.reading
 
 
 def test_each_zero_shot_model_has_an_option_of_its_name() -> None:
-    assert set(ZERO_SHOT_NAMES) <= set(ZeroShotOptions.__dataclass_fields__)
+    assert set(map(weights_option, ZERO_SHOT_NAMES)) <= set(ZeroShotOptions.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

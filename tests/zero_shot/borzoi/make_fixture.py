@@ -1,4 +1,4 @@
-"""Write `tests/zero_shot/borzoi/`: small Borzois and Flashzois as `borzoi-pytorch` computes them.
+"""Write `tests/zero_shot/borzoi/`: small models of each kind as `borzoi-pytorch` computes them.
 
     python -m tests.zero_shot.borzoi.make_fixture FOLDER
 
@@ -15,13 +15,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from borzoi_pytorch import AnnotatedBorzoi, Borzoi  # type: ignore[import-not-found]
+from borzoi_pytorch import AnnotatedBorzoi, Borzoi, Prime  # type: ignore[import-not-found]
 from borzoi_pytorch.config_borzoi import BorzoiConfig  # type: ignore[import-not-found]
 from borzoi_pytorch.pytorch_borzoi_transformer import get_positional_embed  # type: ignore[import-not-found]
 from borzoi_pytorch.pytorch_borzoi_utils import undo_squashed_scale  # type: ignore[import-not-found]
 from safetensors.torch import save_file
 
-from tests.fixtures.borzoi_weights import BORZOI, FLASHZOI, LENGTH, TRACK_STEP, TSS_BINS, drawn_tensor
+from tests.fixtures.borzoi_weights import (
+    BORZOI,
+    FLASHZOI,
+    LENGTH,
+    PRIME,
+    PRIME_TSS_BINS,
+    TRACK_STEP,
+    TSS_BINS,
+    drawn_tensor,
+)
 from tests.fixtures.enformer_weights import drawn_sequence
 
 FOLDER = Path(__file__).parent
@@ -105,12 +114,36 @@ def counts_at_tss() -> dict[str, torch.Tensor]:
     }
 
 
+GM12878, BLOOD = (2226, 2227), (3645, 3646, 3647)
+"""In Prime's head: both strands of an experiment (repository calico/baskerville,
+`releases/borzoi_prime/targets_human.txt`), and the tracks that the package's notebook takes for blood."""
+
+
+def prime_counts_at_tss() -> dict[str, torch.Tensor]:
+    """Counts at the TSS by Prime, of the sequence and of its reverse complement."""
+    model = drawn(Prime.from_hparams(**PRIME))
+    forward = one_hot(range(1))
+    with torch.inference_mode():
+        signals = model(forward)[0], model(forward.flip(1, 2))[0].flip(-1)
+    found = {}
+    for name, scale, by_strand in (
+        ("prime RNA:GM12878", 0.3, ([GM12878[0]], [GM12878[1]])),
+        ("prime RNA:blood", 0.02, (list(BLOOD), list(BLOOD))),
+    ):
+        signal = torch.stack([one[tracks] for one, tracks in zip(signals, by_strand, strict=True)])
+        counts = undo_squashed_scale(
+            signal[..., PRIME_TSS_BINS], clip_soft=64, track_scale=scale, old_transform=False
+        )
+        found[name] = counts.sum(-1).mean(-1)
+    return found
+
+
 def main() -> None:
     """Write the folder."""
     flash_attention_on_the_cpu(Path(sys.argv[1]))
     outputs = {}
-    for name, configuration in (("borzoi", BORZOI), ("flashzoi", FLASHZOI)):
-        model = drawn(Borzoi.from_hparams(**configuration))
+    for name, configuration in (("borzoi", BORZOI), ("flashzoi", FLASHZOI), ("borzoi-prime", PRIME)):
+        model = drawn((Prime if name == "borzoi-prime" else Borzoi).from_hparams(**configuration))
         outputs[name] = some_tracks(model)
         shapes = {part: list(tensor.shape) for part, tensor in model.state_dict().items()}
         (FOLDER / f"{name}_shapes.json").write_text(json.dumps(shapes, indent=1) + "\n")
@@ -118,8 +151,10 @@ def main() -> None:
     features = get_positional_embed(64, 4096, 32, "cpu")
     outputs["positions"] = features.to(torch.int8).contiguous()
     outputs["positions_of_4096"] = get_positional_embed(4096, 4096, 32, "cpu").abs().sum(0)
-    outputs |= counts_at_tss()
+    outputs |= counts_at_tss() | prime_counts_at_tss()
     outputs["counts"] = undo_squashed_scale(torch.linspace(0, 8, 9))
+    shifted = {"clip_soft": 64, "track_scale": 0.02, "old_transform": False}
+    outputs["shifted_counts"] = undo_squashed_scale(torch.linspace(0, 80, 9), **shifted)
     save_file(outputs, FOLDER / "expected.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Borzoi's and Flashzoi's networks against `borzoi-pytorch`'s own output, and strict loading."""
+"""The networks of Borzoi and its successors against `borzoi-pytorch`'s output, and strict loading."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,8 @@ from tests.fixtures.borzoi_folders import FIXTURE, drawn_tensors, write_folder
 from tests.fixtures.borzoi_weights import LENGTH, TRACK_STEP
 from tests.fixtures.enformer_weights import drawn_sequence
 
-KINDS = ("borzoi", "flashzoi")
+KINDS = ("borzoi", "flashzoi", "borzoi-prime")
+N_BINS = {"borzoi": 16, "flashzoi": 16, "borzoi-prime": 32}
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -36,13 +37,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def networks(folders: dict[str, Path]) -> dict[str, BorzoiNetwork]:
-    """The small models, with 16 bins put out as the package was told to; to be left as they are."""
-    return {kind: _with_16_bins(read_network(folders[kind])) for kind in KINDS}
-
-
-def _with_16_bins(network: BorzoiNetwork) -> BorzoiNetwork:
-    network.n_bins = 16
-    return network
+    """The small models, with as many bins put out as the package was told to; to be left as they are."""
+    found = {kind: read_network(folders[kind]) for kind in KINDS}
+    for kind, network in found.items():
+        network.n_bins = N_BINS[kind]
+    return found
 
 
 def _tracks(network: BorzoiNetwork, n: int = 2) -> Tensor:
@@ -60,16 +59,25 @@ def test_tracks_are_those_of_borzoi_pytorch(
     np.testing.assert_allclose(_tracks(networks[kind]), expected[kind], rtol=1e-5, atol=1e-5)
 
 
+def _configuration(kind: str) -> BorzoiConfiguration:
+    return parse_configuration(json.loads((FIXTURE / kind / "config.json").read_text()), "config.json")
+
+
 def _parts(kind: str) -> list[str]:
-    content = json.loads((FIXTURE / kind / "config.json").read_text())
     with torch.device("meta"):
-        network = BorzoiNetwork(parse_configuration(content, "config.json"))
+        network = BorzoiNetwork(_configuration(kind))
     return [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
 
 
-# All of Borzoi's, and Flashzoi's where it differs.
-_CHECKED = [("borzoi", part) for part in _parts("borzoi")] + [
-    ("flashzoi", part) for part in _parts("flashzoi") if ".attention." in part
+# All of Borzoi's, and those of the others where they differ.
+_CHECKED = [
+    *(("borzoi", part) for part in _parts("borzoi")),
+    *(("flashzoi", part) for part in _parts("flashzoi") if ".attention." in part),
+    *(
+        ("borzoi-prime", part)
+        for part in _parts("borzoi-prime")
+        if part.startswith(("coarsen", "up", "head"))
+    ),
 ]
 
 
@@ -110,7 +118,7 @@ def test_position_features_are_those_of_borzoi_pytorch(expected: dict[str, Tenso
 def test_each_part_has_the_name_of_one_stored_tensor() -> None:
     for kind in KINDS:
         shapes = json.loads((FIXTURE / f"{kind}_shapes.json").read_text())
-        stored = {stored_name(part, rotary=kind == "flashzoi") for part in _parts(kind)}
+        stored = {stored_name(part, _configuration(kind)) for part in _parts(kind)}
         assert stored == {name for name in shapes if not name.endswith("num_batches_tracked")}
 
 
@@ -125,7 +133,7 @@ def test_a_mouse_head_and_constants_are_left(tmp_path: Path, folders: dict[str, 
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"unet1.1.norm.bias": None}, "do not fit Borzoi: it lacks unet1.1.norm.bias; give"),
+        ({"unet1.1.norm.bias": None}, "do not fit borzoi: it lacks unet1.1.norm.bias; give"),
         ({"human_head.bias": torch.zeros(8)}, "has, of another shape .*, human_head.bias; give"),
         ({"extra.weight": torch.zeros(2)}, "it has unexpected extra.weight; give"),
         ({"unet1.1.norm.bias": torch.full((1280,), torch.nan)}, "are not finite, unet1.1.norm.bias; give"),
@@ -144,7 +152,11 @@ def test_tensors_that_do_not_fit_are_refused(
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"model_type": "prime"}, "is of a 'prime' model"),
+        ({"model_type": "enformer"}, "is of a 'enformer' model"),
+        (
+            {"model_type": "prime", "flashed": True},
+            "a Borzoi Prime with 'flashed' is none that was published",
+        ),
         ({"enable_human_head": False}, "no human head"),
         ({"depth": 0}, "no usable 'depth'"),
         ({"dim": "36"}, "no usable 'dim'"),
@@ -160,11 +172,22 @@ def test_an_impossible_configuration_is_refused(changed: dict[str, object], comp
 
 def test_a_silent_configuration_is_the_published_one() -> None:
     published = BorzoiConfiguration(
-        width=1536, n_layers=8, n_heads=8, key_size=64, value_size=192, rotary=False
+        kind="borzoi", width=1536, n_layers=8, n_heads=8, key_size=64, value_size=192, rotary=False
     )
     assert parse_configuration({}, "config.json") == published
-    rotary = replace(published, rotary=True, key_size=192)
+    rotary = replace(published, kind="flashzoi", rotary=True, key_size=192)
     assert parse_configuration({"flashed": True}, "config.json") == rotary
+    prime = replace(
+        published,
+        kind="borzoi-prime",
+        tower_widths=(512, 608, 736, 896, 1056),
+        coarse_widths=(1280,),
+        output_width=None,
+        bin_size=16,
+        n_bins=12_288,
+        n_tracks=5431,
+    )
+    assert parse_configuration({"model_type": "prime"}, "config.json") == prime
 
 
 @pytest.mark.parametrize("length", [16 * 32 - 128, 17 * 32, 19 * 32])

@@ -205,7 +205,7 @@ def _zero_shot_models(options: PredictionOptions, record: ModelsRecord) -> list[
     """Read those of the run's zero-shot models whose weights are given."""
     if record.zero_shot is not None:
         return record.zero_shot.load_models(options.zero_shot, options.device)
-    given = [name for name in ZERO_SHOT_NAMES if getattr(options.zero_shot, name) is not None]
+    given = [name for name in ZERO_SHOT_NAMES if options.zero_shot.weights_of(name) is not None]
     if given:
         raise InputError(f"--{given[0]}: the models of {options.models} are not of a run with {given[0]}")
     return []

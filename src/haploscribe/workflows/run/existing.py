@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from haploscribe.config.options import MODELS_NAME, EvaluationOptions
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.errors import InputError
 from haploscribe.estimators.registry import ModelSpec, any_model, model_specs
 from haploscribe.results.models_folder import ModelsRecord, read_record
@@ -31,7 +31,7 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 _COMPLETE = "complete"
 """In the folder of unfinished work: results that have only to be moved to the results folder."""
 _BACKBONE = ("backbone", "revision", "layer", "pooling", "precision", "strands")
-_TRACKS = {"enformer_tracks": ("enformer",), "borzoi_tracks": ("borzoi", "flashzoi")}
+_TRACKS = {"enformer_tracks": ("enformer",), "borzoi_tracks": ("borzoi", "flashzoi", "borzoi-prime")}
 _AUGMENTATION = ("shifts", "reverse_complement")
 _WHERE = ("device",)
 """Options that say where work is done, not what."""
@@ -112,7 +112,7 @@ def without_earlier(
 ) -> tuple[EvaluationOptions, ZeroShotOptions]:
     """Return the options that fit only the models that an earlier run lacks."""
     models = tuple(name for name in evaluation.models if name not in earlier.models)
-    read: dict[str, Any] = {name: None for name in ZERO_SHOT_NAMES if name in earlier.models}
+    read: dict[str, Any] = {weights_option(name): None for name in ZERO_SHOT_NAMES if name in earlier.models}
     return replace(evaluation, models=models), replace(zero_shot, **read)
 
 
@@ -221,7 +221,7 @@ def _complete(unfinished: Path) -> Iterator[Path]:
 def not_compared(models: Sequence[str]) -> list[str]:
     """Return the options that none of these models uses, and those that say where work is done."""
     zero_shot = [name for name in ZERO_SHOT_NAMES if name in models]
-    unused = [name for name in ZERO_SHOT_NAMES if name not in zero_shot]
+    unused = [weights_option(name) for name in ZERO_SHOT_NAMES if name not in zero_shot]
     unused += [name for name, readers in _TRACKS.items() if not set(readers) & set(zero_shot)]
     if not zero_shot:
         unused += _AUGMENTATION

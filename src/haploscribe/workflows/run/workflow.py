@@ -16,7 +16,7 @@ from haploscribe.config.options import (
     EvaluationOptions,
     WorkerOptions,
 )
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.embedding.backbones.registry import check_backbone_name
 from haploscribe.embedding.stage import STORE_NAME, Embedded, LoadedBackbone, with_tile
 from haploscribe.errors import InputError
@@ -204,7 +204,9 @@ def _run(
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)
-            record["inputs"] |= {model.model.name: weights_record(model) for model in sequence_models}
+            record["inputs"] |= {
+                weights_option(one.model.name): weights_record(one) for one in sequence_models
+            }
             record["data"] = validated.summary(compared)
         annotations = annotate(validated, options, record, sequence_models, loaded, executor, timer)
         cached, embedded = validated.cached, None

@@ -1,12 +1,13 @@
-"""Check the `config.json` of a Borzoi or Flashzoi checkpoint, and find output tracks by name.
+"""Check the `config.json` of a Borzoi, Flashzoi or Borzoi Prime checkpoint, and find output tracks by name.
 
-Indices, scales and strands of tracks are those of the authors' table, whose descriptions are the names here:
-repository calico/borzoi, `examples/targets_rna.txt` and `examples/targets_gtex.txt`; with all other tracks in
-the package borzoi-pytorch 0.5.1, `precomputed/targets.txt`.
+Indices, scales and strands of tracks are those of the authors' tables, whose descriptions are the names here.
+Borzoi: repository calico/borzoi, `examples/targets_rna.txt` and `examples/targets_gtex.txt`; with all other
+tracks in the package borzoi-pytorch 0.5.1, `precomputed/targets.txt`. Borzoi Prime: repository
+calico/baskerville, `releases/borzoi_prime/targets_human.txt`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -18,24 +19,27 @@ from haploscribe.zero_shot.configuration import Track
 
 BORZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/borzoi-replicate-{i}": "main" for i in range(4)}
 FLASHZOI_HUB_NAMES: Mapping[str, str] = {f"johahi/flashzoi-replicate-{i}": "main" for i in range(4)}
+PRIME_HUB_NAMES: Mapping[str, str] = {f"johahi/borzoi-prime-replicate-{i}": "main" for i in range(4)}
 """The published weights on the Hugging Face hub, in the layout of `borzoi-pytorch`, four of each, and the
 revision that holds them as safetensors."""
 
 PUBLISHED_SIZES = {"dim": 1536, "depth": 8, "heads": 8, "attn_dim_key": 64, "attn_dim_value": 192}
 """Sizes of the published models; used for sizes that a `config.json` leaves out."""
 
-BIN_SIZE, TOKEN_SIZE = 32, 128
-"""Base pairs per output bin, and per position of the transformer."""
+TOKEN_SIZE = 128
+"""Base pairs per position of the transformer."""
 ROTARY_SIZE = 128
 """Channels of a query or key that Flashzoi rotates by position; further channels of a head stay unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BorzoiConfiguration:
-    """Dimensions and options of a Borzoi or Flashzoi.
+    """Dimensions and options of a Borzoi, Flashzoi or Borzoi Prime.
 
     Attributes
     ----------
+    kind
+        Name of the model: `borzoi`, `flashzoi` or `borzoi-prime`.
     width
         Channels of the transformer, and of the upsampling to bins.
     n_layers, n_heads
@@ -43,17 +47,22 @@ class BorzoiConfiguration:
     key_size, value_size
         Width of one head's queries and keys, and of its values; free in Borzoi only.
     rotary
-        Whether attention encodes positions by rotation (Flashzoi) or by features of the distance (Borzoi).
+        Whether attention encodes positions by rotation (Flashzoi) or by features of the distance.
     tower_widths
-        Channels after the stem and after each block of the tower down to 32 bp.
+        Channels after the stem and after each block of the tower down to bins.
+    coarse_widths
+        Channels at the lengths between bins and twice the transformer's.
     output_width
-        Channels that the output head reads.
+        Channels of a last convolution, which the output head reads; None where there is none.
+    bin_size
+        Base pairs per output bin.
     n_bins
         Number of output bins, the central ones.
     n_tracks
         Tracks of the human head.
     """
 
+    kind: str
     width: int
     n_layers: int
     n_heads: int
@@ -61,7 +70,9 @@ class BorzoiConfiguration:
     value_size: int
     rotary: bool
     tower_widths: tuple[int, ...] = (512, 608, 736, 896, 1056, 1280)
-    output_width: int = 1920
+    coarse_widths: tuple[int, ...] = ()
+    output_width: int | None = 1920
+    bin_size: int = 32
     n_bins: int = 6144
     n_tracks: int = 7611
 
@@ -79,30 +90,51 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> BorzoiConfig
     Raises
     ------
     InputError
-        When the model is not a Borzoi or Flashzoi, or a size is invalid.
+        When the model is none of these, or a size is invalid.
     """
-    if content.get("model_type", "borzoi") != "borzoi":
-        raise InputError(f"{source} is of a {content['model_type']!r} model; give the folder of a Borzoi")
+    model_type, rotary = content.get("model_type", "borzoi"), bool(content.get("flashed", False))
+    if model_type not in ("borzoi", "prime"):
+        raise InputError(f"{source} is of a {model_type!r} model; give the folder of a Borzoi")
+    if model_type == "prime" and rotary:
+        raise InputError(
+            f"{source}: a Borzoi Prime with 'flashed' is none that was published; give one without"
+        )
     if not content.get("enable_human_head", True):
         raise InputError(f"{source} has no human head; give a model that was trained on it")
     sizes = {
         name: positive_integer(content.get(name, size), name, source)
         for name, size in PUBLISHED_SIZES.items()
     }
-    rotary = bool(content.get("flashed", False))
     head_size, rest = divmod(sizes["dim"], sizes["heads"])
     if rotary and (rest or sizes["heads"] % 2 or head_size < ROTARY_SIZE):
         raise InputError(
             f"{source}: dim {sizes['dim']} must divide into {sizes['heads']} heads, an even number, of "
             f"{ROTARY_SIZE} or more channels"
         )
-    return BorzoiConfiguration(
+    borzoi = BorzoiConfiguration(
+        kind="flashzoi" if rotary else "borzoi",
         width=sizes["dim"],
         n_layers=sizes["depth"],
         n_heads=sizes["heads"],
         key_size=head_size if rotary else sizes["attn_dim_key"],
         value_size=head_size if rotary else sizes["attn_dim_value"],
         rotary=rotary,
+    )
+    return borzoi if model_type == "borzoi" else _prime(borzoi)
+
+
+def _prime(borzoi: BorzoiConfiguration) -> BorzoiConfiguration:
+    """Return the Borzoi Prime of these sizes: bins half as wide, without a last convolution."""
+    *tower, coarse = borzoi.tower_widths
+    return replace(
+        borzoi,
+        kind="borzoi-prime",
+        tower_widths=tuple(tower),
+        coarse_widths=(coarse,),
+        output_width=None,
+        bin_size=16,
+        n_bins=12_288,
+        n_tracks=5431,
     )
 
 
@@ -169,9 +201,33 @@ TRACKS: Mapping[str, tuple[Track, ...]] = {
 }
 """Tracks by name: RNA-seq and CAGE of GM12878, a lymphoblastoid cell line, and RNA-seq of GTEx's tissues."""
 
+# Prime's head has Borzoi's CAGE tracks first, and its RNA-seq tracks in the same order.
+_FEWER_BEFORE_RNA = 3886
 
-def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
-    """Return tracks by names of `TRACKS`; a name may denote several tracks.
+
+def _prime_track(name: str, track: Track) -> Track:
+    """Return a track of Borzoi in the head of Borzoi Prime."""
+    fewer = _FEWER_BEFORE_RNA if name.startswith("RNA") else 0
+    opposite = track.opposite_index
+    return replace(
+        track,
+        index=track.index - fewer,
+        opposite_index=None if opposite is None else opposite - fewer,
+        scale=2 * track.scale if track.index >= _FIRST_OF_GTEX else track.scale,
+        power=0.75,
+        soft_clip=64.0,
+        shifted=True,
+    )
+
+
+PRIME_TRACKS: Mapping[str, tuple[Track, ...]] = {
+    name: tuple(_prime_track(name, track) for track in tracks) for name, tracks in TRACKS.items()
+}
+"""Tracks of Borzoi Prime, by the same names."""
+
+
+def find_tracks(names: Sequence[str], *, prime: bool = False) -> tuple[Track, ...]:
+    """Return tracks of Borzoi, or of Borzoi Prime, by names of `TRACKS`; a name may denote several tracks.
 
     Raises
     ------
@@ -185,4 +241,5 @@ def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
         raise InputError(
             f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_BORZOI_TRACKS[0]}"
         )
-    return tuple(chain.from_iterable(TRACKS[name] for name in names))
+    tracks = PRIME_TRACKS if prime else TRACKS
+    return tuple(chain.from_iterable(tracks[name] for name in names))

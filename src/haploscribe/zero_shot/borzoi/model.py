@@ -1,6 +1,7 @@
-"""Predict expression with Borzoi or Flashzoi, as the RNA-seq signal at the TSS from 524,288 bp.
+"""Predict expression with Borzoi, Flashzoi or Borzoi Prime, as the RNA-seq signal at the TSS from 524,288 bp.
 
-Linder et al., Nature Genetics 57:949-961, 2025; Hingerl et al., Bioinformatics 41:btaf467, 2025.
+Linder et al., Nature Genetics 57:949-961, 2025; Hingerl et al., Bioinformatics 41:btaf467, 2025; Linder, Yuan
+& Kelley, bioRxiv 2025.06.10.658961.
 """
 
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 from haploscribe.config.zero_shot import DEFAULT_BORZOI_TRACKS
 from haploscribe.embedding.backbones.checkpoint import read_weights
 from haploscribe.errors import InputError
-from haploscribe.zero_shot.borzoi.configuration import find_tracks, parse_configuration
+from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration, find_tracks, parse_configuration
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.configuration import Track
 from haploscribe.zero_shot.signal_at_tss import SignalAtTss
@@ -44,10 +45,21 @@ class Flashzoi(Borzoi):
     name = "flashzoi"
 
 
+class BorzoiPrime(Borzoi):
+    """Predict as Borzoi, in bins of 16 bp: 6136 to 6159 of 0 to 12,287."""
+
+    name = "borzoi-prime"
+    n_bins_before = 8
+    n_bins_from = 16
+
+
+_MODELS = {model.name: model for model in (Borzoi, Flashzoi, BorzoiPrime)}
+
+
 def read_borzoi(
-    folder: Path, *, tracks: Sequence[str] = DEFAULT_BORZOI_TRACKS, device: str = "cpu", rotary: bool = False
+    folder: Path, *, tracks: Sequence[str] = DEFAULT_BORZOI_TRACKS, device: str = "cpu", kind: str = "borzoi"
 ) -> Borzoi:
-    """Read the weights of one training of Borzoi, or of Flashzoi.
+    """Read the weights of one training of Borzoi, Flashzoi or Borzoi Prime.
 
     Parameters
     ----------
@@ -57,20 +69,20 @@ def read_borzoi(
         As in `find_tracks`.
     device
         `cpu`, `cuda`, `cuda:1`, … or `auto`.
-    rotary
-        Read Flashzoi.
+    kind
+        `borzoi`, `flashzoi` or `borzoi-prime`.
 
     Raises
     ------
     InputError
-        As `read_network`; when there is no such track or device, or the weights are of the other model.
+        As `read_network`; when there is no such track or device, or the weights are of another of the models.
     """
-    found = find_tracks(tracks)
+    found = find_tracks(tracks, prime=kind == BorzoiPrime.name)
     network = read_network(folder)
-    if network.configuration.rotary != rotary:
-        wanted, other = ("flashzoi", "borzoi") if rotary else ("borzoi", "flashzoi")
-        raise InputError(f"{folder} has the weights of a {other}, not of a {wanted}: give it as --{other}")
-    return (Flashzoi if rotary else Borzoi)(network, found, device=device)
+    other = network.configuration.kind
+    if other != kind:
+        raise InputError(f"{folder} has the weights of a {other}, not of a {kind}: give it as --{other}")
+    return _MODELS[kind](network, found, device=device)
 
 
 # Patterns of parameter names here, and the published names.
@@ -84,19 +96,15 @@ _STORED = tuple(
             for ours, stored in (
                 # The published numbering counts the poolings between blocks.
                 *((rf"tower\.{i}", f"res_tower.{2 * i}") for i in range(5)),
-                (r"coarsen", "unet1.1"),
-                (r"up_to_64\.below", "upsampling_unet1.0"),
-                (r"up_to_64\.beside", "horizontal_conv1"),
-                (r"up_to_32\.below", "upsampling_unet0.0"),
-                (r"up_to_32\.beside", "horizontal_conv0"),
+                *((rf"coarsen\.{i}", f"unet{i + 1}.1") for i in range(2)),
+                (r"up\.(\d)\.below", r"upsampling_unet\1.0"),
+                (r"up\.(\d)\.beside", r"horizontal_conv\1"),
                 (r"output", "final_joined_convs.0"),
             )
             for our_part, part in _BLOCK
         ),
-        (r"^up_to_64\.by_channel\.", r"separable1.conv_layer.0."),
-        (r"^up_to_64\.across_channels\.", r"separable1.conv_layer.1."),
-        (r"^up_to_32\.by_channel\.", r"separable0.conv_layer.0."),
-        (r"^up_to_32\.across_channels\.", r"separable0.conv_layer.1."),
+        (r"^up\.(\d)\.by_channel\.", r"separable\1.conv_layer.0."),
+        (r"^up\.(\d)\.across_channels\.", r"separable\1.conv_layer.1."),
         (r"^layers\.(\d+)\.attention_norm\.", r"transformer.\1.0.fn.0."),
         (r"^layers\.(\d+)\.attention\.query_key_value\.", r"transformer.\1.0.fn.1.mha.Wqkv."),
         (r"^layers\.(\d+)\.attention\.query\.", r"transformer.\1.0.fn.1.to_q."),
@@ -111,6 +119,7 @@ _STORED = tuple(
         (r"^head\.", r"human_head."),
     )
 )
+_UP = re.compile(r"^up\.(\d)")
 _OUT = re.compile(r"^layers\.(\d+)\.attention\.out\.")
 _OTHER_HEAD = "mouse_head."
 # Not used at prediction; the frequencies of rotary positions, which some versions of flash-attn store, are
@@ -143,19 +152,21 @@ def read_network(folder: Path) -> BorzoiNetwork:
     return load_tensors(
         network,
         tensors,
-        lambda name: stored_name(name, rotary=configuration.rotary),
+        lambda name: stored_name(name, configuration),
         source=folder,
-        model="Flashzoi" if configuration.rotary else "Borzoi",
+        model=configuration.kind,
         remedy="give the folder as borzoi-pytorch saved it",
     )
 
 
-def stored_name(name: str, *, rotary: bool) -> str:
-    """Return the published checkpoint's name of a parameter or buffer of `BorzoiNetwork`."""
+def stored_name(name: str, configuration: BorzoiConfiguration) -> str:
+    """Return the published checkpoint's name of a parameter or buffer of a `BorzoiNetwork`."""
     if _OUT.match(name):
-        return _OUT.sub(
-            r"transformer.\1.0.fn.1.mha.out_proj." if rotary else r"transformer.\1.0.fn.1.to_out.", name
-        )
+        out = "mha.out_proj" if configuration.rotary else "to_out"
+        return _OUT.sub(rf"transformer.\1.0.fn.1.{out}.", name)
+    # Steps up to bins are counted from the last one.
+    n_coarse = len(configuration.coarse_widths) + 1
+    name = _UP.sub(lambda step: f"up.{n_coarse - int(step[1])}", name)
     for ours, stored in _STORED:
         if ours.match(name):
             return ours.sub(stored, name)

@@ -1,8 +1,9 @@
-"""Network of Borzoi and Flashzoi for prediction: convolutions to 128 bp, transformer, upsampling to 32 bp.
+"""Network of Borzoi and its successors: convolutions to 128 bp, transformer, upsampling to bins.
 
 Architecture: Linder et al., Nature Genetics 57:949-961, 2025, figure 1 and methods; Flashzoi, which differs
-in its attention alone: Hingerl et al., Bioinformatics 41:btaf467, 2025. Dropout is omitted: it does nothing
-at prediction.
+in its attention alone: Hingerl et al., Bioinformatics 41:btaf467, 2025; Borzoi Prime, which upsamples once
+more, to bins of 16 bp: Linder, Yuan & Kelley, bioRxiv 2025.06.10.658961. For prediction only, so dropout
+is omitted.
 """
 
 import math
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from haploscribe.zero_shot.borzoi.configuration import BIN_SIZE, ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
+from haploscribe.zero_shot.borzoi.configuration import ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
 from haploscribe.zero_shot.signal_at_tss import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
 
@@ -31,19 +32,24 @@ class BorzoiNetwork(SignalNetwork):
     """
 
     def __init__(self, configuration: BorzoiConfiguration) -> None:
-        super().__init__(BIN_SIZE, configuration.n_bins)
+        super().__init__(configuration.bin_size, configuration.n_bins)
         self.configuration = configuration
         widths, width = configuration.tower_widths, configuration.width
+        # Of the tower's output at bins and, coarser and coarser, at all lengths up to the transformer's.
+        skipped = (widths[-1], *configuration.coarse_widths, width)
         self.stem = nn.Conv1d(4, widths[0], _STEM_KERNEL, padding=_STEM_KERNEL // 2)
         self.tower = nn.ModuleList(
             ConvolutionBlock(before, after, _TOWER_KERNEL) for before, after in pairwise(widths)
         )
-        self.coarsen = ConvolutionBlock(widths[-1], width, _TOWER_KERNEL)
+        self.coarsen = nn.ModuleList(
+            ConvolutionBlock(before, after, _TOWER_KERNEL) for before, after in pairwise(skipped)
+        )
         self.layers = nn.ModuleList(_layer(configuration) for _ in range(configuration.n_layers))
-        self.up_to_64 = UpBlock(width, width)
-        self.up_to_32 = UpBlock(width, widths[-1])
-        self.output = ConvolutionBlock(width, configuration.output_width, 1)
-        self.head = nn.Conv1d(configuration.output_width, configuration.n_tracks, 1)
+        self.up = nn.ModuleList(UpBlock(width, beside) for beside in reversed(skipped))
+        self.output: nn.Module = nn.Identity()
+        if configuration.output_width is not None:
+            self.output = ConvolutionBlock(width, configuration.output_width, 1)
+        self.head = nn.Conv1d(configuration.output_width or width, configuration.n_tracks, 1)
 
     def embed(self, bases: Tensor) -> Tensor:
         """Compute the input of the output head for the central bins, float32 `(n, n_bins, output_width)`.
@@ -61,14 +67,16 @@ class BorzoiNetwork(SignalNetwork):
         hidden = self.stem(bases.transpose(1, 2))
         for block in self.tower:
             hidden = block(halved(hidden))
-        at_32 = hidden
-        at_64 = self.coarsen(halved(at_32))
-        hidden = halved(at_64).transpose(1, 2)
+        skipped = [hidden]
+        for block in self.coarsen:
+            skipped.append(block(halved(skipped[-1])))
+        hidden = halved(skipped[-1]).transpose(1, 2)
         positions = self._positions(hidden.shape[1]).to(hidden.device)
         for layer in self.layers:
             hidden = layer(hidden, positions)
-        hidden = self.up_to_64(hidden.transpose(1, 2), at_64)
-        hidden = self.up_to_32(hidden, at_32)
+        hidden = hidden.transpose(1, 2)
+        for block in self.up:
+            hidden = block(hidden, skipped.pop())
         central = hidden[..., first : first + self.n_bins]
         return gelu(self.output(central)).transpose(1, 2)
 
