@@ -114,7 +114,8 @@ def test_second_run_embeds_nothing_and_finds_the_same(
     example: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["run", *inputs_of(example), *KMER, "--models", "blup-delta"]
+    arguments = ["run", *inputs_of(example), "--genes", ONE_GENE, "--backbone", "kmer"]
+    arguments += ["--models", "blup-delta"]
     assert run_cli(*arguments, "--jobs", 1, "--out", out, monkeypatch=monkeypatch) == 0
     first = pl.read_parquet(out / "predictions.parquet")
     assert run_cli(*arguments, "--jobs", 2, "--force", "--out", out, monkeypatch=monkeypatch) == 0
