@@ -171,11 +171,11 @@ def test_what_models_of_the_run_know_of_alleles_is_an_annotation(
     cohort: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_for_sequence_models(tmp_path, monkeypatch)
-    given = (write_scores(cohort, tmp_path / "scores.tsv"), "backbone", "zero-shot:xpresso")
-    evaluation = EvaluationOptions(models=("blup-distance", "xpresso"), folds=2, annotations=given)
+    given = (write_scores(cohort, tmp_path / "scores.tsv"), "backbone", "zero-shot:borzoi-prime")
+    evaluation = EvaluationOptions(models=("blup-distance", "borzoi-prime"), folds=2, annotations=given)
     results = run(cohort, BackboneOptions("kmer"), evaluation, tmp_path / "out")
     features = [row["feature"] for row in results.summary["annotations"]]
-    assert features[:3] == ["score", "backbone", "zero-shot:xpresso"]
+    assert features[:3] == ["score", "backbone", "zero-shot:borzoi-prime"]
     assert [row["n_missing"] for row in results.summary["annotations"]] == [0] * len(features)
 
 

@@ -13,7 +13,7 @@ from haploscribe.annotations.features import FeatureScaling
 from haploscribe.annotations.models import DeltaSizes, zero_shot_effects
 from haploscribe.config.annotations import BACKBONE, ZERO_SHOT
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.embedding.stage import LoadedBackbone
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
@@ -90,7 +90,7 @@ def annotate(
             if text not in models:
                 name = text.removeprefix(ZERO_SHOT)
                 raise InputError(f"--annotations {text}: {name} is no zero-shot model of --models; add it")
-            contents.append(record["inputs"][models[text].name])
+            contents.append(record["inputs"][weights_option(models[text].name)])
             scorers[text] = partial(_effects, models[text], reference, augmentation)
     folder = validated.spec.folder / f"annotations-{work_key(options, *contents)}"
     context = WorkContext(replace(validated.spec, evaluation=evaluation), cohort=validated.cached)

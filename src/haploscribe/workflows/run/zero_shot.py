@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.cohort import Cohort
-from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.results.tables import ZeroShotSummary
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.zero_shot.predictions import PredictedGenes, TestTimeAugmentation, predict_genes
@@ -51,7 +51,7 @@ def predict_zero_shot(
     predicted = {}
     with timer.timed("predicting_zero_shot"):
         for model in (loaded.model for loaded in models):
-            read = record["inputs"][model.name]
+            read = record["inputs"][weights_option(model.name)]
             key = hashlib.blake2b(f"{read['digest']} {read['reading']}".encode(), digest_size=8).hexdigest()
             known = folder / f"{model.name}-{key}.parquet"
             with stage(f"Predicting with {model.name}", len(cohort.genes), "genes") as advance:
