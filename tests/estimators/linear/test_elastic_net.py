@@ -286,7 +286,7 @@ def _pearson_r(predicted: Float64Array, observed: Float64Array) -> float:
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    ("name", "alpha", "n_genes", "largest"), [("elastic-net", 0.5, 10, 0.01), ("lasso", 1.0, 5, 0.02)]
+    ("name", "alpha", "n_genes", "largest"), [("elastic-net", 0.5, 5, 0.01), ("lasso", 1.0, 3, 0.02)]
 )
 def test_accuracy_on_real_genes_equals_glmnet(
     name: str, alpha: float, n_genes: int, largest: float, shared_cohort: Path, tmp_path: Path
