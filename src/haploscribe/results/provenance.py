@@ -140,9 +140,8 @@ def describe_difference(
             return f"of another version, which had no {flag}"
         before, now = _in_words(flag, options[name]), _in_words(flag, value)
         was, found = inputs.get(name), record["inputs"].get(name)
-        if (
-            was and not found and name in map(weights_option, ZERO_SHOT_NAMES)
-        ):  # weights on the hub, or a folder
+        of_weights = name in map(weights_option, ZERO_SHOT_NAMES)
+        if was and not found and of_weights:  # on the hub, or in a folder
             path = Path(value or was["path"])
             found = {"path": str(path), "digest": _weights_digest(path)} if path.exists() else None
             if found is None and before == now:
