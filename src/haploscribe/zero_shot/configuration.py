@@ -10,9 +10,9 @@ class Track:
 
     Models are trained on compressed values, so that a few high bins do not dominate the loss: a count `c` in
     a bin becomes `scale * clip(c ** power)`, where `clip(v)` is `v` up to `soft_clip` and
-    `soft_clip + sqrt(v - soft_clip)` above (Linder et al. 2025, methods). A shifted track has another order
-    and no steep start: `clip((1 + scale * c) ** power - 1)`, with `clip` 1 less above `soft_clip`, and 1 more
-    within its root. The defaults compress nothing.
+    `soft_clip + sqrt(v - soft_clip)` above (Linder et al. 2025, methods). In a shifted track it
+    becomes `clip((1 + scale * c) ** power - 1)`, where `clip(v)` is `v` up to `soft_clip` and
+    `soft_clip - 1 + sqrt(v - soft_clip + 1)` above. The defaults compress nothing.
 
     Attributes
     ----------
