@@ -9,8 +9,16 @@ from haploscribe.config.fields import Check, Group, Option, Options
 DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
 DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
 
-_WEIGHTS = "a folder of config.json and model.safetensors, or a name on the Hugging Face hub."
-_HUB_NAMES = "haploscribe.zero_shot.{}.configuration.{}"
+
+def _weights(model: str, package: str, names: str, unset: str = "the first of {names}") -> Option:
+    """Return the option for weights of a model, whose names on the hub `package` lists."""
+    return Option(
+        f"Weights of the model {model}: a folder of config.json and model.safetensors, or a name on the "
+        "Hugging Face hub.",
+        metavar="FOLDER|NAME",
+        unset=unset,
+        names=f"haploscribe.zero_shot.{package}.configuration.{names}",
+    )
 
 
 def weights_option(model: str) -> str:
@@ -27,42 +35,10 @@ class ZeroShotWeights(Options):
     xpresso: Annotated[
         Path | None, Option("Weights of the model xpresso: the published Keras file (.h5).")
     ] = None
-    enformer: Annotated[
-        str | None,
-        Option(
-            f"Weights of the model enformer: {_WEIGHTS}",
-            metavar="FOLDER|NAME",
-            unset="{names}",
-            names=_HUB_NAMES.format("enformer", "HUB_NAMES"),
-        ),
-    ] = None
-    borzoi: Annotated[
-        str | None,
-        Option(
-            f"Weights of the model borzoi: {_WEIGHTS}",
-            metavar="FOLDER|NAME",
-            unset="the first of {names}",
-            names=_HUB_NAMES.format("borzoi", "BORZOI_HUB_NAMES"),
-        ),
-    ] = None
-    flashzoi: Annotated[
-        str | None,
-        Option(
-            f"Weights of the model flashzoi: {_WEIGHTS}",
-            metavar="FOLDER|NAME",
-            unset="the first of {names}",
-            names=_HUB_NAMES.format("borzoi", "FLASHZOI_HUB_NAMES"),
-        ),
-    ] = None
-    borzoi_prime: Annotated[
-        str | None,
-        Option(
-            f"Weights of the model borzoi-prime: {_WEIGHTS}",
-            metavar="FOLDER|NAME",
-            unset="the first of {names}",
-            names=_HUB_NAMES.format("borzoi", "PRIME_HUB_NAMES"),
-        ),
-    ] = None
+    enformer: Annotated[str | None, _weights("enformer", "enformer", "HUB_NAMES", unset="{names}")] = None
+    borzoi: Annotated[str | None, _weights("borzoi", "borzoi", "BORZOI_HUB_NAMES")] = None
+    flashzoi: Annotated[str | None, _weights("flashzoi", "borzoi", "FLASHZOI_HUB_NAMES")] = None
+    borzoi_prime: Annotated[str | None, _weights("borzoi-prime", "borzoi", "PRIME_HUB_NAMES")] = None
 
     def weights_of(self, model: str) -> Path | str | None:
         """Return the weights that are given for a zero-shot model."""

@@ -49,7 +49,6 @@ BORZOI = BorzoiConfiguration(
     n_heads=1,
     key_size=2,
     value_size=2,
-    rotary=False,
     tower_widths=(2, 2, 2, 2, 2, 4),
     output_width=4,
 )

@@ -155,7 +155,7 @@ def test_tensors_that_do_not_fit_are_refused(
         ({"model_type": "enformer"}, "is of a 'enformer' model"),
         (
             {"model_type": "prime", "flashed": True},
-            "a Borzoi Prime with 'flashed' is none that was published",
+            "no Borzoi Prime with 'flashed' was published",
         ),
         ({"enable_human_head": False}, "no human head"),
         ({"depth": 0}, "no usable 'depth'"),
@@ -172,10 +172,10 @@ def test_an_impossible_configuration_is_refused(changed: dict[str, object], comp
 
 def test_a_silent_configuration_is_the_published_one() -> None:
     published = BorzoiConfiguration(
-        kind="borzoi", width=1536, n_layers=8, n_heads=8, key_size=64, value_size=192, rotary=False
+        kind="borzoi", width=1536, n_layers=8, n_heads=8, key_size=64, value_size=192
     )
     assert parse_configuration({}, "config.json") == published
-    rotary = replace(published, kind="flashzoi", rotary=True, key_size=192)
+    rotary = replace(published, kind="flashzoi", key_size=192)
     assert parse_configuration({"flashed": True}, "config.json") == rotary
     prime = replace(
         published,

@@ -46,8 +46,6 @@ class BorzoiConfiguration:
         Of the transformer.
     key_size, value_size
         Width of one head's queries and keys, and of its values; free in Borzoi only.
-    rotary
-        Whether attention encodes positions by rotation (Flashzoi) or by features of the distance.
     tower_widths
         Channels after the stem and after each block of the tower down to bins.
     coarse_widths
@@ -68,13 +66,17 @@ class BorzoiConfiguration:
     n_heads: int
     key_size: int
     value_size: int
-    rotary: bool
     tower_widths: tuple[int, ...] = (512, 608, 736, 896, 1056, 1280)
     coarse_widths: tuple[int, ...] = ()
     output_width: int | None = 1920
     bin_size: int = 32
     n_bins: int = 6144
     n_tracks: int = 7611
+
+    @property
+    def rotary(self) -> bool:
+        """Whether attention encodes positions by rotation, or by features of the distance."""
+        return self.kind == "flashzoi"
 
 
 def parse_configuration(content: Mapping[str, Any], source: str) -> BorzoiConfiguration:
@@ -96,9 +98,7 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> BorzoiConfig
     if model_type not in ("borzoi", "prime"):
         raise InputError(f"{source} is of a {model_type!r} model; give the folder of a Borzoi")
     if model_type == "prime" and rotary:
-        raise InputError(
-            f"{source}: a Borzoi Prime with 'flashed' is none that was published; give one without"
-        )
+        raise InputError(f"{source}: no Borzoi Prime with 'flashed' was published; give one without")
     if not content.get("enable_human_head", True):
         raise InputError(f"{source} has no human head; give a model that was trained on it")
     sizes = {
@@ -118,7 +118,6 @@ def parse_configuration(content: Mapping[str, Any], source: str) -> BorzoiConfig
         n_heads=sizes["heads"],
         key_size=head_size if rotary else sizes["attn_dim_key"],
         value_size=head_size if rotary else sizes["attn_dim_value"],
-        rotary=rotary,
     )
     return borzoi if model_type == "borzoi" else _prime(borzoi)
 
