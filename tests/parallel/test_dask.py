@@ -137,7 +137,7 @@ def scheduler_in_threads(n_workers: int, n_threads: int = 1) -> Iterator[str]:
         processes=False,
         protocol="tcp://",
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
     ) as started:
         yield started.scheduler_address
 

@@ -59,7 +59,7 @@ def test_a_scheduler_is_told_of_a_few_items_at_a_time(
     n_workers, n_items, submitted, most = 2, 60, 0, 0
     with (
         distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=n_workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

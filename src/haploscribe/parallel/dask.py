@@ -139,7 +139,8 @@ def _local_client(address: str, count: str) -> Iterator[distributed.Client]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            # Without an address, the scheduler would take port 8787 and warn where another holds it.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.ERROR,
         ) as cluster,
         distributed.Client(cluster) as client,

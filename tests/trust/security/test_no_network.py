@@ -73,12 +73,12 @@ def test_the_hubs_library_is_told_to_send_no_telemetry() -> None:
 
 
 @pytest.mark.slow
-def test_a_local_dask_cluster_listens_on_this_machine_alone() -> None:
+def test_local_dask_clusters_side_by_side_listen_on_this_machine_alone() -> None:
     import psutil
 
     from haploscribe.parallel.dask import dask_executor
 
-    with dask_executor("local:1"):
+    with dask_executor("local:1"), dask_executor("local:1"):
         here = psutil.Process()
         listening = {
             connection.laddr.ip
