@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from haploscribe.api.embeddings import check_backbone as check_backbone
     from haploscribe.api.models import explain as explain
     from haploscribe.api.models import predict as predict
+    from haploscribe.api.models import score as score
     from haploscribe.api.regressor import GeneRegressor as GeneRegressor
     from haploscribe.api.run import combine as combine
     from haploscribe.api.run import read_predictions as read_predictions
@@ -32,6 +33,7 @@ _MODULES = {
     "read_predictions": "haploscribe.api.run",
     "read_results": "haploscribe.api.run",
     "run": "haploscribe.api.run",
+    "score": "haploscribe.api.models",
 }
 """The public API, imported on first use (PEP 562), so that `import haploscribe` loads nothing heavy."""
 
@@ -49,6 +51,7 @@ __all__ = [  # names of `_MODULES`, written out for type checkers
     "read_predictions",
     "read_results",
     "run",
+    "score",
 ]
 
 

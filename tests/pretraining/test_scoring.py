@@ -15,7 +15,7 @@ from haploscribe.embedding.backbones.nucleotide_transformer import tokeniser_of
 from haploscribe.errors import InputError
 from haploscribe.pretraining.scoring import MaskedTokenScorer, MaskedWindow, fit_markov
 from haploscribe.workflows.pretrain import pretrain
-from haploscribe.workflows.score import score_backbone
+from haploscribe.workflows.score_backbone import score_backbone
 from tests.fixtures.backbones import write_v1, write_v2
 from tests.fixtures.genomes import random_bases, tiny, write_genome, write_variants
 

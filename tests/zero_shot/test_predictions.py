@@ -20,7 +20,7 @@ from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import (
     GenePredictions,
     TestTimeAugmentation,
-    check_augmentation,
+    check_shifts,
     predict_gene,
 )
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
@@ -158,4 +158,4 @@ def test_a_strand_specific_model_does_without_reverse_complements(cohort: tuple[
 @pytest.mark.parametrize("shifts", [(), (0, 3, 0)])
 def test_no_shift_and_a_shift_given_twice_are_refused(shifts: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="give at least one, each once"):
-        check_augmentation(TestTimeAugmentation(shifts))
+        check_shifts(shifts)

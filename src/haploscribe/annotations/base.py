@@ -18,12 +18,15 @@ class AnnotatedAlleles:
         int64 `(n_alleles,)`; 0-based, of the first base of REF; sorted.
     references, alternates
         `n_alleles` sequences.
+    gene_id
+        The gene that they are annotated for; None for what is the same for every gene.
     """
 
     contig: str
     positions: Int64Array
     references: tuple[str, ...]
     alternates: tuple[str, ...]
+    gene_id: str | None = None
 
 
 class AnnotationReader(Protocol):

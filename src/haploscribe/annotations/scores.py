@@ -1,6 +1,6 @@
 """Read tables of variant scores, from any model or database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,12 @@ import polars as pl
 
 from haploscribe.annotations.base import AnnotatedAlleles
 from haploscribe.errors import InputError
+from haploscribe.expression.genes import without_version
 from haploscribe.genome.contigs import match_contig
 from haploscribe.utils.types import Float64Array
 
 _KEYS = ("chrom", "pos", "ref", "alt")
+_GENE = "gene_id"
 _ADVICE = "the header must be chrom, pos (1-based), ref, alt and one column per score, separated by tabs"
 _LEAST_AGREEING = 0.5  # of the positions shared with the genotypes: else the table is of another build
 
@@ -22,7 +24,9 @@ class Scores:
     Parameters
     ----------
     path
-        TSV (plain or gzipped) or Parquet: `chrom`, `pos` (1-based), `ref`, `alt`, and columns of numbers.
+        TSV (plain or gzipped) or Parquet: `chrom`, `pos` (1-based), `ref`, `alt`, and columns of numbers, in
+        which an empty cell is no score. With `gene_id`, as `haploscribe score` writes, a row is of that gene
+        alone.
     lengths
         Length of each contig of the reference, by name.
 
@@ -34,14 +38,15 @@ class Scores:
     Raises
     ------
     InputError
-        When the table cannot be read, lacks a column or a contig, or has an allele twice or without all of
-        its values.
+        When the table cannot be read, lacks a column or a contig, or has an allele twice or with a score that
+        is no number.
     """
 
     def __init__(self, path: Path, lengths: Mapping[str, int]) -> None:
         self.path = path
         table = _read_table(path)
-        self.columns = tuple(name for name in table.columns if name not in _KEYS)
+        self.columns = tuple(name for name in table.columns if name not in (*_KEYS, _GENE))
+        self._by_gene = _GENE in table.columns
         self._tables: dict[str, pl.DataFrame] = {}
         named = table["chrom"].unique().to_list()
         for name in lengths:
@@ -64,6 +69,8 @@ class Scores:
         """
         table = self._tables.get(alleles.contig)
         n_alleles = alleles.positions.size
+        if table is not None and self._by_gene:
+            table = _of_gene(table, alleles.gene_id or "")
         if table is None or not n_alleles:
             return np.full((n_alleles, len(self.columns)), np.nan)
         positions = table["pos"]
@@ -85,6 +92,15 @@ class Scores:
         return found.select(self.columns).to_numpy().astype(np.float64)
 
 
+def _of_gene(table: pl.DataFrame, gene_id: str) -> pl.DataFrame:
+    """Return the rows of a gene, by its ID or, where no row has that, its ID without the version."""
+    found = table.filter(pl.col(_GENE) == gene_id)
+    if found.is_empty():
+        stem = without_version(gene_id)
+        found = table.filter(pl.col(_GENE).str.replace(r"\.\d+$", "") == stem)
+    return found
+
+
 def _read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix == ".parquet":
@@ -96,36 +112,44 @@ def _read_table(path: Path) -> pl.DataFrame:
         raise InputError(f"{path} cannot be read ({reason}); {_ADVICE}") from None
     table = table.rename({name: name.lstrip("#").lower() for name in table.columns if _is_key(name)})
     missing = [name for name in _KEYS if name not in table.columns]
-    scores = [name for name in table.columns if name not in _KEYS]
+    keys = (*_KEYS, _GENE) if _GENE in table.columns else _KEYS
+    scores = [name for name in table.columns if name not in keys]
     if missing or not scores:
         raise InputError(f"{path} has no column {missing[0] if missing else 'of scores'}; {_ADVICE}")
     typed = table.with_columns(
         pl.col("pos").cast(pl.Int64, strict=False),
-        pl.col("chrom", "ref", "alt").cast(pl.String),
-        pl.col(scores).cast(pl.Float64, strict=False),
+        pl.col([name for name in keys if name != "pos"]).cast(pl.String),
+        # Null is no score; text that is no number becomes NaN, which is refused.
+        pl.when(pl.col(scores).is_not_null() & (pl.col(scores).cast(pl.String) != ""))
+        .then(pl.col(scores).cast(pl.Float64, strict=False).fill_null(float("nan")))
+        .name.keep(),
     ).with_columns(pl.col("ref", "alt").str.to_uppercase())
-    _require_complete(typed, scores, path)
+    _require_valid(typed, keys, scores, path)
     return typed
 
 
 def _is_key(name: str) -> bool:
-    return name.lstrip("#").lower() in _KEYS
+    return name.lstrip("#").lower() in (*_KEYS, _GENE)
 
 
-def _require_complete(table: pl.DataFrame, scores: list[str], path: Path) -> None:
-    """Raise InputError for values that are missing, or no numbers, and for alleles that come twice."""
+def _require_valid(table: pl.DataFrame, keys: Sequence[str], scores: Sequence[str], path: Path) -> None:
+    """Raise InputError for alleles that are missing or come twice, and for scores that are no numbers."""
     no_allele = pl.any_horizontal(
-        pl.col("chrom", "pos").is_null(), ~pl.col("ref", "alt").fill_null("").str.contains("^[ACGTN]+$")
+        pl.col([name for name in keys if name not in ("ref", "alt")]).is_null(),
+        ~pl.col("ref", "alt").fill_null("").str.contains("^[ACGTN]+$"),
     )
-    no_score = pl.any_horizontal(~pl.col(scores).fill_null(float("nan")).is_finite())
-    for wrong, what in ((no_allele, "no allele"), (no_score, "a score that is no finite number")):
+    no_score = pl.any_horizontal(~pl.col(scores).fill_null(0.0).is_finite())
+    for wrong, what, remedy in (
+        (no_allele, "no allele", "leave those rows out"),
+        (no_score, "a score that is no finite number", "leave those cells empty"),
+    ):
         rows = table.with_row_index("row").filter(wrong)["row"]
         if len(rows):
             raise InputError(
                 f"{path} has {what} in {len(rows):,} of {len(table):,} rows, the first row {rows[0] + 1}; "
-                "leave those rows out: variants without a score get the mean"
+                f"{remedy}: variants without a score get the mean"
             )
-    twice = table.filter(pl.struct(_KEYS).is_duplicated())
+    twice = table.filter(pl.struct(keys).is_duplicated())
     if len(twice):
         contig, position, ref, alt = twice.select(_KEYS).row(0)
         raise InputError(

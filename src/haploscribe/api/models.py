@@ -1,4 +1,4 @@
-"""Apply and explain saved models from a notebook."""
+"""Apply and explain saved models, and score alleles with published ones, from a notebook."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +10,11 @@ import polars as pl
 from haploscribe.api.keywords import option_groups, takes_options
 from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
 from haploscribe.config.options import WorkerOptions
+from haploscribe.config.scoring import ScoringOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, ZeroShotWeights
 from haploscribe.interpret.explanation import explanation_tables
 from haploscribe.workflows import explain as explanation
+from haploscribe.workflows import score as scoring
 from haploscribe.workflows.predict import workflow as prediction
 from haploscribe.workflows.predict.validation import Validation
 
@@ -94,7 +96,7 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     -------
     dict
         The tables that the subcommand writes, by the names of their files without suffix: `variants` and
-        `tiles`; `asked` and `saturation` where alleles or a stretch were given.
+        `tiles`; `asked`, `saturation` and `sample` where alleles, a stretch or a sample were given.
 
     Raises
     ------
@@ -114,3 +116,39 @@ def explain(results: str | Path, gene: str, **options: Any) -> dict[str, pl.Data
     given = {"results": results, "gene": gene, **options}
     chosen, workers = option_groups((ExplanationOptions, WorkerOptions), given)
     return explanation_tables(explanation.explain(chosen, workers))
+
+
+@takes_options(ScoringOptions, ZeroShotOptions)
+def score(
+    models: Sequence[str],
+    variants: str | Path | Sequence[str | Path],
+    reference: str | Path,
+    gtf: str | Path,
+    **options: Any,
+) -> pl.DataFrame:
+    """Score each allele near genes with published sequence models, as `haploscribe score` does.
+
+    Parameters
+    ----------
+    models
+        Names of zero-shot models, such as `enformer`.
+    variants, reference
+        The variants, and the FASTA that they were called on.
+    gtf
+        The genes: a GTF, or a BED with the gene in column 4 and its strand in column 6.
+    {options}
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per gene and allele: `gene_id`, `chrom`, `pos` (1-based), `ref`, `alt`, and the scores.
+
+    Raises
+    ------
+    InputError
+        When an input is at fault, or no variant lies in a gene's window.
+    """
+    given = {"models": models, "variants": variants, "reference": reference, "gtf": gtf, **options}
+    scored = scoring.score(*option_groups((ScoringOptions, ZeroShotOptions), given))
+    assert scored.scores is not None
+    return scored.scores

@@ -54,7 +54,7 @@ def score(
     same chain, given also the five after; and uniform guessing, 2.0.
     """
     from haploscribe.report.terminal import score_lines
-    from haploscribe.workflows.score import score_backbone
+    from haploscribe.workflows.score_backbone import score_backbone
 
     asked = BackboneOptions(name, revision)
     found = asdict(score_backbone(asked.backbone, reference, region, revision=asked.revision, **values))

@@ -32,6 +32,7 @@ from haploscribe.cli.printing import (
     print_table,
     print_text,
 )
+from haploscribe.cli.score import score
 from haploscribe.config.finished_runs import ExplanationOptions, PredictionOptions
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions, WorkerOptions
 from haploscribe.config.pretraining import PretrainingOptions
@@ -54,7 +55,7 @@ _WORKERS = click_options(WorkerOptions)
 _SECTIONS = {
     "Start": ("demo", "check", "run"),
     "Use a finished run": ("combine", "predict", "explain", "export", "report"),
-    "Tools": ("backbones", "embed", "haplotypes", "simulate", "pretrain"),
+    "Tools": ("score", "backbones", "embed", "haplotypes", "simulate", "pretrain"),
 }
 """The commands, under the headings of the help."""
 
@@ -336,6 +337,7 @@ def pretrain(out: Path, **values: Any) -> None:
 
 
 cli.add_command(backbones)
+cli.add_command(score)
 
 
 @cli.command(example="haploscribe report --results results --figures figures")

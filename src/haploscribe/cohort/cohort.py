@@ -248,7 +248,7 @@ def match_gene_contigs(genes: Sequence[Gene], reference: Reference, source: Path
         raise InputError(
             f"{source}: {len(outside)} of {len(placed)} genes lie outside the reference, first "
             f"{first.gene_id} at {first.contig}:{first.tss + 1:,} of {reference.contigs[first.contig]:,} bp; "
-            "is the expression table on another genome build than the FASTA?"
+            "is the file on another genome build than the FASTA?"
         )
     return placed
 

@@ -171,3 +171,33 @@ def _apply_chain(positions: Int64Array, alleles: tuple[tuple[bytes, ...], ...], 
             applies = carriers[free]
             occupied[applies] = position + len(record[0]) - 1
             inserted[applies] = len(alternate) > len(record[0])
+
+
+def substitute_alleles(
+    spans: tuple[Int64Array, Int64Array], rows: Int64Array, numbers: Int8Array, background: Int8Array
+) -> tuple[Int8Array, Int8Array]:
+    """Return the genotypes of a sample without alleles, and with two copies of each, one allele at a time.
+
+    Over the allele's REF they are the reference: of overlapping alleles a haplotype carries only the first,
+    which would mask the allele.
+
+    Parameters
+    ----------
+    spans
+        int64 `(n_variants,)` each; start and end of the records' REF, 0-based half-open.
+    rows, numbers
+        `(n_alleles,)`; the record of each allele, and its number in that, from 1.
+    background
+        int8 `(n_variants, 2)`; what haplotypes 0 and 1 of the sample carry.
+
+    Returns
+    -------
+    without, with_it
+        int8 `(n_variants, n_alleles, 2)`.
+    """
+    starts, ends = spans
+    overlapping = (starts[:, None] < ends[rows]) & (ends[:, None] > starts[rows])
+    without = np.where(overlapping[:, :, None], np.int8(0), background[:, None])
+    with_it = without.copy()
+    with_it[rows, np.arange(len(rows))] = numbers[:, None]
+    return without, with_it

@@ -233,7 +233,7 @@ def score_lines(score: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     score
-        The fields of `haploscribe.workflows.score.Score`.
+        The fields of `haploscribe.workflows.score_backbone.Score`.
     """
     rows = (
         (f"{score['model']:.4f} ± {score['model_standard_error']:.4f}", score["backbone"]),

@@ -1,7 +1,7 @@
 """Describe output tracks; without torch, for the command line."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Track:
         Index of the same experiment's track of the other strand; None for an unstranded experiment.
     scale, power, soft_clip, shifted
         See above.
+    name
+        What the user calls it; tracks of one name are replicates. No part of its identity.
     """
 
     index: int
@@ -30,6 +32,7 @@ class Track:
     power: float = 1.0
     soft_clip: float = math.inf
     shifted: bool = False
+    name: str = field(default="", compare=False)
 
     def strand_index(self, *, opposite_strand: bool) -> int:
         """Return the index of the experiment's track of one strand."""

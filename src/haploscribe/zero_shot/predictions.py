@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from haploscribe.expression.genes import Gene
 from haploscribe.genome.centred import CentredWindow, centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.utils.progress import Advance
-from haploscribe.utils.types import Float64Array
+from haploscribe.utils.types import Float64Array, Int32Array
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.cached import CachedModel
 
@@ -31,6 +32,10 @@ class TestTimeAugmentation:
 
     shifts: tuple[int, ...] = (0,)
     reverse_complement: bool = False
+
+    def strands(self, model: SequenceModel) -> tuple[bool, ...]:
+        """Return for each strand that a model reads whether it is the reverse complement."""
+        return (False, True) if self.reverse_complement and not model.strand_specific else (False,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class GenePredictions:
         return np.asarray(self.haplotypes.mean(axis=1), dtype=np.float64)
 
 
-def check_augmentation(augmentation: TestTimeAugmentation) -> None:
+def check_shifts(shifts: tuple[int, ...]) -> None:
     """Check that there is at least one shift and none is repeated.
 
     Raises
@@ -71,10 +76,8 @@ def check_augmentation(augmentation: TestTimeAugmentation) -> None:
     InputError
         Otherwise.
     """
-    if not augmentation.shifts or len(set(augmentation.shifts)) < len(augmentation.shifts):
-        raise InputError(
-            f"--shifts {','.join(map(str, augmentation.shifts))}: give at least one, each once, such as 0"
-        )
+    if not shifts or len(set(shifts)) < len(shifts):
+        raise InputError(f"--shifts {','.join(map(str, shifts))}: give at least one, each once, such as 0")
 
 
 def predict_gene(
@@ -96,30 +99,70 @@ def predict_gene(
     Raises
     ------
     InputError
-        As `check_augmentation`; when a file is damaged in this region.
+        As `check_shifts`; when a file is damaged in this region.
     """
     augmentation = augmentation or TestTimeAugmentation()
-    check_augmentation(augmentation)
-    before, after = max(0, -min(augmentation.shifts)), max(0, *augmentation.shifts)
+    found = gene_inputs(model, genotypes, gene, augmentation.shifts)
+    different = list(dict.fromkeys(chain.from_iterable(found.inputs)))
+    strands = augmentation.strands(model)
+    by_strand = [model.predict(different, reverse_complement=strand) for strand in strands]
+    predicted = dict(zip(different, np.mean(by_strand, axis=0).tolist(), strict=True))
+    by_sequence = np.array([[predicted[each] for each in shifted] for shifted in found.inputs]).mean(axis=1)
+    return GenePredictions(
+        haplotypes=by_sequence[found.index],
+        reference=float(by_sequence[0]),
+        unique_haplotypes=len(found.inputs),
+        forward_passes=len(strands) * len(different),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GeneInputs:
+    """What a model reads of a gene, dictionary-encoded.
+
+    Attributes
+    ----------
+    inputs
+        `n_unique` haplotypes, the reference first, each as one sequence per shift.
+    index
+        int32 `(n_samples, 2)`; index of haplotype 0 and 1 of each sample.
+    """
+
+    inputs: list[tuple[bytes, ...]]
+    index: Int32Array
+
+
+def gene_inputs(
+    model: SequenceModel, genotypes: Genotypes, gene: Gene, shifts: tuple[int, ...] = (0,)
+) -> GeneInputs:
+    """Return the sequences that a model reads of each haplotype of each sample.
+
+    Parameters
+    ----------
+    model
+        The sequence model.
+    genotypes
+        The samples' genotypes.
+    gene
+        The gene, on a contig as the reference names it.
+    shifts
+        As in `TestTimeAugmentation`.
+
+    Raises
+    ------
+    InputError
+        As `check_shifts`; when a file is damaged in this region.
+    """
+    check_shifts(shifts)
+    before, after = max(0, -min(shifts)), max(0, *shifts)
     anchor = CentredWindow(
         gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
     )
     found = centred_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream
-    starts = [before + shift for shift in augmentation.shifts]
-    inputs = [sequence[start : start + length] for sequence in found.sequences for start in starts]
-    different = list(dict.fromkeys(inputs))
-    strands = (False, True) if augmentation.reverse_complement and not model.strand_specific else (False,)
-    by_strand = [model.predict(different, reverse_complement=strand) for strand in strands]
-    predicted = dict(zip(different, np.mean(by_strand, axis=0).tolist(), strict=True))
-    each = np.array([predicted[sequence] for sequence in inputs]).reshape(len(found.sequences), -1)
-    by_sequence = each.mean(axis=1)
-    return GenePredictions(
-        haplotypes=by_sequence[found.index],
-        reference=float(by_sequence[0]),
-        unique_haplotypes=len(found.sequences),
-        forward_passes=len(strands) * len(different),
-    )
+    starts = [before + shift for shift in shifts]
+    inputs = [tuple(sequence[start : start + length] for start in starts) for sequence in found.sequences]
+    return GeneInputs(inputs, found.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +220,7 @@ def predict_genes(
     Raises
     ------
     InputError
-        As `check_augmentation`; when a file is damaged, or a prediction is not finite.
+        As `check_shifts`; when a file is damaged, or a prediction is not finite.
     """
     started = saved = time.monotonic()
     cached = CachedModel(model, cache)

@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from haploscribe.embedding.backbones.devices import resolve_device
 from haploscribe.genome.haplotypes import reverse_complement as reverse_complement_of
+from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SingleSequenceModel, one_hot
 from haploscribe.zero_shot.configuration import Track
 
@@ -100,6 +102,8 @@ class SignalAtTss(SingleSequenceModel):
         Number of bins summed before the TSS, and from it on.
     bins
         Their indices among the output bins, for a sequence along the gene's strand.
+    track_names
+        Names of the tracks, each once, in the order given.
 
     Raises
     ------
@@ -116,7 +120,8 @@ class SignalAtTss(SingleSequenceModel):
     ) -> None:
         self.upstream = window // 2
         self.downstream = window - self.upstream
-        tss_bin = self.upstream // network.bin_size - network.first_central_bin(window)
+        self._first_bin = network.first_central_bin(window)
+        tss_bin = self.upstream // network.bin_size - self._first_bin
         self.bins = tuple(range(tss_bin - self.n_bins_before, tss_bin + self.n_bins_from))
         if self.bins[0] < 0 or self.bins[-1] >= network.n_bins:
             raise ValueError(
@@ -127,25 +132,69 @@ class SignalAtTss(SingleSequenceModel):
             f"sum over bins {self.bins[0]} to {self.bins[-1]} of {network.n_bins}, mean over tracks "
             + ", ".join(map(str, tracks))
         )
+        self.track_names = tuple(dict.fromkeys(track.name for track in tracks))
         self._tracks = tuple(tracks)
         self._device = resolve_device(device)
         self._network = network.to(self._device)
 
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
         """Predict from one sequence: see `SingleSequenceModel.predict_one`."""
-        bins = list(self.bins)
+        signal = self._signal(sequence, [self.bins], reverse_complement)[0]
+        return float(torch.stack([values.sum() for values in signal]).mean())
+
+    def signal(
+        self, sequence: bytes, groups: Sequence[Sequence[int]], *, reverse_complement: bool = False
+    ) -> Float64Array:
+        """Predict the signal in groups of bins; each group's does not depend on the others asked for.
+
+        Parameters
+        ----------
+        sequence
+            `upstream + downstream` bases, along the gene's strand.
+        groups
+            Indices of output bins, for a sequence along the gene's strand; as many in each group.
+        reverse_complement
+            Predict the same bins from the reverse complement instead.
+
+        Returns
+        -------
+        float64 `(n_groups, n_names, n_bins)`
+            Counts, the mean over the tracks of each of `track_names`.
+        """
+        own = [[i for i, track in enumerate(self._tracks) if track.name == name] for name in self.track_names]
+        signals = self._signal(sequence, groups, reverse_complement)
+        return np.array([[signal[rows].mean(dim=0).numpy() for rows in own] for signal in signals])
+
+    def bins_around(self, offset: int) -> tuple[int, ...] | None:
+        """Return as many output bins as are summed at the TSS, around a base; None if not all are output.
+
+        Parameters
+        ----------
+        offset
+            Base pairs from the TSS to the base, along the gene's strand.
+        """
+        bin_size, n_bins = self._network.bin_size, len(self.bins)
+        first = (self.upstream + offset) // bin_size - self._first_bin - n_bins // 2
+        return tuple(range(first, first + n_bins)) if 0 <= first <= self._network.n_bins - n_bins else None
+
+    def _signal(
+        self, sequence: bytes, groups: Sequence[Sequence[int]], reverse_complement: bool
+    ) -> list[Tensor]:
+        """Return the counts of each group, float64 `(n_tracks, n_bins)`, along the gene's strand."""
         if reverse_complement:
             sequence = reverse_complement_of(sequence)
-            bins = [self._network.n_bins - 1 - i for i in bins]
+            groups = [[self._network.n_bins - 1 - i for i in bins] for bins in groups]
         indices = [track.strand_index(opposite_strand=reverse_complement) for track in self._tracks]
         # TensorFloat-32 keeps 10 bits: too few for the effect of most variants.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            embedded = self._network.embed(torch.from_numpy(one_hot(sequence))[None].to(self._device))
-            signal = self._network.tracks(embedded[0, bins])[:, indices].double().cpu()
-        totals = [
-            counts(values, track).sum() for values, track in zip(signal.unbind(1), self._tracks, strict=True)
+            embedded = self._network.embed(torch.from_numpy(one_hot(sequence))[None].to(self._device))[0]
+            found = [self._network.tracks(embedded[list(bins)])[:, indices].double().cpu() for bins in groups]
+        return [
+            torch.stack(
+                [counts(values, track) for values, track in zip(each.unbind(1), self._tracks, strict=True)]
+            )
+            for each in found
         ]
-        return float(torch.stack(totals).mean())
 
 
 def counts(values: Tensor, track: Track) -> Tensor:

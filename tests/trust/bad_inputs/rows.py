@@ -10,6 +10,8 @@ DATABASE, OTHER_DATABASE, PANEL = "blup.db", "elastic-net.db", "panel/LCL"
 """Weights of the finished run: for PrediXcan, and for FUSION."""
 PARTS = ("part2", "partX")
 """Finished runs of the genes of one contig each."""
+POSITIONS, WEIGHTS = "genes.bed", "xpresso.h5"
+"""Where the genes are, and a sequence model of random weights."""
 GENE, QUIET = "on_x", "quiet"
 """A gene with variants, and one without."""
 
@@ -76,6 +78,15 @@ VERBS: dict[str, dict[str, object]] = {
         "steps": 2,
         "device": "cpu",
         "out": "model",
+    },
+    "score": {
+        "models": "xpresso",
+        "xpresso": WEIGHTS,
+        "variants": VARIANTS,
+        "reference": REFERENCE,
+        "gtf": POSITIONS,
+        "window": 300,
+        "out": "scores.tsv",
     },
     "backbones score nano": {"reference": REFERENCE, "region": "chr2:1-600", "device": "cpu"},
 }

@@ -22,6 +22,7 @@ from haploscribe.workflows.run.workflow import run
 from tests.fixtures.command_line import run_cli
 from tests.fixtures.small_cohort import N_PEOPLE, SmallGenome, write_small_cohort
 from tests.fixtures.variants import only_file
+from tests.fixtures.xpresso_files import RandomXpresso
 from tests.trust.bad_inputs.rows import (
     COVARIATES,
     DATABASE,
@@ -30,7 +31,9 @@ from tests.trust.bad_inputs.rows import (
     OTHER_DATABASE,
     PANEL,
     PARTS,
+    POSITIONS,
     RESULTS,
+    WEIGHTS,
     Case,
     Ended,
     Row,
@@ -57,6 +60,9 @@ def write_valid(folder: Path) -> None:
             for odd, plain in PLAIN_NAMES.items():
                 text = text.replace(odd, plain)
             path.write_text(text)
+        RandomXpresso().write(Path(WEIGHTS))
+        rows = [line.split("\t")[:4] for line in options.expression.read_text().splitlines()[1:]]
+        Path(POSITIONS).write_text("".join("\t".join([*row, "0", "+"]) + "\n" for row in rows))
         people = options.expression.read_text().split("\n", 1)[0].split("\t")[4:]
         values = np.random.default_rng(4).standard_normal((2, N_PEOPLE)).round(3)
         rows = [["id", *people], *([f"pc{i}", *map(str, row)] for i, row in enumerate(values.tolist()))]

@@ -13,6 +13,7 @@ from tests.trust.bad_inputs import (
     gene_annotation,
     making,
     options,
+    scored,
     validation,
     variant_annotations,
     variant_lists,
@@ -35,6 +36,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         validation,
         exported,
         making,
+        scored,
     )
 }
 """The rows, by what is broken."""

@@ -125,9 +125,10 @@ def sample_indices(samples: Sequence[str], sample_ids: Sequence[str], path: Path
     index_of = {name: i for i, name in enumerate(sample_ids)}
     unknown = [name for name in samples if name not in index_of]
     if unknown:
+        known = f"{len(sample_ids)}: {', '.join(sample_ids[:3])}, …" if sample_ids else "none"
         raise InputError(
             f"{path} lacks {len(unknown)} of {len(samples)} samples, first {unknown[0]} "
-            f"(it has {len(sample_ids)}: {', '.join(sample_ids[:3])}, …); give sample names as in that file"
+            f"(it has {known}); give sample names as in that file"
         )
     return np.array([index_of[name] for name in samples], dtype=np.int64)
 

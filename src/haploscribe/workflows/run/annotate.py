@@ -190,6 +190,7 @@ def _annotate_gene(context: WorkContext, number: int, path: Path) -> None:
         np.array([allele.position for allele in found], dtype=np.int64),
         tuple(allele.reference.decode() for allele in found),
         tuple(allele.alternate.decode() for allele in found),
+        gene.gene_id,
     )
     _write(path, context.annotations.read(alleles))
 

@@ -9,7 +9,6 @@ calico/baskerville, `releases/borzoi_prime/targets_human.txt`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from haploscribe.config.zero_shot import DEFAULT_BORZOI_TRACKS
@@ -241,4 +240,4 @@ def find_tracks(names: Sequence[str], *, prime: bool = False) -> tuple[Track, ..
             f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_BORZOI_TRACKS[0]}"
         )
     tracks = PRIME_TRACKS if prime else TRACKS
-    return tuple(chain.from_iterable(tracks[name] for name in names))
+    return tuple(replace(track, name=name) for name in names for track in tracks[name])

@@ -187,7 +187,7 @@ def find_tracks(names: Sequence[str], n_tracks: int) -> tuple[Track, ...]:
         raise InputError(
             f"tracks {list(names)}: give at least one, each once, such as {DEFAULT_ENFORMER_TRACKS[0]}"
         )
-    return tuple(map(Track, indices))
+    return tuple(Track(index, name=name) for index, name in zip(indices, names, strict=True))
 
 
 def _index(name: str, n_tracks: int) -> int:
