@@ -15,10 +15,11 @@ from haploscribe.genome.haplotypes import region_haplotypes
 from haploscribe.genome.readers.open import open_variants
 from haploscribe.genome.tiles import Tile, overlapping_tiles
 from haploscribe.genome.variants import AltAllele, Variants
-from haploscribe.interpret.in_silico import Allele, in_silico_samples, with_alleles
+from haploscribe.interpret.in_silico import Allele, OwnSamples, in_silico_samples, with_alleles
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, contigs, write_fasta, write_vcf
 
 TILE = 13
+CALLS = ("0|0", "1|0", "0|1", "1|1")
 
 
 def read_all(drawn: DrawnContig, folder: Path) -> Variants:
@@ -83,6 +84,47 @@ def test_their_sequences_are_those_of_bcftools(question: tuple[DrawnContig, int,
         assert without == by_bcftools(drawn, background, fasta, folder)
         assert with_it == by_bcftools(drawn, {**background, row: number}, fasta, folder)
         assert with_it != without
+
+
+@settings(deadline=None, max_examples=30)
+@given(question=questions(), sample=st.integers(0, len(SAMPLES) - 1))
+def test_a_samples_own_haplotypes_are_those_of_bcftools(
+    question: tuple[DrawnContig, int, int], sample: int
+) -> None:
+    """Without the allele, with it on either haplotype, and on both."""
+    drawn, row, number = question
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        variants = read_all(drawn, folder)
+        fasta = write_fasta(folder / "r.fa", {"c": drawn.sequence})
+        background = variants.genotypes[:, sample]
+        own = OwnSamples.of(variants, [Allele(row, number)], background)
+        found = region_haplotypes(drawn.sequence.encode(), own.variants, "c", 0, len(drawn.sequence))
+        spelled = [[found.sequences[i].decode() for i in carried] for carried in found.index.tolist()]
+        expected = []
+        for haplotype in (0, 1):
+            others = {
+                other: int(carried)
+                for other, carried in enumerate(background[:, haplotype].tolist())
+                if carried and not overlap(drawn.records[row], drawn.records[other])
+            }
+            expected.append(
+                [
+                    by_bcftools(drawn, others, fasta, folder),
+                    by_bcftools(drawn, {**others, row: number}, fasta, folder),
+                ]
+            )
+    (without_0, with_0), (without_1, with_1) = expected
+    assert spelled == [[without_0, without_1], [with_0, without_1], [without_0, with_1], [with_0, with_1]]
+
+
+def test_one_copy_is_on_the_haplotype_that_carries_it_or_on_either(tmp_path: Path) -> None:
+    records = tuple(Record(place, "A", ("G",), (call, "0|0")) for place, call in enumerate(CALLS))
+    variants = read_all(DrawnContig("AAAAAAAA", records), tmp_path)
+    alleles = [Allele(row, 1) for row in range(len(CALLS))]
+    own = OwnSamples.of(variants, alleles, variants.genotypes[:, 0])
+    predicted = np.repeat([1.0, 2.0, 5.0, 7.0], len(CALLS))
+    assert own.effects(predicted).tolist() == [[2.5, 6.0], [1.0, 6.0], [4.0, 6.0], [2.5, 6.0]]
 
 
 @settings(deadline=None, max_examples=60)

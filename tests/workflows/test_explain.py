@@ -286,6 +286,42 @@ def test_effects_are_what_predict_says_of_people_who_differ_in_the_allele(
         assert np.abs(expected).max() > 1e-4
 
 
+def test_effects_on_a_sample_are_those_of_copies_written_into_its_genotypes(
+    explained: Explained, tmp_path: Path
+) -> None:
+    """By `predict`, of people who are that sample but for one allele."""
+    sample, column = "HG00097", one_background(explained)[0]
+    explained.ask(tmp_path / "asked", models=("blup", *SEQUENCE_MODELS), sample=sample)
+    table = pl.read_csv(tmp_path / "asked" / "sample.tsv", separator="\t")
+    calls = pysam.bcftools.query(
+        "-s", sample, "-f", "%POS\t%REF\t%ALT[\t%GT]\n", str(explained.cohort.variants)
+    )
+    changed = str(explained.explanation.names.positions[column] + 1)
+    carried, lines = {}, []
+    for position, ref, alt, call in (line.split("\t") for line in calls.splitlines()):
+        carried[position] = call
+        own = ("0|0", "1|0", "0|1", "1|1") if position == changed else (call,) * 4
+        lines.append("\t".join(("chr22", position, ".", ref, alt, ".", ".", ".", "GT", *own)))
+    ones = {"1|0": [1], "0|1": [2]}.get(carried[changed], [1, 2])
+    header = pysam.bcftools.view("-h", str(explained.cohort.variants)).splitlines()[:-1]
+    fields = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", "a", "b", "c", "d")
+    vcf = tmp_path / "people.vcf"
+    vcf.write_text("\n".join((*header, "\t".join(fields), *lines)) + "\n")
+    predict(
+        PredictionOptions(explained.results / "models", vcf, explained.cohort.reference),
+        WorkerOptions(),
+        tmp_path / "p.parquet",
+    )
+    predictions = pl.read_parquet(tmp_path / "p.parquet")
+    assert table["copies"].to_list() == [carried[str(place)].count("1") for place in table["position"]]
+    for model in ("blup", *SEQUENCE_MODELS):
+        found = predictions.filter(model=model).sort("sample_id")["predicted"].to_numpy()
+        expected = [found[ones].mean() - found[0], found[3] - found[0]]
+        asked = table.select(f"one_copy_{model}", f"two_copies_{model}").row(column)
+        np.testing.assert_allclose(asked, expected, atol=2e-6)
+        assert np.abs(expected).max() > 1e-4
+
+
 def test_a_named_allele_has_the_effect_that_it_has_among_all(explained: Explained, tmp_path: Path) -> None:
     """However it is spelled: with other contig naming, lower case, commas, or bases that change nothing."""
     column = one_background(explained)[0]

@@ -125,6 +125,15 @@ class ExplanationOptions(Options):
             flag="variant",
         ),
     ] = ()
+    sample: Annotated[
+        str | None,
+        Option(
+            "Also compute what one and two copies of each variant do on the haplotypes of this sample of the "
+            "run.",
+            metavar="ID",
+            unset="none",
+        ),
+    ] = None
     saturate: Annotated[
         str | None,
         Option(

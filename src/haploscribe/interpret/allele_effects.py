@@ -15,10 +15,10 @@ from haploscribe.genome.dosages import dosages
 from haploscribe.genome.haplotypes import tile_haplotypes
 from haploscribe.genome.variants import Variants
 from haploscribe.interpret.effects import Predictor
-from haploscribe.interpret.in_silico import Allele, in_silico_samples
+from haploscribe.interpret.in_silico import Allele, InSilicoSamples, OwnSamples, in_silico_samples
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.progress import Advance
-from haploscribe.utils.types import BoolArray, Float64Array
+from haploscribe.utils.types import BoolArray, Float64Array, Int8Array
 
 IN_SILICO_STORE = "in-silico.zarr"
 """Name of the store of embeddings of haplotypes that no sample carries, among intermediate files."""
@@ -44,6 +44,8 @@ class AlleleQuery:
         The alleles.
     backgrounds
         Predict on the most common background of each too, not on the reference alone.
+    own
+        int8 `(n_variants, 2)`; the haplotypes of a sample on which to predict instead. None for no sample.
     """
 
     gene: Gene
@@ -51,6 +53,7 @@ class AlleleQuery:
     known: BoolArray
     alleles: Sequence[Allele]
     backgrounds: bool = True
+    own: Int8Array | None = None
 
     @classmethod
     def of_all(cls, gene: Gene, variants: Variants) -> Self:
@@ -88,15 +91,21 @@ def sequence_effects(
     Returns
     -------
     dict
-        float64 `(n_alleles,)` for each model; see `InSilicoSamples.effects`.
+        float64 `(n_alleles,)` for each model: see `InSilicoSamples.effects`. On a sample's own haplotypes
+        `(n_alleles, 2)`: see `OwnSamples.effects`.
     """
-    parts: dict[str, list[Float64Array]] = {name: [np.zeros(0)] for name in models}
+    nothing = np.zeros(0) if query.own is None else np.zeros((0, 2))
+    parts: dict[str, list[Float64Array]] = {name: [nothing] for name in models}
     tiles = windows.tiles(query.gene)
     reference = windows.genotypes.reference
     references = [reference.fetch(tile.contig, tile.start, tile.end) for tile in tiles]
     for first in range(0, len(query.alleles), ALLELES_AT_ONCE):
         alleles = query.alleles[first : first + ALLELES_AT_ONCE]
-        samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
+        samples: InSilicoSamples | OwnSamples
+        if query.own is None:
+            samples = in_silico_samples(query.variants, alleles, tiles, backgrounds=query.backgrounds)
+        else:
+            samples = OwnSamples.of(query.variants, alleles, query.own)
         in_use = np.asarray(samples.variants.genotypes.any(axis=(1, 2)))
         spelled = tile_haplotypes(references, samples.variants.take(in_use), tiles)
         carried = [tile for tile in spelled if len(tile.sequences) > 1]

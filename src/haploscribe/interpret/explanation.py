@@ -15,7 +15,7 @@ from haploscribe.utils.files import atomic_write
 from haploscribe.utils.names import printable
 from haploscribe.utils.types import Float64Array, Int64Array
 
-VARIANTS, ASKED, TILES, SATURATION = "variants", "asked", "tiles", "saturation"
+VARIANTS, ASKED, TILES, SATURATION, SAMPLE = "variants", "asked", "tiles", "saturation", "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,26 @@ class AlleleNames:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnEffects:
+    """Effects of the alleles of a window on one sample's haplotypes.
+
+    Attributes
+    ----------
+    sample_id
+        The sample.
+    copies
+        int64 `(n_alleles,)`; copies that it carries.
+    effects
+        float64 `(n_alleles, 2)` for each model: change in expression with one and two copies against none;
+        NaN where the model does not read the allele.
+    """
+
+    sample_id: str
+    copies: Int64Array
+    effects: Mapping[str, Float64Array]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Effects of alleles and weights of tiles at one gene, model by model.
 
@@ -101,6 +121,8 @@ class Explanation:
         Models that read deltas: the figure shows their tile weights.
     prior
         float64 `(n_alleles,)` each: see `SavedModels.prior`; empty where no model reads the prior.
+    own
+        Effects on a sample's haplotypes; None where none was asked for.
     """
 
     gene: Gene
@@ -119,6 +141,7 @@ class Explanation:
     run_models: tuple[str, ...] = ()
     delta_models: tuple[str, ...] = ()
     prior: Mapping[str, Float64Array] = field(default_factory=dict)
+    own: OwnEffects | None = None
 
     def tracks(self) -> "RegionTracks":
         """Return what the region figure shows."""
@@ -201,7 +224,7 @@ class RegionTracks:
 
 
 def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
-    """Return the tables of one gene: `variants`, `tiles`, and `asked` and `saturation` if requested.
+    """Return the tables of one gene: `variants`, `tiles`; `asked`, `saturation` and `sample` if requested.
 
     Positions are 1-based, as in VCF; tiles are 0-based half-open, as in BED. Missing values are null.
     """
@@ -226,6 +249,15 @@ def explanation_tables(explained: Explanation) -> dict[str, pl.DataFrame]:
             **_prefixed("attention", explained.attention),
         },
     }
+    if explained.own is not None:
+        tables[SAMPLE] = {
+            "sample_id": explained.own.sample_id,
+            **explained.names.columns(contig),
+            "distance": _distances(gene, explained.names.positions),
+            "copies": explained.own.copies,
+            **_prefixed("one_copy", {name: of[:, 0] for name, of in explained.own.effects.items()}),
+            **_prefixed("two_copies", {name: of[:, 1] for name, of in explained.own.effects.items()}),
+        }
     for name, alleles, effects in (
         (ASKED, explained.queried, explained.queried_effects),
         (SATURATION, explained.mutations, explained.mutation_effects),
@@ -260,7 +292,7 @@ def write_tables(folder: Path, explained: Explanation) -> list[Path]:
         for name, frame in tables.items():
             written.append(folder / f"{name}.tsv")
             frame.write_csv(together.enter_context(atomic_write(written[-1])), separator="\t")
-    for name in {ASKED, SATURATION} - set(tables):  # of an earlier call
+    for name in {ASKED, SATURATION, SAMPLE} - set(tables):  # of an earlier call
         (folder / f"{name}.tsv").unlink(missing_ok=True)
     return written
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from haploscribe.genome.alleles import trim_allele
+from haploscribe.genome.alleles import substitute_alleles, trim_allele
 from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import AltAllele, Variants
 from haploscribe.utils.types import BoolArray, Float64Array, Int8Array, Int64Array
@@ -52,6 +52,49 @@ class InSilicoSamples:
         """
         alone, with_it, without = predicted[1:].reshape(-1, 3).T
         return np.asarray(((alone - predicted[0]) + (with_it - without)) / 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSamples:
+    """A sample's own haplotypes with no, one and two copies of each of some alleles.
+
+    Attributes
+    ----------
+    variants
+        Their genotypes: the sample without each allele, then with it on haplotype 0, on haplotype 1, on both.
+    carried
+        bool `(n_alleles, 2)`; whether haplotype 0 and 1 of the sample carry the allele.
+    """
+
+    variants: Variants
+    carried: BoolArray
+
+    @classmethod
+    def of(cls, variants: Variants, alleles: Sequence[Allele], background: Int8Array) -> Self:
+        """Construct the samples from what a sample carries, int8 `(n_variants, 2)`."""
+        rows = np.array([allele.row for allele in alleles], dtype=np.int64)
+        numbers = np.array([allele.index for allele in alleles], dtype=np.int8)
+        spans = variants.positions, variants.ends
+        without, with_it = substitute_alleles(spans, rows, numbers, background)
+        on_first, on_second = without.copy(), without.copy()
+        on_first[..., 0], on_second[..., 1] = with_it[..., 0], with_it[..., 1]
+        genotypes = np.concatenate([without, on_first, on_second, with_it], axis=1)
+        names = tuple(f"in-silico-{i}" for i in range(genotypes.shape[1]))
+        return cls(variants.with_genotypes(genotypes, names), background[rows] == numbers[:, None])
+
+    def effects(self, predicted: Float64Array) -> Float64Array:
+        """Compute effects from predictions of the samples, float64 `(n_samples,)`.
+
+        Returns
+        -------
+        float64 `(n_alleles, 2)`
+            Change in expression with one and two copies against none. One copy is on the haplotype that
+            carries it; where none or both do, the mean of either.
+        """
+        none, on_first, on_second, both = predicted.reshape(4, -1)
+        first, second = self.carried.T
+        one = np.where(first == second, (on_first + on_second) / 2.0, np.where(first, on_first, on_second))
+        return np.stack([one - none, both - none], axis=1)
 
 
 def in_silico_samples(

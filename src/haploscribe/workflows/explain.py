@@ -1,7 +1,7 @@
 """Compute which variants and tiles drive the prediction of one gene: the subcommand `explain`."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +18,21 @@ from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.estimators.registry import any_model
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.table import find_genes
+from haploscribe.expression.text_tables import listed
 from haploscribe.genome.contigs import match_contig
 from haploscribe.genome.tiles import cis_window
 from haploscribe.genome.variants import AltAllele
 from haploscribe.interpret.allele_effects import IN_SILICO_STORE, AlleleQuery, sequence_effects
 from haploscribe.interpret.association import marginal_association
 from haploscribe.interpret.effects import tile_weights
-from haploscribe.interpret.explanation import AlleleNames, Explanation, write_tables
+from haploscribe.interpret.explanation import AlleleNames, Explanation, OwnEffects, write_tables
 from haploscribe.interpret.in_silico import with_alleles
 from haploscribe.interpret.window_alleles import WindowAlleles, parse_stretch, parse_variant
 from haploscribe.parallel.open import open_executor
 from haploscribe.parallel.threads import threads
 from haploscribe.utils.files import atomic_write, remove_atomically, temporary_prefix
 from haploscribe.utils.progress import stage
-from haploscribe.utils.types import Float64Array, Int64Array
+from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
 from haploscribe.workflows.finished_run import FinishedRun, RunFolder, finished_run
 
 FIGURE = "region"
@@ -148,6 +149,12 @@ def _check_names(run: RunFolder, options: ExplanationOptions) -> None:
 
 def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -> Explanation:
     (gene,) = opened.cohort.genes
+    samples = opened.cohort.match.shared
+    if options.sample is not None and options.sample not in samples:
+        raise InputError(
+            f"--sample {options.sample}: no sample of {options.results}, which has "
+            f"{listed(samples)}; name one of these"
+        )
     window = _window(opened, gene)
     queried = [window.parsed(text) for text in options.variants]
     mutations = [] if options.saturate is None else window.substitutions(options.saturate)
@@ -161,6 +168,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
             weights[name] = tile_weights(model, model.select(inputs), spans)
             advance(1)
     query = _ModelQuery(opened, window, inputs, models, n_threads)
+    effects = query.observed()
     return Explanation(
         run_models=tuple(opened.saved.specs),
         delta_models=tuple(name for name, model in models.items() if model.reads_deltas),
@@ -168,7 +176,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
         names=AlleleNames.of(window.observed()),
         frequencies=inputs.dosages.mean(axis=0, dtype=np.float64) / 2.0,
         association=marginal_association(inputs.dosages, expression),
-        effects=query.observed(),
+        effects=effects,
         spans=spans,
         tile_weights=weights,
         attention=_attention(models, inputs, spans),
@@ -178,6 +186,7 @@ def _explain(opened: FinishedRun, options: ExplanationOptions, n_threads: int) -
         mutation_effects=query.others("Computing effects of substitutions", mutations, backgrounds=False),
         neighbours=_neighbours(gene, opened),
         prior=opened.saved.prior(opened.index(gene)),
+        own=None if options.sample is None else query.own(options.sample, effects),
     )
 
 
@@ -226,8 +235,29 @@ class _ModelQuery:
         )
         return {name: effects[name] for name in self.models}
 
+    def own(self, sample: str, effects: Mapping[str, Float64Array]) -> OwnEffects:
+        """Compute effects on the haplotypes of a sample; those of linear models are the same on all."""
+        variants = self.window.variants
+        background = variants.genotypes[:, variants.sample_ids.index(sample)]
+        rows, numbers = variants.columns()
+        title = f"Computing the effect of each variant on {sample}"
+        found = self.others(title, self.window.observed(), backgrounds=False, own=background)
+        return OwnEffects(
+            sample,
+            (background[rows] == numbers[:, None]).sum(axis=1),
+            {
+                name: found[name] if name in found else np.outer(of, (1.0, 2.0))
+                for name, of in effects.items()
+            },
+        )
+
     def others(
-        self, title: str, wanted: Sequence[AltAllele], *, backgrounds: bool
+        self,
+        title: str,
+        wanted: Sequence[AltAllele],
+        *,
+        backgrounds: bool,
+        own: Int8Array | None = None,
     ) -> dict[str, Float64Array]:
         """Compute effects of any alleles with models that read sequence."""
         models = {name: model for name, model in self.models.items() if model.reads_deltas}
@@ -239,7 +269,7 @@ class _ModelQuery:
         assert loaded is not None
         variants, alleles, known = with_alleles(self.window.variants, wanted)
         query = AlleleQuery(
-            self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds
+            self.window.gene, variants, self.window.columns(variants, known), alleles, backgrounds, own
         )
         stores = (EmbeddingStore(self.opened.store), EmbeddingStore(self.opened.work / IN_SILICO_STORE))
         embedder = TileEmbedder(loaded.backbone, stores)

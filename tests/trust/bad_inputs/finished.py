@@ -311,6 +311,12 @@ ROWS = (
         verbs=("explain",),
     ),
     refused(
+        "explain: a sample that the run had not",
+        given("sample", "nobody"),
+        "--sample nobody: no sample of results, which has Zq000, Zq001, Zq002, … 40 more; name one of these",
+        verbs=("explain",),
+    ),
+    refused(
         "explain: a gene without variants",
         given("gene", QUIET),
         "quiet has no variant with MAF 0.01 or more in its cis window; name a gene that has some",
