@@ -20,6 +20,7 @@ BENCHMARKS = {
         "embedding": "10 min",
         "gpu": "10 min",
         "long_tiles": "4 min",
+        "sequence_models": "10 min",
         "half_precision": "2 min",
         "haplotypes": "2 min",
         "reading": "1 min",

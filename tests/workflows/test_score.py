@@ -23,9 +23,11 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variants import alt_alleles
 from haploscribe.workflows import score as workflow
 from haploscribe.workflows.score import score
+from haploscribe.zero_shot.clipnet import read_clipnet
 from haploscribe.zero_shot.enformer.model import read_enformer
 from haploscribe.zero_shot.predictions import TestTimeAugmentation, predict_gene
 from haploscribe.zero_shot.xpresso import Xpresso, read_xpresso
+from tests.fixtures.clipnet_files import write_clipnet
 from tests.fixtures.small_cohort import LENGTHS, PEOPLE, SmallGenome
 from tests.fixtures.variants import write_fasta
 from tests.fixtures.xpresso_files import RandomXpresso
@@ -33,6 +35,7 @@ from tests.workflows.run.test_zero_shot_signal import written
 
 GENES = {"ENSG1.2": ("chr2", 2_000, "+"), "ENSG2.1": ("chr2", 2_900, "-")}
 WINDOW = 2_000
+SITE = ("chr2", 2_010)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -250,3 +253,20 @@ def test_real_variants_have_the_folds_of_what_a_run_predicts(example: CohortOpti
     assert (changes.filter(distance < 57_000) > 0.0).all()
     assert changes.filter(distance < 57_000).null_count() == 0
     assert changes.filter(distance > 58_000).null_count() == np.count_nonzero(distance > 58_000)
+
+
+def test_a_model_of_counts_without_tracks_has_folds(
+    inputs: tuple[ScoringOptions, ZeroShotOptions], tmp_path: Path
+) -> None:
+    options, _ = inputs
+    weights = write_clipnet(tmp_path / "fold_1.h5")
+    found = score(replace(options, models=("clipnet",)), ZeroShotOptions(clipnet=weights)).scores
+    assert found is not None
+    assert found.columns == [*workflow.KEYS, "clipnet log2_fold"]
+    model = read_clipnet(weights)
+    (site,) = (site for site in SmallGenome.drawn().sites if (site.contig, site.position) == SITE)
+    genome = SmallGenome.drawn().sequences["chr2"].encode()
+    changed = genome[: SITE[1]] + site.alternate.encode() + genome[SITE[1] + 1 :]
+    before, after = model.predict([sequence[1_500:2_500] for sequence in (genome, changed)])
+    row = found.filter(pl.col("gene_id") == "ENSG1.2", pl.col("pos") == SITE[1] + 1)
+    assert row["clipnet log2_fold"].to_list() == pytest.approx([np.log2((after + 1) / (before + 1))])

@@ -8,6 +8,8 @@ from haploscribe.config.fields import Check, Group, Option, Options
 
 DEFAULT_ENFORMER_TRACKS = ("CAGE:GM12878",)
 DEFAULT_BORZOI_TRACKS = ("RNA:GM12878",)
+DEFAULT_ALPHAGENOME_TRACKS = ("CAGE:GM12878",)
+DEFAULT_ALPHAGENOME_WINDOW = 131_072
 
 
 def _weights(model: str, package: str, names: str, unset: str = "the first of {names}") -> Option:
@@ -40,6 +42,26 @@ class ZeroShotWeights(Options):
     flashzoi: Annotated[str | None, _weights("flashzoi", "borzoi", "FLASHZOI_HUB_NAMES")] = None
     borzoi_prime: Annotated[str | None, _weights("borzoi-prime", "borzoi", "PRIME_HUB_NAMES")] = None
 
+    alphagenome: Annotated[
+        str | None,
+        Option(
+            "Weights of the model alphagenome: a safetensors file, its folder, or a name on the Hugging Face "
+            "hub. They are for non-commercial use.",
+            metavar="FILE|FOLDER|NAME",
+            unset="{names}",
+            names="haploscribe.zero_shot.alphagenome.configuration.HUB_NAMES",
+        ),
+    ] = None
+
+    clipnet: Annotated[
+        Path | None,
+        Option(
+            "Weights of the model clipnet: the folder of the published Keras files, fold_1.h5 to fold_9.h5, "
+            "of which the mean is taken, or one of them.",
+            metavar="FOLDER|FILE",
+        ),
+    ] = None
+
     def weights_of(self, model: str) -> Path | str | None:
         """Return the weights that are given for a zero-shot model."""
         found: Path | str | None = getattr(self, weights_option(model))
@@ -66,6 +88,28 @@ class ZeroShotOptions(ZeroShotWeights):
             metavar="A,B",
         ),
     ] = DEFAULT_BORZOI_TRACKS
+    alphagenome_tracks: Annotated[
+        tuple[str, ...],
+        Option(
+            "Tracks that alphagenome is read in, averaged: {names}, CAGE and the term of a biosample, such "
+            "as CAGE:EFO:0002067, or HEAD:INDEX or HEAD:PLUS/MINUS, with the head CAGE, PROCAP or RNA and "
+            "the index of a track, or of those of both strands.",
+            metavar="A,B",
+            names="haploscribe.zero_shot.alphagenome.configuration.TRACKS",
+        ),
+    ] = DEFAULT_ALPHAGENOME_TRACKS
+    alphagenome_window: Annotated[
+        int,
+        Option(
+            "Base pairs that alphagenome reads, the TSS in the middle: a multiple of 2048, 1048576 at most.",
+            metavar="BP",
+            unit="bp",
+            check=Check(
+                lambda value: 0 < value <= 1_048_576 and value % 2_048 == 0,
+                "give a multiple of 2048, such as 131072, and 1048576 at most",
+            ),
+        ),
+    ] = DEFAULT_ALPHAGENOME_WINDOW
     shifts: Annotated[
         tuple[int, ...],
         Option(

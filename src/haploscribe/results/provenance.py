@@ -11,7 +11,12 @@ from haploscribe._version import __version__
 from haploscribe.config.annotations import annotation_files
 from haploscribe.config.fields import OptionError
 from haploscribe.config.options import BackboneOptions, CohortOptions, EvaluationOptions
-from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
+from haploscribe.config.zero_shot import (
+    DEFAULT_ALPHAGENOME_TRACKS,
+    DEFAULT_ALPHAGENOME_WINDOW,
+    ZeroShotOptions,
+    weights_option,
+)
 from haploscribe.errors import InputError
 from haploscribe.genome.readers.open import variant_files
 from haploscribe.results.cross_gene_files import CROSS_GENE
@@ -35,7 +40,7 @@ _PACKAGES = (
     "zarr",
 )
 
-WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json")
+WEIGHTS_PATTERNS = ("config.json", "*.safetensors", "*.safetensors.index.json", "fold_*.h5")
 """Files of a weights folder that determine its model's predictions."""
 
 _BEFORE: Mapping[str, Any] = {
@@ -49,6 +54,10 @@ _BEFORE: Mapping[str, Any] = {
     "contig": None,
     "cross_gene": None,
     "borzoi_prime": None,
+    "alphagenome": None,
+    "clipnet": None,
+    "alphagenome_tracks": DEFAULT_ALPHAGENOME_TRACKS,
+    "alphagenome_window": DEFAULT_ALPHAGENOME_WINDOW,
 }
 """Options that earlier versions did not have, and what they did."""
 
@@ -274,7 +283,7 @@ class ZeroShotRecord:
 
     Attributes
     ----------
-    enformer_tracks, borzoi_tracks, shifts, reverse_complement
+    enformer_tracks, borzoi_tracks, shifts, reverse_complement, alphagenome_tracks, alphagenome_window
         As in `ZeroShotOptions`.
     reach
         Base pairs on either side of a TSS within which training variants are saved for these models.
@@ -288,6 +297,8 @@ class ZeroShotRecord:
     reverse_complement: bool
     reach: int
     weights: Mapping[str, Mapping[str, str]]
+    alphagenome_tracks: tuple[str, ...] = DEFAULT_ALPHAGENOME_TRACKS
+    alphagenome_window: int = DEFAULT_ALPHAGENOME_WINDOW
 
     @classmethod
     def of(
@@ -320,6 +331,8 @@ class ZeroShotRecord:
                 }
                 for loaded in models
             },
+            options.alphagenome_tracks,
+            options.alphagenome_window,
         )
 
     def merge(self, added: "ZeroShotRecord | None") -> "ZeroShotRecord":
@@ -358,6 +371,8 @@ class ZeroShotRecord:
             given,
             enformer_tracks=self.enformer_tracks,
             borzoi_tracks=self.borzoi_tracks,
+            alphagenome_tracks=self.alphagenome_tracks,
+            alphagenome_window=self.alphagenome_window,
             shifts=self.shifts,
             reverse_complement=self.reverse_complement,
         )

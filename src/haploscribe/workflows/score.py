@@ -132,9 +132,10 @@ def score(
 
 def _score(options: ScoringOptions, zero_shot: ZeroShotOptions, works: Path) -> tuple[Scored, list[Path]]:
     """Write the scores of some alleles each to files in a folder, and return these in order."""
-    work = works / work_key(
-        options, zero_shot, *variant_files(options.variants), options.reference, options.gtf
-    )
+    given = [zero_shot.weights_of(name) for name in options.models if name in ZERO_SHOT_NAMES]
+    weights = [None if source is None else Path(source) for source in given]
+    inputs = (*variant_files(options.variants), options.reference, options.gtf, options.snps, *weights)
+    work = works / work_key(options, zero_shot, *inputs)
     with ExitStack() as stack:
         stack.enter_context(remove_on_input_error(works))
         with remove_on_error(works), remove_on_error(work):
@@ -312,7 +313,8 @@ def _named(model: SequenceModel, scores: AlleleScores) -> dict[str, pl.Series]:
     """Return the columns of one model's scores, by name; null where there is none."""
     named: dict[str, Float64Array] = {}
     for i, track in enumerate(track_names(model)):
-        label, measure = (f"{model.name} {track}", "log2_fold") if track else (model.name, "difference")
+        label = f"{model.name} {track}" if track else model.name
+        measure = "difference" if model.logarithmic else "log2_fold"
         named[f"{label} {measure}"] = scores.fold[:, i]
         if track:
             named[f"{label} profile_change"] = scores.change[:, i]

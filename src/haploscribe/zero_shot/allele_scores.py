@@ -23,8 +23,8 @@ from haploscribe.zero_shot.signal_at_tss import SignalAtTss
 class AlleleScores:
     """What alleles do to a gene, in each track of a model.
 
-    Expression is the signal at the TSS, as the model sums it, and its logarithm that of one count more. A
-    model without tracks predicts the logarithm itself, on a scale of its own: it has one column.
+    Expression is what the model predicts in each track, and its logarithm that of one more; a model may
+    predict the logarithm itself, on a scale of its own. One without tracks has one column.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class AlleleScorer:
         return signal[0].sum(axis=-1), around
 
     def _logarithm(self, expression: Float64Array) -> Float64Array:
-        return np.log2(expression + 1.0) if isinstance(self._model, SignalAtTss) else expression
+        return expression if self._model.logarithmic else np.log2(expression + 1.0)
 
 
 def track_names(model: SequenceModel) -> tuple[str, ...]:

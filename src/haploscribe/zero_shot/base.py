@@ -21,6 +21,8 @@ class SequenceModel(Protocol):
     strand_specific
         Whether the model was trained on sequences along the gene's strand only, so that it cannot read
         reverse complements.
+    logarithmic
+        Whether predictions are logarithms of expression, on a scale of the model's own.
     reading
         Description of what is read of the network's output, such as tracks and bins: models with the same
         weights and the same `reading` make the same predictions.
@@ -30,6 +32,7 @@ class SequenceModel(Protocol):
     upstream: int
     downstream: int
     strand_specific: bool
+    logarithmic: bool
     reading: str
 
     def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
@@ -61,6 +64,7 @@ class SingleSequenceModel(ABC):
     upstream: int
     downstream: int
     strand_specific: bool
+    logarithmic: bool = False
     reading: str
 
     def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:

@@ -42,6 +42,14 @@ def _xpresso(options: "ZeroShotOptions", _: str) -> LoadedModel:
     return LoadedModel(read_xpresso(options.xpresso), options.xpresso)
 
 
+def _clipnet(options: "ZeroShotOptions", _: str) -> LoadedModel:
+    from haploscribe.zero_shot.clipnet import read_clipnet  # noqa: PLC0415
+
+    if options.clipnet is None:
+        raise InputError("--models: clipnet needs its weights; give their folder with --clipnet FOLDER")
+    return LoadedModel(read_clipnet(options.clipnet), options.clipnet)
+
+
 def _enformer(options: "ZeroShotOptions", device: str) -> LoadedModel:
     from haploscribe.zero_shot.enformer.model import read_enformer  # noqa: PLC0415
     from haploscribe.zero_shot.weights_folder import locate  # noqa: PLC0415
@@ -61,12 +69,21 @@ def _borzoi(
     return LoadedModel(read_borzoi(folder, tracks=options.borzoi_tracks, device=device, kind=kind), folder)
 
 
+def _alphagenome(options: "ZeroShotOptions", device: str) -> LoadedModel:
+    from haploscribe.zero_shot.alphagenome.model import read_alphagenome  # noqa: PLC0415
+
+    tracks, window = options.alphagenome_tracks, options.alphagenome_window
+    return LoadedModel(*read_alphagenome(options.alphagenome, tracks=tracks, window=window, device=device))
+
+
 READERS: Mapping[str, "Callable[[ZeroShotOptions, str], LoadedModel]"] = {
     "xpresso": _xpresso,
     "enformer": _enformer,
     "borzoi": partial(_borzoi, kind="borzoi", hub_names=BORZOI_HUB_NAMES),
     "flashzoi": partial(_borzoi, kind="flashzoi", hub_names=FLASHZOI_HUB_NAMES),
     "borzoi-prime": partial(_borzoi, kind="borzoi-prime", hub_names=PRIME_HUB_NAMES),
+    "alphagenome": _alphagenome,
+    "clipnet": _clipnet,
 }
 
 ZERO_SHOT_NAMES = tuple(READERS)
@@ -83,7 +100,7 @@ def read_models(names: Sequence[str], options: "ZeroShotOptions", device: str) -
     options
         Sources of the weights, and the tracks.
     device
-        `cpu`, `cuda`, `cuda:1`, … or `auto`; Xpresso, which is small, always runs on the CPU.
+        `cpu`, `cuda`, `cuda:1`, … or `auto`; Xpresso and CLIPNET, which are small, always run on the CPU.
 
     Returns
     -------

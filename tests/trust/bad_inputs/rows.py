@@ -10,7 +10,7 @@ DATABASE, OTHER_DATABASE, PANEL = "blup.db", "elastic-net.db", "panel/LCL"
 """Weights of the finished run: for PrediXcan, and for FUSION."""
 PARTS = ("part2", "partX")
 """Finished runs of the genes of one contig each."""
-POSITIONS, WEIGHTS = "genes.bed", "xpresso.h5"
+POSITIONS, WEIGHTS = "genes.bed", "weights.h5"
 """Where the genes are, and a sequence model of random weights."""
 GENE, QUIET = "on_x", "quiet"
 """A gene with variants, and one without."""

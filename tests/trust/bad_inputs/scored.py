@@ -64,6 +64,12 @@ ROWS = (
         "a sequence model without weights", without_weights, "give the file with --xpresso", verbs=_VERBS
     ),
     refused(
+        "a window that AlphaGenome cannot read",
+        given("alphagenome-window", "100kb"),
+        "--alphagenome-window 100000: give a multiple of 2048, such as 131072, and 1048576 at most",
+        verbs=("score", "run"),
+    ),
+    refused(
         "weights of a model that does not score",
         of_another_model,
         "--enformer enformer: the model is not used; add enformer to --models",

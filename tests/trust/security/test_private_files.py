@@ -43,7 +43,7 @@ def test_every_verb_writes_for_the_owner_alone(done: Done) -> None:
 def test_every_verb_that_writes_has_written(done: Done) -> None:
     assert {path.name for path in (done.folder / "out").iterdir()} == {
         *("results", "store.zarr", "new", "explained", "predictdb", "merged", "covariance", "fusion"),
-        *("fasta", "simulated", "backbone", "figures", "part", "combined", "tissues"),
+        *("fasta", "simulated", "backbone", "figures", "part", "combined", "tissues", "alleles"),
     }
 
 

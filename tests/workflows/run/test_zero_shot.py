@@ -136,7 +136,8 @@ def test_a_stopped_run_resumes_with_the_genes_not_predicted(
 class Watched(SingleSequenceModel):
     """A model that notes how many predictions the cache's file holds whenever it predicts."""
 
-    name, upstream, downstream, strand_specific, reading = "watched", 700, 300, True, ""
+    name, upstream, downstream, strand_specific, logarithmic = "watched", 700, 300, True, False
+    reading = ""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache

@@ -1,6 +1,7 @@
 """`run` with Enformer and Borzoi among the models: a small network, real people, the published windows."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
+from haploscribe.zero_shot.alphagenome.model import read_alphagenome
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.borzoi import model as borzoi_model
 from haploscribe.zero_shot.borzoi.configuration import TRACKS, BorzoiConfiguration
@@ -30,6 +32,7 @@ from tests.fixtures.borzoi_folders import drawn_tensors, write_folder
 from tests.fixtures.command_line import inputs_of, run_cli
 from tests.fixtures.enformer_weights import drawn_tensor
 from tests.fixtures.zero_shot import scaled
+from tests.zero_shot.alphagenome.test_model import MadeUp, Package
 
 GENE = "ENSG00000128191.9"
 N_PEOPLE = 6
@@ -136,8 +139,12 @@ def test_enformer_is_a_row_and_the_record_says_what_was_read(
         "borzoi": None,
         "flashzoi": None,
         "borzoi_prime": None,
+        "alphagenome": None,
+        "clipnet": None,
         "enformer_tracks": ["1", "4"],
         "borzoi_tracks": ["RNA:GM12878"],
+        "alphagenome_tracks": ["CAGE:GM12878"],
+        "alphagenome_window": 131_072,
         "shifts": [-64, 0],
         "reverse_complement": True,
     }
@@ -176,6 +183,30 @@ def test_borzoi_is_a_row(
     found = by_hand(cohort_options, Borzoi(network, TRACKS["RNA:blood"]), TestTimeAugmentation(), tmp_path)
     assert passes == found.forward_passes > 2
     runs.check_predictions("borzoi", found)
+
+
+def test_alphagenome_is_a_row_and_predicts_new_people_as_the_run_did(
+    runs: Runs, cohort_options: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "alphagenome_pytorch", Package)
+    weights = tmp_path / "weights.safetensors"
+    save_file(MadeUp().state_dict(), weights)
+    reading = ("--alphagenome-tracks", "PROCAP:1/7", "--alphagenome-window", "65536")
+    runs("--models", "blup,alphagenome", "--alphagenome", weights, *reading, "--device", "cpu")
+    model, _ = read_alphagenome(str(weights), tracks=["PROCAP:1/7"], window=65_536)
+    found = by_hand(cohort_options, model, TestTimeAugmentation(), tmp_path)
+    runs.check_predictions("alphagenome", found)
+    # Tracks and window are those of the run.
+    arguments = ("--models", runs.out / "models", "--alphagenome", weights, "--device", "cpu", "--jobs", 1)
+    files = ("--variants", cohort_options.variants, "--reference", cohort_options.reference)
+    out = tmp_path / "predicted.parquet"
+    assert run_cli("predict", *arguments, *files, "--out", out, monkeypatch=monkeypatch) == 0
+    people = sorted(pl.read_parquet(runs.out / "predictions.parquet")["sample_id"].unique())
+    predicted = pl.read_parquet(out).filter(
+        pl.col("model") == "alphagenome", pl.col("sample_id").is_in(people)
+    )
+    again = predicted.sort("sample_id")["predicted"].to_numpy()
+    np.testing.assert_allclose(again, scaled(found.samples, np.ones(len(people), dtype=bool)), atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "blood"), [("borzoi", 7531), ("flashzoi", 7531), ("borzoi-prime", 3645)])

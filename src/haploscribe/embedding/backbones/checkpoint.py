@@ -117,16 +117,27 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     InputError
         When there are no safetensors, or a file is damaged.
     """
+    tensors: dict[str, Tensor] = {}
+    for file in _weight_files(folder):
+        tensors |= read_tensors(file)
+    return tensors
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file, by name.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is none.
+    """
     from safetensors import SafetensorError  # noqa: PLC0415 - with its torch part, only here
     from safetensors.torch import load_file  # noqa: PLC0415
 
-    tensors: dict[str, Tensor] = {}
-    for file in _weight_files(folder):
-        try:
-            tensors |= load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"cannot read {file} ({error}); download it again") from None
-    return tensors
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"cannot read {file} ({error}); download it again") from None
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Download published weights from the Hugging Face hub: safetensors and tokeniser files, never code."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from haploscribe.embedding.backbones.checkpoint import (
@@ -46,6 +46,30 @@ def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
         When the hub refuses, knows no such repository or revision, or cannot be reached and the cache has no
         complete copy; when the revision has no safetensors.
     """
+    folder = _downloaded(hub_id, revision, remedy, _DOWNLOADED, CONFIGURATION_FILE)
+    return folder, folder.name
+
+
+def download_file(hub_id: str, revision: str, name: str, remedy: str) -> Path:
+    """Download one safetensors file from the Hugging Face hub, or find it in its cache.
+
+    Parameters
+    ----------
+    hub_id, revision, remedy
+        As for `download`.
+    name
+        Of the file.
+
+    Raises
+    ------
+    InputError
+        As `download`.
+    """
+    return _downloaded(hub_id, revision, remedy, (name,), name) / name
+
+
+def _downloaded(hub_id: str, revision: str, remedy: str, patterns: Sequence[str], first: str) -> Path:
+    """Download the files of some patterns, after the one that tells whether files may be read; the folder."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
     # Slow to import; only needed for the hub.
     from huggingface_hub import HfApi, hf_hub_download  # noqa: PLC0415
@@ -53,17 +77,21 @@ def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
     try:
         found = HfApi().model_info(hub_id, revision=revision, timeout=HUB_TIMEOUT)
         listed = [file.rfilename for file in found.siblings or ()]
-        _check_listing(listed, f"{hub_id} at revision {revision}", remedy)
+        where = f"{hub_id} at revision {revision}"
+        if first == CONFIGURATION_FILE:
+            _check_listing(listed, where, remedy)
+        elif first not in listed:
+            raise InputError(f"{where} has no {first}; {remedy}")
         # Listings are public and files may not be: one file says so before progress is shown for all.
-        hf_hub_download(hub_id, CONFIGURATION_FILE, revision=found.sha)
-        folder = _snapshot(hub_id, revision)
+        hf_hub_download(hub_id, first, revision=found.sha)
+        folder = _snapshot(hub_id, revision, patterns)
     except InputError:
         raise
     except Exception as error:  # connection errors differ between versions of huggingface_hub
         refusal = _refusal(error, hub_id, revision, remedy)
         if refusal is not None:
             raise InputError(refusal) from None
-        cached = _cached(hub_id, revision)
+        cached = _cached(hub_id, revision, patterns)
         if cached is None:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
@@ -72,7 +100,7 @@ def download(hub_id: str, revision: str, remedy: str) -> tuple[Path, str]:
                 "give its path instead"
             ) from None
         folder = cached
-    return Path(folder), Path(folder).name
+    return Path(folder)
 
 
 def _check_listing(listed: Collection[str], where: str, remedy: str) -> None:
@@ -128,22 +156,22 @@ def _refusal(error: BaseException, hub_id: str, revision: str, remedy: str) -> s
     return None
 
 
-def _snapshot(hub_id: str, revision: str, *, local_files_only: bool = False) -> str:
+def _snapshot(hub_id: str, revision: str, patterns: Sequence[str], *, local_files_only: bool = False) -> str:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     return snapshot_download(
         hub_id,
         revision=revision,
-        allow_patterns=list(_DOWNLOADED),
+        allow_patterns=list(patterns),
         ignore_patterns=_SUBFOLDERS,
         local_files_only=local_files_only,
     )
 
 
-def _cached(hub_id: str, revision: str) -> str | None:
+def _cached(hub_id: str, revision: str, patterns: Sequence[str]) -> str | None:
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        return _snapshot(hub_id, revision, local_files_only=True)
+        return _snapshot(hub_id, revision, patterns, local_files_only=True)
     except LocalEntryNotFoundError:
         return None

@@ -31,7 +31,13 @@ from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES
 _COMPLETE = "complete"
 """In the folder of unfinished work: results that have only to be moved to the results folder."""
 _BACKBONE = ("backbone", "revision", "layer", "pooling", "precision", "strands")
-_TRACKS = {"enformer_tracks": ("enformer",), "borzoi_tracks": ("borzoi", "flashzoi", "borzoi-prime")}
+_READING = {
+    "enformer_tracks": ("enformer",),
+    "borzoi_tracks": ("borzoi", "flashzoi", "borzoi-prime"),
+    "alphagenome_tracks": ("alphagenome",),
+    "alphagenome_window": ("alphagenome",),
+}
+"""Options that say what some models read."""
 _AUGMENTATION = ("shifts", "reverse_complement")
 _WHERE = ("device",)
 """Options that say where work is done, not what."""
@@ -222,7 +228,7 @@ def not_compared(models: Sequence[str]) -> list[str]:
     """Return the options that none of these models uses, and those that say where work is done."""
     zero_shot = [name for name in ZERO_SHOT_NAMES if name in models]
     unused = [weights_option(name) for name in ZERO_SHOT_NAMES if name not in zero_shot]
-    unused += [name for name, readers in _TRACKS.items() if not set(readers) & set(zero_shot)]
+    unused += [name for name, readers in _READING.items() if not set(readers) & set(zero_shot)]
     if not zero_shot:
         unused += _AUGMENTATION
     specs = model_specs(models, seed=0).values()
