@@ -13,11 +13,18 @@ from torch import Tensor, nn
 
 from haploscribe.errors import InputError
 from haploscribe.genome.haplotypes import reverse_complement
-from haploscribe.zero_shot.alphagenome.configuration import HEADS, cage_tracks, find_tracks
+from haploscribe.zero_shot.alphagenome.configuration import (
+    HEADS,
+    HUB_FILE,
+    HUB_NAMES,
+    cage_tracks,
+    find_tracks,
+)
 from haploscribe.zero_shot.alphagenome.model import AlphaGenome, AlphaGenomeNetwork, read_alphagenome
 from haploscribe.zero_shot.base import one_hot
 from haploscribe.zero_shot.configuration import Track
 from tests.fixtures.enformer_weights import drawn_sequence
+from tests.fixtures.hub import serve, use_hub
 
 WINDOW, WIDTH = 2_048, 6
 TSS = WINDOW // 2
@@ -207,6 +214,31 @@ def test_a_tensor_that_is_missing_is_refused(
     save_file(tensors, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match=r"heads\.cage\.weights"):
         read_alphagenome(str(tmp_path), window=WINDOW)
+
+
+def test_by_name_one_file_is_downloaded_and_the_terms_are_printed(
+    network: MadeUp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "alphagenome_pytorch", Package)
+    (hub_id,) = HUB_NAMES
+    published, sequence = tmp_path / "published", drawn_sequence(6, WINDOW)
+    published.mkdir()
+    save_file(network.state_dict(), published / HUB_FILE)
+    save_file(network.state_dict(), published / "model_fold_0.safetensors")
+    with serve() as hub:
+        use_hub(monkeypatch, hub.endpoint, tmp_path / "cache")
+        hub.add(hub_id, published, "main")
+        found, file = read_alphagenome(None, window=WINDOW)
+        assert hub.fetched() == {HUB_FILE}
+        hub.repositories.clear()
+        hub.add(hub_id, published, "main", without=HUB_FILE)
+        use_hub(monkeypatch, hub.endpoint, tmp_path / "other")
+        with pytest.raises(InputError, match=f"{hub_id} at revision main has no {HUB_FILE}"):
+            read_alphagenome(hub_id, window=WINDOW)
+    assert file.name == HUB_FILE
+    expected = model(network, "CAGE:GM12878").predict([sequence])
+    np.testing.assert_array_equal(found.predict([sequence]), expected)
+    assert "for non-commercial use: https://deepmind.google.com" in capsys.readouterr().err
 
 
 @pytest.mark.slow
