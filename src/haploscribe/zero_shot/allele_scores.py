@@ -203,7 +203,7 @@ class AlleleScorer:
 
 
 def track_names(model: SequenceModel) -> tuple[str, ...]:
-    """Return the names of a model's tracks, one for each column of scores; empty where it has none."""
+    """Return the names of a model's tracks, one for each column of scores; one empty name if it has none."""
     return model.track_names if isinstance(model, SignalAtTss) else ("",)
 
 

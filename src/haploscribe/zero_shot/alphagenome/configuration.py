@@ -19,10 +19,6 @@ HUB_FILE = "model_all_folds.safetensors"
 """The weights of the model that was trained on all folds."""
 TERMS = "AlphaGenome's weights are for non-commercial use: https://deepmind.google.com/science/alphagenome/model-terms"
 
-STEP = 2_048
-"""Inputs are a multiple of this many base pairs."""
-LONGEST = 1_048_576
-
 
 @dataclass(frozen=True, slots=True)
 class Head:
