@@ -150,6 +150,34 @@ def test_gene_records_are_those_that_polars_finds(tmp_path: Path, data: st.DataO
     ]
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_exons_are_the_bases_that_any_exon_of_the_gene_has(tmp_path: Path, data: st.DataObject) -> None:
+    exon = st.tuples(
+        st.sampled_from("12"), st.sampled_from(["A", "B"]), st.integers(1, 40), st.integers(0, 9)
+    )
+    exons = data.draw(st.lists(exon, max_size=12))
+    bases: dict[tuple[str, str], set[int]] = {}
+    lines = [f'{contig}\tx\tgene\t1\t60\t.\t+\t.\tgene_id "A";' for contig in "12"]
+    for number, (contig, gene_id, first, longer) in enumerate(exons):
+        attributes = f'gene_id "{gene_id}"; transcript_id "T{number}";'
+        lines.append(f"{contig}\tx\texon\t{first}\t{first + longer}\t.\t+\t.\t{attributes}")
+        bases.setdefault((contig, gene_id), set()).update(range(first - 1, first + longer))
+    path = write(tmp_path, "\n".join(data.draw(st.permutations(lines))) + "\n")
+    for gene in read_gtf(path, exons=True):
+        expected = bases.get((gene.contig, "A"), set())
+        assert [base for start, end in gene.exons for base in range(start, end)] == sorted(expected)
+        bounds = [bound for span in gene.exons for bound in span]
+        assert sorted(set(bounds)) == bounds  # in order, none empty, none touching the next
+    assert all(gene.exons == () for gene in read_gtf(path))
+
+
+def test_a_faulty_exon_is_told_where_exons_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path, GENCODE.replace("\ttranscript\t19941371", "\texon\t0"))
+    assert len(read_gtf(path)) == 5
+    assert "line 5: gene ENSG00000093010.15 is at 0 to" in message(lambda: read_gtf(path, exons=True))
+
+
 @pytest.mark.parametrize("inside", [1, 30, 200])
 def test_a_record_across_the_pieces_that_a_file_is_read_in(tmp_path: Path, inside: int) -> None:
     """Files are read in pieces of 16 MiB: one ends so many bytes into the first gene's line."""

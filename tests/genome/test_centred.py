@@ -24,7 +24,7 @@ from tests.fixtures.variants import (
     write_vcf_lines,
 )
 
-_TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+_TO_COMPLEMENT = str.maketrans("ACGTNacgtn", "TGCANtgcan")
 
 
 def _anchored(fasta: Path, vcf: Path, anchors: list[CentredWindow]) -> list[CentredHaplotypes]:
@@ -82,16 +82,23 @@ def _cut(sequence: str, place: int, present: bool, anchor: CentredWindow) -> str
 
 
 @st.composite
-def _contigs_with_indels(draw: st.DrawFn) -> DrawnContig:
-    """SNVs, insertions and deletions that do not touch each other: a chain file is exact for these."""
+def _contigs_with_indels(draw: st.DrawFn, leftmost: bool = False) -> DrawnContig:
+    """SNVs, insertions and deletions that do not touch each other: a chain file is exact for these.
+
+    No indel that is `leftmost` can be written farther left.
+    """
     sequence = draw(st.text("ACGT", min_size=30, max_size=60))
     records, at = [], draw(st.integers(0, 4))
     while at < len(sequence) - 6:
         kind = draw(st.sampled_from(("snv", "insertion", "deletion")))
         reference = sequence[at : at + (draw(st.integers(2, 5)) if kind == "deletion" else 1)]
+        if leftmost and kind == "deletion" and reference[-1] == reference[0]:
+            kind, reference = "snv", reference[:1]
+        other = _complement(sequence[at])
+        inserted = draw(st.text("ACGT", min_size=1, max_size=4))
         alternate = {
-            "snv": _complement(sequence[at]),
-            "insertion": sequence[at] + draw(st.text("ACGT", min_size=1, max_size=4)),
+            "snv": other,
+            "insertion": sequence[at] + inserted + (other if leftmost else ""),
             "deletion": sequence[at],
         }[kind]
         calls = tuple(draw(st.sampled_from(("0|0", "1|0", "0|1", "1|1"))) for _ in SAMPLES)
@@ -139,6 +146,29 @@ def test_whole_extent_is_what_bcftools_consensus_writes_whatever_overlaps(
         for sample, sample_id in enumerate(SAMPLES):
             for haplotype in (0, 1):
                 expected = consensus(fasta, vcf, sample_id, haplotype)["c"]
+                if anchor.reverse:
+                    expected = _complement(expected)[::-1]
+                assert _carried(found, sample, haplotype).strip("N") == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(contig=_contigs_with_indels(leftmost=True), data=st.data())
+def test_soft_masked_spans_move_with_indels_as_bcftools_consensus_moves_them(
+    contig: DrawnContig, data: st.DataObject
+) -> None:
+    anchor = replace(data.draw(_anchors(len(contig.sequence))), upstream=200, downstream=200)
+    bounds = sorted(data.draw(st.sets(st.integers(0, len(contig.sequence)), max_size=6)))
+    spans = tuple(zip(bounds[::2], bounds[1::2], strict=False))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fasta = write_fasta(folder / "r.fa", {"c": contig.sequence})
+        vcf = write_vcf(folder / "v.vcf.gz", {"c": contig})
+        bed = folder / "spans.bed"
+        bed.write_text("".join(f"c\t{start}\t{end}\n" for start, end in spans) or "other\t0\t1\n")
+        (found,) = _anchored(fasta, vcf, [replace(anchor, soft_masked=spans)])
+        for sample, sample_id in enumerate(SAMPLES):
+            for haplotype in (0, 1):
+                expected = consensus(fasta, vcf, sample_id, haplotype, bed)["c"]
                 if anchor.reverse:
                     expected = _complement(expected)[::-1]
                 assert _carried(found, sample, haplotype).strip("N") == expected

@@ -1,11 +1,13 @@
 """`haploscribe score`: its table, what it is the same as, and that it resumes."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.torch import save_file
 
 import haploscribe
 from haploscribe.annotations.base import AnnotatedAlleles
@@ -14,6 +16,7 @@ from haploscribe.annotations.scores import Scores
 from haploscribe.config.options import CohortOptions
 from haploscribe.config.scoring import ScoringOptions
 from haploscribe.config.zero_shot import ZeroShotOptions
+from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
 from haploscribe.expression.gtf import read_gtf
 from haploscribe.genome.genotypes import Genotypes
@@ -32,6 +35,7 @@ from tests.fixtures.small_cohort import LENGTHS, PEOPLE, SmallGenome
 from tests.fixtures.variants import write_fasta
 from tests.fixtures.xpresso_files import RandomXpresso
 from tests.workflows.run.test_zero_shot_signal import written
+from tests.zero_shot.alphagenome.test_model import MadeUp, Package, signals
 
 GENES = {"ENSG1.2": ("chr2", 2_000, "+"), "ENSG2.1": ("chr2", 2_900, "-")}
 WINDOW = 2_000
@@ -270,3 +274,57 @@ def test_a_model_of_counts_without_tracks_has_folds(
     before, after = model.predict([sequence[1_500:2_500] for sequence in (genome, changed)])
     row = found.filter(pl.col("gene_id") == "ENSG1.2", pl.col("pos") == SITE[1] + 1)
     assert row["clipnet log2_fold"].to_list() == pytest.approx([np.log2((after + 1) / (before + 1))])
+
+
+@pytest.fixture
+def rna(
+    inputs: tuple[ScoringOptions, ZeroShotOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ScoringOptions, ZeroShotOptions]:
+    """Two tracks of a made-up AlphaGenome; exons of the first gene: two overlap, one is beyond the input."""
+    monkeypatch.setitem(sys.modules, "alphagenome_pytorch", Package)
+    save_file(MadeUp().state_dict(), tmp_path / "weights.safetensors")
+    options, _ = inputs
+    exons = "".join(
+        f'chr2\tx\texon\t{first}\t{last}\t.\t+\t.\tgene_id "ENSG1.2"; transcript_id "{first}";\n'
+        for first, last in ((2_001, 2_040), (2_031, 2_060), (3_200, 3_300))
+    )
+    (tmp_path / "exons.gtf").write_text(options.gtf.read_text() + exons)
+    return replace(
+        options, models=("alphagenome",), gtf=tmp_path / "exons.gtf", genes="ENSG1.2", device="cpu"
+    ), ZeroShotOptions(
+        alphagenome=str(tmp_path / "weights.safetensors"),
+        alphagenome_tracks=("RNA:133", "CAGE:3"),
+        alphagenome_window=2_048,
+    )
+
+
+def test_rna_is_scored_over_the_exons_of_the_gtf(rna: tuple[ScoringOptions, ZeroShotOptions]) -> None:
+    found = score(*rna).scores
+    assert found is not None
+    (site,) = (site for site in SmallGenome.drawn().sites if (site.contig, site.position) == SITE)
+    genome = SmallGenome.drawn().sequences["chr2"].encode()
+    changed = genome[: SITE[1]] + site.alternate.encode() + genome[SITE[1] + 1 :]
+    network = MadeUp().eval()
+    exons = slice(1_024, 1_024 + 60)
+    before, after = (
+        signals(network, sequence[2_000 - 1_024 : 2_000 + 1_024], "RNA")[exons, 133].mean().item()
+        for sequence in (genome, changed)
+    )
+    row = found.filter(pl.col("pos") == SITE[1] + 1)
+    expected = np.log2((after + 0.001) / (before + 0.001))
+    assert row["alphagenome RNA:133 log2_fold"].to_list() == pytest.approx([expected], abs=1e-6)
+    assert expected != 0.0
+
+
+def test_exons_that_are_not_there_are_told(
+    rna: tuple[ScoringOptions, ZeroShotOptions], tmp_path: Path
+) -> None:
+    options, zero_shot = rna
+    with pytest.raises(InputError, match=r"1 of 2 genes have no exon in .*\(ENSG2\.1\); leave them out"):
+        score(replace(options, genes=None), zero_shot)
+    (tmp_path / "genes.bed").write_text("chr2\t2000\t2001\tENSG1.2\t0\t+\n")
+    with pytest.raises(InputError, match="RNA is read over exons; give a GTF"):
+        score(replace(options, gtf=tmp_path / "genes.bed"), zero_shot)
+    assert score(
+        replace(options, gtf=tmp_path / "genes.bed"), replace(zero_shot, alphagenome_tracks=("CAGE:3",))
+    ).n_alleles

@@ -218,3 +218,37 @@ def test_a_samples_copies_are_those_that_bcftools_writes(tmp_path: Path) -> None
         np.testing.assert_allclose(
             scores.own_folds[i], np.stack([one - none, two - none], axis=-1), atol=1e-5
         )
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_what_is_read_over_exons_moves_with_indels(tmp_path: Path, strand: Strand) -> None:
+    exons = ((466, 483), (525, 545), (690, 710))  # the last one is beyond the input
+    masked = bytearray(SEQUENCE)
+    for start, end in exons:
+        masked[start:end] = masked[start:end].lower()
+
+    def expression(haplotype: bytes, tss: int) -> float:
+        if strand == "-":
+            haplotype, tss = haplotype.translate(bytes.maketrans(b"ACGTacgt", b"TGCAtgca"))[::-1], -1 - tss
+            tss += len(haplotype)
+        sequence = haplotype[tss - WINDOW // 2 : tss + WINDOW // 2]
+        places = [place for place, letter in enumerate(sequence) if chr(letter).islower()]
+        bins = sorted({place // BIN - FIRST_BIN for place in places} & set(range(9)))
+        return float(tracks_of(sequence.upper())[bins, 0].mean())
+
+    variants = read(tmp_path, {})
+    rna = Enformer(read_network(SMALL), [Track(TRACKS[0], over_exons=True, name="rna")], WINDOW)
+    with Reference.open(write_genome(tmp_path / "r.fa", c=SEQUENCE), tmp_path) as reference:
+        gene = Gene("g", "c", TSS, strand, exons=exons)
+        alleles = alt_alleles(variants)
+        scorer = AlleleScorer(rna, reference, gene, variants, TestTimeAugmentation())
+        found = scorer.score(np.arange(len(alleles))).fold[:, 0]
+    before = np.log2(expression(bytes(masked), TSS) + 0.001)
+    for allele, fold in zip(alleles, found, strict=True):
+        position, ref, alt = allele[:3]
+        cased = alt.lower() if masked[position : position + 1].islower() else alt
+        haplotype = masked[:position] + cased + masked[position + len(ref) :]
+        moved = len(alt) - len(ref) if position < TSS else 0
+        expected = np.log2(expression(bytes(haplotype), TSS + moved) + 0.001) - before
+        assert fold == pytest.approx(expected, abs=1e-5), SITES[position]
+    assert np.count_nonzero(found) >= 8

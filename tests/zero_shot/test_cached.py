@@ -15,6 +15,7 @@ from haploscribe.zero_shot.cached import CachedModel
 class Asked:
     """A `SequenceModel` of four bases that keeps what it was asked."""
 
+    reads_exons = False
     name, upstream, downstream, strand_specific, logarithmic, reading = "asked", 2, 2, False, False, ""
 
     def __init__(self, scale: float = 0.1) -> None:

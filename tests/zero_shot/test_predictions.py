@@ -31,7 +31,7 @@ _TO_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 class Weighted:
     """A `SequenceModel` in which each base at each place has its own weight; it keeps what it was asked."""
 
-    name, reading, logarithmic = "weighted", "", False
+    name, reading, logarithmic, reads_exons = "weighted", "", False, False
 
     def __init__(self, upstream: int, downstream: int, strand_specific: bool = False) -> None:
         self.upstream, self.downstream, self.strand_specific = upstream, downstream, strand_specific

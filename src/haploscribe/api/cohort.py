@@ -4,7 +4,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -58,7 +58,7 @@ _GENE_SCHEMA = pl.Schema(
         "end": pl.Int64,
     }
 )
-"""The fields of `Gene`."""
+"""The fields of `Gene` that the table of genes has."""
 
 
 class OpenedCohort:
@@ -97,9 +97,7 @@ class OpenedCohort:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=temporary_prefix())))
             opened = stack.enter_context(open_inputs(options, self._folder / INDEX_NAME))
             self.sample_ids = opened.match.shared
-            self.genes = pl.DataFrame(
-                [astuple(gene) for gene in opened.genes], schema=_GENE_SCHEMA, orient="row"
-            )
+            self.genes = pl.DataFrame([asdict(gene) for gene in opened.genes], schema=_GENE_SCHEMA)
             self._opened = opened
             self._stack = stack.pop_all()
         # Not a method of this object, which would keep it alive.

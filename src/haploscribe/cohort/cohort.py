@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from haploscribe.genome.reference import Reference
 from haploscribe.genome.variant_filter import VariantFilter
 from haploscribe.utils.files import write_if_absent
 from haploscribe.utils.types import Float64Array
+from haploscribe.utils.validated_json import validate_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,8 @@ def save_cohort(folder: Path, cohort: Cohort) -> None:
         return
     tables = {
         "samples": cohort.match.shared,
-        "genes": [astuple(gene) for gene in cohort.genes],
-        "all_genes": [astuple(gene) for gene in cohort.all_genes.genes],
+        "genes": [asdict(gene) for gene in cohort.genes],
+        "all_genes": [asdict(gene) for gene in cohort.all_genes.genes],
     }
     arrays = (cohort.values, cohort.all_genes.values, cohort.covariates, cohort.hidden_factors)
     with write_if_absent(folder) as aside:
@@ -200,7 +201,9 @@ def open_saved_cohort(folder: Path, options: CohortOptions, genotypes: Genotypes
     """
     tables = json.loads((folder / _TABLES).read_text(encoding="utf-8"))
     samples = tuple(tables["samples"])
-    genes, all_genes = (tuple(Gene(*gene) for gene in tables[name]) for name in ("genes", "all_genes"))
+    genes, all_genes = (
+        validate_as(tuple[Gene, ...], tables[name], folder / _TABLES) for name in ("genes", "all_genes")
+    )
     files = {name: folder / f"{name}.npy" for name in _ARRAYS}
     arrays = {
         name: np.load(path, mmap_mode="r", allow_pickle=False)

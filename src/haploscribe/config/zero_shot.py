@@ -91,9 +91,9 @@ class ZeroShotOptions(ZeroShotWeights):
     alphagenome_tracks: Annotated[
         tuple[str, ...],
         Option(
-            "Tracks that alphagenome is read in, averaged: {names}, CAGE and the term of a biosample, such "
-            "as CAGE:EFO:0002067, or HEAD:INDEX or HEAD:PLUS/MINUS, with the head CAGE, PROCAP or RNA and "
-            "the index of a track, or of those of both strands.",
+            "Tracks that alphagenome is read in, averaged: {names}, or the term of a biosample, such as "
+            "CAGE:EFO:0002067, PROCAP:EFO:0002067, RNA:total:EFO:0002067 or RNA:gtex:Whole_Blood. RNA is read "
+            "over the exons of --gtf.",
             metavar="A,B",
             names="haploscribe.zero_shot.alphagenome.configuration.TRACKS",
         ),

@@ -35,9 +35,9 @@ class GeneAnnotation:
     is_partial: bool = False
 
     @classmethod
-    def read(cls, path: Path | None) -> Self | None:
-        """Read a GTF; None for none."""
-        return None if path is None else cls(str(path), read_gtf(path))
+    def read(cls, path: Path | None, *, exons: bool = False) -> Self | None:
+        """Read a GTF, as `read_gtf` does; None for none."""
+        return None if path is None else cls(str(path), read_gtf(path, exons=exons))
 
     @classmethod
     def of_run(cls, genes: Sequence[Gene]) -> Self:

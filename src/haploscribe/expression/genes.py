@@ -35,6 +35,9 @@ class Gene:
         Such as `protein_coding`.
     start, end
         Bounds of the gene, 0-based half-open.
+    exons
+        Spans of the exons of all transcripts, 0-based half-open, sorted and apart; none where no model reads
+        them.
     """
 
     gene_id: str
@@ -45,6 +48,7 @@ class Gene:
     biotype: str | None = None
     start: int | None = None
     end: int | None = None
+    exons: tuple[tuple[int, int], ...] = ()
 
     @property
     def direction(self) -> Literal[1, -1]:

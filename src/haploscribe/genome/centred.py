@@ -18,8 +18,8 @@ class CentredHaplotypes:
     Attributes
     ----------
     sequences
-        `n_unique` unique sequences of equal length. The first is always the reference's, even if no
-        sample carries it; the others are sorted.
+        `n_unique` unique sequences of equal length, in which `CentredWindow.soft_masked` bases are in lower
+        case. The first is always the reference's, even if no sample carries it; the others are sorted.
     index
         int32 `(n_samples, 2)`; index of the sequence of haplotype 0 and 1 of each sample.
     """
@@ -43,6 +43,9 @@ class CentredWindow:
     upstream, downstream
         Base pairs before the base, and from the base on (inclusive), along the strand; upstream is 0 or
         more, downstream 1 or more.
+    soft_masked
+        Spans of the reference whose bases are written in lower case, 0-based half-open. They move with the
+        indels of a haplotype, and have what is inserted behind one of their bases.
     """
 
     contig: str
@@ -50,6 +53,7 @@ class CentredWindow:
     reverse: bool
     upstream: int
     downstream: int
+    soft_masked: tuple[tuple[int, int], ...] = ()
 
     @property
     def left(self) -> int:
@@ -88,19 +92,17 @@ def centred_haplotypes(genotypes: Genotypes, window: CentredWindow) -> CentredHa
     ValueError
         If the base lies outside the contig.
     """
-    left, base, right = _sides(genotypes, window)
-    carried = np.column_stack([part.index.ravel() for part in (left, base, right)])
+    sides = _sides(genotypes, window)
+    carried = np.column_stack([part.index.ravel() for part in sides])
+    left, base, right = (_spelled(part, window) for part in sides)
     reference = np.zeros((1, 3), dtype=carried.dtype)
     patterns, pattern_of = _unique_rows(np.concatenate([reference, carried]))
-    spelled = [
-        _crop(left.sequences[i], base.sequences[j], right.sequences[k], window)
-        for i, j, k in patterns.tolist()
-    ]
+    spelled = [_crop(left[i], base[j], right[k], window) for i, j, k in patterns.tolist()]
     first = spelled[int(pattern_of[0])]
     sequences = (first, *sorted(set(spelled) - {first}))
     index_of = {sequence: i for i, sequence in enumerate(sequences)}
     indices = np.array([index_of[sequence] for sequence in spelled], dtype=np.int32)
-    return CentredHaplotypes(sequences, indices[pattern_of[1:]].reshape(left.index.shape))
+    return CentredHaplotypes(sequences, indices[pattern_of[1:]].reshape(sides[0].index.shape))
 
 
 def _sides(
@@ -126,6 +128,16 @@ def _sides(
         if wider == (start, end):
             return left, base, right
         start, end = wider
+
+
+def _spelled(part: TileHaplotypes, window: CentredWindow) -> tuple[bytes, ...]:
+    """Return the sequences of a tile, soft-masked."""
+    if not window.soft_masked:
+        return part.sequences
+    masked = np.zeros(part.tile.end - part.tile.start, dtype=np.bool_)
+    for start, end in window.soft_masked:
+        masked[max(start - part.tile.start, 0) : max(end - part.tile.start, 0)] = True
+    return tuple(haplotype.soft_masked(masked) for haplotype in part.haplotypes)
 
 
 def _three_tiles(window: CentredWindow, start: int, end: int) -> Sequence[Tile]:

@@ -12,11 +12,13 @@ from haploscribe.genome.tiles import Tile
 from haploscribe.genome.variants import VariantReader, Variants
 from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array
 
-_COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
+_COMPLEMENT = bytes.maketrans(b"ACGTNacgtn", b"TGCANtgcan")
+
+_LOWER = np.uint8(ord("a") - ord("A"))
 
 
 def reverse_complement(sequence: bytes) -> bytes:
-    """Return the reverse complement of a sequence of A, C, G, T and N."""
+    """Return the reverse complement of a sequence of A, C, G, T and N; bases keep their case."""
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
@@ -65,6 +67,22 @@ class TileHaplotype:
             LengthEdit(end - start - replaced, replaced, added) for start, replaced, added in self.edits[::-1]
         )
         return TileHaplotype(reverse_complement(self.sequence), edits)
+
+    def soft_masked(self, masked: BoolArray) -> bytes:
+        """Return the sequence with some bases in lower case.
+
+        Parameters
+        ----------
+        masked
+            bool `(n_bases,)`; which bases of the tile's reference sequence. What an edit puts in is masked
+            where the base before it is.
+        """
+        pieces, done = [], 0
+        for start, replaced, added in self.edits:
+            pieces += [masked[done:start], np.repeat(masked[max(start - 1, 0) :][:1], added)]
+            done = start + replaced
+        lower = np.concatenate([*pieces, masked[done:]]).astype(np.uint8) * _LOWER
+        return (np.frombuffer(self.sequence, dtype=np.uint8) | lower).tobytes()
 
 
 @dataclass(frozen=True, slots=True)

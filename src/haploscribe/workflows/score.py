@@ -38,7 +38,7 @@ from haploscribe.utils.types import Float64Array, Int64Array
 from haploscribe.workflows.validate import INDEX_NAME
 from haploscribe.zero_shot.allele_scores import AlleleScorer, AlleleScores, track_names
 from haploscribe.zero_shot.base import SequenceModel
-from haploscribe.zero_shot.predictions import TestTimeAugmentation
+from haploscribe.zero_shot.predictions import TestTimeAugmentation, require_exons
 from haploscribe.zero_shot.registry import ZERO_SHOT_NAMES, LoadedModel, read_models
 
 ALLELES_AT_ONCE = 64
@@ -147,7 +147,7 @@ def _score(options: ScoringOptions, zero_shot: ZeroShotOptions, works: Path) -> 
             shift = max(map(abs, zero_shot.shifts))
             reach = shift + max(max(model.upstream, model.downstream) for model in models)
             source = _Source(options, reader, reference, reach, VariantFilter(snps=options.snps).read())
-            genes = _genes(options, reader, reference)
+            genes = _genes(options, models, reader, reference)
             with stage("Reading variants", len(genes), "genes") as advance:
                 counts = _count(source, genes, advance)
         augmentation = TestTimeAugmentation(zero_shot.shifts, zero_shot.reverse_complement)
@@ -181,11 +181,16 @@ def _read_models(options: ScoringOptions, zero_shot: ZeroShotOptions) -> list[Lo
     return read_models(options.models, zero_shot, options.device)
 
 
-def _genes(options: ScoringOptions, reader: VariantReader, reference: Reference) -> list[Gene]:
+def _genes(
+    options: ScoringOptions, models: Sequence[SequenceModel], reader: VariantReader, reference: Reference
+) -> list[Gene]:
     """Return the genes on contigs of the variants, named as in the reference, in genome order."""
     source = options.gtf
     is_bed = source.name.lower().endswith((".bed", ".bed.gz"))
-    genes = read_gene_positions(source) if is_bed else read_gtf(source)
+    exons = any(model.reads_exons for model in models)
+    if is_bed and exons:
+        raise InputError(f"--gtf {source}: RNA is read over exons; give a GTF, or read other tracks than RNA")
+    genes = read_gene_positions(source) if is_bed else read_gtf(source, exons=exons)
     if options.genes is not None:
         genes = tuple(genes[i] for i in find_genes(genes, options.genes, str(source)))
     contigs = {
@@ -199,6 +204,8 @@ def _genes(options: ScoringOptions, reader: VariantReader, reference: Reference)
     chosen = [gene for gene in genes if gene.contig in contigs]
     refuse_duplicates([gene.gene_id for gene in chosen], "genes", source)
     placed = match_gene_contigs(chosen, reference, source)
+    for model in models:
+        require_exons(model, placed, source)
     rank = {name: index for index, name in enumerate(reference.contigs)}
     return sorted(placed, key=lambda gene: (rank[gene.contig], gene.tss, gene.gene_id))
 

@@ -23,8 +23,9 @@ from haploscribe.zero_shot.signal_at_tss import SignalAtTss
 class AlleleScores:
     """What alleles do to a gene, in each track of a model.
 
-    Expression is what the model predicts in each track, and its logarithm that of one more; a model may
-    predict the logarithm itself, on a scale of its own. One without tracks has one column.
+    Expression is what the model predicts in each track, and its logarithm that of one more, or what
+    `SignalAtTss.pseudocounts` says; a model may predict the logarithm itself, on a scale of its own. One
+    without tracks has one column.
 
     Attributes
     ----------
@@ -189,17 +190,19 @@ class AlleleScorer:
     ) -> tuple[Float64Array, Float64Array]:
         wanted = [model.bins_around(offset) for offset in offsets.tolist()]
         groups = list(dict.fromkeys([model.bins, *(bins for bins in wanted if bins is not None)]))
-        signal = np.mean(
-            [model.signal(sequence, groups, reverse_complement=each) for each in self._strands], axis=0
-        )
+        read = [model.read(sequence, groups, reverse_complement=each) for each in self._strands]
+        expression, signal = (np.mean(part, axis=0) for part in zip(*read, strict=True))
         around = np.full((len(wanted), *signal.shape[1:]), np.nan)
         for i, bins in enumerate(wanted):
             if bins is not None:
                 around[i] = signal[groups.index(bins)]
-        return signal[0].sum(axis=-1), around
+        return expression, around
 
     def _logarithm(self, expression: Float64Array) -> Float64Array:
-        return expression if self._model.logarithmic else np.log2(expression + 1.0)
+        if self._model.logarithmic:
+            return expression
+        added = self._model.pseudocounts if isinstance(self._model, SignalAtTss) else 1.0
+        return np.asarray(np.log2(expression + added), dtype=np.float64)
 
 
 def track_names(model: SequenceModel) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class SequenceModel(Protocol):
         reverse complements.
     logarithmic
         Whether predictions are logarithms of expression, on a scale of the model's own.
+    reads_exons
+        Whether it must be told which bases are the gene's exons, by their case.
     reading
         Description of what is read of the network's output, such as tracks and bins: models with the same
         weights and the same `reading` make the same predictions.
@@ -33,15 +35,17 @@ class SequenceModel(Protocol):
     downstream: int
     strand_specific: bool
     logarithmic: bool
+    reads_exons: bool
     reading: str
 
     def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
-        """Predict expression from sequences of upper-case A, C, G, T and N.
+        """Predict expression from sequences of A, C, G, T and N.
 
         Parameters
         ----------
         sequences
-            `n` sequences of `upstream + downstream` bases each, along the gene's strand.
+            `n` sequences of `upstream + downstream` bases each, along the gene's strand. Upper case, but for
+            the gene's exons where the model `reads_exons`.
         reverse_complement
             Predict the same gene from the reverse complements instead; not for a strand-specific model.
 
@@ -65,6 +69,7 @@ class SingleSequenceModel(ABC):
     downstream: int
     strand_specific: bool
     logarithmic: bool = False
+    reads_exons: bool = False
     reading: str
 
     def predict(self, sequences: Sequence[bytes], *, reverse_complement: bool = False) -> Float64Array:
@@ -91,9 +96,9 @@ class SingleSequenceModel(ABC):
         """Predict from one sequence of checked length."""
 
 
-# Channels are A, C, G and T; an N, as beyond the ends of a contig, is all zero.
+# Channels are A, C, G and T, in any case; an N, as beyond the ends of a contig, is all zero.
 _ONE_HOT = np.zeros((256, 4), dtype=np.float32)
-_ONE_HOT[list(b"ACGT"), range(4)] = 1
+_ONE_HOT[list(b"ACGTacgt"), 2 * [*range(4)]] = 1
 
 
 def one_hot(sequence: bytes) -> Float32Array:

@@ -33,7 +33,7 @@ class CachedModel:
 
     Attributes
     ----------
-    name, upstream, downstream, strand_specific, logarithmic, reading
+    name, upstream, downstream, strand_specific, logarithmic, reads_exons, reading
         The model's.
     forward_passes
         Sequences that the model has predicted so far.
@@ -47,7 +47,7 @@ class CachedModel:
     def __init__(self, model: SequenceModel, path: Path) -> None:
         self.name, self.strand_specific = model.name, model.strand_specific
         self.upstream, self.downstream = model.upstream, model.downstream
-        self.logarithmic, self.reading = model.logarithmic, model.reading
+        self.logarithmic, self.reads_exons, self.reading = model.logarithmic, model.reads_exons, model.reading
         self.forward_passes = 0
         self._model = model
         self._path = path

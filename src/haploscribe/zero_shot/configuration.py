@@ -22,6 +22,8 @@ class Track:
         Index of the same experiment's track of the other strand; None for an unstranded experiment.
     scale, power, soft_clip, shifted
         See above.
+    over_exons
+        Expression is the mean over the gene's exons, not the sum at the TSS.
     name
         What the user calls it; tracks of one name are replicates. No part of its identity.
     """
@@ -32,6 +34,7 @@ class Track:
     power: float = 1.0
     soft_clip: float = math.inf
     shifted: bool = False
+    over_exons: bool = False
     name: str = field(default="", compare=False)
 
     def strand_index(self, *, opposite_strand: bool) -> int:
@@ -39,8 +42,10 @@ class Track:
         return self.opposite_index if opposite_strand and self.opposite_index is not None else self.index
 
     def __str__(self) -> str:
-        """Describe the indices of both strands, and the compression."""
+        """Describe the indices of both strands, the compression, and where it is read."""
         indices = f"{self.index}" if self.opposite_index is None else f"{self.index}/{self.opposite_index}"
+        if self.over_exons:
+            indices += " over exons"
         if (self.scale, self.power, self.soft_clip) == (1.0, 1.0, math.inf):
             return indices
         shifted = ", shifted" if self.shifted else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene
+from haploscribe.expression.text_tables import listed
 from haploscribe.genome.centred import CentredWindow, centred_haplotypes
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.utils.progress import Advance
@@ -80,6 +81,37 @@ def check_shifts(shifts: tuple[int, ...]) -> None:
         raise InputError(f"--shifts {','.join(map(str, shifts))}: give at least one, each once, such as 0")
 
 
+def require_exons(model: SequenceModel, genes: Sequence[Gene], source: object) -> None:
+    """Check that each gene has an exon within what a model reads, if it reads exons.
+
+    Parameters
+    ----------
+    model
+        The sequence model.
+    genes
+        The genes.
+    source
+        Where exons are from, for the message.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
+    if not model.reads_exons:
+        return
+    without = []
+    for gene in genes:
+        left, right = (model.upstream, model.downstream)[:: gene.direction]
+        if not any(start < gene.tss + right and end > gene.tss - left for start, end in gene.exons):
+            without.append(gene.gene_id)
+    if without:
+        raise InputError(
+            f"{len(without):,} of {len(genes):,} genes have no exon in {source} within what {model.name} "
+            f"reads of them ({listed(without)}); leave them out, or read other tracks than RNA"
+        )
+
+
 def predict_gene(
     model: SequenceModel, genotypes: Genotypes, gene: Gene, augmentation: TestTimeAugmentation | None = None
 ) -> GenePredictions:
@@ -137,6 +169,8 @@ def gene_inputs(
 ) -> GeneInputs:
     """Return the sequences that a model reads of each haplotype of each sample.
 
+    Exons are in lower case if it reads them.
+
     Parameters
     ----------
     model
@@ -156,7 +190,12 @@ def gene_inputs(
     check_shifts(shifts)
     before, after = max(0, -min(shifts)), max(0, *shifts)
     anchor = CentredWindow(
-        gene.contig, gene.tss, gene.strand == "-", model.upstream + before, model.downstream + after
+        gene.contig,
+        gene.tss,
+        gene.strand == "-",
+        model.upstream + before,
+        model.downstream + after,
+        gene.exons if model.reads_exons else (),
     )
     found = centred_haplotypes(genotypes, anchor)
     length = model.upstream + model.downstream

@@ -1,4 +1,4 @@
-"""Predict expression as the signal at the TSS, with models that predict signals along the genome."""
+"""Predict expression as the signal at the TSS or over exons, with models of signals along the genome."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,6 +13,11 @@ from haploscribe.genome.haplotypes import reverse_complement as reverse_compleme
 from haploscribe.utils.types import Float64Array
 from haploscribe.zero_shot.base import SingleSequenceModel, one_hot
 from haploscribe.zero_shot.configuration import Track
+
+_BINS_AT_ONCE = 16_384
+"""Their tracks are in memory together."""
+_PSEUDOCOUNTS = {False: 1.0, True: 0.001}
+"""What is added before a logarithm to a sum at the TSS, and to a mean over exons (Avsec et al. 2026)."""
 
 
 class SignalNetwork(nn.Module, ABC):
@@ -79,6 +84,9 @@ class SignalNetwork(nn.Module, ABC):
 class SignalAtTss(SingleSequenceModel):
     """A `SequenceModel`: the signal summed over some bins at the TSS, as counts; the mean over tracks.
 
+    Tracks read over exons have the mean over the bins of all exons in the window instead, 0 where a haplotype
+    has none.
+
     The window lies so that the TSS is the first base of its second half, hence the first base of a bin, with
     the same number of bins on either side. A sequence's reverse complement is read in the same base pairs,
     and in the tracks of the other strand.
@@ -96,7 +104,7 @@ class SignalAtTss(SingleSequenceModel):
 
     Attributes
     ----------
-    name, upstream, downstream, strand_specific, reading
+    name, upstream, downstream, strand_specific, reads_exons, reading
         See `SequenceModel`.
     n_bins_before, n_bins_from
         Number of bins summed before the TSS, and from it on.
@@ -104,6 +112,8 @@ class SignalAtTss(SingleSequenceModel):
         Their indices among the output bins, for a sequence along the gene's strand.
     track_names
         Names of the tracks, each once, in the order given.
+    pseudocounts
+        float64 `(n_names,)`; what is added to expression in each of them before its logarithm is taken.
 
     Raises
     ------
@@ -132,25 +142,27 @@ class SignalAtTss(SingleSequenceModel):
             f"sum over bins {self.bins[0]} to {self.bins[-1]} of {network.n_bins}, mean over tracks "
             + ", ".join(map(str, tracks))
         )
-        self.track_names = tuple(dict.fromkeys(track.name for track in tracks))
+        self.reads_exons = any(track.over_exons for track in tracks)
+        over_exons = {track.name: track.over_exons for track in tracks}
+        self.track_names = tuple(over_exons)
+        self.pseudocounts = np.array([_PSEUDOCOUNTS[over] for over in over_exons.values()])
         self._tracks = tuple(tracks)
         self._device = resolve_device(device)
         self._network = network.to(self._device)
 
     def predict_one(self, sequence: bytes, *, reverse_complement: bool) -> float:
         """Predict from one sequence: see `SingleSequenceModel.predict_one`."""
-        signal = self._signal(sequence, [self.bins], reverse_complement)[0]
-        return float(torch.stack([values.sum() for values in signal]).mean())
+        return float(self._read(sequence, [], reverse_complement)[0].mean())
 
-    def signal(
+    def read(
         self, sequence: bytes, groups: Sequence[Sequence[int]], *, reverse_complement: bool = False
-    ) -> Float64Array:
-        """Predict the signal in groups of bins; each group's does not depend on the others asked for.
+    ) -> tuple[Float64Array, Float64Array]:
+        """Predict expression, and the signal in groups of bins; what one is does not depend on the others.
 
         Parameters
         ----------
         sequence
-            `upstream + downstream` bases, along the gene's strand.
+            `upstream + downstream` bases, along the gene's strand; exons in lower case, if any is read.
         groups
             Indices of output bins, for a sequence along the gene's strand; as many in each group.
         reverse_complement
@@ -158,12 +170,15 @@ class SignalAtTss(SingleSequenceModel):
 
         Returns
         -------
-        float64 `(n_groups, n_names, n_bins)`
-            Counts, the mean over the tracks of each of `track_names`.
+        expression
+            float64 `(n_names,)`; the mean over the tracks of each of `track_names`.
+        signal
+            float64 `(n_groups, n_names, n_bins)`; counts, likewise.
         """
+        expression, signals = self._read(sequence, groups, reverse_complement)
         own = [[i for i, track in enumerate(self._tracks) if track.name == name] for name in self.track_names]
-        signals = self._signal(sequence, groups, reverse_complement)
-        return np.array([[signal[rows].mean(dim=0).numpy() for rows in own] for signal in signals])
+        signal = np.array([[of_group[rows].mean(dim=0).numpy() for rows in own] for of_group in signals])
+        return np.array([expression[rows].mean().item() for rows in own]), signal
 
     def bins_around(self, offset: int) -> tuple[int, ...] | None:
         """Return as many output bins as are summed at the TSS, around a base; None if not all are output.
@@ -177,6 +192,26 @@ class SignalAtTss(SingleSequenceModel):
         first = (self.upstream + offset) // bin_size - self._first_bin - n_bins // 2
         return tuple(range(first, first + n_bins)) if 0 <= first <= self._network.n_bins - n_bins else None
 
+    def _read(
+        self, sequence: bytes, groups: Sequence[Sequence[int]], reverse_complement: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return expression, float64 `(n_tracks,)`, and the counts of each group as `_signal` does."""
+        exons = self._exon_bins(sequence)
+        at_tss, *rest = self._signal(sequence, [self.bins, *exons, *groups], reverse_complement)
+        over_exons = rest[0] if exons else torch.zeros(len(self._tracks), 1)
+        expression = [
+            over.mean() if track.over_exons else values.sum()
+            for track, values, over in zip(self._tracks, at_tss, over_exons, strict=True)
+        ]
+        return torch.stack(expression).double(), rest[len(exons) :]
+
+    def _exon_bins(self, sequence: bytes) -> list[list[int]]:
+        """Return the output bins with a base of an exon: no list where there is none."""
+        exonic = np.frombuffer(sequence, dtype=np.uint8) >= ord("a")
+        bins = np.unique(np.flatnonzero(exonic) // self._network.bin_size) - self._first_bin
+        found: list[int] = bins[(bins >= 0) & (bins < self._network.n_bins)].tolist()
+        return [found] if found else []
+
     def _signal(
         self, sequence: bytes, groups: Sequence[Sequence[int]], reverse_complement: bool
     ) -> list[Tensor]:
@@ -188,7 +223,15 @@ class SignalAtTss(SingleSequenceModel):
         # TensorFloat-32 keeps 10 bits: too few for the effect of most variants.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             embedded = self._network.embed(torch.from_numpy(one_hot(sequence))[None].to(self._device))[0]
-            found = [self._network.tracks(embedded[list(bins)])[:, indices].double().cpu() for bins in groups]
+            found = [
+                torch.cat(
+                    [
+                        self._network.tracks(part)[:, indices].double().cpu()
+                        for part in torch.split(embedded[list(bins)], _BINS_AT_ONCE)
+                    ]
+                )
+                for bins in groups
+            ]
         return [
             torch.stack(
                 [counts(values, track) for values, track in zip(each.unbind(1), self._tracks, strict=True)]

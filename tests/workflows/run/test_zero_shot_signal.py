@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from haploscribe.config.options import CohortOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
 from haploscribe.errors import InputError
 from haploscribe.evaluation.folds import make_folds
+from haploscribe.expression.gene_annotation import GeneAnnotation
 from haploscribe.zero_shot.alphagenome.model import read_alphagenome
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.borzoi import model as borzoi_model
@@ -114,7 +116,8 @@ def runs(cohort_options: CohortOptions, tmp_path: Path, monkeypatch: pytest.Monk
 def by_hand(
     options: CohortOptions, model: SequenceModel, augmentation: TestTimeAugmentation, folder: Path
 ) -> GenePredictions:
-    with open_cohort(options, folder) as cohort:
+    annotation = GeneAnnotation.read(options.gtf, exons=True)
+    with open_cohort(options, folder, annotation=annotation) as cohort:
         return predict_gene(model, cohort.genotypes, cohort.genes[0], augmentation)
 
 
@@ -185,18 +188,48 @@ def test_borzoi_is_a_row(
     runs.check_predictions("borzoi", found)
 
 
-def test_alphagenome_is_a_row_and_predicts_new_people_as_the_run_did(
-    runs: Runs, cohort_options: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Weights of a made-up AlphaGenome."""
     monkeypatch.setitem(sys.modules, "alphagenome_pytorch", Package)
-    weights = tmp_path / "weights.safetensors"
-    save_file(MadeUp().state_dict(), weights)
-    reading = ("--alphagenome-tracks", "PROCAP:1/7", "--alphagenome-window", "65536")
+    save_file(MadeUp().state_dict(), tmp_path / "weights.safetensors")
+    return tmp_path / "weights.safetensors"
+
+
+@pytest.fixture
+def gtf(cohort_options: CohortOptions, tmp_path: Path) -> Path:
+    """The gene with two exons."""
+    with open_cohort(cohort_options, tmp_path) as cohort:
+        (gene,) = cohort.genes
+    rest = f'.\t{gene.strand}\t.\tgene_id "{GENE}";\n'
+    lines = [
+        f"{gene.contig}\tx\t{feature}\t{gene.tss - left}\t{gene.tss + right}\t{rest}"
+        for feature, left, right in (("gene", 0, 20_000), ("exon", 0, 900), ("exon", -15_000, 20_000))
+    ]
+    (tmp_path / "genes.gtf").write_text("".join(lines))
+    return tmp_path / "genes.gtf"
+
+
+@pytest.mark.parametrize("track", ["PROCAP:1/7", "RNA:24/48"])
+def test_alphagenome_is_a_row_and_predicts_new_people_as_the_run_did(
+    runs: Runs,
+    cohort_options: CohortOptions,
+    made_up: Path,
+    gtf: Path,
+    track: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = made_up
+    reading = ("--alphagenome-tracks", track, "--alphagenome-window", "65536", "--gtf", gtf)
     runs("--models", "blup,alphagenome", "--alphagenome", weights, *reading, "--device", "cpu")
-    model, _ = read_alphagenome(str(weights), tracks=["PROCAP:1/7"], window=65_536)
-    found = by_hand(cohort_options, model, TestTimeAugmentation(), tmp_path)
+    model, _ = read_alphagenome(str(weights), tracks=[track], window=65_536)
+    found = by_hand(replace(cohort_options, gtf=gtf), model, TestTimeAugmentation(), tmp_path)
     runs.check_predictions("alphagenome", found)
-    # Tracks and window are those of the run.
+    # Tracks, window and exons are those of the run, and still are when a model is added to it.
+    added = [argument for argument in runs.arguments if argument != "--force"]
+    added += ["--models", "top-snp,alphagenome", "--alphagenome", weights, *reading, "--device", "cpu"]
+    assert run_cli(*added, monkeypatch=monkeypatch) == 0
     arguments = ("--models", runs.out / "models", "--alphagenome", weights, "--device", "cpu", "--jobs", 1)
     files = ("--variants", cohort_options.variants, "--reference", cohort_options.reference)
     out = tmp_path / "predicted.parquet"
@@ -248,6 +281,15 @@ def test_options_that_make_no_sense_are_refused(
 ) -> None:
     assert run_cli(*runs.arguments, *options, monkeypatch=monkeypatch) == 2
     assert complaint in capsys.readouterr().err
+    assert not runs.out.exists()
+
+
+def test_rna_without_a_gtf_is_refused(
+    runs: Runs, made_up: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--models", "alphagenome", "--alphagenome", made_up, "--alphagenome-tracks", "RNA:GM12878")
+    assert run_cli(*runs.arguments, *options, "--device", "cpu", monkeypatch=monkeypatch) == 2
+    assert "--alphagenome-tracks: RNA is read over exons; give --gtf" in capsys.readouterr().err
     assert not runs.out.exists()
 
 

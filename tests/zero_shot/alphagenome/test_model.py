@@ -17,8 +17,8 @@ from haploscribe.zero_shot.alphagenome.configuration import (
     HEADS,
     HUB_FILE,
     HUB_NAMES,
-    cage_tracks,
     find_tracks,
+    named_tracks,
 )
 from haploscribe.zero_shot.alphagenome.model import AlphaGenome, AlphaGenomeNetwork, read_alphagenome
 from haploscribe.zero_shot.base import one_hot
@@ -81,13 +81,55 @@ def signals(network: MadeUp, sequence: bytes, head: str) -> Tensor:
     return one.double()
 
 
+def with_exons(sequence: bytes, *exons: slice) -> bytes:
+    """The sequence with some bases in lower case."""
+    letters = bytearray(sequence)
+    for exon in exons:
+        letters[exon] = letters[exon].lower()
+    return bytes(letters)
+
+
 def test_the_signal_is_summed_over_501_bases_around_the_tss(network: MadeUp) -> None:
     sequence = drawn_sequence(1, WINDOW)
     around = slice(TSS - 250, TSS + 251)
     cage = signals(network, sequence, "CAGE")[around, 156].sum()
-    rna = signals(network, sequence, "RNA")[around, 5].sum()
-    found = model(network, "CAGE:GM12878", "RNA:5").predict([sequence])
-    np.testing.assert_allclose(found, (cage + rna) / 2, rtol=1e-6)
+    procap = signals(network, sequence, "PROCAP")[around, 5].sum()
+    found = model(network, "CAGE:GM12878", "PROCAP:5").predict([sequence])
+    np.testing.assert_allclose(found, (cage + procap) / 2, rtol=1e-6)
+
+
+def test_rna_is_averaged_over_exons_on_both_strands(network: MadeUp) -> None:
+    plain, exons = drawn_sequence(7, WINDOW), (slice(5, 30), slice(TSS, TSS + 400), slice(WINDOW - 3, None))
+    sequence = with_exons(plain, *exons)
+    bases = np.concatenate([np.arange(WINDOW)[exon] for exon in exons])
+    own = signals(network, plain, "RNA")[bases, 7].mean()
+    turned = signals(network, reverse_complement(plain), "RNA").flip(0)[bases, 9].mean()
+    rna = model(network, "RNA:7/9")
+    assert rna.reads_exons
+    np.testing.assert_allclose(rna.predict([sequence]), own, rtol=1e-6)
+    np.testing.assert_allclose(rna.predict([sequence], reverse_complement=True), turned, rtol=1e-6)
+    assert rna.predict([plain]) == 0.0  # a haplotype without exons
+
+
+def test_each_track_is_read_in_its_own_way(network: MadeUp) -> None:
+    plain = drawn_sequence(8, WINDOW)
+    cage = signals(network, plain, "CAGE")[TSS - 250 : TSS + 251, 156].sum()
+    rna = signals(network, plain, "RNA")[40:90, 5].mean()
+    both = model(network, "CAGE:GM12878", "RNA:5")
+    sequence = with_exons(plain, slice(40, 90))
+    expression, signal = both.read(sequence, [(0, 7)])
+    np.testing.assert_allclose(expression, [cage, rna], rtol=1e-6)
+    np.testing.assert_allclose(signal[0, 1], signals(network, plain, "RNA")[[0, 7], 5], rtol=1e-6)
+    np.testing.assert_allclose(both.predict([sequence]), (cage + rna) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(both.pseudocounts, [1.0, 0.001])
+
+
+def test_exons_may_be_more_bases_than_are_read_at_once(network: MadeUp) -> None:
+    window = 40_960
+    plain, exons = drawn_sequence(9, window), slice(100, 40_000)
+    rna = AlphaGenome(AlphaGenomeNetwork(network, window), find_tracks(["RNA:5"]), window)
+    expected = signals(network, plain, "RNA")[exons, 5].mean()
+    np.testing.assert_allclose(rna.predict([with_exons(plain, exons)]), expected, rtol=1e-6)
 
 
 def test_the_reverse_complement_is_read_in_the_other_strands_track(network: MadeUp) -> None:
@@ -101,7 +143,7 @@ def test_the_reverse_complement_is_read_in_the_other_strands_track(network: Made
 def test_signals_of_some_bases_are_those_of_all(network: MadeUp) -> None:
     sequence = drawn_sequence(3, WINDOW)
     groups = [(3, 900, 2_047), (0, 1, 2)]
-    found = model(network, "CAGE:7", "RNA:666").signal(sequence, groups)
+    _, found = model(network, "CAGE:7", "RNA:666").read(sequence, groups)
     for bases, of_group in zip(groups, found, strict=True):
         for head, index, values in zip(("CAGE", "RNA"), (7, 666), of_group, strict=True):
             expected = signals(network, sequence, head)[list(bases), index]
@@ -118,23 +160,49 @@ def test_every_base_of_the_input_is_predicted(network: MadeUp) -> None:
     assert found.bins_around(774) is None
 
 
-def test_cage_tracks_are_named_by_their_biosample() -> None:
-    tracks = cage_tracks()
-    assert len(tracks) == HEADS["CAGE"].n_tracks // 2
-    # GM12878, K562, liver, and umbilical cord blood of little RNA.
-    found = find_tracks(
-        ["CAGE:EFO:0002784", "CAGE:EFO:0002067", "CAGE:UBERON:0002107", "CAGE:LQ:UBERON:0012168"]
-    )
-    assert found[0] == Track(156, 429)
-    assert all(track.opposite_index == track.index + 273 for track in found)
-    assert list(tracks.values()) == list(range(273))
-    own = [term for term in tracks if not term.startswith("LQ:")]
-    assert own == sorted(own)
+@pytest.mark.parametrize(("head", "n_stranded"), [("CAGE", 273), ("PROCAP", 6), ("RNA", 271)])
+def test_every_track_has_a_name(head: str, n_stranded: int) -> None:
+    tracks = {name: indices for name, indices in named_tracks().items() if name.startswith(f"{head}:")}
+    found = find_tracks([*tracks])
+    first = find_tracks([f"{head}:0"])[0].index
+    stranded = [track for track in found if track.opposite_index is not None]
+    assert [track.index - first for track in stranded] == list(range(n_stranded))
+    assert [(track.opposite_index or 0) - first - n_stranded for track in stranded] == list(range(n_stranded))
+    others = [track.index - first for track in found if track.opposite_index is None]
+    assert others == list(range(2 * n_stranded, HEADS[head].n_tracks))
+
+
+def test_names_are_in_the_order_of_the_heads() -> None:
+    cage = [name for name in named_tracks() if name.startswith("CAGE:") and ":LQ:" not in name]
+    assert cage == sorted(cage)
+    # The metadata has RNA-seq by term, then by assay, and GTEx by its term too.
+    rna = [name for name in named_tracks() if name.startswith("RNA:") and ":gtex:" not in name]
+    stranded = [name for name in rna if "/" in named_tracks()[name]]
+    assert stranded == sorted(stranded, key=lambda name: (name.split(":", 2)[2], name))
+    unstranded = rna[len(stranded) :]
+    assert unstranded == sorted(unstranded, key=lambda name: name.split(":", 2)[2])
+    assert (len(stranded), len(unstranded)) == (271, 71)
+
+
+def test_known_tracks_are_where_the_metadata_has_them() -> None:
+    # GM12878, K562, liver, and blood of little RNA.
+    assert find_tracks(["CAGE:GM12878"]) == find_tracks(["CAGE:EFO:0002784"]) == (Track(156, 429),)
+    names = ("CAGE:EFO:0002067", "CAGE:UBERON:0002107", "CAGE:LQ:UBERON:0012168")
+    assert all(track.opposite_index == track.index + 273 for track in find_tracks(names))
+    rna, first = find_tracks(["RNA:GM12878", "RNA:gtex:Whole_Blood"]), 640 + 128
+    assert rna == find_tracks(["RNA:polyA:EFO:0002784", named_tracks_of("RNA:gtex:Whole_Blood")])
+    assert rna[0] == Track(first + 132, first + 403, over_exons=True)
+    assert rna[1].opposite_index is None
+
+
+def named_tracks_of(name: str) -> str:
+    """A track by head and index."""
+    return f"{name.partition(':')[0]}:{named_tracks()[name]}"
 
 
 def test_tracks_are_those_of_the_heads_one_behind_the_other() -> None:
     found = find_tracks(["CAGE:GM12878", "CAGE:0", "PROCAP:2/8", "RNA:666"])
-    assert found == (Track(156, 429), Track(0), Track(642, 648), Track(768 + 666))
+    assert found == (Track(156, 429), Track(0), Track(642, 648), Track(768 + 666, over_exons=True))
     assert [track.name for track in found] == ["CAGE:GM12878", "CAGE:0", "PROCAP:2/8", "RNA:666"]
 
 
@@ -143,7 +211,7 @@ def test_tracks_are_those_of_the_heads_one_behind_the_other() -> None:
     [
         ([], "give at least one, each once"),
         (["RNA:1", "RNA:1"], "give at least one, each once"),
-        (["RNA:blood"], "has no track 'RNA:blood'; give CAGE:GM12878, CAGE and"),
+        (["RNA:blood"], "has no track 'RNA:blood'; give CAGE:GM12878, RNA:GM12878, a biosample's term"),
         (["ATAC:1"], "a HEAD of CAGE, PROCAP, RNA"),
         (["CAGE:546"], "CAGE has 546 human tracks, 0 to 545"),
         (["PROCAP:1/12"], "PROCAP has 12 human tracks, 0 to 11"),
@@ -241,6 +309,40 @@ def test_by_name_one_file_is_downloaded_and_the_terms_are_printed(
     assert "for non-commercial use: https://deepmind.google.com" in capsys.readouterr().err
 
 
+def test_folds_over_exons_are_those_of_the_package(network: MadeUp) -> None:
+    scoring: Any = pytest.importorskip(
+        "alphagenome_pytorch.variant_scoring",
+        reason="needs the packages alphagenome-pytorch and alphagenome, and so Python 3.12",
+    )
+    sequence, exons = drawn_sequence(10, WINDOW), (slice(900, 1_050), slice(1_080, 1_200))
+    changed = sequence[:1_100] + reverse_complement(sequence[1_100:1_101]) + sequence[1_101:]
+
+    class Annotation:
+        def get_exon_mask(self, **_: object) -> Tensor:
+            mask = torch.zeros(WINDOW, dtype=torch.bool)
+            for exon in exons:
+                mask[exon] = True
+            return mask
+
+        def get_gene_info(self, gene_id: str) -> None:
+            return None
+
+    (expected,) = scoring.GeneMaskLFCScorer(requested_output=scoring.OutputType.RNA_SEQ).score(
+        *({"rna_seq": {1: signals(network, one, "RNA")[None]}} for one in (sequence, changed)),
+        scoring.Variant("chr1", 1_101, "A", "T"),
+        scoring.Interval("chr1", 0, WINDOW),
+        organism_index=0,
+        gene_annotation=Annotation(),
+        gene_ids=["g"],
+    )
+    rna = model(network, "RNA:133")
+    before, after = (
+        np.log(rna.read(with_exons(one, *exons), [])[0] + rna.pseudocounts) for one in (sequence, changed)
+    )
+    np.testing.assert_allclose(after - before, expected.scores[133].item(), rtol=1e-5)
+    assert expected.scores[133] != 0.0
+
+
 @pytest.mark.slow
 def test_signals_are_those_of_the_package(tmp_path: Path) -> None:
     """Random weights in 16 bits, written and read, as the network itself predicts from them."""
@@ -265,7 +367,7 @@ def test_signals_are_those_of_the_package(tmp_path: Path) -> None:
         window=WINDOW,
     )
     chosen = [(0, 1, 2, 1_500), tuple(range(TSS - 2, TSS + 2))]
-    signal = ours.signal(sequence, chosen)
+    _, signal = ours.read(sequence, chosen)
     for bins, values in zip(chosen, signal, strict=True):
         for head, index, of_track in zip(("cage", "procap", "rna_seq"), (156, 11, 17), values, strict=True):
             expected = found[head][1][0, list(bins), index].double()

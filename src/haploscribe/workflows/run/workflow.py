@@ -69,6 +69,7 @@ from haploscribe.workflows.run.zero_shot import (
     ZERO_SHOT_NAME,
     augmentation,
     predict_zero_shot,
+    read_annotation,
     zero_shot_summaries,
 )
 from haploscribe.workflows.validate import (
@@ -79,7 +80,7 @@ from haploscribe.workflows.validate import (
     validated_cohort,
 )
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
-from haploscribe.zero_shot.predictions import PredictedGenes, check_shifts
+from haploscribe.zero_shot.predictions import PredictedGenes, check_shifts, require_exons
 from haploscribe.zero_shot.registry import read_models
 
 
@@ -196,11 +197,21 @@ def _run(
             executor = stack.enter_context(open_executor(worker_options))
             compared = (*(earlier.specs.values() if earlier else ()), *specs)
             with timer.timed("reading_variants"):
-                wide, names = any_model(compared, "reads_wide"), names_by_input(specs)
                 validated = stack.enter_context(
-                    validated_cohort(cohort_options, executor, out, wide=wide, models=names)
+                    validated_cohort(
+                        cohort_options,
+                        executor,
+                        out,
+                        wide=any_model(compared, "reads_wide"),
+                        annotation=read_annotation(
+                            cohort_options, sequence_models, earlier.record.genes if earlier else ()
+                        ),
+                        models=names_by_input(specs),
+                    )
                 )
                 announce(header(validated, loaded, executor))
+            for one in sequence_models:
+                require_exons(one.model, validated.cohort.genes, cohort_options.gtf)
             _rehearse(validated.cohort, evaluation_options)
             record = record or run_record(options)
             begin_work(out, record)

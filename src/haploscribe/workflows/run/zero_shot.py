@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from haploscribe.cohort.cohort import Cohort
+from haploscribe.config.options import CohortOptions
 from haploscribe.config.zero_shot import ZeroShotOptions, weights_option
+from haploscribe.errors import InputError
+from haploscribe.expression.gene_annotation import GeneAnnotation
+from haploscribe.expression.genes import Gene
 from haploscribe.results.tables import ZeroShotSummary
 from haploscribe.utils.progress import Timer, stage
 from haploscribe.zero_shot.predictions import PredictedGenes, TestTimeAugmentation, predict_genes
@@ -19,6 +23,33 @@ ZERO_SHOT_NAME = "zero_shot"
 def augmentation(options: ZeroShotOptions) -> TestTimeAugmentation:
     """Return shifts and strands over which predictions are averaged."""
     return TestTimeAugmentation(options.shifts, options.reverse_complement)
+
+
+def read_annotation(
+    options: CohortOptions, models: Sequence[LoadedModel], earlier: Sequence[Gene] = ()
+) -> GeneAnnotation | None:
+    """Read the GTF, with the exons if a model reads them.
+
+    Parameters
+    ----------
+    options
+        The inputs; the GTF is one of them, or None.
+    models
+        Zero-shot models.
+    earlier
+        Genes of the run that models are added to: their exons are kept.
+
+    Raises
+    ------
+    InputError
+        When the GTF is damaged, or there is none and a model reads exons.
+    """
+    readers = [loaded.model.name for loaded in models if loaded.model.reads_exons]
+    if readers and options.gtf is None:
+        raise InputError(
+            f"--{readers[0]}-tracks: RNA is read over exons; give --gtf, or read other tracks than RNA"
+        )
+    return GeneAnnotation.read(options.gtf, exons=bool(readers) or any(gene.exons for gene in earlier))
 
 
 def predict_zero_shot(

@@ -1,9 +1,10 @@
 """Name the tracks of AlphaGenome, and where its weights are; without torch, for the command line.
 
-Indices are those of the human tracks in the model's metadata, in which all tracks of the + strand come before
-those of the - strand; heads are padded to `Head.width`.
+Indices are those of the human tracks in the model's metadata, in which all tracks of the + strand come first,
+then those of the - strand, then those of no strand; heads are padded to `Head.width`.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,23 +43,20 @@ HEADS: Mapping[str, Head] = {
     "PROCAP": Head("procap", 12, 128),
     "RNA": Head("rna_seq", 667, 768),
 }
-TRACKS: Mapping[str, str] = {"CAGE:GM12878": "CAGE:EFO:0002784"}
-"""Tracks by name."""
+TRACKS: Mapping[str, str] = {"CAGE:GM12878": "CAGE:EFO:0002784", "RNA:GM12878": "RNA:polyA:EFO:0002784"}
+"""Names of tracks for which there is a shorter one."""
 
 
 @cache
-def cage_tracks() -> Mapping[str, int]:
-    """Return the index of each CAGE track of the + strand, by its biosample's term, such as `EFO:0002784`.
+def named_tracks() -> Mapping[str, str]:
+    """Return the indices of each named track, of both strands where it is stranded: `156/429`.
 
-    Low-quantity samples are `LQ:` and the term. The same track of the - strand comes as many behind as there
-    are tracks of a strand. Terms and order are those of the model's published metadata.
+    After the head comes the term of a biosample, as in `CAGE:EFO:0002784`, or `LQ:` and the term for CAGE of
+    little RNA. For RNA-seq it is `polyA:` or `total:` and the term, with `-unstranded` where strands are not
+    told apart, or `gtex:` and a tissue. Terms and order are those of the model's published metadata.
     """
-    lines = (files(__package__) / "cage_tracks.txt").read_text(encoding="utf-8").splitlines()
-    assays, terms = zip(*(line.split() for line in lines), strict=True)
-    return {
-        f"LQ:{term}" if assay == "LQhCAGE" else term: index
-        for index, (assay, term) in enumerate(zip(assays, terms, strict=True))
-    }
+    lines = (files(__package__) / "tracks.tsv").read_text(encoding="utf-8").splitlines()
+    return dict(csv.reader(lines[1:], delimiter="\t"))
 
 
 def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
@@ -67,8 +65,8 @@ def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
     Parameters
     ----------
     names
-        At least one, each once: names of `TRACKS`, `CAGE:TERM` with a term of `cage_tracks`, `HEAD:INDEX` of
-        an unstranded track, or `HEAD:PLUS/MINUS` of one of each strand.
+        At least one, each once: names of `TRACKS` or `named_tracks`, `HEAD:INDEX` of an unstranded track, or
+        `HEAD:PLUS/MINUS` of one of each strand. RNA-seq is read over exons.
 
     Raises
     ------
@@ -83,16 +81,15 @@ def find_tracks(names: Sequence[str]) -> tuple[Track, ...]:
 
 
 def _track(name: str) -> Track:
-    head_name, _, text = TRACKS.get(name, name).partition(":")
-    if head_name == "CAGE" and text in cage_tracks():
-        plus = cage_tracks()[text]
-        text = f"{plus}/{plus + len(cage_tracks())}"
-    indices = text.split("/")
+    full = TRACKS.get(name, name)
+    head_name, _, text = full.partition(":")
+    indices = named_tracks().get(full, text).split("/")
     if head_name not in HEADS or not 1 <= len(indices) <= 2 or not all(map(str.isdecimal, indices)):
         raise InputError(
-            f"AlphaGenome has no track {name!r}; give {', '.join(TRACKS)}, CAGE and a biosample's term, such "
-            f"as {TRACKS['CAGE:GM12878']}, or HEAD:INDEX or HEAD:PLUS/MINUS with a HEAD of "
-            f"{', '.join(HEADS)} and indices from 0, such as CAGE:156/429"
+            f"AlphaGenome has no track {name!r}; give {', '.join(TRACKS)}, a biosample's term, such as "
+            f"{', '.join(TRACKS.values())} or PROCAP:EFO:0002067, a tissue, such as RNA:gtex:Whole_Blood, or "
+            f"HEAD:INDEX or HEAD:PLUS/MINUS with a HEAD of {', '.join(HEADS)} and indices from 0, such as "
+            f"CAGE:{named_tracks()[TRACKS['CAGE:GM12878']]}"
         )
     head = HEADS[head_name]
     if max(map(int, indices)) >= head.n_tracks:
@@ -103,4 +100,4 @@ def _track(name: str) -> Track:
     before = list(HEADS)[: list(HEADS).index(head_name)]
     first = sum(HEADS[other].width for other in before)
     own, *opposite = (first + int(index) for index in indices)
-    return Track(own, opposite[0] if opposite else None, name=name)
+    return Track(own, opposite[0] if opposite else None, over_exons=head_name == "RNA", name=name)

@@ -1,6 +1,7 @@
-"""Predict expression with AlphaGenome, as the CAGE or PRO-cap signal at the TSS (Avsec et al. 2026).
+"""Predict expression with AlphaGenome, as CAGE or PRO-cap at the TSS, or as RNA-seq over exons.
 
-The network is that of the package `alphagenome-pytorch`, which needs Python 3.12.
+Avsec et al., Nature 649:1206-1218, 2026. The network is that of the package `alphagenome-pytorch`, which
+needs Python 3.12.
 """
 
 import os
@@ -74,7 +75,10 @@ class AlphaGenomeNetwork(SignalNetwork):
 
 
 class AlphaGenome(SignalAtTss):
-    """Predict the signal summed over the 501 bp around the TSS, as the authors score CAGE and PRO-cap."""
+    """Predict expression as the authors score it.
+
+    CAGE and PRO-cap are summed over the 501 bp around the TSS; RNA-seq is averaged over exons.
+    """
 
     name = "alphagenome"
     n_bins_before = 250
