@@ -20,8 +20,9 @@ from haploscribe.config.zero_shot import (
     DEFAULT_ENFORMER_TRACKS,
 )
 from haploscribe.embedding.backbones.devices import resolve_device
+from haploscribe.errors import InputError
 from haploscribe.zero_shot.alphagenome import configuration as alphagenome
-from haploscribe.zero_shot.alphagenome.model import AlphaGenome, AlphaGenomeNetwork
+from haploscribe.zero_shot.alphagenome.model import AlphaGenome, AlphaGenomeNetwork, require_memory
 from haploscribe.zero_shot.base import SingleSequenceModel
 from haploscribe.zero_shot.borzoi import configuration as borzoi
 from haploscribe.zero_shot.borzoi.model import Borzoi, BorzoiPrime, Flashzoi
@@ -39,6 +40,8 @@ HEAD = (
     "GPU's memory."
 )
 SEED = 0
+WINDOWS = (16_384, 131_072, 524_288, 1_048_576)
+"""Lengths that AlphaGenome is asked to read."""
 
 
 def _xpresso(_: str) -> tuple[SingleSequenceModel, torch.nn.Module]:
@@ -62,6 +65,8 @@ def _alphagenome(window: int) -> "Maker":
     def made(device: str) -> tuple[SingleSequenceModel, torch.nn.Module]:
         from alphagenome_pytorch import AlphaGenome as Network  # noqa: PLC0415 - an extra
 
+        if device == "cpu":
+            require_memory(window)
         network = Network().eval().requires_grad_(requires_grad=False)
         tracks = alphagenome.find_tracks(DEFAULT_ALPHAGENOME_TRACKS)
         return AlphaGenome(AlphaGenomeNetwork(network, window), tracks, window, device), network
@@ -86,7 +91,7 @@ MAKERS: Mapping[str, Maker] = {
     "borzoi": _borzoi(Borzoi),
     "flashzoi": _borzoi(Flashzoi, flashed=True),
     "borzoi-prime": _borzoi(BorzoiPrime, model_type="prime"),
-    **{f"alphagenome, {window:,} bp": _alphagenome(window) for window in (16_384, 131_072)},
+    **{f"alphagenome, {window:,} bp": _alphagenome(window) for window in WINDOWS},
 }
 """AlphaGenome needs its extra."""
 
@@ -120,7 +125,10 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--one", metavar="MODEL", choices=list(MAKERS), help="measure one model and print it")
     arguments = parser.parse_args(argv)
     if arguments.one is not None:
-        print(json.dumps(measure(arguments.one, arguments.device)))
+        try:
+            print(json.dumps(measure(arguments.one, arguments.device)))
+        except InputError as error:
+            print(json.dumps({"refused": str(error)}))
         return
     device = resolve_device(arguments.device)
     lines = [
@@ -132,6 +140,9 @@ def main(argv: Sequence[str]) -> None:
     for name in MAKERS:
         command = [sys.executable, "-m", "benchmarks", "sequence_models", "--device", arguments.device]
         found = json_of([*command, "--one", name])
+        if "refused" in found:
+            lines.append(f"| {name} | not run: {found['refused']} | | | |")
+            continue
         lines.append(
             f"| {name} | {found['bases']:,} | {found['parameters'] / 1e6:.1f} million "
             f"| {found['seconds']:.{0 if found['seconds'] >= 1 else 3}f} | {found['mebibytes'] / 1024:.1f} |"

@@ -92,8 +92,8 @@ class ZeroShotOptions(ZeroShotWeights):
         tuple[str, ...],
         Option(
             "Tracks that alphagenome is read in, averaged: {names}, or the term of a biosample, such as "
-            "CAGE:EFO:0002067, PROCAP:EFO:0002067, RNA:total:EFO:0002067 or RNA:gtex:Whole_Blood. RNA is read "
-            "over the exons of --gtf.",
+            "CAGE:EFO:0002067, PROCAP:EFO:0002067, RNA:total:EFO:0002067 or RNA:gtex:Whole_Blood. RNA is "
+            "read over the exons of --gtf.",
             metavar="A,B",
             names="haploscribe.zero_shot.alphagenome.configuration.TRACKS",
         ),

@@ -198,12 +198,12 @@ class SignalAtTss(SingleSequenceModel):
         """Return expression, float64 `(n_tracks,)`, and the counts of each group as `_signal` does."""
         exons = self._exon_bins(sequence)
         at_tss, *rest = self._signal(sequence, [self.bins, *exons, *groups], reverse_complement)
-        over_exons = rest[0] if exons else torch.zeros(len(self._tracks), 1)
+        over_exons = rest[0] if exons else torch.zeros(len(self._tracks), 1, dtype=torch.float64)
         expression = [
             over.mean() if track.over_exons else values.sum()
             for track, values, over in zip(self._tracks, at_tss, over_exons, strict=True)
         ]
-        return torch.stack(expression).double(), rest[len(exons) :]
+        return torch.stack(expression), rest[len(exons) :]
 
     def _exon_bins(self, sequence: bytes) -> list[list[int]]:
         """Return the output bins with a base of an exon: no list where there is none."""

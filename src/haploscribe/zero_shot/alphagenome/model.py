@@ -129,7 +129,7 @@ def read_alphagenome(
     network_class = _network_class()
     found = find_tracks(tracks)
     if resolve_device(device).type == "cpu":
-        _require_memory(window)
+        require_memory(window)
     remedy = "give the file as alphagenome-pytorch saved it"
     if source is None or source in HUB_NAMES:
         name = source or next(iter(HUB_NAMES))
@@ -160,8 +160,14 @@ def _network_class() -> Any:
     return Network
 
 
-def _require_memory(window: int) -> None:
-    """Raise InputError where the machine has less memory than a sequence takes on the CPU."""
+def require_memory(window: int) -> None:
+    """Check that the machine has the memory that a sequence takes on the CPU.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
     needed = _BYTES + _BYTES_PER_BASE * window
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
     if needed > there:
