@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haploscribe.errors import InputError
 from haploscribe.expression.genes import Gene, Strand
 from haploscribe.genome.genotypes import Genotypes
 from haploscribe.genome.haplotypes import reverse_complement as turned
@@ -20,7 +19,6 @@ from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import (
     GenePredictions,
     TestTimeAugmentation,
-    check_shifts,
     predict_gene,
 )
 from tests.fixtures.variants import SAMPLES, DrawnContig, Record, consensus, write_fasta, write_vcf
@@ -153,9 +151,3 @@ def test_a_strand_specific_model_does_without_reverse_complements(cohort: tuple[
     found = _predicted(*cohort, model, gene, TestTimeAugmentation(reverse_complement=True))
     assert found.forward_passes == 2
     assert not any(reverse for _, reverse in model.asked)
-
-
-@pytest.mark.parametrize("shifts", [(), (0, 3, 0)])
-def test_no_shift_and_a_shift_given_twice_are_refused(shifts: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="give at least one, each once"):
-        check_shifts(shifts)

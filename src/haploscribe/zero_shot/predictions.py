@@ -69,18 +69,6 @@ class GenePredictions:
         return np.asarray(self.haplotypes.mean(axis=1), dtype=np.float64)
 
 
-def check_shifts(shifts: tuple[int, ...]) -> None:
-    """Check that there is at least one shift and none is repeated.
-
-    Raises
-    ------
-    InputError
-        Otherwise.
-    """
-    if not shifts or len(set(shifts)) < len(shifts):
-        raise InputError(f"--shifts {','.join(map(str, shifts))}: give at least one, each once, such as 0")
-
-
 def require_exons(model: SequenceModel, genes: Sequence[Gene], source: object) -> None:
     """Check that each gene has an exon within what a model reads, if it reads exons.
 
@@ -131,7 +119,7 @@ def predict_gene(
     Raises
     ------
     InputError
-        As `check_shifts`; when a file is damaged in this region.
+        When a file is damaged in this region.
     """
     augmentation = augmentation or TestTimeAugmentation()
     found = gene_inputs(model, genotypes, gene, augmentation.shifts)
@@ -185,9 +173,8 @@ def gene_inputs(
     Raises
     ------
     InputError
-        As `check_shifts`; when a file is damaged in this region.
+        When a file is damaged in this region.
     """
-    check_shifts(shifts)
     before, after = max(0, -min(shifts)), max(0, *shifts)
     anchor = CentredWindow(
         gene.contig,
@@ -259,7 +246,7 @@ def predict_genes(
     Raises
     ------
     InputError
-        As `check_shifts`; when a file is damaged, or a prediction is not finite.
+        When a file is damaged, or a prediction is not finite.
     """
     started = saved = time.monotonic()
     cached = CachedModel(model, cache)

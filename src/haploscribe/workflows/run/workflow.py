@@ -80,7 +80,7 @@ from haploscribe.workflows.validate import (
     validated_cohort,
 )
 from haploscribe.workflows.work import WorkContext, WorkSpec, write_block_keys
-from haploscribe.zero_shot.predictions import PredictedGenes, check_shifts, require_exons
+from haploscribe.zero_shot.predictions import PredictedGenes, require_exons
 from haploscribe.zero_shot.registry import read_models
 
 
@@ -141,7 +141,6 @@ def run(
     if evaluation_options.annotations:
         models = with_distance_twins(evaluation_options.models)
         evaluation_options = replace(evaluation_options, models=models)
-    check_shifts(zero_shot_options.shifts)
     # Also where no model reads deltas.
     check_backbone_name(backbone_options.backbone, backbone_options.revision)
     cohort_options, loaded = with_tile(cohort_options, backbone_options)
