@@ -151,7 +151,7 @@ def test_whole_extent_is_what_bcftools_consensus_writes_whatever_overlaps(
                 assert _carried(found, sample, haplotype).strip("N") == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(contig=_contigs_with_indels(leftmost=True), data=st.data())
 def test_soft_masked_spans_move_with_indels_as_bcftools_consensus_moves_them(
     contig: DrawnContig, data: st.DataObject
