@@ -11,7 +11,8 @@ from haploscribe.expression.genes import STRANDS, Gene, Strand, require_printabl
 from haploscribe.utils.reading import read_decompressed
 
 _N_COLUMNS = 9
-_ATTRIBUTE = re.compile(r'\b(gene_id|gene_name|gene_type|gene_biotype)\s+"([^"]*)"')
+_GENE_ID = re.compile(r'\bgene_id\s+"([^"]*)"')
+_ATTRIBUTE = re.compile(r'\b(gene_name|gene_type|gene_biotype)\s+"([^"]*)"')
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _GFF3_ADVICE = "give the GTF of the same release, which GENCODE, Ensembl and RefSeq have beside it"
 
@@ -57,7 +58,7 @@ class _Record(NamedTuple):
     start: int
     end: int
     strand: Strand
-    attributes: dict[str, str]
+    attributes: str
 
 
 def _records(path: Path, feature: str) -> Iterator[_Record]:
@@ -116,22 +117,21 @@ def _parse(line: str, feature: str, where: str) -> _Record | None:
         return None
     if len(cells) != _N_COLUMNS:
         raise InputError(f"{where} has {len(cells)} columns; a GTF has {_N_COLUMNS}, with tabs between")
-    attributes = dict(_ATTRIBUTE.findall(cells[8]))
-    gene_id = attributes.get("gene_id")
-    if not gene_id:
+    found = _GENE_ID.search(cells[8])
+    if found is None or not found[1]:
         is_gff3 = re.search(r"\bID=", cells[8]) is not None
         advice = f"it is a GFF3, not a GTF; {_GFF3_ADVICE}" if is_gff3 else 'write gene_id "…" in column 9'
         raise InputError(f"{where}: the {feature} has no gene_id; {advice}")
-    contig, first, last, sign = cells[0], cells[3], cells[4], cells[6]
+    gene_id, contig, first, last, sign = found[1], cells[0], cells[3], cells[4], cells[6]
     if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and 1 <= int(first) <= int(last)):
         raise InputError(f"{where}: gene {gene_id} is at {first} to {last}; give whole numbers, 1 or more")
     if sign not in STRANDS:
         raise InputError(f"{where}: gene {gene_id} has strand {sign!r}; write +, - or .")
-    return _Record(gene_id, contig, int(first) - 1, int(last), STRANDS[sign], attributes)
+    return _Record(gene_id, contig, int(first) - 1, int(last), STRANDS[sign], cells[8])
 
 
 def _gene(record: _Record) -> Gene:
-    gene_id, attributes = record.gene_id, record.attributes
+    gene_id, attributes = record.gene_id, dict(_ATTRIBUTE.findall(record.attributes))
     symbol = attributes.get("gene_name")
     return Gene(
         gene_id,
