@@ -9,7 +9,7 @@ from pathlib import Path
 BENCHMARKS = {
     "accuracy": {
         "accuracy": "7 h",
-        "new_people": "20 min",
+        "new_people": "10 min",
         "shared_sequence": "2 min",
         "zero_shot": "2 min",
         "anatomy": "2 min",
@@ -20,7 +20,7 @@ BENCHMARKS = {
         "embedding": "10 min",
         "gpu": "10 min",
         "long_tiles": "4 min",
-        "sequence_models": "10 min",
+        "sequence_models": "20 min",
         "half_precision": "2 min",
         "haplotypes": "2 min",
         "reading": "1 min",
