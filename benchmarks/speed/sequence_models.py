@@ -127,7 +127,8 @@ def main(argv: Sequence[str]) -> None:
     if arguments.one is not None:
         try:
             print(json.dumps(measure(arguments.one, arguments.device)))
-        except InputError:
+        except InputError as error:
+            print(error, file=sys.stderr)
             print("{}")
         return
     device = resolve_device(arguments.device)

@@ -13,7 +13,6 @@ from haploscribe.genome.variants import VariantReader, Variants
 from haploscribe.utils.types import BoolArray, Int8Array, Int32Array, Int64Array
 
 _COMPLEMENT = bytes.maketrans(b"ACGTNacgtn", b"TGCANtgcan")
-
 _LOWER = np.uint8(ord("a") - ord("A"))
 
 

@@ -90,8 +90,9 @@ def require_exons(model: SequenceModel, genes: Sequence[Gene], source: object) -
         return
     without = []
     for gene in genes:
-        left, right = (model.upstream, model.downstream)[:: gene.direction]
-        if not any(start < gene.tss + right and end > gene.tss - left for start, end in gene.exons):
+        first = gene.tss - (model.upstream if gene.direction == 1 else model.downstream - 1)
+        last = first + model.upstream + model.downstream
+        if not any(start < last and end > first for start, end in gene.exons):
             without.append(gene.gene_id)
     if without:
         raise InputError(

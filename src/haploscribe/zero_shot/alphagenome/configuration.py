@@ -44,7 +44,7 @@ HEADS: Mapping[str, Head] = {
     "RNA": Head("rna_seq", 667, 768),
 }
 TRACKS: Mapping[str, str] = {"CAGE:GM12878": "CAGE:EFO:0002784", "RNA:GM12878": "RNA:polyA:EFO:0002784"}
-"""Names of tracks for which there is a shorter one."""
+"""Short names of tracks, and the names that they stand for."""
 
 
 @cache
