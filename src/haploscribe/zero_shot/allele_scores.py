@@ -16,7 +16,7 @@ from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int8Array, Int64Array
 from haploscribe.zero_shot.base import SequenceModel
 from haploscribe.zero_shot.predictions import GeneInputs, TestTimeAugmentation, gene_inputs
-from haploscribe.zero_shot.signal_at_tss import SignalAtTss
+from haploscribe.zero_shot.signal_model import SignalModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class AlleleScores:
     """What alleles do to a gene, in each track of a model.
 
     Expression is what the model predicts in each track, and its logarithm that of one more, or what
-    `SignalAtTss.pseudocounts` says; a model may predict the logarithm itself, on a scale of its own. One
+    `SignalModel.pseudocounts` says; a model may predict the logarithm itself, on a scale of its own. One
     without tracks has one column.
 
     Attributes
@@ -166,7 +166,7 @@ class AlleleScorer:
             float64 `(n_offsets, n_tracks, n_bins)`; NaN where a bin is not predicted.
         """
         self.forward_passes += len(shifted) * len(self._strands)
-        if not isinstance(self._model, SignalAtTss):
+        if not isinstance(self._model, SignalModel):
             by_strand = [self._model.predict(shifted, reverse_complement=each) for each in self._strands]
             expression, around = np.mean(by_strand, keepdims=True)[0], np.full((len(offsets), 1, 1), np.nan)
         else:
@@ -186,7 +186,7 @@ class AlleleScorer:
         return self._augmentation.strands(self._model)
 
     def _signals(
-        self, model: SignalAtTss, sequence: bytes, offsets: Int64Array
+        self, model: SignalModel, sequence: bytes, offsets: Int64Array
     ) -> tuple[Float64Array, Float64Array]:
         wanted = [model.bins_around(offset) for offset in offsets.tolist()]
         groups = list(dict.fromkeys([model.bins, *(bins for bins in wanted if bins is not None)]))
@@ -201,13 +201,13 @@ class AlleleScorer:
     def _logarithm(self, expression: Float64Array) -> Float64Array:
         if self._model.logarithmic:
             return expression
-        added = self._model.pseudocounts if isinstance(self._model, SignalAtTss) else 1.0
+        added = self._model.pseudocounts if isinstance(self._model, SignalModel) else 1.0
         return np.asarray(np.log2(expression + added), dtype=np.float64)
 
 
 def track_names(model: SequenceModel) -> tuple[str, ...]:
     """Return the names of a model's tracks, one for each column of scores; one empty name if it has none."""
-    return model.track_names if isinstance(model, SignalAtTss) else ("",)
+    return model.track_names if isinstance(model, SignalModel) else ("",)
 
 
 def _offsets(gene: Gene, variants: Variants) -> Int64Array:

@@ -14,7 +14,7 @@ from haploscribe.zero_shot.borzoi.configuration import PRIME_TRACKS, TRACKS, fin
 from haploscribe.zero_shot.borzoi.model import Borzoi, BorzoiPrime, Flashzoi, read_borzoi, read_network
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.configuration import Track
-from haploscribe.zero_shot.signal_at_tss import counts
+from haploscribe.zero_shot.signal_model import counts
 from tests.fixtures.borzoi_folders import FIXTURE, drawn_tensors, write_folder
 from tests.fixtures.borzoi_weights import LENGTH, PRIME_TSS_BINS, TSS_BINS
 from tests.fixtures.enformer_weights import drawn_sequence

@@ -27,7 +27,7 @@ from haploscribe.zero_shot.alphagenome.configuration import (
     find_tracks,
 )
 from haploscribe.zero_shot.configuration import Track
-from haploscribe.zero_shot.signal_at_tss import SignalAtTss, SignalNetwork
+from haploscribe.zero_shot.signal_model import SignalModel, SignalNetwork
 from haploscribe.zero_shot.weights_folder import load_tensors, on_meta
 
 _BYTES, _BYTES_PER_BASE = 2.2 * GIBIBYTE, 34 * 1024
@@ -74,7 +74,7 @@ class AlphaGenomeNetwork(SignalNetwork):
         return torch.cat(signals, dim=-1).reshape(*embedded.shape[:-1], -1)
 
 
-class AlphaGenome(SignalAtTss):
+class AlphaGenome(SignalModel):
     """Predict expression as the authors score it.
 
     CAGE and PRO-cap are summed over the 501 bp around the TSS; RNA-seq is averaged over exons.

@@ -14,14 +14,14 @@ from haploscribe.errors import InputError
 from haploscribe.zero_shot.borzoi.configuration import BorzoiConfiguration, find_tracks, parse_configuration
 from haploscribe.zero_shot.borzoi.network import BorzoiNetwork
 from haploscribe.zero_shot.configuration import Track
-from haploscribe.zero_shot.signal_at_tss import SignalAtTss
+from haploscribe.zero_shot.signal_model import SignalModel
 from haploscribe.zero_shot.weights_folder import BATCH_COUNTER, load_tensors, on_meta, read_configuration
 
 WINDOW = 524_288
 """Base pairs that the published models read."""
 
 
-class Borzoi(SignalAtTss):
+class Borzoi(SignalModel):
     """Predict the signal summed over the same base pairs as Enformer's.
 
     Of the published bins 0 to 6143 these are 3068 to 3079: the 128 bp before the TSS and the 256 bp from it

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from haploscribe.zero_shot.borzoi.configuration import ROTARY_SIZE, TOKEN_SIZE, BorzoiConfiguration
-from haploscribe.zero_shot.signal_at_tss import SignalNetwork
+from haploscribe.zero_shot.signal_model import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
 
 _STEM_KERNEL, _TOWER_KERNEL, _UP_KERNEL = 15, 5, 3

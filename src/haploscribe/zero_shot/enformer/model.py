@@ -19,7 +19,7 @@ from haploscribe.zero_shot.enformer.configuration import (
     parse_configuration,
 )
 from haploscribe.zero_shot.enformer.network import EnformerNetwork
-from haploscribe.zero_shot.signal_at_tss import SignalAtTss
+from haploscribe.zero_shot.signal_model import SignalModel
 from haploscribe.zero_shot.weights_folder import (
     BATCH_COUNTER,
     has_safetensors,
@@ -32,7 +32,7 @@ WINDOW = 196_608
 """Base pairs that the published model reads."""
 
 
-class Enformer(SignalAtTss):
+class Enformer(SignalModel):
     """Predict the signal summed over the bin of the TSS and its two neighbours.
 
     Of the published bins 0 to 895 these are 447 to 449: the 128 bp before the TSS and the 256 bp from it on.

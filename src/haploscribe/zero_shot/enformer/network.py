@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from haploscribe.zero_shot.enformer.configuration import EnformerConfiguration
-from haploscribe.zero_shot.signal_at_tss import SignalNetwork
+from haploscribe.zero_shot.signal_model import SignalNetwork
 from haploscribe.zero_shot.transformer import RelativeAttention, TransformerLayer
 
 _STEM_KERNEL, _TOWER_KERNEL = 15, 5

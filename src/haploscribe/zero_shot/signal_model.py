@@ -1,4 +1,4 @@
-"""Predict expression as the signal at the TSS or over exons, with models of signals along the genome."""
+"""Predict expression with models of signals along the genome, as the signal at the TSS or over exons."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -81,11 +81,11 @@ class SignalNetwork(nn.Module, ABC):
         return outside // 2
 
 
-class SignalAtTss(SingleSequenceModel):
-    """A `SequenceModel`: the signal summed over some bins at the TSS, as counts; the mean over tracks.
+class SignalModel(SingleSequenceModel):
+    """A `SequenceModel` of signals in bins, as counts: the mean over tracks of the expression in each.
 
-    Tracks read over exons have the mean over the bins of all exons in the window instead, 0 where a haplotype
-    has none.
+    That is the sum over some bins at the TSS or, in tracks read over exons, the mean over the bins of all
+    exons in the window, 0 where a haplotype has none.
 
     The window lies so that the TSS is the first base of its second half, hence the first base of a bin, with
     the same number of bins on either side. A sequence's reverse complement is read in the same base pairs,
@@ -157,7 +157,7 @@ class SignalAtTss(SingleSequenceModel):
     def read(
         self, sequence: bytes, groups: Sequence[Sequence[int]], *, reverse_complement: bool = False
     ) -> tuple[Float64Array, Float64Array]:
-        """Predict expression, and the signal in groups of bins; what one is does not depend on the others.
+        """Predict expression, and the signal in groups of bins; neither depends on what else is asked for.
 
         Parameters
         ----------
