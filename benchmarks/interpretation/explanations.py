@@ -57,8 +57,9 @@ from haploscribe.workflows.simulate import simulate
 
 SEED = 0
 FDR = 0.05
-DELTA_MODELS = ("blup-delta", "transformer", "ensemble-delta")
-MODELS = ("elastic-net", "blup", "susie", "adaptive-shrinkage", "ensemble", *DELTA_MODELS)
+BACKBONE, OTHER_BACKBONE = "nano", "kmer"
+DELTA_MODELS = ("blup-delta", "transformer")
+MODELS = ("elastic-net", "blup", "susie", "adaptive-shrinkage", "ensemble", *DELTA_MODELS, "ensemble-delta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,9 @@ class Setting:
         return f"{self.architecture}{many}, h² {self.h2:g}"
 
 
-HERITABILITIES = (0.1, 0.3)
+SPARSE = tuple(Setting("sparse", causal, h2) for causal in (1, 2, 5) for h2 in (0.1, 0.3))
 POLYGENIC = Setting("polygenic", 1, 0.3)
 EPISTATIC = Setting("epistatic", 2, 0.3)
-
-
-def sparse_settings(causal: str) -> tuple[Setting, ...]:
-    """Return the settings with few causal variants, from their comma-separated numbers."""
-    return tuple(Setting("sparse", int(many), h2) for many in causal.split(",") for h2 in HERITABILITIES)
 
 
 def simulated_cohort(source: Path, setting: Setting, n_genes: int, out: Path) -> CohortOptions:
@@ -199,10 +195,7 @@ def real_rows(
 
 def head_of(arguments: argparse.Namespace, n_samples: int) -> str:
     """Format the title and the explanation of the tables."""
-    command = (
-        f"explanations --source FOLDER --genes {arguments.genes} --causal {arguments.causal} "
-        f"--nano-genes {arguments.nano_genes} --every {arguments.every} --backbone {arguments.backbone}"
-    )
+    command = f"explanations --source FOLDER --genes {arguments.genes} --every {arguments.every}"
     return "\n\n".join(
         [
             "# Are explanations right?",
@@ -227,27 +220,27 @@ def head_of(arguments: argparse.Namespace, n_samples: int) -> str:
 
 
 def simulated_sections(
-    arguments: argparse.Namespace, sample_ids: Sequence[str], backbone: str
+    arguments: argparse.Namespace, sample_ids: Sequence[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Measure the simulated cohorts, and yield their sections."""
     source, out, workers = arguments.source, arguments.out, WorkerOptions(arguments.jobs)
-    fitting = Fitting(MODELS, backbone, "none", out / "work", workers)
 
-    def measured(settings: Sequence[Setting]) -> pl.DataFrame:
+    def measured(
+        settings: Sequence[Setting], models: tuple[str, ...] = MODELS, backbone: str = BACKBONE
+    ) -> pl.DataFrame:
+        fitting = Fitting(models, backbone, "none", out / "work", workers)
         return pl.concat(
             [simulated_rows(source, each, arguments.genes, fitting, sample_ids, out) for each in settings]
         )
 
     intro = (
-        f"{arguments.genes} genes each, causal variants anywhere in the cis window; deltas of `{backbone}`."
+        f"{arguments.genes} genes each, causal variants anywhere in the cis window; deltas of `{BACKBONE}`."
     )
-    settings = sparse_settings(arguments.causal)
-    sparse = measured(settings)
-    together = f"All {len(settings)} settings together."
+    sparse = measured(SPARSE)
     yield (
         "Simulated: a few causal variants",
         [
-            intro + " " + together,
+            f"{intro} All {len(SPARSE)} settings together.",
             "",
             *ranking_lines(sparse),
             "",
@@ -266,6 +259,7 @@ def simulated_sections(
             *setting_lines(sparse, "slope"),
         ],
     )
+    yield "Simulated: backbones", backbone_lines(sparse, measured(SPARSE, DELTA_MODELS, OTHER_BACKBONE))
     yield f"Simulated: {EPISTATIC}", [intro, "", *ranking_lines(measured([EPISTATIC]))]
     yield (
         f"Simulated: {POLYGENIC}",
@@ -273,39 +267,24 @@ def simulated_sections(
     )
 
 
-def backbone_section(
-    arguments: argparse.Namespace, sample_ids: Sequence[str], backbones: Sequence[str]
-) -> tuple[str, list[str]]:
-    """Compare backbones by their delta models, at fewer genes."""
-    source, out, workers = arguments.source, arguments.out, WorkerOptions(arguments.jobs)
-    models = tuple(model for model in DELTA_MODELS if not model.startswith("ensemble"))
-    settings = sparse_settings(arguments.causal)
-    found = []
-    for backbone in backbones:
-        fitting = Fitting((BASELINE, "blup", *models), backbone, "none", out / "work", workers)
-        rows = pl.concat(
-            [
-                simulated_rows(source, each, arguments.nano_genes, fitting, sample_ids, out / "backbones")
-                for each in settings
-            ]
-        )
-        of_deltas = pl.col("model").is_in(models)
-        labelled = pl.when(of_deltas).then(pl.col("model") + f" on {backbone}").otherwise(pl.col("model"))
-        found.append(rows.filter(of_deltas | (backbone == backbones[0])).with_columns(model=labelled))
-    rows = pl.concat(found)
-    said = f"{arguments.nano_genes} genes in each of the {len(settings)} settings with few causal variants."
-    return "Simulated: backbones", [said, "", *ranking_lines(rows), "", *effect_lines(rows)]
+def backbone_lines(rows: pl.DataFrame, others: pl.DataFrame) -> list[str]:
+    """Compare models on deltas of `BACKBONE` with the same on `OTHER_BACKBONE`, in the same cohorts."""
+    of_deltas = pl.col("model").is_in(DELTA_MODELS)
+    labelled = [
+        frame.filter(of_deltas).with_columns(model=pl.format("{} on {}", "model", pl.lit(backbone)))
+        for frame, backbone in ((rows, BACKBONE), (others, OTHER_BACKBONE))
+    ]
+    compared = pl.concat([rows.filter(pl.col("model").is_in([BASELINE, "blup"])), *labelled])
+    return ["The same cohorts.", "", *ranking_lines(compared), "", *effect_lines(compared)]
 
 
-def real_section(
-    arguments: argparse.Namespace, sample_ids: Sequence[str], backbone: str
-) -> tuple[str, list[str]]:
+def real_section(arguments: argparse.Namespace, sample_ids: Sequence[str]) -> tuple[str, list[str]]:
     """Compare signs with marginal eQTLs of real expression."""
     out = arguments.out / "real"
     cohort = benchmark_cohort(arguments.source, out, every=arguments.every)
     n_genes = len(Path(str(cohort.genes)).read_text().split())
     workers = WorkerOptions(arguments.jobs)
-    fitting = Fitting(MODELS, backbone, "inverse-normal", arguments.out / "work", workers)
+    fitting = Fitting(MODELS, BACKBONE, "inverse-normal", arguments.out / "work", workers)
     first, second = halves(sample_ids, SEED)
     both = pl.concat(
         [
@@ -317,7 +296,7 @@ def real_section(
     return (
         "Real samples: signs at marginal eQTLs",
         [
-            f"{n_genes} genes, deltas of `{backbone}`. An eQTL is the variant with the smallest p-value of a "
+            f"{n_genes} genes, deltas of `{BACKBONE}`. An eQTL is the variant with the smallest p-value of a "
             "gene that passes a false discovery rate of 5 %: that p-value times the number of distinct "
             "variants of the window, then Benjamini and Hochberg across genes.",
             "",
@@ -338,15 +317,9 @@ def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its page, section by section."""
     parser = benchmark_parser("explanations", __doc__, out=True, every=5, jobs=True)
     parser.add_argument("--genes", type=int, default=25, help="simulated genes of each setting")
-    parser.add_argument("--causal", default="1,2,5", help="causal variants of a sparse gene")
-    parser.add_argument("--nano-genes", type=int, default=8, help="of them, for deltas of nano")
-    parser.add_argument("--backbone", default="kmer", help="whose deltas most tables have")
     arguments = parser.parse_args(argv)
     sample_ids = list(read_populations(arguments.source))
-    head, backbone = head_of(arguments, len(sample_ids)), arguments.backbone
-
-    write_section(arguments.table, head, *real_section(arguments, sample_ids, backbone))
-    for title, section in simulated_sections(arguments, sample_ids, backbone):
+    head = head_of(arguments, len(sample_ids))
+    write_section(arguments.table, head, *real_section(arguments, sample_ids))
+    for title, section in simulated_sections(arguments, sample_ids):
         write_section(arguments.table, head, title, section)
-    if arguments.nano_genes:
-        write_section(arguments.table, head, *backbone_section(arguments, sample_ids, (backbone, "nano")))

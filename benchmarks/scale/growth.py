@@ -23,9 +23,9 @@ from zarr.storage import MemoryStore
 from benchmarks.common.options import benchmark_parser
 from benchmarks.common.pages import stamp, write_page
 from benchmarks.scale import growth_tables
-from benchmarks.scale.growth_tables import FLOORS, SIZES, Growth, PassCost, with_error
+from benchmarks.scale.growth_tables import FLOORS, SIZES, TILE, Growth, PassCost, with_error
 from benchmarks.scale.simulated_samples import Stretch, first_samples, simulate_stretch, tile_variants
-from haploscribe.config.options import DEFAULT_TILE, DEFAULT_WINDOW
+from haploscribe.config.options import DEFAULT_WINDOW
 from haploscribe.embedding.backbones.registry import load_backbone
 from haploscribe.expression.table import read_expression
 from haploscribe.genome.dosages import minor_allele_frequencies
@@ -37,10 +37,10 @@ from haploscribe.genome.variants import Variants
 from haploscribe.utils.types import Float64Array, Int32Array
 
 DIVERSITY = 1.4
-"""Brings common variants a tile (MAF ≥ 5 % in 358 samples) to the 14.1 of the benchmark cohort."""
+"""Brings common variants per tile (MAF ≥ 5 % in 358 samples) to the 5.0 of the benchmark cohort."""
 MEAN_RECOMBINATION, CHR22_RECOMBINATION = 1.25e-8, 2.1e-8
 """Per base pair and generation: of the genome, and of chromosome 22 (74 cM over the 35 Mb sequenced)."""
-CHECK_STRETCHES, CHECK_TILES, CHECK_FLOOR = 30, 20, 0.05
+CHECK_STRETCHES, CHECK_TILES, CHECK_FLOOR = 30, 60, 0.05
 
 
 def count_stretch(stretch: Stretch, sizes: Sequence[int], floors: Sequence[float]) -> Float64Array:
@@ -85,7 +85,7 @@ def measure(n_stretches: int, n_tiles: int) -> Growth:
         stretch = simulate_stretch(
             SIZES[-1],
             n_tiles,
-            DEFAULT_TILE,
+            TILE,
             seed,
             recombination_rate=MEAN_RECOMBINATION,
             diversity=DIVERSITY,
@@ -100,7 +100,7 @@ def cost_of_a_pass(n_sequences: int = 64) -> PassCost:
     torch.set_num_threads(1)
     backbone = load_backbone("nano")
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
-    rows = np.random.default_rng(0).choice(letters, (n_sequences, DEFAULT_TILE))
+    rows = np.random.default_rng(0).choice(letters, (n_sequences, TILE))
     haplotypes = [TileHaplotype(row.tobytes()) for row in rows]
     backbone.embed(haplotypes[:8])  # the first call sets up what later calls find ready
     started = time.process_time()
@@ -126,7 +126,7 @@ def real_tiles(source: Path) -> tuple[int, Float64Array]:
         for gene in read_expression(source / "expression.rpkm.bed.gz").genes:
             length = reference.contigs[gene.contig]
             window = cis_window(gene.contig, gene.tss, DEFAULT_WINDOW, length)
-            tiles.update(overlapping_tiles(gene.contig, window.start, window.end, DEFAULT_TILE, length))
+            tiles.update(overlapping_tiles(gene.contig, window.start, window.end, TILE, length))
         for tile in sorted(tiles):
             variants = read_for_tiles(reader, [tile], sample_ids)
             sequence = reference.fetch(tile.contig, tile.start, tile.end)
@@ -143,7 +143,7 @@ def simulated_tiles(n_samples: int, recombination_rate: float) -> Float64Array:
         stretch = simulate_stretch(
             n_samples,
             CHECK_TILES,
-            DEFAULT_TILE,
+            TILE,
             1_000 + seed,  # not the seeds of the large cohort
             recombination_rate=recombination_rate,
             diversity=DIVERSITY,
@@ -192,7 +192,7 @@ def heading_lines(arguments: argparse.Namespace, cost: PassCost) -> Iterator[str
         "",
         "Simulated Europeans (msprime; demography of Tennessen et al. 2012, whose recent growth makes rare "
         "variants many), SNVs only; the reference genome is one more sample's haplotype. "
-        f"{arguments.stretches} independent stretches of {arguments.tiles} tiles of {DEFAULT_TILE:,} bp; "
+        f"{arguments.stretches} independent stretches of {arguments.tiles} tiles of {TILE:,} bp; "
         f"± is the standard error over stretches. `nano` takes {1000 * cost.seconds:.1f} ms a forward pass "
         "in this run; seconds are of the processor, on one thread.",
         "",
@@ -205,7 +205,7 @@ def main(argv: Sequence[str]) -> None:
     """Run the benchmark and write its tables and its figure."""
     parser = benchmark_parser("growth", __doc__, source=False)
     parser.add_argument("--stretches", type=int, default=10, help="independent stretches (default 10)")
-    parser.add_argument("--tiles", type=int, default=10, help="tiles of each stretch (default 10)")
+    parser.add_argument("--tiles", type=int, default=30, help="tiles of each stretch (default 30)")
     arguments = parser.parse_args(argv)
     if arguments.stretches < 2 or arguments.tiles < 1:
         parser.error("a standard error takes at least 2 stretches, of at least 1 tile")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.scale.log_plot import Panel, Series, log_log_drawing
-from haploscribe.config.options import DEFAULT_TILE
+from haploscribe.embedding.backbones.catalogue import BACKBONES
 from haploscribe.report.canvas import svg_for_themes
 from haploscribe.utils.types import Float64Array
 
@@ -15,6 +15,7 @@ FLOORS = (0.0, 0.001, 0.01)
 BIOBANK = 500_000
 UK_BIOBANK, UK_BIOBANK_VARIANTS = 150_119, 585_040_410
 """Samples, and SNVs found in them, of Halldorsson et al., Nature 607:732, 2022."""
+(TILE,) = (entry.default_tile for entry in BACKBONES if entry.name == "nano")
 AUTOSOMES = 2_875_001_522
 """Base pairs of GRCh38's chromosomes 1 to 22; about 5 % are gaps, so tiles are counted too high."""
 
@@ -160,11 +161,11 @@ def exponent_lines(growth: Growth) -> Iterator[str]:
 
 def genome_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
     """Project the autosomes of three cohorts."""
-    n_tiles = -(-AUTOSOMES // DEFAULT_TILE)
+    n_tiles = -(-AUTOSOMES // TILE)
     yield from (
         "## The autosomes",
         "",
-        f"{n_tiles:,} tiles of {DEFAULT_TILE:,} bp, gaps counted as sequence. 358 and 3,202 samples are "
+        f"{n_tiles:,} tiles of {TILE:,} bp, gaps counted as sequence. 358 and 3,202 samples are "
         f"simulated; **{BIOBANK:,} are extrapolated** from {SIZES[-1]:,}, by the exponents of the last "
         "decade. Hours are of one CPU thread; `haplotypes` is the search for unique sequences alone, without "
         "reading a file.",
@@ -198,7 +199,7 @@ def rare_variant_lines(growth: Growth) -> Iterator[str]:
         "",
         f"The first {UK_BIOBANK:,} genomes of UK Biobank, not all of them of European ancestry, hold "
         f"{UK_BIOBANK_VARIANTS:,} SNVs (Halldorsson et al., Nature 607:732, 2022): "
-        f"{UK_BIOBANK_VARIANTS / AUTOSOMES * DEFAULT_TILE:,.0f} per tile. Here as many samples are "
+        f"{UK_BIOBANK_VARIANTS / AUTOSOMES * TILE:,.0f} per tile. Here as many samples are "
         f"extrapolated to hold {variants}.",
         "",
     )

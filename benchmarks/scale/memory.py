@@ -42,15 +42,14 @@ def main(argv: Sequence[str]) -> None:
         "cohort's; more are joined from pieces of their haplotypes. Proportional set size: pages that "
         "processes share count once.",
         "",
-        "| samples | genes | all processes, GiB | largest process, GiB | seconds |",
-        "|---|---|---|---|---|",
+        "| samples | genes | all processes, GiB | largest process, GiB |",
+        "|---|---|---|---|",
     ]
     for n_samples, n_genes in SIZES:
         folder = arguments.out / f"{n_samples}-{n_genes}"
         peak = peak_with(arguments.source, folder, n_samples, n_genes, arguments.jobs)
         lines.append(
-            f"| {n_samples:,} | {n_genes:,} | {peak.total / 2**30:.2f} | {peak.largest / 2**30:.2f} "
-            f"| {peak.seconds:.0f} |"
+            f"| {n_samples:,} | {n_genes:,} | {peak.total / 2**30:.2f} | {peak.largest / 2**30:.2f} |"
         )
         print(lines[-1], flush=True)
     write_page(arguments.table, [*lines, ""])

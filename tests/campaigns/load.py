@@ -23,7 +23,7 @@ import polars as pl
 
 from benchmarks.common.measuring import haploscribe_command, peak_of
 from haploscribe._version import __version__
-from haploscribe.config.options import EvaluationOptions
+from haploscribe.config.options import BackboneOptions, EvaluationOptions
 from haploscribe.results.tables import read_results
 from tests.campaigns.loading import GIBIBYTE, limited, soak
 from tests.fixtures.small_cohort import write_small_cohort
@@ -128,7 +128,7 @@ def main() -> None:
     many.add_argument("--people", type=int, default=5_000)
     many.add_argument("--genes", type=int, default=50)
     many.add_argument("--models", default=",".join(EvaluationOptions().models))
-    many.add_argument("--backbone", default="kmer")
+    many.add_argument("--backbone", default=BackboneOptions().backbone)
     many.add_argument("--jobs", type=int, default=2)
     often = kinds.add_parser("soak")
     often.add_argument("--runs", type=int, default=50)
