@@ -8,7 +8,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "accuracy": {
-        "accuracy": "7 h",
+        "accuracy": "9 h",
         "new_people": "10 min",
         "shared_sequence": "2 min",
         "zero_shot": "2 min",
@@ -33,7 +33,7 @@ BENCHMARKS = {
         "memory": "15 min",
     },
     "interpretation": {
-        "explanations": "4 h",
+        "explanations": "1 h",
     },
 }
 """By folder: each benchmark and roughly how long it takes with its default options on 2 cores."""

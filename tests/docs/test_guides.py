@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from haploscribe.interpret.explanation import AlleleNames, Explanation, write_ta
 ROOT = Path(__file__).parents[2]
 
 
+@cache
 def written_texts() -> str:
     """All texts of the code, what is filled in left out."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py")))
