@@ -51,7 +51,7 @@ def bcftools_values(path: Path, key: str) -> list[list[str]]:
 def of_example(example: CohortOptions, folder: Path, keys: str, missing: float = 0.02) -> Path:
     """Write some real sites of one ALT allele, with dosages."""
     lines = gzip.decompress(only_file(example.variants).read_bytes()).decode().splitlines()
-    kept = [line for line in lines if line[0] == "#" or "," not in line.split("\t")[4]][:140]
+    kept = [line for line in lines if line[0] == "#" or "," not in line.split("\t")[4]][:60]
     path = folder / f"{keys.replace(':', '-')}.vcf"
     path.write_text(imputed_vcf("\n".join(kept), 3, keys, missing=missing))
     return path

@@ -265,7 +265,9 @@ def test_a_run_stays_whole_while_models_are_added(
     assert differing(contents(out, CLOCK | RESUMED), contents(tmp_path / "together", CLOCK | RESUMED)) == []
 
 
-@pytest.mark.parametrize("n_moved", range(7))
+@pytest.mark.parametrize(
+    "n_moved", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4, 5, 6))]
+)
 def test_results_that_were_being_moved_are_moved_to_the_end(
     cohort: CohortOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_moved: int
 ) -> None:

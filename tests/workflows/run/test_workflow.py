@@ -222,7 +222,8 @@ def test_variants_are_read_in_one_pass(
         return read(self, contig, start, end, samples)
 
     monkeypatch.setattr(VcfReader, "read", counting)
-    predictions_of(two_genes, tmp_path / "out", ("elastic-net-1mb", "blup-delta", "susie"))
+    evaluation = EvaluationOptions(models=("elastic-net-1mb", "blup-delta", "susie"), folds=2)
+    run(two_genes, BackboneOptions("kmer"), evaluation, tmp_path / "out")
     regions.sort()
     assert len(regions) > 2
     assert all(a[2] <= b[1] for a, b in pairwise(regions))  # no base is read twice
