@@ -147,8 +147,8 @@ def main(argv: Sequence[str]) -> None:
         ),
         "",
         f"From {SIZES[-2]:,} to {SIZES[-1]:,} samples, with two genes of the table per sample, heterogeneity "
-        f"grows as samples to the power of {powers[0]:.2f}; comparing of {powers[1]:.2f}, fitting in folds of "
-        f"{powers[2]:.2f}, and to all samples of {powers[3]:.2f}.",
+        f"grows as samples to the power of {powers[0]:.2f}; comparing of {powers[1]:.2f}, fitting in folds "
+        f"of {powers[2]:.2f}, and to all samples of {powers[3]:.2f}.",
         "",
         f"{ALL_GENES:,} genes of 358 samples take {hours:,.0f} core hours. Those of "
         f"{EXTRAPOLATED_TO:,} samples, **extrapolated** by these powers, {hours_grown:,.0f}.",
