@@ -70,9 +70,9 @@ def without(inputs: GeneInputs, span: Int64Array) -> GeneInputs:
     )
 
 
-@pytest.mark.parametrize("at_once", [1, 8])
+@pytest.mark.parametrize("at_once", [7, 8_192])
 def test_weights_are_those_of_one_prediction_a_tile(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("haploscribe.interpret.effects._REPEATS_AT_ONCE", at_once)
+    monkeypatch.setattr("haploscribe.interpret.effects._ROWS_AT_ONCE", at_once)
     inputs, model = made_inputs(), Interacting()
     expected = [(model.predict(inputs) - model.predict(without(inputs, span))).std() for span in SPANS]
     np.testing.assert_allclose(tile_weights(model, inputs, SPANS), expected, rtol=0, atol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 from haploscribe.estimators.inputs import GeneInputs
 from haploscribe.utils.types import BoolArray, Float32Array, Float64Array, Int64Array
 
-_REPEATS_AT_ONCE = 8  # times the samples, in one prediction: unchanged tiles are scored once for all
+_ROWS_AT_ONCE = 8_192  # of one prediction, which scores unchanged tiles once for all of them
 
 
 class Predictor(Protocol):
@@ -40,8 +40,8 @@ def tile_weights(model: Predictor, inputs: GeneInputs, spans: Int64Array) -> Flo
     change = np.zeros((len(spans), whole.size))
     # The prediction of a sample does not depend on the others, and most carry the reference in a short tile.
     turns, samples = np.nonzero(_carriers(inputs, spans))
-    for first in range(0, len(turns), _REPEATS_AT_ONCE * whole.size):
-        some = slice(first, first + _REPEATS_AT_ONCE * whole.size)
+    for first in range(0, len(turns), _ROWS_AT_ONCE):
+        some = slice(first, first + _ROWS_AT_ONCE)
         without = model.predict(_without(inputs, samples[some], spans[turns[some]]))
         change[turns[some], samples[some]] = whole[samples[some]] - without
     return np.asarray(change.std(axis=1))
