@@ -14,7 +14,7 @@ from benchmarks.common.pages import stamp, write_page
 from benchmarks.scale.synthetic_cohort import synthetic_cohort
 
 MODELS = "elastic-net,blup-distance,blup-delta"
-SIZES = ((358, 20), (358, 75), (358, 300), (358, 1_200), (1_000, 20), (3_000, 20))
+SIZES = ((358, 20), (1_000, 20), (3_000, 20), (358, 75), (358, 300), (358, 1_200))
 """Samples and genes."""
 
 
@@ -29,7 +29,7 @@ def peak_with(source: Path, folder: Path, n_samples: int, n_genes: int, jobs: in
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run all sizes and write the table."""
+    """Run all sizes, and write the table after each."""
     parser = benchmark_parser("memory", __doc__, out=True, jobs=True)
     arguments = parser.parse_args(argv)
     lines = [
@@ -51,5 +51,4 @@ def main(argv: Sequence[str]) -> None:
         lines.append(
             f"| {n_samples:,} | {n_genes:,} | {peak.total / 2**30:.2f} | {peak.largest / 2**30:.2f} |"
         )
-        print(lines[-1], flush=True)
-    write_page(arguments.table, [*lines, ""])
+        write_page(arguments.table, [*lines, ""])
