@@ -28,9 +28,9 @@ BENCHMARKS = {
         "allele_effects": "1 min",
     },
     "scale": {
-        "growth": "6 min",
+        "growth": "8 min",
         "fitting": "20 min",
-        "memory": "15 min",
+        "memory": "45 min",
     },
     "interpretation": {
         "explanations": "1 h",

@@ -170,9 +170,9 @@ def genome_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
         "decade. Hours are of one CPU thread; `haplotypes` is the search for unique sequences alone, without "
         "reading a file.",
         "",
-        "| samples | MAF at least | passes per tile | passes, millions | passes a sample | times fewer "
-        "| vectors, GB | index, GB | index as stored, GB | `nano`, CPU hours | haplotypes, CPU hours |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| samples | MAF at least | passes per tile | passes, millions | times fewer "
+        "| vectors, GB | index as stored, GB | `nano`, CPU hours | haplotypes, CPU hours |",
+        "|---|---|---|---|---|---|---|---|---|",
     )
     for size in (358, 3_202, BIOBANK):
         for j, floor in enumerate(FLOORS):
@@ -183,9 +183,9 @@ def genome_lines(growth: Growth, cost: PassCost) -> Iterator[str]:
             total = passes.mean() * n_tiles
             yield (
                 f"| {size:,}{'' if size in SIZES else ' (extrapolated)'} | {floor:g} "
-                f"| {with_error(passes, 1)} | {total / 1e6:,.1f} | {total / size:,.0f} "
+                f"| {with_error(passes, 1)} | {total / 1e6:,.1f} "
                 f"| {2 * size / passes.mean():,.1f} | {total * cost.stored_bytes / 1e9:,.1f} "
-                f"| {size * n_tiles * INDEX_BYTES / 1e9:,.1f} | {stored.mean() * n_tiles / 1e9:,.1f} "
+                f"| {stored.mean() * n_tiles / 1e9:,.1f} "
                 f"| {total * cost.seconds / 3600:,.0f} | {seconds.mean() * n_tiles / 3600:,.1f} |"
             )
     yield ""
