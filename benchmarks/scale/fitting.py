@@ -3,7 +3,7 @@
 The default models of `run`, 5 folds, one process of one thread: processor time, so that other work on the
 machine changes it little. Real genes of the benchmark cohort; and, for the growth, genes with random
 expression of synthetic samples. Their table has two genes per synthetic sample: a genome has more genes than
-most cohorts have samples. Compilation is left out: one gene is done before.
+most cohorts have samples.
 """
 
 import os
@@ -49,7 +49,7 @@ class Seconds:
 
 
 def seconds_of(options: CohortOptions, folder: Path) -> Seconds:
-    """Time all genes of a cohort but the first, which is done before the clock starts."""
+    """Time the stages of a run; comparing and folds without the first gene, which compiles what they call."""
     executor, backbone = Executor(1), BackboneOptions()
     options, _ = with_tile(options, backbone)
     with validated_cohort(options, executor, folder) as validated:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.scale.log_plot import Panel, Series, log_log_drawing
-from haploscribe.embedding.backbones.catalogue import BACKBONES
+from haploscribe.embedding.backbones.registry import table_entry
 from haploscribe.report.canvas import svg_for_themes
 from haploscribe.utils.types import Float64Array
 
@@ -15,7 +15,9 @@ FLOORS = (0.0, 0.001, 0.01)
 BIOBANK = 500_000
 UK_BIOBANK, UK_BIOBANK_VARIANTS = 150_119, 585_040_410
 """Samples, and SNVs found in them, of Halldorsson et al., Nature 607:732, 2022."""
-(TILE,) = (entry.default_tile for entry in BACKBONES if entry.name == "nano")
+_NANO = table_entry("nano")
+assert _NANO is not None
+TILE = _NANO.default_tile
 AUTOSOMES = 2_875_001_522
 """Base pairs of GRCh38's chromosomes 1 to 22; about 5 % are gaps, so tiles are counted too high."""
 
